@@ -1,0 +1,2 @@
+//! `kbpf`: verify, run, disassemble and inspect eBPF programs.
+fn main() {}

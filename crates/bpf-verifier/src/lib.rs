@@ -1,0 +1,2 @@
+//! Sound no_std verifier for eBPF programs.
+#![no_std]

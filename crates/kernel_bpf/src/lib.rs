@@ -1,0 +1,2 @@
+//! Single-source eBPF subsystem with build-time physical profiles.
+#![no_std]

@@ -1,0 +1,1 @@
+//! Shared corpus and harness of the integration tests.

@@ -1,0 +1,2 @@
+//! Checks, demos and generators of the repository.
+fn main() {}
