@@ -1,0 +1,6 @@
+//! What programs and kernels agree on: plain data, no behaviour.
+
+pub mod context;
+pub mod errno;
+pub mod helper;
+pub mod map;

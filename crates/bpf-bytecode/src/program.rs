@@ -1,0 +1,406 @@
+//! Programs and their builder.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use bpf_profile::config::{MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
+use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
+
+use crate::abi::map::{MapDef, ObjName};
+use crate::insn::BpfInsn;
+use crate::instruction::{CallTarget, DecodeError, Imm64, Instruction, jump_target};
+
+/// What a program is for, numbered as Linux does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum BpfProgType {
+    /// Decides how much of a packet a socket receives.
+    SocketFilter = 1,
+    /// Runs at a probe; its context is the register file.
+    Kprobe = 2,
+    /// Classifies packets for traffic control.
+    SchedCls = 3,
+    /// Acts on packets for traffic control.
+    SchedAct = 4,
+    /// Runs at a tracepoint; its context is a record of plain bytes.
+    Tracepoint = 5,
+    /// Decides about packets at the driver.
+    Xdp = 6,
+    /// Runs at a performance event.
+    PerfEvent = 7,
+    /// Decides about the packets of a control group.
+    CgroupSkb = 8,
+    /// Runs at a tracepoint; its context is up to twelve 64-bit arguments.
+    RawTracepoint = 17,
+    /// As [`RawTracepoint`](Self::RawTracepoint), and may write them.
+    RawTracepointWritable = 24,
+    /// Called by a user; its context is the caller's bytes.
+    Syscall = 31,
+}
+
+impl BpfProgType {
+    /// Every type known here.
+    pub const ALL: [Self; 11] = [
+        Self::SocketFilter,
+        Self::Kprobe,
+        Self::SchedCls,
+        Self::SchedAct,
+        Self::Tracepoint,
+        Self::Xdp,
+        Self::PerfEvent,
+        Self::CgroupSkb,
+        Self::RawTracepoint,
+        Self::RawTracepointWritable,
+        Self::Syscall,
+    ];
+
+    /// Linux's number.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The type of this number, if it is known here.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.number() == number)
+    }
+
+    /// Linux's name in lower case, as `bpftool` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SocketFilter => "socket_filter",
+            Self::Kprobe => "kprobe",
+            Self::SchedCls => "sched_cls",
+            Self::SchedAct => "sched_act",
+            Self::Tracepoint => "tracepoint",
+            Self::Xdp => "xdp",
+            Self::PerfEvent => "perf_event",
+            Self::CgroupSkb => "cgroup_skb",
+            Self::RawTracepoint => "raw_tracepoint",
+            Self::RawTracepointWritable => "raw_tracepoint_writable",
+            Self::Syscall => "syscall",
+        }
+    }
+}
+
+impl fmt::Display for BpfProgType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a program cannot be built. Indices are in slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ProgramError {
+    /// The program has no instruction.
+    #[error("program has no instruction")]
+    Empty,
+    /// The profile does not allow as many slots.
+    #[error("program has {slots} slots, the profile allows {limit}")]
+    TooLong {
+        /// Slots of the program.
+        slots: usize,
+        /// What the profile allows.
+        limit: usize,
+    },
+    /// The builder's storage does not suffice.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// A slot is no instruction.
+    #[error("insn {pc}: {error}")]
+    Decode {
+        /// Slot.
+        pc: usize,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A jump or call leads outside the program.
+    #[error("insn {pc}: jump out of range")]
+    JumpOutOfRange {
+        /// Slot of the jump.
+        pc: usize,
+    },
+    /// A jump or call leads into the second slot of a 64-bit immediate load.
+    #[error("insn {pc}: jump into the middle of ldimm64 insn {target}")]
+    JumpIntoImm64 {
+        /// Slot of the jump.
+        pc: usize,
+        /// Slot that it leads to.
+        target: usize,
+    },
+    /// Control would run past the last instruction.
+    #[error("insn {pc}: last insn is not an exit or jmp")]
+    FallsOffEnd {
+        /// Slot of the last instruction.
+        pc: usize,
+    },
+    /// An instruction names a map definition that the program does not carry.
+    #[error("insn {pc}: no map definition {index}, the program has {count}")]
+    NoSuchMap {
+        /// Slot.
+        pc: usize,
+        /// Index that the instruction names.
+        index: u32,
+        /// Definitions of the program.
+        count: usize,
+    },
+}
+
+/// Where a program's slots are.
+enum Slots<P: PhysicalProfile> {
+    Owned(<P::Memory as MemoryStrategy>::Vec<BpfInsn, PROGRAM_CAPACITY>),
+    Static(&'static [BpfInsn]),
+}
+
+impl<P: PhysicalProfile> Slots<P> {
+    fn as_slice(&self) -> &[BpfInsn] {
+        match self {
+            Self::Owned(vec) => vec,
+            Self::Static(slice) => slice,
+        }
+    }
+}
+
+type Defs<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapDef, MAP_DEFS_CAPACITY>;
+
+/// A program whose every slot decodes, whose jumps stay inside it and whose map
+/// references have a definition. Nothing more is known: it is not verified.
+pub struct BpfProgram<P: PhysicalProfile> {
+    prog_type: BpfProgType,
+    name: ObjName,
+    slots: Slots<P>,
+    maps: Defs<P>,
+    profile: PhantomData<fn() -> P>,
+}
+
+impl<P: PhysicalProfile> BpfProgram<P> {
+    /// A program over instructions that the kernel keeps itself, of type
+    /// [`BpfProgType::SocketFilter`] and without maps. For other types and for
+    /// maps there is [`ProgramBuilder::from_static`].
+    ///
+    /// # Errors
+    /// [`ProgramError`], as [`ProgramBuilder::build`].
+    pub fn from_static(insns: &'static [BpfInsn]) -> Result<Self, ProgramError> {
+        ProgramBuilder::from_static(BpfProgType::SocketFilter, insns).build()
+    }
+
+    /// The program's type.
+    pub const fn prog_type(&self) -> BpfProgType {
+        self.prog_type
+    }
+
+    /// The program's name; empty where it was given none.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The slots.
+    pub fn insns(&self) -> &[BpfInsn] {
+        self.slots.as_slice()
+    }
+
+    /// Number of slots.
+    pub fn len(&self) -> usize {
+        self.insns().len()
+    }
+
+    /// Whether there is no slot; never true of a program that was built.
+    pub fn is_empty(&self) -> bool {
+        self.insns().is_empty()
+    }
+
+    /// The map definitions, in the order in which instructions number them.
+    pub fn map_defs(&self) -> &[MapDef] {
+        &self.maps
+    }
+
+    /// The instructions with the index of their first slot.
+    pub fn instructions(&self) -> impl Iterator<Item = (usize, Instruction)> + '_ {
+        let insns = self.insns();
+        let mut pc = 0_usize;
+        core::iter::from_fn(move || {
+            let at = pc;
+            let insn = Instruction::decode(insns, at).ok()?;
+            pc = at.checked_add(insn.slots())?;
+            Some((at, insn))
+        })
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when there is no storage for it.
+    pub fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        let slots = match &self.slots {
+            Slots::Owned(vec) => Slots::Owned(Sequence::try_from_slice(vec)?),
+            Slots::Static(slice) => Slots::Static(slice),
+        };
+        Ok(Self {
+            prog_type: self.prog_type,
+            name: self.name,
+            slots,
+            maps: Sequence::try_from_slice(&self.maps)?,
+            profile: PhantomData,
+        })
+    }
+}
+
+impl<P: PhysicalProfile> PartialEq for BpfProgram<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.prog_type == other.prog_type
+            && self.name == other.name
+            && self.insns() == other.insns()
+            && self.map_defs() == other.map_defs()
+    }
+}
+
+impl<P: PhysicalProfile> Eq for BpfProgram<P> {}
+
+impl<P: PhysicalProfile> fmt::Debug for BpfProgram<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BpfProgram")
+            .field("prog_type", &self.prog_type)
+            .field("name", &self.name)
+            .field("insns", &self.insns())
+            .field("map_defs", &self.map_defs())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts a program together.
+///
+/// Appending never fails; what does not fit is reported by
+/// [`build`](Self::build).
+pub struct ProgramBuilder<P: PhysicalProfile> {
+    program: BpfProgram<P>,
+    overflow: Option<OutOfMemory>,
+}
+
+impl<P: PhysicalProfile> ProgramBuilder<P> {
+    /// A builder of an empty program. On a static build it has room for
+    /// [`PROGRAM_CAPACITY`] slots.
+    pub fn new(prog_type: BpfProgType) -> Self {
+        Self::with_slots(prog_type, Slots::Owned(Default::default()))
+    }
+
+    /// A builder over instructions that the kernel keeps itself, however many.
+    /// Instructions appended to it do not fit.
+    pub fn from_static(prog_type: BpfProgType, insns: &'static [BpfInsn]) -> Self {
+        Self::with_slots(prog_type, Slots::Static(insns))
+    }
+
+    fn with_slots(prog_type: BpfProgType, slots: Slots<P>) -> Self {
+        let program = BpfProgram {
+            prog_type,
+            name: ObjName::default(),
+            slots,
+            maps: Default::default(),
+            profile: PhantomData,
+        };
+        Self { program, overflow: None }
+    }
+
+    /// Names the program; the name is cut after 15 bytes.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.program.name = ObjName::new(name);
+        self
+    }
+
+    /// Appends a slot.
+    #[must_use]
+    pub fn insn(self, insn: BpfInsn) -> Self {
+        self.insns(&[insn])
+    }
+
+    /// Appends slots, for instance the two of [`BpfInsn::ld_imm64`].
+    #[must_use]
+    pub fn insns(mut self, insns: &[BpfInsn]) -> Self {
+        let added = match &mut self.program.slots {
+            Slots::Owned(vec) => vec.try_extend(insns),
+            Slots::Static(_) => Err(OutOfMemory { requested: size_of_val(insns) }),
+        };
+        self.overflow = self.overflow.or(added.err());
+        self
+    }
+
+    /// Appends a map definition; the first one has index 0.
+    #[must_use]
+    pub fn map(mut self, def: MapDef) -> Self {
+        if self.program.maps.try_push(def).is_err() {
+            self.overflow = Some(OutOfMemory { requested: size_of::<MapDef>() });
+        }
+        self
+    }
+
+    /// Checks what can be checked without the verifier: length, encoding, jump
+    /// targets, the last instruction, map references.
+    ///
+    /// # Errors
+    /// [`ProgramError`] that names the first slot at fault.
+    pub fn build(self) -> Result<BpfProgram<P>, ProgramError> {
+        if let Some(error) = self.overflow {
+            return Err(error.into());
+        }
+        check::<P>(self.program.insns(), self.program.map_defs().len())?;
+        Ok(self.program)
+    }
+}
+
+impl<P: PhysicalProfile> fmt::Debug for ProgramBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProgramBuilder").field(&self.program).finish()
+    }
+}
+
+fn check<P: PhysicalProfile>(insns: &[BpfInsn], map_count: usize) -> Result<(), ProgramError> {
+    let (slots, limit) = (insns.len(), P::MAX_INSN_COUNT);
+    if slots == 0 {
+        return Err(ProgramError::Empty);
+    }
+    if slots > limit {
+        return Err(ProgramError::TooLong { slots, limit });
+    }
+    let mut pc = 0;
+    while pc < slots {
+        let insn =
+            Instruction::decode(insns, pc).map_err(|error| ProgramError::Decode { pc, error })?;
+        check_map(insn, pc, map_count)?;
+        check_target(insn, pc, insns)?;
+        let next = pc.saturating_add(insn.slots());
+        if next >= slots && !matches!(insn, Instruction::Exit | Instruction::Jump { .. }) {
+            return Err(ProgramError::FallsOffEnd { pc });
+        }
+        pc = next;
+    }
+    Ok(())
+}
+
+fn check_map(insn: Instruction, pc: usize, count: usize) -> Result<(), ProgramError> {
+    let Instruction::LoadImm64 { value, .. } = insn else { return Ok(()) };
+    match value {
+        Imm64::MapIdx(index) | Imm64::MapIdxValue(index, _)
+            if usize::try_from(index).map_or(true, |i| i >= count) =>
+        {
+            Err(ProgramError::NoSuchMap { pc, index, count })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_target(insn: Instruction, pc: usize, insns: &[BpfInsn]) -> Result<(), ProgramError> {
+    let off = match insn {
+        Instruction::Call(CallTarget::Local(off))
+        | Instruction::LoadImm64 { value: Imm64::Code(off), .. } => off,
+        _ => match insn.jump_offset() {
+            Some(off) => off,
+            None => return Ok(()),
+        },
+    };
+    let target = jump_target(pc, off).ok_or(ProgramError::JumpOutOfRange { pc })?;
+    match insns.get(target) {
+        None => Err(ProgramError::JumpOutOfRange { pc }),
+        // No instruction has opcode 0; a slot that has it is a second half.
+        Some(slot) if slot.code() == 0 => Err(ProgramError::JumpIntoImm64 { pc, target }),
+        Some(_) => Ok(()),
+    }
+}
