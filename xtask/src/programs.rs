@@ -1,10 +1,153 @@
 //! `cargo xtask programs`: rebuilds the example objects from their C sources.
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+Rebuilds examples/programs/*.bpf.o from the C sources beside them, and from each
+object its flat image NAME.bpf.kbi, for targets too small for ELF.
+
+USAGE: cargo xtask programs [OPTIONS]
+
+OPTIONS:
+    --check        Write nothing; fail where a committed file differs
+    --no-images    Leave the flat images alone
+    --clang PATH   Compiler to use [default: $CLANG, else clang-19]
+";
+
+/// The compiler with which the committed objects were made. Another version
+/// makes objects that work as well, but not the same bytes.
+const CLANG: &str = "clang-19";
+
+struct Options {
+    check: bool,
+    images: bool,
+    clang: OsString,
+}
+
+fn parse(args: Vec<OsString>) -> Result<Option<Options>> {
+    let clang = std::env::var_os("CLANG").unwrap_or_else(|| CLANG.into());
+    let mut options = Options { check: false, images: true, clang };
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("check") => options.check = true,
+            Long("no-images") => options.images = false,
+            Long("clang") => options.clang = parser.value()?,
+            Short('h') | Long("help") => return Ok(None),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some(options))
+}
 
 /// Rebuilds `examples/programs/*.o` and the flat images beside them.
-pub fn run(_args: Vec<OsString>) -> Result<()> {
-    bail!("`programs` is not written yet");
+pub fn run(args: Vec<OsString>) -> Result<()> {
+    let Some(options) = parse(args)? else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    let root = repository_root()?;
+    let folder = root.join("examples/programs");
+    let sources = sources(&folder)?;
+    let scratch = root.join("target/programs");
+    fs::create_dir_all(&scratch)?;
+    let mut different = Vec::new();
+    for source in &sources {
+        let object = Path::new(source).with_extension("o");
+        let image = Path::new(source).with_extension("kbi");
+        compile(&options.clang, &folder, source, &scratch.join(&object))?;
+        let mut made = vec![object.clone()];
+        if options.images {
+            flatten(&root, &scratch.join(&object), &scratch.join(&image))?;
+            made.push(image);
+        }
+        for file in made {
+            let new = fs::read(scratch.join(&file))?;
+            let state = if fs::read(folder.join(&file)).is_ok_and(|old| old == new) {
+                "unchanged"
+            } else if options.check {
+                different.push(file.display().to_string());
+                "differs"
+            } else {
+                fs::write(folder.join(&file), &new)?;
+                "written"
+            };
+            println!("{:<32} {:>6} bytes  {state}", file.display().to_string(), new.len());
+        }
+    }
+    ensure!(
+        different.is_empty(),
+        "differs from what {} makes: {}\nrun `cargo xtask programs`, and commit the result",
+        options.clang.display(),
+        different.join(", ")
+    );
+    Ok(())
+}
+
+/// The repository's root: the folder above this package.
+fn repository_root() -> Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(package.parent().context("this package has no folder above it")?.to_path_buf())
+}
+
+/// Names of the C sources in `folder`, sorted.
+fn sources(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        if let Ok(name) = entry?.file_name().into_string()
+            && name.ends_with(".bpf.c")
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    ensure!(!names.is_empty(), "no *.bpf.c in {}", folder.display());
+    Ok(names)
+}
+
+/// Compiles `source` in `folder`, so that no path of this machine gets into the
+/// object and every machine makes the same one.
+fn compile(clang: &OsString, folder: &Path, source: &str, object: &Path) -> Result<()> {
+    let mut hide_path = OsString::from("-ffile-prefix-map=");
+    hide_path.push(folder);
+    hide_path.push("=.");
+    let status = Command::new(clang)
+        .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wextra", "-Werror"])
+        // Not every program uses every helper that the header declares.
+        .arg("-Wno-unused-variable")
+        .arg(hide_path)
+        .args(["-c", source, "-o"])
+        .arg(object)
+        .current_dir(folder)
+        // Otherwise the path with which the shell came here is used.
+        .env("PWD", folder)
+        .status()
+        .with_context(|| format!("{} does not start; is it installed?", clang.display()))?;
+    ensure!(status.success(), "{source} does not compile");
+    Ok(())
+}
+
+/// Has the tool link `object` into a flat image; linking is written once, in
+/// the loader.
+fn flatten(root: &Path, object: &Path, image: &Path) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["run", "--quiet", "--package", "bpf-cli", "--features", "cloud-profile", "--"])
+        .arg("inspect")
+        .arg(object)
+        .arg("--flat")
+        .arg(image)
+        .stdout(std::process::Stdio::null())
+        .current_dir(root)
+        .status()?;
+    if !status.success() {
+        bail!("no flat image of {}", object.display());
+    }
+    Ok(())
 }
