@@ -1,0 +1,144 @@
+//! What the verifier gives for a program that it accepted.
+
+use core::fmt;
+
+use bpf_bytecode::abi::context::FieldKind;
+use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram};
+use bpf_profile::config::PROGRAM_CAPACITY;
+use bpf_profile::{MemoryStrategy, PhysicalProfile};
+
+use crate::policy::StackPolicy;
+
+/// What is known about one slot. Where an instruction accesses memory, every
+/// execution reaches the same kind of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum InsnFact {
+    /// No execution reaches the slot, or it is the second half of an
+    /// instruction.
+    #[default]
+    Unreached,
+    /// Reached; no access to memory.
+    Plain,
+    /// Accesses the stack of some frame of the chain.
+    Stack,
+    /// Accesses plain bytes of the context.
+    Context,
+    /// Loads one of the context's addresses, as 64 bits.
+    ContextPointer(FieldKind),
+    /// Accesses the packet or its metadata.
+    Packet,
+    /// Accesses a map's value.
+    MapValue,
+    /// Accesses memory that a helper reserved.
+    Reserved,
+}
+
+/// The facts of a program, one per slot.
+pub type Facts<P> =
+    <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<InsnFact, PROGRAM_CAPACITY>;
+
+/// What was proven about a program as a whole, and what the proof took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct VerifiedInfo {
+    /// Instructions that one execution executes at the most, a tail call's
+    /// target not counted.
+    pub max_insns: u64,
+    /// Worst-case execution time in the units of the cost table.
+    #[cfg(feature = "embedded-profile")]
+    pub wcet: u64,
+    /// Bytes of stack that the deepest call chain uses.
+    pub stack_bytes: usize,
+    /// Frames of the deepest call chain, 1 without calls.
+    pub frames: usize,
+    /// Bytes that the context must have.
+    pub context_bytes: usize,
+    /// Whether the program can tail-call.
+    pub tail_calls: bool,
+    /// The policy that was verified against.
+    pub stack_policy: StackPolicy,
+    /// Fingerprint of the helper table that was verified against.
+    pub helpers: u64,
+    /// Instructions that the verifier walked, as in `processed N insns`.
+    pub processed: u64,
+    /// States kept for pruning, all together.
+    pub total_states: u32,
+    /// States kept at one time, at the most.
+    pub peak_states: u32,
+    /// Bytes of working memory used at the most.
+    pub workspace_bytes: usize,
+}
+
+/// A program that the verifier accepted. Only the verifier makes one.
+///
+/// It is bound to the map definitions it carries and to the helper table whose
+/// fingerprint is in [`VerifiedInfo::helpers`].
+pub struct VerifiedProgram<P: PhysicalProfile> {
+    program: BpfProgram<P>,
+    facts: FactStore<P>,
+    info: VerifiedInfo,
+}
+
+/// Where the facts are.
+enum FactStore<P: PhysicalProfile> {
+    Owned(Facts<P>),
+    Static(&'static [InsnFact]),
+}
+
+impl<P: PhysicalProfile> VerifiedProgram<P> {
+    #[allow(dead_code, reason = "made by the verifier")]
+    pub(crate) const fn new(program: BpfProgram<P>, facts: Facts<P>, info: VerifiedInfo) -> Self {
+        Self { program, facts: FactStore::Owned(facts), info }
+    }
+
+    #[allow(dead_code, reason = "made by the verifier")]
+    pub(crate) const fn with_static_facts(
+        program: BpfProgram<P>,
+        facts: &'static [InsnFact],
+        info: VerifiedInfo,
+    ) -> Self {
+        Self { program, facts: FactStore::Static(facts), info }
+    }
+
+    /// The program.
+    pub const fn program(&self) -> &BpfProgram<P> {
+        &self.program
+    }
+
+    /// The program's slots.
+    pub fn insns(&self) -> &[BpfInsn] {
+        self.program.insns()
+    }
+
+    /// The program's type.
+    pub const fn prog_type(&self) -> BpfProgType {
+        self.program.prog_type()
+    }
+
+    /// The definitions that live maps must match.
+    pub fn map_defs(&self) -> &[MapDef] {
+        self.program.map_defs()
+    }
+
+    /// One fact per slot.
+    pub fn facts(&self) -> &[InsnFact] {
+        match &self.facts {
+            FactStore::Owned(facts) => facts,
+            FactStore::Static(facts) => facts,
+        }
+    }
+
+    /// What was proven about the program as a whole.
+    pub const fn info(&self) -> &VerifiedInfo {
+        &self.info
+    }
+}
+
+impl<P: PhysicalProfile> fmt::Debug for VerifiedProgram<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedProgram")
+            .field("program", &self.program)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
