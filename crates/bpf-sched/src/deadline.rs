@@ -1,0 +1,229 @@
+//! Earliest deadline first, with a priority ceiling.
+//!
+//! Requests with a deadline go before those without; among the former the
+//! earliest deadline goes first, among the latter the highest priority, and
+//! equals in the order of arrival.
+//!
+//! While a resource is held whose *ceiling* is the highest priority of any
+//! program that uses it, only requests of a higher priority may start. So a
+//! program that could ask for the resource never starts in between, and no
+//! program waits for another once it has started.
+//!
+//! A request is refused at once when its deadline cannot be met: with the proven
+//! execution times of all waiting requests in deadline order, on one processor
+//! that starts on them at the moment of submission, each must end by its
+//! deadline. A kernel that submits while a program runs counts that program's
+//! remaining time with [`DeadlinePolicy::set_blocking_ns`].
+
+use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
+
+use crate::energy::EnergyBudget;
+use crate::policy::{AdmissionError, QueuePolicy};
+use crate::request::{BpfExecRequest, ExecPriority, QueuedProgram};
+
+/// Resources that may be held at the same time.
+pub const MAX_HELD: usize = 8;
+
+/// A point in time by which an execution must have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Deadline {
+    released_ns: u64,
+    absolute_ns: u64,
+}
+
+impl Deadline {
+    /// The deadline `relative_ns` nanoseconds after `now_ns` (a reading of the
+    /// kernel's monotonic clock, in nanoseconds).
+    pub const fn from_now(now_ns: u64, relative_ns: u64) -> Self {
+        Self { released_ns: now_ns, absolute_ns: now_ns.saturating_add(relative_ns) }
+    }
+
+    /// The deadline, in nanoseconds of the kernel's clock.
+    pub const fn absolute_ns(self) -> u64 {
+        self.absolute_ns
+    }
+
+    /// When the deadline was set, in nanoseconds of the kernel's clock.
+    pub const fn released_ns(self) -> u64 {
+        self.released_ns
+    }
+
+    /// Whether it has passed at `now_ns`.
+    pub const fn is_missed(self, now_ns: u64) -> bool {
+        now_ns > self.absolute_ns
+    }
+}
+
+/// What a request says about time and energy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timing {
+    deadline: Option<Deadline>,
+    energy: Option<EnergyBudget>,
+}
+
+impl<H> BpfExecRequest<'_, H> {
+    /// The same request with a deadline.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Deadline) -> Self {
+        self.timing.deadline = Some(deadline);
+        self
+    }
+
+    /// The same request with a limit on its energy.
+    #[must_use]
+    pub fn with_energy(mut self, budget: EnergyBudget) -> Self {
+        self.timing.energy = Some(budget);
+        self
+    }
+
+    /// The deadline, if it has one.
+    pub const fn deadline(&self) -> Option<Deadline> {
+        self.timing.deadline
+    }
+
+    /// The limit on its energy, if it has one.
+    pub const fn energy(&self) -> Option<EnergyBudget> {
+        self.timing.energy
+    }
+}
+
+/// Why a ceiling could not be raised or lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CeilingError {
+    /// As many resources as can be are held already.
+    #[error("{MAX_HELD} resources are held already")]
+    TooMany,
+    /// Nothing is held.
+    #[error("no resource is held")]
+    NothingHeld,
+}
+
+/// The discipline of the embedded profile.
+#[derive(Debug, Default)]
+pub struct DeadlinePolicy {
+    /// Ceilings of the resources that are held, in the order they were taken.
+    held:
+        <<ActiveProfile as PhysicalProfile>::Memory as MemoryStrategy>::Vec<ExecPriority, MAX_HELD>,
+    units_per_us: Option<u64>,
+    nanojoules_per_unit: u64,
+    blocking_ns: u64,
+}
+
+impl DeadlinePolicy {
+    /// A policy without admission tests: nothing is known about the target's
+    /// speed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how many units of proven execution time the target executes in a
+    /// microsecond (its clock in MHz, where a unit is a cycle). Requests whose
+    /// deadline cannot be met are refused from then on. Zero turns the test off.
+    #[must_use]
+    pub const fn with_rate(mut self, units_per_us: u64) -> Self {
+        self.units_per_us = if units_per_us == 0 { None } else { Some(units_per_us) };
+        self
+    }
+
+    /// Sets the energy of a unit of proven execution time, in nanojoules.
+    #[must_use]
+    pub const fn with_energy_model(mut self, nanojoules_per_unit: u64) -> Self {
+        self.nanojoules_per_unit = nanojoules_per_unit;
+        self
+    }
+
+    /// Sets for how many nanoseconds from now on the processor is taken by what
+    /// already runs.
+    pub const fn set_blocking_ns(&mut self, blocking_ns: u64) {
+        self.blocking_ns = blocking_ns;
+    }
+
+    /// The system ceiling: the highest ceiling of a resource that is held.
+    pub fn ceiling(&self) -> Option<ExecPriority> {
+        self.held.iter().copied().max()
+    }
+
+    /// Notes that a resource with this ceiling was taken.
+    ///
+    /// # Errors
+    /// [`CeilingError::TooMany`] when [`MAX_HELD`] are held.
+    pub fn acquire(&mut self, ceiling: ExecPriority) -> Result<(), CeilingError> {
+        self.held.try_push(ceiling).map_err(|_| CeilingError::TooMany)
+    }
+
+    /// Notes that the resource taken last was given back.
+    ///
+    /// # Errors
+    /// [`CeilingError::NothingHeld`] when none is held.
+    pub fn release(&mut self) -> Result<ExecPriority, CeilingError> {
+        self.held.pop().ok_or(CeilingError::NothingHeld)
+    }
+
+    /// Nanoseconds that `units` of proven execution time take, rounded up; 0
+    /// while the rate is unknown.
+    fn nanoseconds(&self, units: u64) -> u64 {
+        let Some(rate) = self.units_per_us else { return 0 };
+        let ns = u128::from(units).saturating_mul(1000).div_ceil(u128::from(rate));
+        u64::try_from(ns).unwrap_or(u64::MAX)
+    }
+
+    /// By how much some deadline would be missed if `new` joined `waiting`.
+    fn lateness<H>(
+        &self,
+        new: &BpfExecRequest<'_, H>,
+        deadline: Deadline,
+        waiting: &[QueuedProgram<'_, H>],
+    ) -> u64 {
+        let due = |q: &QueuedProgram<'_, H>| q.request().deadline().map(Deadline::absolute_ns);
+        let own = self.nanoseconds(new.info().wcet);
+        let demand = |until: u64| {
+            let before = waiting.iter().filter(|q| due(q).is_some_and(|d| d <= until));
+            let work = before.map(|q| self.nanoseconds(q.request().info().wcet));
+            work.fold(own, u64::saturating_add)
+        };
+        let deadlines = waiting.iter().filter_map(due).filter(|d| *d >= deadline.absolute_ns());
+        let start = deadline.released_ns().saturating_add(self.blocking_ns);
+        let ends = |until: u64| start.saturating_add(demand(until));
+        deadlines
+            .chain([deadline.absolute_ns()])
+            .map(|until| ends(until).saturating_sub(until))
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+impl QueuePolicy for DeadlinePolicy {
+    fn admit<H>(
+        &mut self,
+        request: &BpfExecRequest<'_, H>,
+        waiting: &[QueuedProgram<'_, H>],
+    ) -> Result<u64, AdmissionError> {
+        if let Some(budget) = request.energy() {
+            let needed_nj = request.info().wcet.saturating_mul(self.nanojoules_per_unit);
+            let budget_nj = budget.nanojoules();
+            if needed_nj > budget_nj {
+                return Err(AdmissionError::EnergyExceeded { budget_nj, needed_nj });
+            }
+        }
+        let Some(deadline) = request.deadline() else { return Ok(u64::MAX) };
+        if self.units_per_us.is_some() {
+            let late_ns = self.lateness(request, deadline, waiting);
+            if late_ns > 0 {
+                return Err(AdmissionError::DeadlineInfeasible { late_ns });
+            }
+        }
+        Ok(deadline.absolute_ns())
+    }
+
+    fn select<H>(&mut self, waiting: &[QueuedProgram<'_, H>]) -> Option<usize> {
+        let ceiling = self.ceiling();
+        let may_start =
+            |q: &QueuedProgram<'_, H>| ceiling.is_none_or(|c| q.request().priority() > c);
+        let order = |q: &QueuedProgram<'_, H>| {
+            let no_deadline = q.request().deadline().is_none();
+            (no_deadline, q.tag, core::cmp::Reverse(q.request().priority()), q.sequence)
+        };
+        let candidates = waiting.iter().enumerate().filter(|(_, q)| may_start(q));
+        candidates.min_by_key(|(_, q)| order(q)).map(|(index, _)| index)
+    }
+}

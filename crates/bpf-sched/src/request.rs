@@ -1,0 +1,177 @@
+//! Requests to execute a program.
+
+use core::fmt;
+use core::ops::Deref;
+
+use bpf_interp::{BpfContext, BpfExecutor, BpfResult};
+use bpf_profile::PhysicalProfile;
+use bpf_verifier::{VerifiedInfo, VerifiedProgram};
+
+/// The number under which a kernel knows a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProgId(pub u32);
+
+/// How urgent a request is; later variants are more urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum ExecPriority {
+    /// Runs when nothing else wants to.
+    Low,
+    /// The default.
+    #[default]
+    Normal,
+    /// Before ordinary work.
+    High,
+    /// Before everything else.
+    Critical,
+}
+
+impl ExecPriority {
+    /// Number of priorities.
+    pub const COUNT: usize = 4;
+
+    /// The priority as an index, 0 for the lowest.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A verified program to be executed once over a context.
+///
+/// `H` is any handle that shares the program: an `Arc` where there is a heap, a
+/// `&'static` where there is none.
+pub struct BpfExecRequest<'a, H> {
+    id: ProgId,
+    program: H,
+    context: BpfContext<'a>,
+    info: VerifiedInfo,
+    priority: ExecPriority,
+    #[cfg(feature = "embedded-profile")]
+    pub(crate) timing: crate::deadline::Timing,
+}
+
+impl<'a, H, P> BpfExecRequest<'a, H>
+where
+    H: Deref<Target = VerifiedProgram<P>>,
+    P: PhysicalProfile,
+{
+    /// A request of normal priority.
+    pub fn new(id: ProgId, program: H, context: BpfContext<'a>) -> Self {
+        let info = *program.info();
+        Self {
+            id,
+            program,
+            context,
+            info,
+            priority: ExecPriority::Normal,
+            #[cfg(feature = "embedded-profile")]
+            timing: crate::deadline::Timing::default(),
+        }
+    }
+}
+
+impl<'a, H> BpfExecRequest<'a, H> {
+    /// The same request with another priority.
+    #[must_use]
+    pub fn with_priority(self, priority: ExecPriority) -> Self {
+        Self { priority, ..self }
+    }
+
+    /// The program's number.
+    pub const fn id(&self) -> ProgId {
+        self.id
+    }
+
+    /// The handle of the program.
+    pub const fn program(&self) -> &H {
+        &self.program
+    }
+
+    /// The context it is to run over.
+    pub const fn context(&self) -> &BpfContext<'a> {
+        &self.context
+    }
+
+    /// What the verifier proved about the program.
+    pub const fn info(&self) -> &VerifiedInfo {
+        &self.info
+    }
+
+    /// The priority.
+    pub const fn priority(&self) -> ExecPriority {
+        self.priority
+    }
+
+    /// Gives the handle and the context back.
+    pub fn into_parts(self) -> (H, BpfContext<'a>) {
+        (self.program, self.context)
+    }
+}
+
+impl<H> fmt::Debug for BpfExecRequest<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BpfExecRequest")
+            .field("id", &self.id)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that the scheduler took in, with its place in the order of
+/// arrival.
+pub struct QueuedProgram<'a, H> {
+    request: BpfExecRequest<'a, H>,
+    pub(crate) sequence: u64,
+    /// What the policy orders by; its meaning is the policy's.
+    pub(crate) tag: u64,
+    /// How often the request failed and was started again.
+    pub(crate) restarts: u32,
+}
+
+impl<'a, H> QueuedProgram<'a, H> {
+    pub(crate) const fn new(request: BpfExecRequest<'a, H>, sequence: u64, tag: u64) -> Self {
+        Self { request, sequence, tag, restarts: 0 }
+    }
+
+    /// The request.
+    pub const fn request(&self) -> &BpfExecRequest<'a, H> {
+        &self.request
+    }
+
+    /// Position in the order of arrival, counted from 0.
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// How often the request has failed and was started again.
+    pub const fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// Gives the request back.
+    pub fn into_request(self) -> BpfExecRequest<'a, H> {
+        self.request
+    }
+
+    /// Executes the program on an engine that runs verified programs.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn execute<P, E>(&self, engine: &E) -> BpfResult
+    where
+        P: PhysicalProfile,
+        H: Deref<Target = VerifiedProgram<P>>,
+        E: BpfExecutor<P, Program = VerifiedProgram<P>>,
+    {
+        engine.execute(&self.request.program, &self.request.context)
+    }
+}
+
+impl<H> fmt::Debug for QueuedProgram<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedProgram")
+            .field("request", &self.request)
+            .field("sequence", &self.sequence)
+            .field("restarts", &self.restarts)
+            .finish_non_exhaustive()
+    }
+}
