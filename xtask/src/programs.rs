@@ -10,7 +10,8 @@ use lexopt::prelude::*;
 
 const HELP: &str = "\
 Rebuilds examples/programs/*.bpf.o from the C sources beside them, and from each
-object its flat image NAME.bpf.kbi, for targets too small for ELF.
+object its flat image NAME.bpf.kbi, for targets too small for ELF; and the
+objects with which the loader is tested.
 
 USAGE: cargo xtask programs [OPTIONS]
 
@@ -23,6 +24,18 @@ OPTIONS:
 /// The compiler with which the committed objects were made. Another version
 /// makes objects that work as well, but not the same bytes.
 const CLANG: &str = "clang-19";
+
+/// A folder of C sources.
+struct Folder {
+    path: &'static str,
+    /// Whether its objects also get flat images.
+    images: bool,
+}
+
+const FOLDERS: [Folder; 2] = [
+    Folder { path: "examples/programs", images: true },
+    Folder { path: "crates/bpf-loader/tests/objects", images: false },
+];
 
 struct Options {
     check: bool,
@@ -53,33 +66,10 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
         return Ok(());
     };
     let root = repository_root()?;
-    let folder = root.join("examples/programs");
-    let sources = sources(&folder)?;
-    let scratch = root.join("target/programs");
-    fs::create_dir_all(&scratch)?;
     let mut different = Vec::new();
-    for source in &sources {
-        let object = Path::new(source).with_extension("o");
-        let image = Path::new(source).with_extension("kbi");
-        compile(&options.clang, &folder, source, &scratch.join(&object))?;
-        let mut made = vec![object.clone()];
-        if options.images {
-            flatten(&root, &scratch.join(&object), &scratch.join(&image))?;
-            made.push(image);
-        }
-        for file in made {
-            let new = fs::read(scratch.join(&file))?;
-            let state = if fs::read(folder.join(&file)).is_ok_and(|old| old == new) {
-                "unchanged"
-            } else if options.check {
-                different.push(file.display().to_string());
-                "differs"
-            } else {
-                fs::write(folder.join(&file), &new)?;
-                "written"
-            };
-            println!("{:<32} {:>6} bytes  {state}", file.display().to_string(), new.len());
-        }
+    for folder in FOLDERS {
+        let images = options.images && folder.images;
+        rebuild(&options, &root, folder.path, images, &mut different)?;
     }
     ensure!(
         different.is_empty(),
@@ -87,6 +77,45 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
         options.clang.display(),
         different.join(", ")
     );
+    Ok(())
+}
+
+/// Rebuilds the objects of one folder, with images or without; adds what is not
+/// as it should be to `different`.
+fn rebuild(
+    options: &Options,
+    root: &Path,
+    path: &str,
+    images: bool,
+    different: &mut Vec<String>,
+) -> Result<()> {
+    let folder = root.join(path);
+    let scratch = root.join("target/programs").join(path);
+    fs::create_dir_all(&scratch)?;
+    for source in &sources(&folder)? {
+        let object = Path::new(source).with_extension("o");
+        let image = Path::new(source).with_extension("kbi");
+        compile(&options.clang, root, path, source, &scratch.join(&object))?;
+        let mut made = vec![object.clone()];
+        if images {
+            flatten(root, &scratch.join(&object), &scratch.join(&image))?;
+            made.push(image);
+        }
+        for file in made {
+            let name = Path::new(path).join(&file).display().to_string();
+            let new = fs::read(scratch.join(&file))?;
+            let state = if fs::read(folder.join(&file)).is_ok_and(|old| old == new) {
+                "unchanged"
+            } else if options.check {
+                different.push(name.clone());
+                "differs"
+            } else {
+                fs::write(folder.join(&file), &new)?;
+                "written"
+            };
+            println!("{name:<52} {:>6} bytes  {state}", new.len());
+        }
+    }
     Ok(())
 }
 
@@ -111,25 +140,31 @@ fn sources(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Compiles `source` in `folder`, so that no path of this machine gets into the
-/// object and every machine makes the same one.
-fn compile(clang: &OsString, folder: &Path, source: &str, object: &Path) -> Result<()> {
-    let mut hide_path = OsString::from("-ffile-prefix-map=");
-    hide_path.push(folder);
-    hide_path.push("=.");
+/// Compiles `source` of the folder `path`, so that no path of this machine gets
+/// into the object and every machine makes the same one.
+fn compile(clang: &OsString, root: &Path, path: &str, source: &str, object: &Path) -> Result<()> {
+    let source = Path::new(path).join(source);
+    let mut hide_root = OsString::from("-ffile-prefix-map=");
+    hide_root.push(root);
+    hide_root.push("=.");
     let status = Command::new(clang)
         .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wextra", "-Werror"])
-        // Not every program uses every helper that the header declares.
-        .arg("-Wno-unused-variable")
-        .arg(hide_path)
-        .args(["-c", source, "-o"])
+        // Not every program uses every helper that the header declares, nor
+        // every argument that it is given, nor defines what it names.
+        .args(["-Wno-unused-variable", "-Wno-unused-parameter", "-Wno-ignored-attributes"])
+        .arg(hide_root)
+        .arg("-c")
+        .arg(&source)
+        .arg("-o")
         .arg(object)
-        .current_dir(folder)
+        // The compiler reads the lines of source for BTF again under the name
+        // that is left of a path, so that has to be found from where it runs.
+        .current_dir(root)
         // Otherwise the path with which the shell came here is used.
-        .env("PWD", folder)
+        .env("PWD", root)
         .status()
         .with_context(|| format!("{} does not start; is it installed?", clang.display()))?;
-    ensure!(status.success(), "{source} does not compile");
+    ensure!(status.success(), "{} does not compile", source.display());
     Ok(())
 }
 

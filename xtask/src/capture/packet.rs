@@ -64,7 +64,7 @@ impl Hosts {
     }
 }
 
-/// An address in 2001:db8::/32.
+/// An address in `2001:db8::/32`.
 pub fn v6(subnet: u16, host: u16) -> V6 {
     let mut address = [0; 16];
     address[..4].copy_from_slice(&[0x20, 0x01, 0x0D, 0xB8]);

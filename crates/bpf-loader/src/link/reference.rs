@@ -1,0 +1,150 @@
+//! What a call or a 64-bit immediate load refers to.
+
+use bpf_bytecode::BpfInsn;
+use bpf_profile::PhysicalProfile;
+
+use super::{CALL, LD_IMM64};
+use crate::LoadError;
+use crate::bytes::index;
+use crate::elf::{Relocation, SHN_UNDEF, Symbol, r_bpf};
+use crate::error::Name;
+use crate::function::{self, Function, SLOT};
+use crate::object::{Code, Object};
+
+/// Source fields of a call.
+const CALL_LOCAL: u8 = 1;
+const CALL_KERNEL: u8 = 2;
+/// Source field of a load of a function's address.
+const LOAD_FUNCTION: u8 = 4;
+
+/// The source field that marks a reference to a function of the same program.
+pub(super) fn local_src(insn: BpfInsn) -> u8 {
+    if insn.code() == CALL { CALL_LOCAL } else { LOAD_FUNCTION }
+}
+
+impl<'d, P: PhysicalProfile> Object<'d, P> {
+    /// Offset of a function's slot in its section, in bytes.
+    fn offset_of(function: &Function, slot: u32) -> u64 {
+        u64::from(function.start).saturating_add(u64::from(slot)).saturating_mul(SLOT)
+    }
+
+    /// The symbol of a relocation, if the object defines it.
+    fn defined(&self, relocation: &Relocation) -> Result<Symbol, LoadError> {
+        let symbol = self.elf.symbol(relocation.symbol)?;
+        if symbol.section == SHN_UNDEF {
+            let symbol = Name::new(self.elf.symbol_name(&symbol)?);
+            return Err(LoadError::ExternSymbol { symbol });
+        }
+        Ok(symbol)
+    }
+
+    /// The function to which the instruction at `slot` refers, as position in
+    /// the object's functions; none where it refers to no function.
+    pub(super) fn callee(
+        &self,
+        function: &Function,
+        code: &Code<'d>,
+        slot: u32,
+    ) -> Result<Option<usize>, LoadError> {
+        let Some(insn) = code.slot(slot) else { return Ok(None) };
+        let offset = Self::offset_of(function, slot);
+        let refuse = |reason| self.refusal(function.section, offset, reason);
+        let is_call = insn.code() == CALL;
+        if !is_call && insn.code() != LD_IMM64 {
+            return Ok(None);
+        }
+        let relocation = self.relocations(function.section).at(offset);
+        let (section, target) = match relocation {
+            Some(relocation) => {
+                let symbol = self.defined(&relocation)?;
+                let expected = if is_call { r_bpf::R64_32 } else { r_bpf::R64_64 };
+                if relocation.kind != expected {
+                    return Err(refuse("unexpected type of relocation"));
+                }
+                let section = self.elf.section(symbol.section.into())?;
+                if !section.is_code() {
+                    return if is_call {
+                        Err(refuse("a call of something else than code"))
+                    } else {
+                        Ok(None)
+                    };
+                }
+                if is_call && insn.src() != CALL_LOCAL {
+                    return Err(refuse("a relocation of a call that is not local"));
+                }
+                let start = i64::try_from(symbol.value / SLOT).ok();
+                // A call counts in slots from the one behind it, an address in
+                // bytes.
+                let addend = if is_call {
+                    i64::from(insn.imm()).checked_add(1)
+                } else {
+                    i64::from(insn.imm()).checked_div(8)
+                };
+                (
+                    section.index,
+                    start.zip(addend).and_then(|(start, addend)| start.checked_add(addend)),
+                )
+            }
+            None if is_call && insn.src() == CALL_LOCAL => {
+                let next = i64::from(function.start)
+                    .checked_add(i64::from(slot))
+                    .and_then(|at| at.checked_add(1));
+                (function.section, next.and_then(|next| next.checked_add(i64::from(insn.imm()))))
+            }
+            None if is_call && insn.src() == CALL_KERNEL => {
+                return Err(refuse("a call of a kernel function by its number"));
+            }
+            None => return Ok(None),
+        };
+        let start = target.and_then(|target| u32::try_from(target).ok());
+        start
+            .and_then(|start| function::beginning_at(&self.functions, section, start))
+            .map(Some)
+            .ok_or_else(|| refuse("no function begins there"))
+    }
+
+    /// The two slots of the 64-bit immediate load at `slot`, which refers to a
+    /// map, to a variable or to nothing.
+    pub(super) fn load(
+        &self,
+        function: &Function,
+        code: &Code<'d>,
+        slot: u32,
+    ) -> Result<[BpfInsn; 2], LoadError> {
+        let offset = Self::offset_of(function, slot);
+        let refuse = |reason| self.refusal(function.section, offset, reason);
+        let first = code.slot(slot).ok_or_else(|| refuse("no instruction is there"))?;
+        let second = slot.checked_add(1).and_then(|slot| code.slot(slot));
+        let second = second.ok_or_else(|| refuse("the function ends within an instruction"))?;
+        let Some(relocation) = self.relocations(function.section).at(offset) else {
+            return Ok([first, second]);
+        };
+        if relocation.kind != r_bpf::R64_64 {
+            return Err(refuse("unexpected type of relocation"));
+        }
+        let symbol = self.defined(&relocation)?;
+        let section = u32::from(symbol.section);
+        let place = i64::try_from(symbol.value)
+            .ok()
+            .and_then(|value| value.checked_add(i64::from(first.imm())))
+            .and_then(|place| u32::try_from(place).ok())
+            .ok_or_else(|| refuse("a reference to nowhere"))?;
+        if let Some(map) = self.found.declared_at(section, place.into()) {
+            let map = u32::try_from(map).map_err(|_| refuse("a reference to nowhere"))?;
+            return Ok(BpfInsn::ld_map(first.dst(), map));
+        }
+        let Some(number) = self.found.of_data(section) else {
+            // Functions are resolved by their place in the program.
+            return match self.elf.section(section) {
+                Ok(section) if section.is_code() => Ok([first, second]),
+                _ => Err(refuse("a reference to neither map, variable nor function")),
+            };
+        };
+        let size = self.maps().get(number).map_or(0, |map| index(map.def.value_size));
+        if index(place) >= size {
+            return Err(refuse("a reference behind the variables of a section"));
+        }
+        let number = u32::try_from(number).map_err(|_| refuse("a reference to nowhere"))?;
+        Ok(BpfInsn::ld_map_value(first.dst(), number, place))
+    }
+}

@@ -1,0 +1,265 @@
+//! Objects as compilers make them.
+
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
+
+use std::fmt::Write;
+
+use bpf_bytecode::{BpfInsn, BpfProgType};
+use bpf_loader::{Contents, FlatImage, LoadError, Object, flat};
+use bpf_profile::ActiveProfile;
+
+macro_rules! example {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../examples/programs/", $name))
+    };
+}
+
+macro_rules! object {
+    ($name:literal) => {
+        include_bytes!(concat!("objects/", $name, ".bpf.o"))
+    };
+}
+
+const EXAMPLES: [(&str, &[u8], &[u8]); 7] = [
+    ("dispatcher", example!("dispatcher.bpf.o"), example!("dispatcher.bpf.kbi")),
+    ("packet_histogram", example!("packet_histogram.bpf.o"), example!("packet_histogram.bpf.kbi")),
+    ("rate_limiter", example!("rate_limiter.bpf.o"), example!("rate_limiter.bpf.kbi")),
+    ("sensor_filter", example!("sensor_filter.bpf.o"), example!("sensor_filter.bpf.kbi")),
+    ("socket_filter", example!("socket_filter.bpf.o"), example!("socket_filter.bpf.kbi")),
+    ("xdp_firewall", example!("xdp_firewall.bpf.o"), example!("xdp_firewall.bpf.kbi")),
+    (
+        "xdp_firewall_cloud",
+        example!("xdp_firewall_cloud.bpf.o"),
+        example!("xdp_firewall_cloud.bpf.kbi"),
+    ),
+];
+
+fn parse(bytes: &[u8]) -> Object<'_, ActiveProfile> {
+    Object::parse(bytes).unwrap()
+}
+
+/// All that an object has, as text.
+fn describe(bytes: &[u8]) -> String {
+    let object = parse(bytes);
+    let mut out = String::new();
+    let line = &mut out;
+    writeln!(line, "license {:?}", object.license()).unwrap();
+    for (at, map) in object.maps().iter().enumerate() {
+        let def = &map.def;
+        let contents = match map.contents {
+            Contents::Bytes(bytes) => format!("{bytes:02x?}"),
+            other => format!("{other:?}"),
+        };
+        writeln!(
+            line,
+            "map {at} {}: {} key {} value {} entries {} flags {:#x} pinned {} {contents}",
+            map.name,
+            def.map_type,
+            def.key_size,
+            def.value_size,
+            def.max_entries,
+            def.flags,
+            map.pinned
+        )
+        .unwrap();
+        for value in object.prog_array_values(at) {
+            writeln!(line, "    {:?}", value.unwrap()).unwrap();
+        }
+    }
+    for program in object.programs() {
+        writeln!(
+            line,
+            "program {} in {:?}: {:?}",
+            program.name(),
+            program.section(),
+            program.kind()
+        )
+        .unwrap();
+        let linked = match program.link() {
+            Ok(linked) => linked,
+            Err(error) => {
+                writeln!(line, "    {error}").unwrap();
+                continue;
+            }
+        };
+        for (at, name) in linked.functions() {
+            writeln!(line, "    {at:4} {name}").unwrap();
+        }
+        let built = linked.build().map(|program| program.len());
+        writeln!(line, "    {:4} built: {built:?}", linked.len()).unwrap();
+    }
+    out
+}
+
+#[test]
+fn examples_have_the_programs_and_maps_of_their_sources() {
+    for (name, bytes, _) in EXAMPLES {
+        insta::assert_snapshot!(name, describe(bytes));
+    }
+}
+
+#[test]
+fn every_map_reference_is_resolved() {
+    for (name, bytes, _) in EXAMPLES {
+        let object = parse(bytes);
+        for program in object.programs() {
+            let insns: Vec<BpfInsn> = program.link().unwrap().insns().map(Result::unwrap).collect();
+            for pair in insns.windows(2).filter(|pair| pair[0].code() == 0x18) {
+                let map = pair[0].imm() as usize;
+                let offset = pair[1].imm() as u32;
+                match pair[0].src() {
+                    5 => assert!(map < object.maps().len() && offset == 0, "{name}"),
+                    6 => assert!(offset < object.maps()[map].def.value_size, "{name}"),
+                    // A plain number; a reference that was left over would be 0.
+                    0 => assert!(pair[0].imm() != 0, "{name}"),
+                    other => panic!("{name}: source field {other}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn flat_images_are_those_of_the_objects() {
+    for (name, bytes, committed) in EXAMPLES {
+        let object = parse(bytes);
+        let mut buffer = [0; 16384];
+        let len = flat::write_to_slice(&object, &mut buffer).unwrap();
+        assert_eq!(&buffer[..len], committed, "{name}: run `cargo xtask programs`");
+        let image = FlatImage::parse(committed).unwrap();
+        for (program, flat) in object.programs().zip(image.programs()) {
+            let linked = program.link().unwrap();
+            let built = linked.build().unwrap();
+            assert_eq!(flat.builder::<ActiveProfile>().build().unwrap(), built, "{name}");
+            assert_eq!((flat.name, flat.attach), (program.name(), program.kind().unwrap().attach));
+        }
+        assert_eq!(image.programs().count(), object.programs().count());
+        for (at, (map, flat)) in object.maps().iter().zip(image.maps()).enumerate() {
+            assert_eq!((map.def, map.name), (flat.def, flat.name));
+            let values: Vec<_> = object.prog_array_values(at).map(Result::unwrap).collect();
+            let programs: Vec<_> = flat
+                .programs()
+                .map(|(index, number)| (index, image.programs().nth(number).unwrap().name))
+                .collect();
+            assert_eq!(values, programs, "{name}");
+        }
+    }
+}
+
+#[test]
+fn image_in_place_and_copied_are_one_program() {
+    static IMAGE: &flat::Aligned<[u8]> = &flat::Aligned(*example!("sensor_filter.bpf.kbi"));
+    let image = FlatImage::parse(&IMAGE.0).unwrap();
+    let program = image.program("sensor_filter").unwrap();
+    let copied = program.builder::<ActiveProfile>().build().unwrap();
+    if let Some(builder) = program.builder_in_place::<ActiveProfile>() {
+        assert_eq!(builder.build().unwrap(), copied);
+    }
+    assert!(copied.insns().iter().copied().eq(program.insns()));
+}
+
+#[test]
+fn lines_lead_to_the_source() {
+    let object = parse(EXAMPLES[3].1);
+    let source = include_str!("../../../examples/programs/sensor_filter.bpf.c");
+    let linked = object.program("sensor_filter").unwrap().link().unwrap();
+    let mut functions = Vec::new();
+    for pc in 0..linked.len() {
+        let line = linked.line(pc).unwrap();
+        assert!(line.file.ends_with("sensor_filter.bpf.c"), "{}", line.file);
+        assert!(line.line == 0 || source.lines().nth(line.line as usize - 1) == Some(line.text));
+        functions.extend(linked.function(pc));
+    }
+    functions.dedup();
+    assert_eq!(functions, ["sensor_filter", "smooth"]);
+    assert_eq!(linked.line(linked.len()), None);
+}
+
+#[test]
+fn legacy_maps() {
+    insta::assert_snapshot!(describe(object!("legacy_maps")));
+}
+
+#[test]
+fn subprograms_of_text_are_pulled_behind_each_program() {
+    insta::assert_snapshot!(describe(object!("subprograms")));
+    let object = parse(object!("subprograms"));
+    let third = object.program("third").unwrap();
+    assert!(!third.kind().unwrap().autoload);
+    let linked = third.link().unwrap();
+    let insns: Vec<BpfInsn> = linked.insns().map(Result::unwrap).collect();
+    let at = insns.iter().position(|insn| insn.code() == 0x18 && insn.src() == 4).unwrap();
+    let target = at as i64 + 1 + i64::from(insns[at].imm());
+    assert_eq!(linked.functions().nth(1), Some((target as usize, "visit")));
+}
+
+#[test]
+fn core_relocations_are_answered_by_the_objects_own_types() {
+    insta::assert_snapshot!(describe(object!("core")));
+}
+
+#[test]
+fn core_relocation_that_contradicts_the_types_is_refused() {
+    let mut bytes = object!("core").to_vec();
+    // The first load, of `reading->time` at offset 0: let it load from 8.
+    let load = bytes.windows(8).position(|slot| slot[0] == 0x79 && slot[2..] == [0; 6]).unwrap();
+    bytes[load + 2] = 8;
+    let object = parse(&bytes);
+    let error = object.program("core").unwrap().link().unwrap_err();
+    assert!(matches!(error, LoadError::CoRe { kind: "field_byte_offset", .. }), "{error}");
+}
+
+#[test]
+fn a_refused_program_does_not_keep_others_from_loading() {
+    insta::assert_snapshot!(describe(object!("refused")));
+}
+
+#[test]
+fn maps_of_maps_are_refused_by_name() {
+    let error = Object::<ActiveProfile>::parse(object!("map_in_map")).unwrap_err();
+    assert_eq!(error.to_string(), "map `outer`: maps of maps are not supported (`values`)");
+}
+
+#[test]
+fn program_fits_or_the_error_says_how_much_it_needs() {
+    let object = parse(EXAMPLES[4].1);
+    let linked = object.program("socket_filter").unwrap().link().unwrap();
+    let needed = linked.len();
+    let mut buffer = vec![BpfInsn::default(); needed];
+    assert_eq!(linked.copy_into(&mut buffer), Ok(needed));
+    let error = linked.copy_into(&mut buffer[1..]).unwrap_err();
+    assert_eq!(error, LoadError::BufferTooSmall { needed, given: needed - 1 });
+}
+
+#[test]
+fn btf_answers_questions_about_types() {
+    use bpf_loader::btf::Kind;
+    let object = parse(EXAMPLES[5].1);
+    let btf = object.btf().unwrap();
+    let key = btf.find(Kind::Struct, "flow_key").unwrap();
+    assert_eq!(btf.size_of(key.id), Some(40));
+    assert_eq!(btf.field(&key, "protocol").unwrap().bit_offset, 36 * 8);
+    let (_, flows) = object.map("flows").unwrap();
+    assert_eq!(flows.key_type, key.id);
+    assert_eq!(btf.name(&btf.resolve(flows.value_type).unwrap()), "flow_stats");
+    for (number, found) in (1..).zip(btf.types()) {
+        assert_eq!(btf.by_id(number).map(|t| (t.id, t.kind)), Some((number, found.kind)));
+    }
+    assert!(btf.by_id(u32::try_from(btf.len()).unwrap() + 1).is_none());
+}
+
+#[test]
+fn names_of_other_program_types() {
+    use bpf_loader::ProgramKind;
+    let of = |section| ProgramKind::of_section(section).map(|kind| kind.prog_type);
+    assert_eq!(of("xdp.frags"), Ok(BpfProgType::Xdp));
+    assert_eq!(of("kretprobe/do_unlinkat"), Ok(BpfProgType::Kprobe));
+    assert_eq!(of("cgroup_skb/egress"), Ok(BpfProgType::CgroupSkb));
+    assert!(matches!(of("xdp/devmap"), Err(LoadError::UnsupportedProgType { .. })));
+    assert!(matches!(
+        of("fentry/x"),
+        Err(LoadError::UnsupportedProgType { prog_type: "tracing", .. })
+    ));
+    assert!(matches!(of("xdpx"), Err(LoadError::UnknownSection { .. })));
+    assert!(matches!(of(""), Err(LoadError::UnknownSection { .. })));
+}
