@@ -99,6 +99,28 @@ impl BpfInsn {
         Self::ld_imm64_pair(dst, 0, value as i32, (value >> 32) as i32)
     }
 
+    /// `dst =` the map behind a file descriptor
+    pub const fn ld_map_fd(dst: u8, fd: i32) -> [Self; 2] {
+        Self::ld_imm64_pair(dst, 1, fd, 0)
+    }
+
+    /// `dst =` address of byte `offset` of the only value of the map behind a
+    /// file descriptor
+    pub const fn ld_map_fd_value(dst: u8, fd: i32, offset: u32) -> [Self; 2] {
+        Self::ld_imm64_pair(dst, 2, fd, offset.cast_signed())
+    }
+
+    /// `dst =` address of the platform's variable number `id`
+    pub const fn ld_var(dst: u8, id: i32) -> [Self; 2] {
+        Self::ld_imm64_pair(dst, 3, id, 0)
+    }
+
+    /// `dst =` address of a function of the program; `distance` is counted in
+    /// slots from the second slot of this instruction
+    pub const fn ld_code(dst: u8, distance: i32) -> [Self; 2] {
+        Self::ld_imm64_pair(dst, 4, distance, 0)
+    }
+
     /// `dst =` the map of the program's definition number `index`
     pub const fn ld_map(dst: u8, index: u32) -> [Self; 2] {
         Self::ld_imm64_pair(dst, 5, index.cast_signed(), 0)

@@ -5,6 +5,10 @@ use crate::opcode::{AluOp, AtomicOp, ByteOrder, Cond, Size, Source, Width};
 use crate::registers::Register;
 use crate::table::{self, Form, InsnDef};
 
+mod encode;
+
+pub use encode::Encoded;
+
 /// A second operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
@@ -25,8 +29,8 @@ pub enum Imm64 {
     MapFdValue(i32, u32),
     /// Address of a platform variable.
     Var(i32),
-    /// Address of the function this many slots behind the next instruction's
-    /// first slot plus one, as for a local call.
+    /// Address of a function of the program; the distance in slots is counted
+    /// from the load's second slot, as a local call there would count it.
     Code(i32),
     /// A map by index into the program's definitions.
     MapIdx(u32),

@@ -20,6 +20,7 @@ pub mod opcode;
 pub mod program;
 pub mod registers;
 pub mod table;
+pub mod text;
 
 pub use insn::BpfInsn;
 pub use instruction::{DecodeError, Instruction};

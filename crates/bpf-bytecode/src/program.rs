@@ -9,6 +9,7 @@ use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
 use crate::abi::map::{MapDef, ObjName};
 use crate::insn::BpfInsn;
 use crate::instruction::{CallTarget, DecodeError, Imm64, Instruction, jump_target};
+use crate::text::{self, AsmError, Listing};
 
 /// What a program is for, numbered as Linux does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -225,6 +226,11 @@ impl<P: PhysicalProfile> BpfProgram<P> {
         })
     }
 
+    /// The program as text.
+    pub fn listing(&self) -> Listing<'_> {
+        Listing::new(self.insns())
+    }
+
     /// A copy.
     ///
     /// # Errors
@@ -270,6 +276,26 @@ impl<P: PhysicalProfile> fmt::Debug for BpfProgram<P> {
 ///
 /// Appending never fails; what does not fit is reported by
 /// [`build`](Self::build).
+///
+/// ```
+/// use bpf_bytecode::abi::map::{MapDef, MapType};
+/// use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+/// use bpf_profile::ActiveProfile;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::Xdp)
+///     .name("count")
+///     .map(MapDef::new(MapType::Array, 4, 8, 1).named("packets"))
+///     .ld_map_value(1, 0, 0)
+///     .insn(BpfInsn::mov64_imm(2, 1))
+///     .asm("lock *(u64 *)(r1 +0) += r2
+///           r0 = 2
+///           exit")?
+///     .build()?;
+/// assert_eq!(program.len(), 6);
+/// # Ok(())
+/// # }
+/// ```
 pub struct ProgramBuilder<P: PhysicalProfile> {
     program: BpfProgram<P>,
     overflow: Option<OutOfMemory>,
@@ -312,7 +338,34 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
         self.insns(&[insn])
     }
 
-    /// Appends slots, for instance the two of [`BpfInsn::ld_imm64`].
+    /// Appends `dst = value`, a 64-bit number.
+    #[must_use]
+    pub fn ld_imm64(self, dst: u8, value: u64) -> Self {
+        self.insns(&BpfInsn::ld_imm64(dst, value))
+    }
+
+    /// Appends `dst =` the map of definition number `index`.
+    #[must_use]
+    pub fn ld_map(self, dst: u8, index: u32) -> Self {
+        self.insns(&BpfInsn::ld_map(dst, index))
+    }
+
+    /// Appends `dst =` address of byte `offset` of the only value of the map of
+    /// definition number `index`.
+    #[must_use]
+    pub fn ld_map_value(self, dst: u8, index: u32, offset: u32) -> Self {
+        self.insns(&BpfInsn::ld_map_value(dst, index, offset))
+    }
+
+    /// Appends what `source` assembles to. Labels in it are its own.
+    ///
+    /// # Errors
+    /// [`AsmError`] when it is no text of a program; see [`text`].
+    pub fn asm(self, source: &str) -> Result<Self, AsmError> {
+        Ok(self.insns(&text::assemble::<P>(source)?))
+    }
+
+    /// Appends slots, for instance the two of [`BpfInsn::ld_code`].
     #[must_use]
     pub fn insns(mut self, insns: &[BpfInsn]) -> Self {
         let added = match &mut self.program.slots {

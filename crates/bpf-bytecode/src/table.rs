@@ -128,8 +128,8 @@ impl Operands {
 /// The texts hold fields in braces: `{dst}` and `{src}` are registers,
 /// `{wdst}` and `{wsrc}` their 32-bit names, `{off}` and `{+imm}` numbers with
 /// a sign, `{imm}` a number, `{jump}` and `{jump32}` a distance with a sign (or
-/// a label), `{helper}` a helper's number or name, `{imm64}` the value of a
-/// 64-bit immediate load.
+/// a label), `{helper}` a helper's number or name, `{local}` a function of the
+/// program, `{imm64}` the value of a 64-bit immediate load.
 #[derive(Debug)]
 pub struct InsnDef {
     /// Name of the constructor.
@@ -160,6 +160,20 @@ impl InsnDef {
             && (ops.has_src() || insn.src() == fixed.src() || matches!(self.form, Form::LoadImm64))
             && (ops.has_off() || insn.off() == fixed.off())
             && (ops.has_imm() || insn.imm() == fixed.imm())
+    }
+
+    /// The instruction's (first) slot with these operands. What is no operand
+    /// has its fixed value, whatever is given here.
+    #[must_use]
+    pub const fn with_operands(&self, dst: u8, src: u8, off: i16, imm: i32) -> BpfInsn {
+        let (ops, fixed) = (self.operands, self.fixed);
+        BpfInsn::new(
+            self.code,
+            if ops.has_dst() { dst } else { fixed.dst() },
+            if ops.has_src() { src } else { fixed.src() },
+            if ops.has_off() { off } else { fixed.off() },
+            if ops.has_imm() { imm } else { fixed.imm() },
+        )
     }
 }
 
@@ -452,7 +466,7 @@ mod rows {
         jsle32_imm(dst: u8, imm: i32, off: i16) = 0xd6 {} Form::JumpIf(Cond::Sle, W32, Imm), Base32, "if {wdst} s<= {imm} goto {jump}", "jsle32 {dst}, {imm}, {jump}";
         jsle32_reg(dst: u8, src: u8, off: i16) = 0xde {} Form::JumpIf(Cond::Sle, W32, Reg), Base32, "if {wdst} s<= {wsrc} goto {jump}", "jsle32 {dst}, {src}, {jump}";
         call(imm: i32) = 0x85 {} Form::CallHelper, Base32, "call {helper}", "call {helper}";
-        call_local(imm: i32) = 0x85 { src: 1 } Form::CallLocal, Base32, "call pc{jump32}", "call local {jump32}";
+        call_local(imm: i32) = 0x85 { src: 1 } Form::CallLocal, Base32, "call {local}", "call local {jump32}";
         call_kfunc(imm: i32) = 0x85 { src: 2 } Form::CallKfunc, Base32, "call kfunc#{imm}", "call kfunc {imm}";
         exit() = 0x95 {} Form::Exit, Base32, "exit", "exit";
     }
