@@ -3,4 +3,5 @@
 pub mod context;
 pub mod errno;
 pub mod helper;
+pub mod helper_names;
 pub mod map;

@@ -105,10 +105,11 @@ pub enum AluOp {
     Div,
     /// Signed division, truncating; by zero gives 0, MIN by -1 gives MIN.
     Sdiv,
-    /// Unsigned remainder; by zero leaves the destination.
+    /// Unsigned remainder; by zero leaves the destination (its low half, zero-
+    /// extended, at 32 bits).
     Mod,
-    /// Signed remainder with the dividend's sign; by zero leaves the
-    /// destination, MIN by -1 gives 0.
+    /// Signed remainder with the dividend's sign; by zero leaves the destination
+    /// (its low half, zero-extended, at 32 bits), MIN by -1 gives 0.
     Smod,
     /// Bitwise or.
     Or,

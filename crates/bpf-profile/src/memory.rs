@@ -18,8 +18,17 @@ pub use heap::{HeapBlock, HeapMemory};
 #[cfg(feature = "embedded-profile")]
 pub use pool::PoolMemory;
 
-/// Alignment of every [`MemoryBlock`], in bytes.
+/// Alignment of the blocks that a [`MemoryStrategy`] allocates, in bytes.
 pub const BLOCK_ALIGN: usize = 64;
+
+/// Something of [`BLOCK_ALIGN`], to make aligned addresses from.
+#[repr(align(64))]
+pub(crate) struct Aligned(#[allow(dead_code, reason = "storage")] pub [u8; BLOCK_ALIGN]);
+
+/// The address of a block without bytes.
+pub(crate) const fn no_bytes() -> NonNull<u8> {
+    NonNull::<Aligned>::dangling().cast()
+}
 
 /// Storage of the wanted size was not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -107,9 +116,10 @@ pub trait Sequence<T>: Default + DerefMut<Target = [T]> {
 /// read and written through the raw address by code that knows how.
 ///
 /// # Safety
-/// `base()` must stay valid for reads and writes of `len()` bytes, at the same
-/// address, until the block is dropped, and no reference to these bytes may
-/// exist.
+/// Until the block is dropped, `base()` must be the same address, aligned to at
+/// least 8 bytes and valid for reads and writes of `len()` bytes, which are at
+/// most `isize::MAX`. The bytes must be initialised, zero at first, belong to
+/// this block alone, and no reference to them may exist.
 #[allow(unsafe_code)]
 pub unsafe trait MemoryBlock: Send + Sync + Sized + 'static {
     /// A block over storage that the kernel hands in, zeroed. Up to seven bytes

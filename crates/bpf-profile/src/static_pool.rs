@@ -7,10 +7,10 @@
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
-use portable_atomic::{AtomicBool, Ordering};
+use portable_atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::config::POOL_BYTES;
-use crate::memory::{BLOCK_ALIGN, MemoryBlock, OutOfMemory, adopt};
+use crate::memory::{Aligned, BLOCK_ALIGN, MemoryBlock, OutOfMemory, adopt, no_bytes};
 
 /// The pool from which everything is taken that names no other storage; its
 /// size is [`POOL_BYTES`].
@@ -30,13 +30,12 @@ pub static DEFAULT_POOL: StaticPool<{ POOL_BYTES / BLOCK_ALIGN }> = StaticPool::
 /// assert_eq!(POOL.free_bytes(), 1024);
 /// ```
 pub struct StaticPool<const CHUNKS: usize> {
-    chunks: [UnsafeCell<Chunk>; CHUNKS],
+    chunks: [UnsafeCell<Aligned>; CHUNKS],
     /// Whether a chunk belongs to a block.
     taken: [AtomicBool; CHUNKS],
+    /// Counts how often chunks were given back.
+    releases: AtomicUsize,
 }
-
-#[repr(align(64))]
-struct Chunk(#[allow(dead_code)] [u8; BLOCK_ALIGN]);
 
 // SAFETY: a chunk is reached only through the block that owns it, and `taken`
 // hands each chunk to one block at a time.
@@ -46,8 +45,9 @@ impl<const CHUNKS: usize> StaticPool<CHUNKS> {
     /// A pool with nothing taken.
     pub const fn new() -> Self {
         Self {
-            chunks: [const { UnsafeCell::new(Chunk([0; BLOCK_ALIGN])) }; CHUNKS],
+            chunks: [const { UnsafeCell::new(Aligned([0; BLOCK_ALIGN])) }; CHUNKS],
             taken: [const { AtomicBool::new(false) }; CHUNKS],
+            releases: AtomicUsize::new(0),
         }
     }
 
@@ -69,16 +69,35 @@ impl<const CHUNKS: usize> StaticPool<CHUNKS> {
         let error = OutOfMemory { requested: bytes };
         let wanted = bytes.div_ceil(BLOCK_ALIGN);
         if wanted == 0 {
-            return Ok(PoolBlock { base: NonNull::dangling(), len: 0, taken: &[] });
+            return Ok(PoolBlock::lent(no_bytes(), 0));
         }
+        loop {
+            let seen = self.releases.load(Ordering::Acquire);
+            if let Some((start, run)) = self.search(wanted) {
+                return Ok(self.block(start, bytes, run));
+            }
+            // What was given back behind the search may be what was missing;
+            // then the search was in vain only because it was not repeated.
+            if self.releases.load(Ordering::Acquire) == seen {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Claims the first run of `wanted` free chunks.
+    fn search(&'static self, wanted: usize) -> Option<(usize, &'static [AtomicBool])> {
         let mut start = 0_usize;
-        while let Some(run) = self.taken.get(start..start.saturating_add(wanted)) {
-            match claim(run) {
-                Ok(()) => return Ok(self.block(start, bytes, run)),
+        while let Some(run) = self.taken.get(start..start.checked_add(wanted)?) {
+            // Looking first keeps a search that fails from taking chunks, if
+            // only for a moment, that another one needs.
+            let busy = run.iter().rposition(|flag| flag.load(Ordering::Relaxed));
+            let claimed = busy.map_or_else(|| claim(run, &self.releases), Err);
+            match claimed {
+                Ok(()) => return Some((start, run)),
                 Err(busy) => start += busy + 1,
             }
         }
-        Err(error)
+        None
     }
 
     /// The block over the chunks from `start` on, which the caller has claimed.
@@ -92,7 +111,7 @@ impl<const CHUNKS: usize> StaticPool<CHUNKS> {
         // SAFETY: the run's chunks were just claimed by us alone, lie in an
         // `UnsafeCell`, and hold at least `len` bytes.
         unsafe { base.as_ptr().write_bytes(0, len) };
-        PoolBlock { base, len, taken }
+        PoolBlock { base, len, taken, releases: Some(&self.releases) }
     }
 }
 
@@ -110,20 +129,24 @@ impl<const CHUNKS: usize> core::fmt::Debug for StaticPool<CHUNKS> {
 
 /// Claims every chunk of `run`, or none: then the index of the last one that
 /// was found taken comes back.
-fn claim(run: &[AtomicBool]) -> Result<(), usize> {
+fn claim(run: &[AtomicBool], releases: &AtomicUsize) -> Result<(), usize> {
     // From the end, so that a conflict lets the search skip the most.
     for (index, flag) in run.iter().enumerate().rev() {
         if flag.swap(true, Ordering::Acquire) {
-            release(run.get(index + 1..).unwrap_or_default());
+            release(run.get(index + 1..).unwrap_or_default(), releases);
             return Err(index);
         }
     }
     Ok(())
 }
 
-fn release(run: &[AtomicBool]) {
+/// Gives chunks back, and says so to searches that run meanwhile.
+fn release(run: &[AtomicBool], releases: &AtomicUsize) {
     for flag in run {
         flag.store(false, Ordering::Release);
+    }
+    if !run.is_empty() {
+        releases.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -134,6 +157,15 @@ pub struct PoolBlock {
     len: usize,
     /// The flags of the block's chunks; none where the memory was handed in.
     taken: &'static [AtomicBool],
+    /// The pool's count of what was given back.
+    releases: Option<&'static AtomicUsize>,
+}
+
+impl PoolBlock {
+    /// A block that is not given back to a pool.
+    const fn lent(base: NonNull<u8>, len: usize) -> Self {
+        Self { base, len, taken: &[], releases: None }
+    }
 }
 
 // SAFETY: the block owns its bytes and hands out no reference to them.
@@ -146,7 +178,7 @@ unsafe impl Sync for PoolBlock {}
 unsafe impl MemoryBlock for PoolBlock {
     fn from_static(storage: &'static mut [u8]) -> Self {
         let (base, len) = adopt(storage);
-        Self { base, len, taken: &[] }
+        Self::lent(base, len)
     }
 
     fn base(&self) -> NonNull<u8> {
@@ -160,6 +192,8 @@ unsafe impl MemoryBlock for PoolBlock {
 
 impl Drop for PoolBlock {
     fn drop(&mut self) {
-        release(self.taken);
+        if let Some(releases) = self.releases {
+            release(self.taken, releases);
+        }
     }
 }

@@ -107,6 +107,7 @@ pub struct DeadlinePolicy {
     units_per_us: Option<u64>,
     nanojoules_per_unit: u64,
     blocking_ns: u64,
+    now_ns: u64,
 }
 
 impl DeadlinePolicy {
@@ -130,6 +131,13 @@ impl DeadlinePolicy {
     pub const fn with_energy_model(mut self, nanojoules_per_unit: u64) -> Self {
         self.nanojoules_per_unit = nanojoules_per_unit;
         self
+    }
+
+    /// Tells the time, in nanoseconds of the kernel's clock, before requests are
+    /// submitted whose deadlines were set some time ago. Without it a request is
+    /// taken to be submitted when its deadline was set.
+    pub const fn set_now_ns(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
     }
 
     /// Sets for how many nanoseconds from now on the processor is taken by what
@@ -182,7 +190,8 @@ impl DeadlinePolicy {
             work.fold(own, u64::saturating_add)
         };
         let deadlines = waiting.iter().filter_map(due).filter(|d| *d >= deadline.absolute_ns());
-        let start = deadline.released_ns().saturating_add(self.blocking_ns);
+        let now = deadline.released_ns().max(self.now_ns);
+        let start = now.saturating_add(self.blocking_ns);
         let ends = |until: u64| start.saturating_add(demand(until));
         deadlines
             .chain([deadline.absolute_ns()])

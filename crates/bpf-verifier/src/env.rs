@@ -50,7 +50,7 @@ impl core::hash::Hash for Key<'_> {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         let sig = self.0;
         (sig.id, sig.args, sig.ret, sig.map_types, sig.prog_types).hash(state);
-        (sig.moves_packet, sig.interrupt_safe, sig.allocates).hash(state);
+        (sig.packet_memory, sig.moves_packet, sig.interrupt_safe, sig.allocates).hash(state);
     }
 }
 

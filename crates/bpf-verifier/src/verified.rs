@@ -10,9 +10,9 @@ use bpf_profile::{MemoryStrategy, PhysicalProfile};
 
 use crate::policy::StackPolicy;
 
-/// What is known about one slot. Where an instruction accesses memory, every
-/// execution reaches the same kind of memory.
+/// What is known about one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum InsnFact {
     /// No execution reaches the slot, or it is the second half of an
     /// instruction.
@@ -32,6 +32,9 @@ pub enum InsnFact {
     MapValue,
     /// Accesses memory that a helper reserved.
     Reserved,
+    /// Accesses plain memory of one kind on some paths and of another on others;
+    /// never the context.
+    Memory,
 }
 
 /// The facts of a program, one per slot.
@@ -126,6 +129,11 @@ impl<P: PhysicalProfile> VerifiedProgram<P> {
             FactStore::Owned(facts) => facts,
             FactStore::Static(facts) => facts,
         }
+    }
+
+    /// What is known about slot `pc`; beyond the program, that nothing reaches it.
+    pub fn fact(&self, pc: usize) -> InsnFact {
+        self.facts().get(pc).copied().unwrap_or_default()
     }
 
     /// What was proven about the program as a whole.

@@ -15,7 +15,29 @@ pub enum FieldKind {
     PacketMeta,
 }
 
-/// One field of a context, or a run of equal ones.
+/// Sizes of access, as the sum of those in bytes that are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes(u8);
+
+impl Sizes {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// One, two and four bytes.
+    pub const UP_TO_4: Self = Self(1 | 2 | 4);
+    /// Four bytes only.
+    pub const ONLY_4: Self = Self(4);
+    /// Eight bytes only.
+    pub const ONLY_8: Self = Self(8);
+    /// Every size.
+    pub const ALL: Self = Self(1 | 2 | 4 | 8);
+
+    /// Whether accesses of `bytes` bytes are allowed.
+    pub const fn allows(self, bytes: u16) -> bool {
+        bytes.is_power_of_two() && bytes <= 8 && self.0 as u16 & bytes != 0
+    }
+}
+
+/// One field of a context, or a run of fields with the same rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CtxField {
     /// First byte.
@@ -24,27 +46,35 @@ pub struct CtxField {
     pub size: u16,
     /// Meaning.
     pub kind: FieldKind,
-    /// Whether programs may write it.
-    pub writable: bool,
-    /// Whether an aligned part of it may be read (a scalar only).
-    pub narrow: bool,
+    /// Sizes of loads, aligned to themselves.
+    pub reads: Sizes,
+    /// Sizes of stores, aligned to themselves.
+    pub writes: Sizes,
 }
 
 impl CtxField {
-    const fn scalar(offset: u16) -> Self {
-        Self { offset, size: 4, kind: FieldKind::Scalar, writable: false, narrow: true }
+    /// Numbers at `offset` to `end`, read-only.
+    const fn scalars(offset: u16, end: u16, reads: Sizes) -> Self {
+        let size = end.saturating_sub(offset);
+        Self { offset, size, kind: FieldKind::Scalar, reads, writes: Sizes::NONE }
     }
 
-    const fn run(offset: u16, size: u16) -> Self {
-        Self { size, ..Self::scalar(offset) }
-    }
-
-    const fn rw(self) -> Self {
-        Self { writable: true, ..self }
+    const fn written(self, writes: Sizes) -> Self {
+        Self { writes, ..self }
     }
 
     const fn packet(offset: u16, kind: FieldKind) -> Self {
-        Self { offset, size: 4, kind, writable: false, narrow: false }
+        Self { offset, size: 4, kind, reads: Sizes::ONLY_4, writes: Sizes::NONE }
+    }
+
+    /// Whether a load, or a store, of `bytes` bytes at `offset` is allowed.
+    const fn allows(self, offset: u16, bytes: u16, store: bool) -> bool {
+        let sizes = if store { self.writes } else { self.reads };
+        let Some(end) = offset.checked_add(bytes) else { return false };
+        self.offset <= offset
+            && end <= self.offset.saturating_add(self.size)
+            && sizes.allows(bytes)
+            && offset.is_multiple_of(bytes)
     }
 }
 
@@ -53,31 +83,34 @@ impl CtxField {
 pub struct CtxLayout {
     /// Bytes; an access beyond is refused.
     pub size: u16,
-    /// The fields that may be accessed. An opaque context has none: its bytes
-    /// may be read anywhere, and written if `writable`.
+    /// What may be accessed. Where runs overlap, the first that allows an
+    /// access decides about it.
     pub fields: &'static [CtxField],
-    /// Whether an opaque context may be written.
-    pub writable: bool,
+    /// Whether the context stands for a packet.
+    pub packet: bool,
     /// Whether programs of this type may write packet bytes.
     pub packet_writable: bool,
+    /// The values that R0 may have at the program's end, as a signed 32-bit
+    /// number; any, where there are none.
+    pub returns: Option<(i32, i32)>,
 }
 
 impl CtxLayout {
-    /// Whether the bytes have no structure known here.
+    /// Whether the context is plain bytes, without a packet.
     pub const fn is_opaque(&self) -> bool {
-        self.fields.is_empty()
+        !self.packet
     }
 
-    /// The field that holds the `size` bytes at `offset`.
-    pub fn field(&self, offset: u16, size: u16) -> Option<&'static CtxField> {
-        let end = offset.checked_add(size)?;
-        self.fields.iter().find(|f| f.offset <= offset && end <= f.offset.saturating_add(f.size))
+    /// What a load, or with `store` a store, of `bytes` bytes at `offset`
+    /// accesses; `None` where the access is not allowed.
+    pub fn access(&self, offset: u16, bytes: u16, store: bool) -> Option<FieldKind> {
+        let field = self.fields.iter().find(|field| field.allows(offset, bytes, store))?;
+        Some(field.kind)
     }
 
     /// Whether a load of 4 bytes at `offset` yields an address, and which.
     pub fn pointer_at(&self, offset: u16) -> Option<FieldKind> {
-        let field = self.fields.iter().find(|f| f.offset == offset)?;
-        (field.kind != FieldKind::Scalar).then_some(field.kind)
+        self.access(offset, 4, false).filter(|kind| *kind != FieldKind::Scalar)
     }
 }
 
@@ -137,105 +170,171 @@ const XDP: CtxLayout = CtxLayout {
         CtxField::packet(xdp_md::DATA, FieldKind::PacketData),
         CtxField::packet(xdp_md::DATA_END, FieldKind::PacketEnd),
         CtxField::packet(xdp_md::DATA_META, FieldKind::PacketMeta),
-        CtxField::scalar(xdp_md::INGRESS_IFINDEX),
-        CtxField::scalar(xdp_md::RX_QUEUE_INDEX),
-        CtxField::scalar(xdp_md::EGRESS_IFINDEX),
+        CtxField::scalars(xdp_md::INGRESS_IFINDEX, xdp_md::EGRESS_IFINDEX, Sizes::ONLY_4),
     ],
-    writable: false,
+    packet: true,
     packet_writable: true,
+    returns: None,
 };
+
+/// The program's own words of a `__sk_buff`, the last one in halves of eight
+/// bytes only where it has a neighbour.
+const CB: [CtxField; 2] = [
+    CtxField::scalars(sk_buff::CB, 64, Sizes::ALL).written(Sizes::ALL),
+    CtxField::scalars(64, sk_buff::HASH, Sizes::UP_TO_4).written(Sizes::UP_TO_4),
+];
 
 /// Socket filters read scalars, write `cb`, and reach the packet by helper and
 /// legacy loads only.
 const SOCKET_FILTER: CtxLayout = CtxLayout {
     size: sk_buff::SIZE,
     fields: &[
-        CtxField::run(sk_buff::LEN, 4),
-        CtxField::scalar(sk_buff::PKT_TYPE),
-        CtxField::scalar(sk_buff::MARK),
-        CtxField::scalar(12),
-        CtxField::scalar(sk_buff::PROTOCOL),
-        CtxField::scalar(20),
-        CtxField::scalar(24),
-        CtxField::scalar(28),
-        CtxField::scalar(sk_buff::PRIORITY),
-        CtxField::scalar(36),
-        CtxField::scalar(sk_buff::IFINDEX),
-        CtxField::scalar(sk_buff::TC_INDEX),
-        CtxField::scalar(sk_buff::CB).rw(),
-        CtxField::scalar(52).rw(),
-        CtxField::scalar(56).rw(),
-        CtxField::scalar(60).rw(),
-        CtxField::scalar(64).rw(),
-        CtxField::scalar(sk_buff::HASH),
-        CtxField::scalar(84),
+        CB[0],
+        CB[1],
+        CtxField::scalars(sk_buff::LEN, sk_buff::TC_CLASSID, Sizes::UP_TO_4),
+        CtxField::scalars(84, 88, Sizes::UP_TO_4),
+        CtxField::scalars(164, 168, Sizes::UP_TO_4),
+        CtxField::scalars(176, 180, Sizes::UP_TO_4),
     ],
-    writable: false,
+    packet: true,
     packet_writable: false,
+    returns: None,
 };
 
 const SCHED_CLS: CtxLayout = CtxLayout {
     size: sk_buff::SIZE,
     fields: &[
-        CtxField::scalar(sk_buff::LEN),
-        CtxField::scalar(sk_buff::PKT_TYPE),
-        CtxField::scalar(sk_buff::MARK).rw(),
-        CtxField::scalar(12).rw(),
-        CtxField::scalar(sk_buff::PROTOCOL),
-        CtxField::scalar(20),
-        CtxField::scalar(24),
-        CtxField::scalar(28),
-        CtxField::scalar(sk_buff::PRIORITY).rw(),
-        CtxField::scalar(36),
-        CtxField::scalar(sk_buff::IFINDEX),
-        CtxField::scalar(sk_buff::TC_INDEX).rw(),
-        CtxField::scalar(sk_buff::CB).rw(),
-        CtxField::scalar(52).rw(),
-        CtxField::scalar(56).rw(),
-        CtxField::scalar(60).rw(),
-        CtxField::scalar(64).rw(),
-        CtxField::scalar(sk_buff::HASH),
-        CtxField::scalar(sk_buff::TC_CLASSID).rw(),
+        CB[0],
+        CB[1],
+        CtxField::scalars(sk_buff::LEN, sk_buff::DATA, Sizes::UP_TO_4),
+        CtxField::scalars(sk_buff::MARK, 16, Sizes::NONE).written(Sizes::ONLY_4),
+        CtxField::scalars(sk_buff::PRIORITY, 36, Sizes::NONE).written(Sizes::ONLY_4),
+        CtxField::scalars(sk_buff::TC_INDEX, sk_buff::CB, Sizes::NONE).written(Sizes::ONLY_4),
+        CtxField::scalars(sk_buff::TC_CLASSID, sk_buff::DATA, Sizes::NONE).written(Sizes::ONLY_4),
         CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
         CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
-        CtxField::scalar(84),
-        CtxField::scalar(88),
-        CtxField::scalar(92),
-        CtxField::scalar(96),
-        CtxField::run(100, 16),
-        CtxField::run(116, 16),
-        CtxField::scalar(132),
-        CtxField::scalar(136),
+        CtxField::scalars(84, 88, Sizes::UP_TO_4),
         CtxField::packet(sk_buff::DATA_META, FieldKind::PacketMeta),
+        CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
+        CtxField::scalars(160, 168, Sizes::UP_TO_4),
+        CtxField::scalars(176, 180, Sizes::UP_TO_4),
+        CtxField::scalars(184, 192, Sizes::ONLY_8),
     ],
-    writable: false,
+    packet: true,
     packet_writable: true,
+    returns: None,
 };
 
-/// Cgroup programs see the packet read-only.
-const CGROUP_SKB: CtxLayout = CtxLayout { packet_writable: false, ..SCHED_CLS };
+/// Cgroup programs see the packet read-only, and the socket's addresses.
+const CGROUP_SKB: CtxLayout = CtxLayout {
+    size: sk_buff::SIZE,
+    fields: &[
+        CB[0],
+        CB[1],
+        CtxField::scalars(sk_buff::LEN, sk_buff::TC_CLASSID, Sizes::UP_TO_4),
+        CtxField::scalars(sk_buff::MARK, 12, Sizes::NONE).written(Sizes::ONLY_4),
+        CtxField::scalars(sk_buff::PRIORITY, 36, Sizes::NONE).written(Sizes::ONLY_4),
+        CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
+        CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
+        CtxField::scalars(84, 92, Sizes::UP_TO_4),
+        CtxField::scalars(92, 132, Sizes::ONLY_4),
+        CtxField::scalars(132, sk_buff::DATA_META, Sizes::UP_TO_4),
+        CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
+        CtxField::scalars(164, 168, Sizes::UP_TO_4),
+        CtxField::scalars(176, 180, Sizes::UP_TO_4),
+        CtxField::scalars(184, 192, Sizes::ONLY_8),
+    ],
+    packet: true,
+    packet_writable: false,
+    returns: Some((0, 1)),
+};
 
-/// `bytes` bytes without structure, read-only.
-const fn opaque(bytes: u16) -> CtxLayout {
-    CtxLayout { size: bytes, fields: &[], writable: false, packet_writable: false }
+/// Plain bytes of which those of `fields` may be accessed.
+const fn opaque(size: u16, fields: &'static [CtxField]) -> CtxLayout {
+    CtxLayout { size, fields, packet: false, packet_writable: false, returns: None }
 }
 
 /// What programs of type `prog_type` find behind R1.
 pub const fn layout(prog_type: BpfProgType) -> &'static CtxLayout {
-    const PT_REGS: CtxLayout = opaque(168);
-    const RECORD: CtxLayout = opaque(4096);
-    const RAW_ARGS: CtxLayout = opaque(96);
-    const RAW_ARGS_WRITABLE: CtxLayout = CtxLayout { writable: true, ..opaque(96) };
-    const SYSCALL: CtxLayout = CtxLayout { writable: true, ..opaque(4096) };
+    const PT_REGS: CtxLayout = opaque(168, &[CtxField::scalars(0, 168, Sizes::ALL)]);
+    // The first eight bytes of a record belong to the kernel.
+    const RECORD: CtxLayout = opaque(8192, &[CtxField::scalars(8, 8192, Sizes::ALL)]);
+    const PERF_EVENT: CtxLayout = opaque(
+        184,
+        &[CtxField::scalars(0, 168, Sizes::ONLY_8), CtxField::scalars(168, 184, Sizes::ALL)],
+    );
+    const RAW_ARGS: CtxLayout = opaque(96, &[CtxField::scalars(0, 96, Sizes::ALL)]);
+    const SYSCALL: CtxLayout =
+        opaque(u16::MAX, &[CtxField::scalars(0, u16::MAX, Sizes::ALL).written(Sizes::ALL)]);
     match prog_type {
         BpfProgType::Xdp => &XDP,
         BpfProgType::SocketFilter => &SOCKET_FILTER,
         BpfProgType::SchedCls | BpfProgType::SchedAct => &SCHED_CLS,
         BpfProgType::CgroupSkb => &CGROUP_SKB,
         BpfProgType::Kprobe => &PT_REGS,
-        BpfProgType::Tracepoint | BpfProgType::PerfEvent => &RECORD,
-        BpfProgType::RawTracepoint => &RAW_ARGS,
-        BpfProgType::RawTracepointWritable => &RAW_ARGS_WRITABLE,
+        BpfProgType::Tracepoint => &RECORD,
+        BpfProgType::PerfEvent => &PERF_EVENT,
+        BpfProgType::RawTracepoint | BpfProgType::RawTracepointWritable => &RAW_ARGS,
         BpfProgType::Syscall => &SYSCALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ranges of offsets at which accesses of a size are allowed.
+    fn ranges(layout: &CtxLayout, bytes: u16, store: bool) -> impl Iterator<Item = (u16, u16)> {
+        let at = move |offset: u16| {
+            offset.is_multiple_of(bytes) && layout.access(offset, bytes, store).is_some()
+        };
+        let mut offset = 0_u16;
+        core::iter::from_fn(move || {
+            while !at(offset) {
+                offset = offset.checked_add(bytes).filter(|next| *next < layout.size)?;
+            }
+            let start = offset;
+            while at(offset) {
+                offset = offset.saturating_add(bytes);
+            }
+            Some((start, offset))
+        })
+    }
+
+    /// What Linux 6.18 accepts, found by loading a program for each access.
+    #[test]
+    fn accesses_are_those_that_linux_accepts() {
+        let cases: &[(BpfProgType, u16, bool, &[(u16, u16)])] = &[
+            (BpfProgType::SocketFilter, 1, false, &[(0, 72), (84, 88), (164, 168), (176, 180)]),
+            (BpfProgType::SocketFilter, 4, false, &[(0, 72), (84, 88), (164, 168), (176, 180)]),
+            (BpfProgType::SocketFilter, 8, false, &[(48, 64)]),
+            (BpfProgType::SocketFilter, 2, true, &[(48, 68)]),
+            (BpfProgType::SocketFilter, 8, true, &[(48, 64)]),
+            (BpfProgType::SchedCls, 2, false, &[(0, 76), (84, 88), (160, 168), (176, 180)]),
+            (BpfProgType::SchedCls, 4, false, &[(0, 88), (140, 144), (160, 168), (176, 180)]),
+            (BpfProgType::SchedCls, 4, true, &[(8, 16), (32, 36), (44, 68), (72, 76)]),
+            (BpfProgType::SchedCls, 8, true, &[(48, 64), (152, 160)]),
+            (
+                BpfProgType::CgroupSkb,
+                1,
+                false,
+                &[(0, 72), (84, 92), (132, 140), (164, 168), (176, 180)],
+            ),
+            (BpfProgType::CgroupSkb, 4, false, &[(0, 72), (76, 140), (164, 168), (176, 180)]),
+            (BpfProgType::CgroupSkb, 4, true, &[(8, 12), (32, 36), (48, 68)]),
+            (BpfProgType::Xdp, 4, false, &[(0, 20)]),
+            (BpfProgType::Xdp, 2, false, &[]),
+            (BpfProgType::Xdp, 4, true, &[]),
+            (BpfProgType::Kprobe, 8, false, &[(0, 168)]),
+            (BpfProgType::Tracepoint, 8, false, &[(8, 8192)]),
+            (BpfProgType::PerfEvent, 4, false, &[(168, 184)]),
+            (BpfProgType::PerfEvent, 8, false, &[(0, 184)]),
+            (BpfProgType::RawTracepoint, 4, false, &[(0, 96)]),
+            (BpfProgType::RawTracepoint, 4, true, &[]),
+        ];
+        for (prog_type, bytes, store, expected) in cases {
+            let found = ranges(layout(*prog_type), *bytes, *store);
+            assert!(found.eq(expected.iter().copied()), "{prog_type} {bytes} {store}");
+        }
     }
 }

@@ -10,6 +10,9 @@ pub enum ArgKind {
     None,
     /// Any initialised value.
     Anything,
+    /// Whatever the register holds, initialised or not: the helper reads it
+    /// only where another argument says so. Linux declares no argument here.
+    Unchecked,
     /// The program's context, as it came in R1.
     Context,
     /// A map of the program's definitions, of one of the types that
@@ -51,6 +54,7 @@ pub enum RetKind {
 
 /// A helper's signature: what the verifier must know about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent properties, each named")]
 pub struct HelperSig {
     /// Number in a call instruction.
     pub id: u32,
@@ -64,6 +68,8 @@ pub struct HelperSig {
     pub map_types: &'static [MapType],
     /// Program types that may call it; all, where empty.
     pub prog_types: &'static [BpfProgType],
+    /// Whether memory arguments may lie in the packet.
+    pub packet_memory: bool,
     /// Whether pointers into the packet are invalid afterwards.
     pub moves_packet: bool,
     /// Whether it may be called from an interrupt.
@@ -82,25 +88,40 @@ impl HelperSig {
             ret,
             map_types: &[],
             prog_types: &[],
+            packet_memory: false,
             moves_packet: false,
             interrupt_safe: true,
             allocates: false,
         }
     }
 
-    const fn on_maps(self, map_types: &'static [MapType]) -> Self {
+    /// The same signature for maps of these types.
+    #[must_use]
+    pub const fn on_maps(self, map_types: &'static [MapType]) -> Self {
         Self { map_types, ..self }
     }
 
-    const fn for_types(self, prog_types: &'static [BpfProgType]) -> Self {
+    /// The same signature for programs of these types only.
+    #[must_use]
+    pub const fn for_types(self, prog_types: &'static [BpfProgType]) -> Self {
         Self { prog_types, ..self }
     }
 
-    const fn moving_packet(self) -> Self {
+    /// The same signature of a helper whose memory may lie in the packet.
+    #[must_use]
+    pub const fn with_packet_memory(self) -> Self {
+        Self { packet_memory: true, ..self }
+    }
+
+    /// The same signature of a helper that moves the packet.
+    #[must_use]
+    pub const fn moving_packet(self) -> Self {
         Self { moves_packet: true, ..self }
     }
 
-    const fn not_in_interrupts(self) -> Self {
+    /// The same signature of a helper that may not be called from an interrupt.
+    #[must_use]
+    pub const fn not_in_interrupts(self) -> Self {
         Self { interrupt_safe: false, ..self }
     }
 
@@ -136,7 +157,7 @@ pub mod id {
 pub const STANDARD: &[HelperSig] = {
     use ArgKind::{
         AllocMem, AllocSize, Anything, Context, Map, MapKey, MapValue, MemRead, MemReadOrNull,
-        MemWrite, None, Size, SizeOrZero,
+        MemWrite, None, Size, SizeOrZero, Unchecked,
     };
     use RetKind::{AllocMemOrNull, Integer, MapValueOrNull, Void};
     const KEYED: &[MapType] = &[
@@ -163,26 +184,29 @@ pub const STANDARD: &[HelperSig] = {
             [Map, MapKey, None, None, None],
             MapValueOrNull,
         )
-        .on_maps(KEYED),
+        .on_maps(KEYED)
+        .with_packet_memory(),
         HelperSig::new(
             id::MAP_UPDATE_ELEM,
             "map_update_elem",
             [Map, MapKey, MapValue, Anything, None],
             Integer,
         )
-        .on_maps(KEYED),
+        .on_maps(KEYED)
+        .with_packet_memory(),
         HelperSig::new(
             id::MAP_DELETE_ELEM,
             "map_delete_elem",
             [Map, MapKey, None, None, None],
             Integer,
         )
-        .on_maps(KEYED),
+        .on_maps(KEYED)
+        .with_packet_memory(),
         HelperSig::new(id::KTIME_GET_NS, "ktime_get_ns", [None; 5], Integer),
         HelperSig::new(
             id::TRACE_PRINTK,
             "trace_printk",
-            [MemRead, Size, Anything, Anything, Anything],
+            [MemRead, Size, Unchecked, Unchecked, Unchecked],
             Integer,
         )
         .not_in_interrupts(),
@@ -203,7 +227,8 @@ pub const STANDARD: &[HelperSig] = {
             [MemReadOrNull, SizeOrZero, MemReadOrNull, SizeOrZero, Anything],
             Integer,
         )
-        .for_types(NETWORK),
+        .for_types(NETWORK)
+        .with_packet_memory(),
         HelperSig::new(
             id::XDP_ADJUST_HEAD,
             "xdp_adjust_head",

@@ -7,7 +7,7 @@ use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
-use super::{BLOCK_ALIGN, MemoryBlock, MemoryStrategy, OutOfMemory, Sequence, adopt};
+use super::{BLOCK_ALIGN, MemoryBlock, MemoryStrategy, OutOfMemory, Sequence, adopt, no_bytes};
 
 /// Storage from the heap, growing as needed.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ impl MemoryStrategy for HeapMemory {
         let error = OutOfMemory { requested: bytes };
         let layout = Layout::from_size_align(bytes, BLOCK_ALIGN).map_err(|_| error)?;
         if bytes == 0 {
-            return Ok(HeapBlock { base: NonNull::dangling(), len: 0, layout: None });
+            return Ok(HeapBlock { base: no_bytes(), len: 0, layout: None });
         }
         // SAFETY: the layout's size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(error)?;

@@ -1,0 +1,3 @@
+//! Program execution engines.
+
+pub use bpf_interp::*;
