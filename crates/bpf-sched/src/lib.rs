@@ -40,5 +40,5 @@ mod scheduler;
 
 pub use policy::{AdmissionError, QueuePolicy};
 pub use queue::ReadyQueue;
-pub use request::{BpfExecRequest, ExecPriority, ProgId, QueuedProgram};
+pub use request::{Admissible, BpfExecRequest, ExecPriority, ProgId, QueuedProgram};
 pub use scheduler::{BpfScheduler, SubmitError};

@@ -35,6 +35,26 @@ impl ExecPriority {
     }
 }
 
+/// A form of program that holds a verified one: what the scheduler admits.
+///
+/// The method's result cannot be made without the verifier, so no form that was
+/// not verified can be passed off as one.
+pub trait Admissible {
+    /// The profile that the program was verified for.
+    type Profile: PhysicalProfile;
+
+    /// The verified program.
+    fn verified(&self) -> &VerifiedProgram<Self::Profile>;
+}
+
+impl<P: PhysicalProfile> Admissible for VerifiedProgram<P> {
+    type Profile = P;
+
+    fn verified(&self) -> &VerifiedProgram<P> {
+        self
+    }
+}
+
 /// A verified program to be executed once over a context.
 ///
 /// `H` is any handle that shares the program: an `Arc` where there is a heap, a
@@ -49,14 +69,13 @@ pub struct BpfExecRequest<'a, H> {
     pub(crate) timing: crate::deadline::Timing,
 }
 
-impl<'a, H, P> BpfExecRequest<'a, H>
+impl<'a, H> BpfExecRequest<'a, H>
 where
-    H: Deref<Target = VerifiedProgram<P>>,
-    P: PhysicalProfile,
+    H: Deref<Target: Admissible>,
 {
     /// A request of normal priority.
     pub fn new(id: ProgId, program: H, context: BpfContext<'a>) -> Self {
-        let info = *program.info();
+        let info = *program.verified().info();
         Self {
             id,
             program,
@@ -152,15 +171,15 @@ impl<'a, H> QueuedProgram<'a, H> {
         self.request
     }
 
-    /// Executes the program on an engine that runs verified programs.
+    /// Executes the program on an engine for its form.
     ///
     /// # Errors
     /// The engine's.
     pub fn execute<P, E>(&self, engine: &E) -> BpfResult
     where
         P: PhysicalProfile,
-        H: Deref<Target = VerifiedProgram<P>>,
-        E: BpfExecutor<P, Program = VerifiedProgram<P>>,
+        H: Deref<Target: Sized>,
+        E: BpfExecutor<P, Program = H::Target>,
     {
         engine.execute(&self.request.program, &self.request.context)
     }
