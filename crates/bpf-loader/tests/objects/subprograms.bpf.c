@@ -57,7 +57,7 @@ int second(struct __sk_buff *skb)
 	return middle(skb->mark);
 }
 
-SEC("?classifier/third")
+SEC("?tc")
 int third(struct __sk_buff *skb)
 {
 	u64 sum = 0;
