@@ -9,6 +9,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod domain;
 pub mod env;
 pub mod policy;
 pub mod verified;

@@ -1,0 +1,291 @@
+//! A set of numbers: known bits, and ranges of the whole and of its low half.
+
+use core::fmt;
+
+use super::bits::{mask, signed_max, signed_min};
+use super::range::Range;
+use super::tnum::Tnum;
+
+/// A set of numbers of `BITS` bits, of which the low `BITS / 2` are bounded by
+/// themselves, too. Registers have 64; fewer serve for exhaustive tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scalar<const BITS: u32 = 64> {
+    pub(super) bits: Tnum,
+    pub(super) full: Range,
+    pub(super) half: Range,
+}
+
+impl<const BITS: u32> Scalar<BITS> {
+    /// Bits of the low half.
+    pub const HALF: u32 = BITS / 2;
+
+    /// Every value.
+    pub const UNKNOWN: Self = Self {
+        bits: Tnum::of_bits(BITS),
+        full: Range::full(BITS),
+        half: Range::full(Self::HALF),
+    };
+
+    /// One value.
+    pub const fn constant(value: u64) -> Self {
+        let value = value & mask(BITS);
+        Self {
+            bits: Tnum::constant(value),
+            full: Range::constant(value, BITS),
+            half: Range::constant(value, Self::HALF),
+        }
+    }
+
+    /// One value, given as a signed number.
+    pub const fn signed_constant(value: i64) -> Self {
+        Self::constant(value.cast_unsigned())
+    }
+
+    /// Every value of `bits` bits, zero-extended.
+    pub fn of_bits(bits: u32) -> Self {
+        if bits >= BITS {
+            return Self::UNKNOWN;
+        }
+        Self { bits: Tnum::of_bits(bits), ..Self::UNKNOWN }.or_unknown()
+    }
+
+    /// Every value from `umin` to `umax`, unsigned.
+    pub fn between(umin: u64, umax: u64) -> Self {
+        Self { full: Range::unsigned(umin, umax, BITS), ..Self::UNKNOWN }.or_unknown()
+    }
+
+    /// Every value with these known bits.
+    pub fn with_bits(bits: Tnum) -> Self {
+        Self { bits: bits.low(BITS), ..Self::UNKNOWN }.or_unknown()
+    }
+
+    /// The set that the three views describe together; the whole domain where
+    /// they exclude each other, which no program state that can occur gives.
+    pub(super) fn or_unknown(self) -> Self {
+        self.sync().unwrap_or(Self::UNKNOWN)
+    }
+
+    /// Known bits.
+    pub const fn bits(&self) -> Tnum {
+        self.bits
+    }
+
+    /// Bounds of the whole.
+    pub const fn full(&self) -> &Range {
+        &self.full
+    }
+
+    /// Bounds of the low half.
+    pub const fn half(&self) -> &Range {
+        &self.half
+    }
+
+    /// Least value, unsigned.
+    pub const fn umin(&self) -> u64 {
+        self.full.umin
+    }
+
+    /// Greatest value, unsigned.
+    pub const fn umax(&self) -> u64 {
+        self.full.umax
+    }
+
+    /// Least value, signed.
+    pub const fn smin(&self) -> i64 {
+        self.full.smin
+    }
+
+    /// Greatest value, signed.
+    pub const fn smax(&self) -> i64 {
+        self.full.smax
+    }
+
+    /// The value, if there is only one.
+    pub const fn as_constant(&self) -> Option<u64> {
+        if self.bits.is_constant() { Some(self.bits.value()) } else { None }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::UNKNOWN
+    }
+
+    /// Whether `value` is a member.
+    pub const fn contains(&self, value: u64) -> bool {
+        self.bits.contains(value)
+            && self.full.contains(value, BITS)
+            && self.half.contains(value & mask(Self::HALF), Self::HALF)
+    }
+
+    /// Whether every member of `other` is one of `self`.
+    pub const fn covers(&self, other: &Self) -> bool {
+        self.bits.covers(other.bits)
+            && self.full.covers(&other.full)
+            && self.half.covers(&other.half)
+    }
+
+    /// The members of both, if there are any.
+    pub fn meet(self, other: Self) -> Option<Self> {
+        Self {
+            bits: self.bits.meet(other.bits)?,
+            full: self.full.meet(other.full),
+            half: self.half.meet(other.half),
+        }
+        .sync()
+    }
+
+    /// The low half of every member, zero-extended.
+    #[must_use]
+    pub fn low_half(self) -> Self {
+        Self { bits: self.bits.low(Self::HALF), full: Range::full(BITS), half: self.half }
+            .or_unknown()
+    }
+
+    /// The low `bits` bits of every member, zero-extended.
+    #[must_use]
+    pub fn low(self, bits: u32) -> Self {
+        if bits >= BITS {
+            return self;
+        }
+        if bits == Self::HALF {
+            return self.low_half();
+        }
+        let mut out = Self { bits: self.bits.low(bits), ..Self::UNKNOWN };
+        if self.full.umax <= mask(bits) {
+            out.full = self.full;
+        }
+        out.or_unknown()
+    }
+
+    /// Lets each view sharpen the others. None where they exclude each other:
+    /// the set is empty.
+    pub fn sync(self) -> Option<Self> {
+        if self.bits.is_constant() {
+            return self.sync_constant();
+        }
+        let mut out = self.sync_once()?;
+        // A second round carries what the first one found back to the view it
+        // started from; further ones gain little.
+        if out != self {
+            out = out.sync_once()?;
+        }
+        Some(out)
+    }
+
+    fn sync_constant(self) -> Option<Self> {
+        let value = self.bits.value();
+        self.contains(value).then(|| Self::constant(value))
+    }
+
+    fn sync_once(self) -> Option<Self> {
+        let (mut bits, mut full, mut half) = (self.bits, self.full, self.half);
+        full = full.meet_bits(bits, BITS).tighten(BITS);
+        half = half.meet_bits(bits.low(Self::HALF), Self::HALF).tighten(Self::HALF);
+        if full.is_empty() || half.is_empty() {
+            return None;
+        }
+        half = half.meet(Self::half_of(&full)).tighten(Self::HALF);
+        if half.is_empty() {
+            return None;
+        }
+        full = Self::full_of(full, &half).tighten(BITS);
+        if full.is_empty() {
+            return None;
+        }
+        bits = bits.meet(Tnum::between(full.umin, full.umax))?;
+        let low = bits.low(Self::HALF).meet(Tnum::between(half.umin, half.umax))?;
+        let high = !mask(Self::HALF);
+        bits = Tnum::new(bits.value() & high | low.value(), bits.mask() & high | low.mask());
+        Some(Self { bits, full, half })
+    }
+
+    /// What the bounds of the whole say of its low half.
+    fn half_of(full: &Range) -> Range {
+        let (low, high) = (mask(Self::HALF), !mask(Self::HALF));
+        let mut half = Range::full(Self::HALF);
+        // The same high half throughout: the low halves are in order.
+        if (full.umin ^ full.umax) & high == 0 {
+            half = half.meet(Range::unsigned(full.umin & low, full.umax & low, Self::HALF));
+        }
+        let (smin, smax) = (full.smin.cast_unsigned(), full.smax.cast_unsigned());
+        if (smin ^ smax) & high == 0 {
+            half = half.meet(Range::unsigned(smin & low, smax & low, Self::HALF));
+        }
+        if Self::fits_half(full) {
+            half = half.meet(Range::signed(full.smin, full.smax, Self::HALF));
+        }
+        half
+    }
+
+    /// Whether every value is its low half, sign-extended.
+    const fn fits_half(full: &Range) -> bool {
+        signed_min(Self::HALF) <= full.smin && full.smax <= signed_max(Self::HALF)
+    }
+
+    /// `full` without the values at its ends whose low half `half` excludes.
+    fn full_of(full: Range, half: &Range) -> Range {
+        let mut out = full;
+        if Self::fits_half(&full) {
+            out.smin = out.smin.max(half.smin);
+            out.smax = out.smax.min(half.smax);
+        }
+        out.umin = Self::round_up(out.umin, half).unwrap_or(out.umin);
+        out.umax = Self::round_down(out.umax, half).unwrap_or(out.umax);
+        // Signed bounds order low halves as unsigned numbers, too; only the
+        // carry into the high half must not pass the end.
+        let smin = Self::round_up(out.smin.cast_unsigned() & mask(BITS), half);
+        if let Some(smin) = smin.map(|v| super::bits::signed(v, BITS)) {
+            out.smin = out.smin.max(smin);
+        }
+        let smax = Self::round_down(out.smax.cast_unsigned() & mask(BITS), half);
+        if let Some(smax) = smax.map(|v| super::bits::signed(v, BITS)) {
+            out.smax = out.smax.min(smax);
+        }
+        out
+    }
+
+    /// The least value from `value` on with its low half in `half`, where that
+    /// takes no carry into the high half.
+    const fn round_up(value: u64, half: &Range) -> Option<u64> {
+        let low = value & mask(Self::HALF);
+        if low <= half.umin { Some(value & !mask(Self::HALF) | half.umin) } else { None }
+    }
+
+    /// The greatest value up to `value` with its low half in `half`, where that
+    /// takes no borrow from the high half.
+    const fn round_down(value: u64, half: &Range) -> Option<u64> {
+        let low = value & mask(Self::HALF);
+        if low >= half.umax { Some(value & !mask(Self::HALF) | half.umax) } else { None }
+    }
+}
+
+/// The bounds in the order in which Linux prints them, those that say nothing
+/// left out.
+impl fmt::Display for Scalar<64> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(value) = self.as_constant() {
+            return write!(f, "{}", value.cast_signed());
+        }
+        let (full, half) = (Range::full(64), Range::full(32));
+        let mut sep = "";
+        let mut item = |name: &str, value: &dyn fmt::Display, show: bool| {
+            if !show {
+                return Ok(());
+            }
+            let written = write!(f, "{sep}{name}={value}");
+            sep = ",";
+            written
+        };
+        item("smin", &self.full.smin, self.full.smin != full.smin)?;
+        item("smax", &self.full.smax, self.full.smax != full.smax)?;
+        item("umin", &self.full.umin, self.full.umin != full.umin)?;
+        item("umax", &self.full.umax, self.full.umax != full.umax)?;
+        let low = |a: u64, b: i64| a == (b.cast_unsigned() & mask(32));
+        let same = self.full.umax <= mask(31) && low(self.full.umax, self.half.smax);
+        item("smin32", &self.half.smin, !same && self.half.smin != half.smin)?;
+        item("smax32", &self.half.smax, !same && self.half.smax != half.smax)?;
+        item("umin32", &self.half.umin, !same && self.half.umin != half.umin)?;
+        item("umax32", &self.half.umax, !same && self.half.umax != half.umax)?;
+        item("var_off", &self.bits, self.bits != Tnum::UNKNOWN)
+    }
+}

@@ -1,0 +1,260 @@
+//! Every abstract operation, compared with the concrete one on every member, at
+//! widths small enough to try everything.
+#![cfg(any(feature = "cloud-profile", feature = "embedded-profile"))]
+
+use std::collections::HashSet;
+
+use bpf_bytecode::opcode::{AluOp, Cond, Width};
+use bpf_verifier::domain::{Scalar, Tnum, alu, compare, negate, sign_extend};
+
+const OPS: [AluOp; 14] = [
+    AluOp::Add,
+    AluOp::Sub,
+    AluOp::Mul,
+    AluOp::Div,
+    AluOp::Sdiv,
+    AluOp::Mod,
+    AluOp::Smod,
+    AluOp::Or,
+    AluOp::And,
+    AluOp::Xor,
+    AluOp::Lsh,
+    AluOp::Rsh,
+    AluOp::Arsh,
+    AluOp::Mov,
+];
+
+const CONDS: [Cond; 11] = [
+    Cond::Eq,
+    Cond::Ne,
+    Cond::Set,
+    Cond::Gt,
+    Cond::Ge,
+    Cond::Lt,
+    Cond::Le,
+    Cond::Sgt,
+    Cond::Sge,
+    Cond::Slt,
+    Cond::Sle,
+];
+
+fn low(value: i64, bits: u32) -> i64 {
+    value.rem_euclid(1 << bits)
+}
+
+fn signed(value: i64, bits: u32) -> i64 {
+    let value = low(value, bits);
+    if value >= 1 << (bits - 1) { value - (1 << bits) } else { value }
+}
+
+/// RFC 9669 on numbers of `w` bits, written without regard to the crate's code.
+fn eval(op: AluOp, x: i64, y: i64, w: u32) -> i64 {
+    let (x, y) = (low(x, w), low(y, w));
+    let (sx, sy) = (signed(x, w), signed(y, w));
+    let by = y % i64::from(w);
+    let out = match op {
+        AluOp::Add => x + y,
+        AluOp::Sub => x - y,
+        AluOp::Mul => x * y,
+        AluOp::Div => if y == 0 { 0 } else { x / y },
+        AluOp::Mod => if y == 0 { x } else { x % y },
+        AluOp::Sdiv => if sy == 0 { 0 } else { sx / sy },
+        AluOp::Smod => if sy == 0 { sx } else { sx % sy },
+        AluOp::Or => x | y,
+        AluOp::And => x & y,
+        AluOp::Xor => x ^ y,
+        AluOp::Lsh => x << by,
+        AluOp::Rsh => x >> by,
+        AluOp::Arsh => sx >> by,
+        AluOp::Mov => y,
+    };
+    low(out, w)
+}
+
+fn holds(cond: Cond, x: i64, y: i64, w: u32) -> bool {
+    let (x, y) = (low(x, w), low(y, w));
+    let (sx, sy) = (signed(x, w), signed(y, w));
+    match cond {
+        Cond::Eq => x == y,
+        Cond::Ne => x != y,
+        Cond::Set => x & y != 0,
+        Cond::Gt => x > y,
+        Cond::Ge => x >= y,
+        Cond::Lt => x < y,
+        Cond::Le => x <= y,
+        Cond::Sgt => sx > sy,
+        Cond::Sge => sx >= sy,
+        Cond::Slt => sx < sy,
+        Cond::Sle => sx <= sy,
+    }
+}
+
+fn members<const B: u32>(s: &Scalar<B>) -> Vec<i64> {
+    (0..1_i64 << B).filter(|&v| s.contains(v as u64)).collect()
+}
+
+fn tnums(bits: u32) -> Vec<Tnum> {
+    let all = 1_u64 << bits;
+    let pairs = (0..all).flat_map(|v| (0..all).map(move |m| (v, m)));
+    pairs.filter(|(v, m)| v & m == 0).map(|(v, m)| Tnum::new(v, m)).collect()
+}
+
+/// Sets of every shape: each set of known bits, each interval (signed ones by
+/// way of a comparison), each interval of the low half, and meets of those.
+fn elements<const B: u32>(stride: usize) -> Vec<Scalar<B>> {
+    let mut out: HashSet<Scalar<B>> = HashSet::new();
+    out.extend(tnums(B).into_iter().map(Scalar::with_bits));
+    let all = 1_u64 << B;
+    for width in [Width::W64, Width::W32] {
+        for min in 0..all {
+            for max in 0..all {
+                for (at_least, at_most) in [(Cond::Ge, Cond::Le), (Cond::Sge, Cond::Sle)] {
+                    let from = compare(at_least, width, Scalar::UNKNOWN, Scalar::constant(min));
+                    let Some((s, _)) = from.holds else { continue };
+                    let to = compare(at_most, width, s, Scalar::constant(max));
+                    out.extend(to.holds.map(|(s, _)| s));
+                }
+            }
+        }
+    }
+    let mut shapes: Vec<_> = out.iter().copied().collect();
+    shapes.sort_by_key(|s| format!("{s:?}"));
+    for (i, a) in shapes.iter().enumerate() {
+        for b in shapes.iter().skip(i % stride).step_by(stride) {
+            out.extend(a.meet(*b));
+        }
+    }
+    let mut out: Vec<_> = out.into_iter().collect();
+    out.sort_by_key(|s| format!("{s:?}"));
+    out
+}
+
+fn width_bits<const B: u32>(width: Width) -> u32 {
+    if width == Width::W64 { B } else { B / 2 }
+}
+
+fn check_alu<const B: u32>(width: Width, op: AluOp, a: &Scalar<B>, b: &Scalar<B>) {
+    let out = alu(op, width, *a, *b);
+    let w = width_bits::<B>(width);
+    for x in members(a) {
+        for y in members(b) {
+            let z = eval(op, x, y, w);
+            assert!(
+                out.contains(z as u64),
+                "{op:?} {width:?}: {x} op {y} = {z} not in {out:?}\n a {a:?}\n b {b:?}"
+            );
+        }
+    }
+}
+
+fn check_compare<const B: u32>(width: Width, cond: Cond, a: &Scalar<B>, b: &Scalar<B>) {
+    let out = compare(cond, width, *a, *b);
+    let w = width_bits::<B>(width);
+    for x in members(a) {
+        for y in members(b) {
+            let side = if holds(cond, x, y, w) { out.holds } else { out.fails };
+            let fits = side.is_some_and(|(a, b)| a.contains(x as u64) && b.contains(y as u64));
+            assert!(fits, "{cond:?} {width:?}: {x}, {y} not in {side:?}\n a {a:?}\n b {b:?}");
+        }
+    }
+}
+
+fn check_all<const B: u32>(elements: &[Scalar<B>], stride: usize) {
+    for (i, a) in elements.iter().enumerate() {
+        for b in elements.iter().skip(i % stride).step_by(stride) {
+            for width in [Width::W64, Width::W32] {
+                for op in OPS {
+                    check_alu(width, op, a, b);
+                }
+                for cond in CONDS {
+                    check_compare(width, cond, a, b);
+                }
+            }
+        }
+    }
+}
+
+/// Unoptimised builds try a sample.
+const STRIDE: usize = if cfg!(debug_assertions) { 97 } else { 7 };
+
+#[test]
+fn four_bits() {
+    check_all::<4>(&elements(17), STRIDE);
+}
+
+#[test]
+fn eight_bits() {
+    let shapes: Vec<_> = elements::<8>(20_011).into_iter().step_by(STRIDE * 16).collect();
+    check_all::<8>(&shapes, 13);
+}
+
+#[test]
+fn one_operand() {
+    for a in elements::<4>(17) {
+        for x in members(&a) {
+            for width in [Width::W64, Width::W32] {
+                let w = width_bits::<4>(width);
+                assert!(negate(width, a).contains(low(-x, w) as u64), "-{x} of {a:?}");
+                for from in 1..=w {
+                    let out = sign_extend(width, from, a);
+                    let z = low(signed(x, from), w) as u64;
+                    assert!(out.contains(z), "{x} from {from} bits: {z} not in {out:?}, {a:?}");
+                }
+            }
+            for bits in 1..=4 {
+                assert!(a.low(bits).contains(low(x, bits) as u64), "low {bits} of {x}, {a:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn meets_keep_every_common_member() {
+    let all = elements::<4>(29);
+    for (i, a) in all.iter().enumerate() {
+        for b in all.iter().skip(i % STRIDE).step_by(STRIDE) {
+            let common: Vec<_> = members(a).into_iter().filter(|&v| b.contains(v as u64)).collect();
+            let meet = a.meet(*b);
+            for v in common {
+                assert!(meet.is_some_and(|m| m.contains(v as u64)), "{v} of {a:?} and {b:?}");
+            }
+            if a.covers(b) {
+                assert!(members(b).iter().all(|&v| a.contains(v as u64)));
+            }
+        }
+    }
+}
+
+#[test]
+fn known_bits_alone() {
+    let all = tnums(4);
+    let of = |t: Tnum| (0..16_u64).filter(move |&v| t.contains(v));
+    for a in &all {
+        for b in &all {
+            let (sum, difference, product) = (a.add(*b), a.sub(*b), a.mul(*b));
+            let (and, or, xor, join) = (a.and(*b), a.or(*b), a.xor(*b), a.join(*b));
+            for x in of(*a) {
+                assert!(join.contains(x));
+                for y in of(*b) {
+                    assert!(sum.contains(x + y) && product.contains(x * y));
+                    assert!(difference.contains(x.wrapping_sub(y)));
+                    assert!(and.contains(x & y) && or.contains(x | y) && xor.contains(x ^ y));
+                }
+            }
+            assert_eq!(a.covers(*b), of(*b).all(|v| a.contains(v)));
+            let common = of(*a).filter(|&v| b.contains(v)).count();
+            let meet = a.meet(*b).map_or(0, |m| of(m).count());
+            assert_eq!(common, meet, "{a:?} {b:?}");
+        }
+    }
+}
+
+#[test]
+fn known_bits_between_bounds() {
+    for min in 0..64_u64 {
+        for max in min..64 {
+            let t = Tnum::between(min, max);
+            assert!((min..=max).all(|v| t.contains(v)));
+        }
+    }
+}
