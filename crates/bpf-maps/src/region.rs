@@ -3,6 +3,9 @@
 
 use core::ptr::NonNull;
 
+use crate::memory::Cells;
+use crate::slots::Field;
+
 /// Values at equal distances, at addresses that stay valid for as long as the
 /// map lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +23,20 @@ unsafe impl Send for ValueRegion {}
 unsafe impl Sync for ValueRegion {}
 
 impl ValueRegion {
-    /// `count` values of `value_size` bytes, `stride` bytes from start to start.
-    ///
-    /// # Safety
-    /// The bytes from `base` to the end of the last value must be one
-    /// allocation, valid for as long as the region is used; `stride` must not be
-    /// less than `value_size`.
-    pub(crate) const unsafe fn new(
-        base: NonNull<u8>,
+    /// The field in `count` records of `stride` bytes that stand one after
+    /// another in `memory`, if they are all within.
+    pub(crate) fn over(
+        memory: Cells<'_>,
         stride: usize,
         count: usize,
-        value_size: usize,
-    ) -> Self {
-        Self { base, stride, count, value_size }
+        field: Field,
+    ) -> Option<Self> {
+        let end_of_field = field.offset.checked_add(field.size)?;
+        if end_of_field > stride || stride.checked_mul(count)? > memory.len() {
+            return None;
+        }
+        let base = memory.part(field.offset, field.size)?.as_ptr();
+        Some(Self { base, stride, count, value_size: field.size })
     }
 
     /// Address of the first value.
@@ -56,6 +60,8 @@ impl ValueRegion {
     }
 
     /// The `len` bytes at `address`, if all of them are within one value.
+    ///
+    /// The address is good for as long as the map lives.
     #[inline]
     pub fn resolve(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
         let offset = address.checked_sub(self.base.addr().get())?;
@@ -64,7 +70,8 @@ impl ValueRegion {
         if index >= self.count || within.checked_add(len)? > self.value_size {
             return None;
         }
-        // SAFETY: `offset` is within a value of the region's one allocation.
-        Some(unsafe { self.base.add(offset) })
+        // Within one block, as `over` has seen, while the map lives; and no more
+        // than an address after.
+        NonNull::new(self.base.as_ptr().wrapping_add(offset))
     }
 }
