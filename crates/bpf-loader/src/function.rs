@@ -9,6 +9,10 @@ use crate::elf::{Elf, STB_LOCAL, STT_FUNC};
 /// Functions that a table of fixed size holds, entry points included.
 pub(crate) const FUNCTION_CAPACITY: usize = 64;
 
+/// Functions at the most, wherever they are kept. Whoever links every program of
+/// a hostile object does so this many times.
+const MAX_FUNCTIONS: usize = 4096;
+
 /// Bytes of a slot.
 pub(crate) const SLOT: u64 = 8;
 
@@ -58,6 +62,9 @@ pub(crate) fn find<P: PhysicalProfile>(elf: &Elf<'_>) -> Result<Functions<P>, Lo
             symbol: number,
             is_entry: symbol.binding() != STB_LOCAL && section.name != TEXT,
         };
+        if found.len() >= MAX_FUNCTIONS {
+            return Err(LoadError::Limit { what: "functions", limit: MAX_FUNCTIONS });
+        }
         push::<Function>(&mut found, function, "functions", FUNCTION_CAPACITY)?;
     }
     // Among aliases of one function the program comes first.

@@ -36,6 +36,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod annotation;
 pub mod btf;
 mod bytes;
 mod core_relo;
@@ -47,6 +48,7 @@ mod link;
 mod maps;
 mod object;
 mod section;
+mod variable;
 
 pub use bpf_bytecode::BpfProgType;
 pub use error::{LoadError, Name};
@@ -55,3 +57,4 @@ pub use link::{Linked, SourceLine};
 pub use maps::{Contents, Map};
 pub use object::{Object, Program};
 pub use section::ProgramKind;
+pub use variable::GlobalVariable;

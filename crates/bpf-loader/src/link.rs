@@ -101,9 +101,7 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
             return Err(ProgramError::TooLong { slots, limit: P::MAX_INSN_COUNT }.into());
         }
         self.len = at.saturating_add(function.len);
-        let name = self.object.section_name(function.section);
-        let btf = self.object.btf();
-        let lines = self.object.ext.lines(|at| btf.and_then(|btf| btf.name_at(at)) == Some(name));
+        let lines = self.object.annotated.of(function.section).lines;
         let segment = Segment { at, function, number, lines };
         push(&mut self.segments, segment, "functions of a program", SEGMENT_CAPACITY)
     }
@@ -150,7 +148,7 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
     fn check_core(&self, function: &Function, code: &Code<'d>) -> Result<(), LoadError> {
         let Some(btf) = self.object.btf() else { return Ok(()) };
         let name = self.object.section_name(function.section);
-        let records = self.object.ext.relocations(|at| btf.name_at(at) == Some(name));
+        let records = self.object.annotated.of(function.section).relocations;
         let broken = LoadError::malformed("function symbol");
         let start = u32::try_from(SLOT).ok().and_then(|slot| function.start.checked_mul(slot));
         let len = u32::try_from(SLOT).ok().and_then(|slot| function.len.checked_mul(slot));

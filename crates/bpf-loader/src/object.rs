@@ -6,6 +6,7 @@ use bpf_bytecode::BpfInsn;
 use bpf_profile::PhysicalProfile;
 
 use crate::LoadError;
+use crate::annotation::Annotated;
 use crate::btf::{Btf, ExtInfo};
 use crate::bytes::{Table, index, push, sub, text_at};
 use crate::elf::{Elf, Relocations, Section, r_bpf, sht};
@@ -53,7 +54,7 @@ struct Relocated<'d> {
 pub struct Object<'d, P: PhysicalProfile> {
     pub(crate) elf: Elf<'d>,
     pub(crate) btf: Option<Btf<'d, P>>,
-    pub(crate) ext: ExtInfo<'d>,
+    pub(crate) annotated: Annotated<'d, P>,
     pub(crate) functions: Functions<P>,
     pub(crate) found: Found<'d, P>,
     relocated: Table<P, Relocated<'d>, RELOCATED_CAPACITY>,
@@ -101,7 +102,11 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         let functions = function::find::<P>(&elf)?;
         let found = maps::find(&elf, btf.as_ref())?;
         let relocated = relocated_sections::<P>(&elf, &found)?;
-        Ok(Self { elf, btf, ext, functions, found, relocated, license })
+        let annotated = match &btf {
+            Some(btf) => Annotated::find(&elf, btf, ext)?,
+            None => Annotated::none(),
+        };
+        Ok(Self { elf, btf, annotated, functions, found, relocated, license })
     }
 
     /// The programs, by section and place. What is in `.text` is no program,

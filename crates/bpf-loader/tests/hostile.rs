@@ -116,6 +116,9 @@ fn exercise(bytes: &[u8]) -> Result<usize, LoadError> {
         assert_eq!(slots.min(linked.len()), linked.len());
         black_box(linked.build().is_ok());
     }
+    for variable in object.variables() {
+        black_box((variable.name, object.initial_bytes(&variable)));
+    }
     for at in 0..object.maps().len() {
         black_box(object.prog_array_values(at).count());
     }
@@ -263,11 +266,18 @@ fn crowded(sections: u16, symbols: usize) -> Vec<u8> {
 
 #[test]
 fn crowded_tables_take_time_in_proportion() {
-    let bytes = crowded(20_000, 50_000);
-    let begun = Instant::now();
-    match Object::<ActiveProfile>::parse(&bytes) {
-        Ok(object) => assert_eq!(object.programs().count(), 50_000),
-        Err(error) => assert!(matches!(error, LoadError::Limit { .. }), "{error}"),
+    for functions in [4_000, 200_000] {
+        let bytes = crowded(20_000, functions);
+        let begun = Instant::now();
+        match Object::<ActiveProfile>::parse(&bytes) {
+            Ok(object) => {
+                assert_eq!(object.programs().count(), functions);
+                for program in object.programs() {
+                    assert_eq!(program.link().unwrap().len(), 2);
+                }
+            }
+            Err(error) => assert!(matches!(error, LoadError::Limit { .. }), "{error}"),
+        }
+        assert!(begun.elapsed() < PATIENCE, "{functions} functions");
     }
-    assert!(begun.elapsed() < PATIENCE);
 }

@@ -249,6 +249,18 @@ fn btf_answers_questions_about_types() {
 }
 
 #[test]
+fn global_variables_are_where_programs_reach_them() {
+    let object = parse(object!("subprograms"));
+    let all: Vec<_> = object
+        .variables()
+        .map(|v| (object.maps()[v.map].name, v.name, v.size, object.initial_bytes(&v)))
+        .collect();
+    assert!(all.contains(&(".data", "calls", 4, Some(&[7, 0, 0, 0]))), "{all:?}");
+    assert!(all.contains(&(".rodata", "limit", 4, Some(&[9, 0, 0, 0]))), "{all:?}");
+    assert!(all.contains(&(".bss", "hidden", 4, None)), "{all:?}");
+}
+
+#[test]
 fn names_of_other_program_types() {
     use bpf_loader::ProgramKind;
     let of = |section| ProgramKind::of_section(section).map(|kind| kind.prog_type);

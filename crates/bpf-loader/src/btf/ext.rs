@@ -111,35 +111,30 @@ impl<'d> ExtInfo<'d> {
         Some(Self { lines: part(16)?, relocations })
     }
 
-    /// The line records of a section, which `is_section` tells by the offset of
-    /// its name in the strings.
-    pub fn lines(&self, is_section: impl Fn(u32) -> bool) -> Records<'d> {
-        block(self.lines, is_section).unwrap_or(Records::EMPTY)
+    /// The line records, by the offset of the section's name in the strings.
+    pub fn lines(self) -> impl Iterator<Item = (u32, Records<'d>)> + use<'d> {
+        blocks(self.lines)
     }
 
-    /// The compile-once relocations of a section, likewise.
-    pub fn relocations(&self, is_section: impl Fn(u32) -> bool) -> Records<'d> {
-        block(self.relocations, is_section).unwrap_or(Records::EMPTY)
+    /// The compile-once relocations, likewise.
+    pub fn relocations(self) -> impl Iterator<Item = (u32, Records<'d>)> + use<'d> {
+        blocks(self.relocations)
     }
 }
 
-/// The records of one section out of the list `part`: the size of a record,
+/// The records of each section out of the list `part`: the size of a record,
 /// then for each section the offset of its name, the number of its records,
 /// and the records.
-fn block(part: &[u8], is_section: impl Fn(u32) -> bool) -> Option<Records<'_>> {
-    let size = index(u32_at(part, 0)?);
+fn blocks(part: &[u8]) -> impl Iterator<Item = (u32, Records<'_>)> {
     // Shorter records than those of the first version do not exist.
-    if size < 16 {
-        return None;
-    }
+    let size = u32_at(part, 0).map(index).filter(|&size| size >= 16);
     let mut at = 4_usize;
-    loop {
+    core::iter::from_fn(move || {
+        let size = size?;
         let name = u32_at(part, at)?;
         let len = index(u32_at(part, at.checked_add(4)?)?).checked_mul(size)?;
-        at = at.checked_add(8)?;
-        if is_section(name) {
-            return Some(Records { raw: sub(part, at, len)?, size });
-        }
-        at = at.checked_add(len)?;
-    }
+        let start = at.checked_add(8)?;
+        at = start.checked_add(len)?;
+        Some((name, Records { raw: sub(part, start, len)?, size }))
+    })
 }
