@@ -6,6 +6,9 @@
 //! several smaller ones where it is not (such an access may be seen half done,
 //! as on hardware).
 //!
+//! All of it wants memory that may be written, also where it only reads: that is
+//! what atomics are defined for.
+//!
 //! [`View`] and [`Cells`] are checked ranges over such memory: whoever makes one
 //! vouches for it once, and every access through it is safe.
 //!

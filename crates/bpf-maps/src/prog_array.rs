@@ -1,12 +1,11 @@
 //! Array of programs.
 
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use bpf_bytecode::abi::map::flags::BPF_ANY;
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_profile::PhysicalProfile;
-use portable_atomic::AtomicU32;
 
 use crate::bound::Bound;
 use crate::create::{Build, constructors};
@@ -16,14 +15,15 @@ use crate::slots::{Shape, Slots};
 use crate::storage::{Source, total};
 use crate::{BpfMap, MapError, MapValue, Settings, ValueRegion, limits};
 
-/// What stands in a slot without a program.
-const EMPTY: u32 = u32::MAX;
-/// A program's number and nothing else.
-const SHAPE: Shape = Shape { stride: 4, planes: 1 };
+/// In a slot: the program's number.
+const NUMBER: usize = 0;
+/// In a slot: whether there is a program.
+const PRESENT: usize = 4;
+/// A slot.
+const SHAPE: Shape = Shape { stride: 8, planes: 1 };
 
 /// An array of programs, for tail calls. A value is the number by which the
-/// kernel knows the program; any but `u32::MAX`. Programs cannot read or write
-/// it.
+/// kernel knows the program. Programs cannot read or write it.
 ///
 /// ```
 /// use bpf_maps::{BpfMap, MapError, ProgArray};
@@ -60,10 +60,9 @@ impl<P: PhysicalProfile> ProgArray<P> {
     }
 
     /// The slot of an index, for the host to write.
-    fn writable(&self, key: &[u8]) -> Result<&AtomicU32, MapError> {
+    fn writable(&self, key: &[u8]) -> Result<Cells<'_>, MapError> {
         limits::host_writes(&self.def)?;
-        let slot = self.slot(key::index(key)?).ok_or(MapError::IndexOutOfRange)?;
-        slot.atomic(0).ok_or(MapError::IndexOutOfRange)
+        self.slot(key::index(key)?).ok_or(MapError::IndexOutOfRange)
     }
 
     fn used(&self, from: u32, to: u32) -> usize {
@@ -74,9 +73,6 @@ impl<P: PhysicalProfile> ProgArray<P> {
 impl<P: PhysicalProfile> Build for ProgArray<P> {
     fn build(def: MapDef, _: Settings, source: &mut Source) -> Result<Self, MapError> {
         let slots = Slots::new(source, SHAPE, def.max_entries)?;
-        for record in (0..def.max_entries).filter_map(|index| slots.record(index, 0)) {
-            record.store(0, EMPTY, Release);
-        }
         Ok(Self { def, max: Bound::new(def.max_entries), slots })
     }
 }
@@ -99,7 +95,8 @@ impl<P: PhysicalProfile> BpfMap for ProgArray<P> {
         limits::host_reads(&self.def)?;
         let index = key::index(key)?;
         self.program(index).ok_or(MapError::NotFound)?;
-        Ok(MapValue::new(self.slot(index).ok_or(MapError::NotFound)?.view()))
+        let number = self.slot(index).and_then(|slot| slot.part(NUMBER, size_of::<u32>()));
+        Ok(MapValue::new(number.ok_or(MapError::NotFound)?.view()))
     }
 
     fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
@@ -108,20 +105,14 @@ impl<P: PhysicalProfile> BpfMap for ProgArray<P> {
             return Err(MapError::InvalidFlags);
         }
         let slot = self.writable(key)?;
-        match u32::from_ne_bytes(program) {
-            EMPTY => Err(MapError::InvalidValue),
-            program => {
-                slot.store(program, Release);
-                Ok(())
-            }
-        }
+        slot.store(NUMBER, u32::from_ne_bytes(program), Relaxed)
+            .and_then(|()| slot.store(PRESENT, 1, Release))
+            .ok_or(MapError::IndexOutOfRange)
     }
 
     fn delete(&self, key: &[u8]) -> Result<(), MapError> {
-        match self.writable(key)?.swap(EMPTY, Release) {
-            EMPTY => Err(MapError::NotFound),
-            _ => Ok(()),
-        }
+        let present = self.writable(key)?.atomic(PRESENT).ok_or(MapError::NotFound)?;
+        if present.swap(0, Relaxed) == 0 { Err(MapError::NotFound) } else { Ok(()) }
     }
 
     fn next_key(&self, previous: Option<&[u8]>, out: &mut [u8]) -> Result<(), MapError> {
@@ -135,11 +126,7 @@ impl<P: PhysicalProfile> BpfMap for ProgArray<P> {
             if self.used(max_entries, old) != 0 {
                 return Err(MapError::Busy);
             }
-            self.slots.grow(max_entries)?;
-            for record in (old..max_entries).filter_map(|index| self.slots.record(index, 0)) {
-                record.store(0, EMPTY, Release);
-            }
-            Ok(())
+            self.slots.grow(max_entries)
         })
     }
 
@@ -167,6 +154,7 @@ impl<P: PhysicalProfile> BpfMap for ProgArray<P> {
 
     #[inline]
     fn program(&self, index: u32) -> Option<u32> {
-        self.slot(index)?.load(0, Acquire).filter(|&program| program != EMPTY)
+        let slot = self.slot(index)?;
+        (slot.load(PRESENT, Acquire)? != 0).then(|| slot.load(NUMBER, Relaxed))?
     }
 }

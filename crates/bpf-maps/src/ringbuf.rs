@@ -25,22 +25,27 @@ pub const BPF_RB_CONS_POS: u64 = 2;
 /// Query: position of the producers.
 pub const BPF_RB_PROD_POS: u64 = 3;
 
-/// Bytes before each record: its length with the bits below, and four more.
+/// Bytes before each record: its length with one of the states below, and four
+/// more.
 const HEADER: usize = 8;
-/// The record is not yet submitted.
-const BUSY: u32 = 1 << 31;
-/// The record was given up.
-const DISCARDED: u32 = 1 << 30;
-/// What stands where a header may come to stand. Nobody has reserved it, but to
-/// the consumer it looks like a record that is not yet submitted: the producer's
-/// position moves before the header is written.
-const VACANT: u32 = BUSY | DISCARDED;
+/// The state's bits. They tell what Linux's busy and discard bits tell, coded so
+/// that zeroed memory means that nobody has reserved it.
+const STATE: u32 = 3 << 30;
+/// Nobody has reserved this. The consumer comes upon it where a producer has
+/// moved the position and not yet written the header, and waits.
+const VACANT: u32 = 0;
+/// Reserved: the consumer waits.
+const BUSY: u32 = 1 << 30;
+/// To be consumed.
+const SUBMITTED: u32 = 2 << 30;
+/// To be skipped.
+const DISCARDED: u32 = 3 << 30;
 /// Bytes of a record at the most, as in Linux.
 const MAX_RECORD: usize = u32::MAX as usize / 4;
 
 /// A ring buffer: programs write records, the host reads them in order.
 ///
-/// Positions, lengths and headers are Linux's. Where Linux maps the ring twice
+/// Positions and lengths are Linux's, as far as programs can see them. Where Linux maps the ring twice
 /// in a row, so that a record that runs over its end is in one piece, the ring
 /// here has as much memory again after its end; it takes twice its size.
 ///
@@ -142,7 +147,7 @@ impl<P: PhysicalProfile> RingBuf<P> {
     }
 
     /// Gives the record whose payload begins at `record` to the consumer.
-    fn commit(&self, record: NonNull<u8>, flags: u64, bits: u32) -> Result<Wakeup, MapError> {
+    fn commit(&self, record: NonNull<u8>, flags: u64, state: u32) -> Result<Wakeup, MapError> {
         let base = self.bytes.cells().as_ptr().addr().get();
         let offset = record
             .addr()
@@ -153,11 +158,11 @@ impl<P: PhysicalProfile> RingBuf<P> {
             .ok_or(MapError::InvalidValue)?;
         let header = self.header(offset).ok_or(MapError::InvalidValue)?;
         let busy = header.load(Relaxed);
-        if busy & VACANT != BUSY {
+        if busy & STATE != BUSY {
             return Err(MapError::InvalidValue);
         }
         header
-            .compare_exchange(busy, busy & !BUSY | bits, SeqCst, Relaxed)
+            .compare_exchange(busy, busy & !STATE | state, SeqCst, Relaxed)
             .map_err(|_| MapError::InvalidValue)?;
         let next = self.offset(self.consumer.load(SeqCst)) == offset;
         let wanted = flags & BPF_RB_FORCE_WAKEUP != 0 || next && flags & BPF_RB_NO_WAKEUP == 0;
@@ -192,15 +197,13 @@ impl Drop for Consuming<'_> {
 impl<P: PhysicalProfile> Build for RingBuf<P> {
     fn build(def: MapDef, _: Settings, source: &mut Source) -> Result<Self, MapError> {
         let bytes = source.take((def.max_entries as usize).checked_mul(2))?;
-        let ring = Self {
+        Ok(Self {
             def,
             bytes,
             producer: AtomicUsize::new(0),
             consumer: AtomicUsize::new(0),
             consuming: AtomicBool::new(false),
-        };
-        ring.vacate(0, ring.size());
-        Ok(ring)
+        })
     }
 }
 
@@ -213,7 +216,7 @@ impl<P: PhysicalProfile> RingBuffer for RingBuf<P> {
     }
 
     fn submit(&self, record: NonNull<u8>, flags: u64) -> Result<Wakeup, MapError> {
-        self.commit(record, flags, 0)
+        self.commit(record, flags, SUBMITTED)
     }
 
     fn discard(&self, record: NonNull<u8>, flags: u64) -> Result<Wakeup, MapError> {
@@ -226,7 +229,7 @@ impl<P: PhysicalProfile> RingBuffer for RingBuf<P> {
         }
         let payload = self.reserve_cells(data.len()).ok_or(MapError::Again)?;
         payload.write_view(0, data).ok_or(MapError::Again)?;
-        self.commit(payload.as_ptr(), flags, 0)
+        self.commit(payload.as_ptr(), flags, SUBMITTED)
     }
 
     fn query(&self, what: u64) -> u64 {
@@ -249,12 +252,13 @@ impl<P: PhysicalProfile> RingBuffer for RingBuf<P> {
         let mut position = self.consumer.load(Relaxed);
         while position != self.producer.load(SeqCst) {
             let header = self.header(position).map_or(VACANT, |header| header.load(SeqCst));
-            if header & BUSY != 0 {
+            let state = header & STATE;
+            if state == VACANT || state == BUSY {
                 break;
             }
-            let size = (header & !VACANT) as usize;
+            let size = (header & !STATE) as usize;
             let Some(taken) = span(size) else { break };
-            if header & DISCARDED == 0
+            if state == SUBMITTED
                 && let Some(payload) = self.payload(position, size)
             {
                 each(MapValue::new(payload.view()));

@@ -190,7 +190,7 @@ impl<P: PhysicalProfile> Table<P> {
         for _ in 0..=self.nodes.count() {
             let node = self.node(link.load(Acquire))?;
             if node.cells.load(HASH, Relaxed)? == hash
-                && node.cells.part(self.layout.key.offset, key.len())?.view().equals(key)
+                && node.cells.holds(self.layout.key.offset, key)
             {
                 return Some(Found { link, node });
             }
@@ -316,6 +316,9 @@ impl<P: PhysicalProfile> Table<P> {
     pub(super) fn next_key(&self, previous: Option<&[u8]>, out: &mut [u8]) -> Result<(), MapError> {
         if out.len() != self.layout.key.size {
             return Err(MapError::InvalidKey);
+        }
+        if self.len() == 0 {
+            return Err(MapError::NotFound);
         }
         self.unchanged(|| {
             let node = self.after(previous)?;

@@ -12,7 +12,7 @@ const WORD: usize = 8;
 /// Loads one byte.
 ///
 /// # Safety
-/// `at` must be valid for reads of 1 byte; nobody else may access it other than
+/// `at` must be valid for reads and writes of 1 byte; nobody else may access it other than
 /// through atomics.
 #[inline]
 pub unsafe fn load_u8(at: NonNull<u8>) -> u8 {
@@ -23,7 +23,7 @@ pub unsafe fn load_u8(at: NonNull<u8>) -> u8 {
 /// Stores one byte.
 ///
 /// # Safety
-/// `at` must be valid for writes of 1 byte; nobody else may access it other
+/// `at` must be valid for reads and writes of 1 byte; nobody else may access it other
 /// than through atomics.
 #[inline]
 pub unsafe fn store_u8(at: NonNull<u8>, value: u8) {
@@ -38,7 +38,7 @@ macro_rules! plain {
         /// alignment.
         ///
         /// # Safety
-        #[doc = concat!("`at` must be valid for reads of ", $bytes, " bytes; nobody else may")]
+        #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody else may")]
         /// access them other than through atomics.
         #[inline]
         pub unsafe fn $load(at: NonNull<u8>) -> $ty {
@@ -62,7 +62,7 @@ macro_rules! plain {
         /// alignment.
         ///
         /// # Safety
-        #[doc = concat!("`at` must be valid for writes of ", $bytes, " bytes; nobody else may")]
+        #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody else may")]
         /// access them other than through atomics.
         #[inline]
         #[allow(clippy::cast_possible_truncation, reason = "the halves are wanted")]
@@ -95,7 +95,7 @@ plain!(#[cfg(target_has_atomic = "64")] load_u64, store_u64: u64 over load_u32, 
 /// Copies bytes out of shared memory.
 ///
 /// # Safety
-/// `from` must be valid for reads of `to.len()` bytes, which lie apart from
+/// `from` must be valid for reads and writes of `to.len()` bytes, which lie apart from
 /// `to`; nobody else may access them other than through atomics.
 pub unsafe fn copy_out(from: NonNull<u8>, to: &mut [u8]) {
     let (words, rest) = to.as_chunks_mut::<WORD>();
@@ -120,7 +120,7 @@ pub unsafe fn copy_out(from: NonNull<u8>, to: &mut [u8]) {
 /// Copies bytes into shared memory.
 ///
 /// # Safety
-/// `to` must be valid for writes of `from.len()` bytes; nobody else may access
+/// `to` must be valid for reads and writes of `from.len()` bytes; nobody else may access
 /// them other than through atomics.
 pub unsafe fn copy_in(to: NonNull<u8>, from: &[u8]) {
     let (words, rest) = from.as_chunks::<WORD>();
@@ -145,7 +145,7 @@ pub unsafe fn copy_in(to: NonNull<u8>, from: &[u8]) {
 /// Copies bytes within shared memory, from the lowest address up.
 ///
 /// # Safety
-/// `from` must be valid for reads and `to` for writes of `len` bytes; nobody
+/// `from` and `to` must be valid for reads and writes of `len` bytes; nobody
 /// else may access them other than through atomics.
 pub unsafe fn copy(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
     let mut done = 0_usize;
@@ -163,7 +163,7 @@ pub unsafe fn copy(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
 /// Sets `len` bytes of shared memory to `byte`.
 ///
 /// # Safety
-/// `to` must be valid for writes of `len` bytes; nobody else may access them
+/// `to` must be valid for reads and writes of `len` bytes; nobody else may access them
 /// other than through atomics.
 pub unsafe fn fill(to: NonNull<u8>, byte: u8, len: usize) {
     let mut done = 0_usize;
@@ -181,7 +181,7 @@ pub unsafe fn fill(to: NonNull<u8>, byte: u8, len: usize) {
 /// Whether shared memory holds `bytes`.
 ///
 /// # Safety
-/// `at` must be valid for reads of `bytes.len()` bytes; nobody else may access
+/// `at` must be valid for reads and writes of `bytes.len()` bytes; nobody else may access
 /// them other than through atomics.
 #[inline]
 pub unsafe fn equal(at: NonNull<u8>, bytes: &[u8]) -> bool {

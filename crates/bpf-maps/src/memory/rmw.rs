@@ -34,7 +34,7 @@ macro_rules! ordered {
         /// [`Misaligned`] where the address is no multiple of the size.
         ///
         /// # Safety
-        #[doc = concat!("`at` must be valid for reads of ", $bytes, " bytes; nobody else may")]
+        #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody else may")]
         /// access them other than through atomics.
         pub unsafe fn $load(at: NonNull<u8>) -> Result<$ty, Misaligned> {
             if !at.cast::<$ty>().is_aligned() {
@@ -50,7 +50,7 @@ macro_rules! ordered {
         /// [`Misaligned`] where the address is no multiple of the size.
         ///
         /// # Safety
-        #[doc = concat!("`at` must be valid for writes of ", $bytes, " bytes; nobody else may")]
+        #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody else may")]
         /// access them other than through atomics.
         pub unsafe fn $store(at: NonNull<u8>, value: $ty) -> Result<(), Misaligned> {
             if !at.cast::<$ty>().is_aligned() {
