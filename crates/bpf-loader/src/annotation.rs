@@ -72,13 +72,13 @@ impl<'d, P: PhysicalProfile> Annotated<'d, P> {
             section.ok().filter(|section| section.is_code() && section.name == name)
         });
         let Some(section) = section else { return Ok(None) };
-        let at = match self.0.iter().position(|found| found.section == section.index) {
-            Some(at) => at,
-            None => {
-                let made = Annotations { section: section.index, ..Annotations::NONE };
-                push(&mut self.0, made, "annotated sections", CAPACITY)?;
-                self.0.len().saturating_sub(1)
-            }
+        let known = self.0.iter().position(|found| found.section == section.index);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let made = Annotations { section: section.index, ..Annotations::NONE };
+            push(&mut self.0, made, "annotated sections", CAPACITY)?;
+            self.0.len().saturating_sub(1)
         };
         Ok(self.0.get_mut(at))
     }
