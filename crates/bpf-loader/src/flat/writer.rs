@@ -60,7 +60,7 @@ pub fn write<P: PhysicalProfile, E>(
 /// Writes the image to the start of `out`; gives back its length in bytes.
 ///
 /// # Errors
-/// As [`write`]; [`WriteError::Sink`] when the image does not fit.
+/// As [`write()`]; [`WriteError::Sink`] when the image does not fit.
 pub fn write_to_slice<P: PhysicalProfile>(
     object: &Object<'_, P>,
     out: &mut [u8],
