@@ -3,7 +3,7 @@
 //! Two formats go in:
 //!
 //! * [`Object`]: ELF objects as clang, libbpf and aya make them, with BTF;
-//! * [`FlatImage`](flat::FlatImage): one linked object in a format that a
+//! * [`FlatImage`]: one linked object in a format that a
 //!   target too small for ELF reads without a copy.
 //!
 //! Both borrow their bytes and need no allocator; what has to be kept in tables
