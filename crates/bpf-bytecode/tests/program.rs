@@ -8,6 +8,8 @@ use bpf_profile::{ActiveProfile, OutOfMemory, PhysicalProfile};
 
 type Builder = ProgramBuilder<ActiveProfile>;
 
+static EXIT: [BpfInsn; 1] = [BpfInsn::exit()];
+
 fn builder() -> Builder {
     ProgramBuilder::new(BpfProgType::SocketFilter)
 }
@@ -70,7 +72,6 @@ fn out_of_memory() {
         assert!(matches!(maps, Err(ProgramError::OutOfMemory(_))));
     }
     // Static slots never grow.
-    static EXIT: [BpfInsn; 1] = [BpfInsn::exit()];
     let grown = Builder::from_static(BpfProgType::Xdp, &EXIT).insn(BpfInsn::exit());
     assert_eq!(error(grown), ProgramError::OutOfMemory(OutOfMemory { requested: 8 }));
 }

@@ -22,10 +22,7 @@ fn slots(
     vec![def.with_operands(dst, src, off, imm)]
 }
 
-fn edges<T: Arbitrary + Clone + 'static>(edges: &'static [T]) -> impl Strategy<Value = T>
-where
-    T: std::fmt::Debug,
-{
+fn edges<T: Arbitrary + Clone + 'static>(edges: &'static [T]) -> impl Strategy<Value = T> {
     prop_oneof![any::<T>(), proptest::sample::select(edges)]
 }
 
@@ -191,7 +188,7 @@ fn every_row_and_every_register_is_read_back() {
 fn time_grows_with_the_text() {
     // Each would take minutes if labels were searched one by one, or if a
     // statement were read again for each of its tokens.
-    let labels: String = (0..100_000).map(|n| format!("goto l{n}\nl{n}:")).collect();
+    let labels = (0..100_000).fold(String::new(), |text, n| text + &format!("goto l{n}\nl{n}:"));
     let tokens = "r0 ".repeat(300_000);
     let comments = "a/**/".repeat(200_000);
     let name = "a".repeat(500_000);

@@ -304,7 +304,8 @@ mod tests {
     /// What Linux 6.18 accepts, found by loading a program for each access.
     #[test]
     fn accesses_are_those_that_linux_accepts() {
-        let cases: &[(BpfProgType, u16, bool, &[(u16, u16)])] = &[
+        type Ranges = &'static [(u16, u16)];
+        let cases: &[(BpfProgType, u16, bool, Ranges)] = &[
             (BpfProgType::SocketFilter, 1, false, &[(0, 72), (84, 88), (164, 168), (176, 180)]),
             (BpfProgType::SocketFilter, 4, false, &[(0, 72), (84, 88), (164, 168), (176, 180)]),
             (BpfProgType::SocketFilter, 8, false, &[(48, 64)]),

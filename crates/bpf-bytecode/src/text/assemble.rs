@@ -124,13 +124,13 @@ fn run<P: PhysicalProfile, O: Output>(source: &str, out: &mut O) -> Result<(), F
     let mut labels =
         <<P::Memory as MemoryStrategy>::Vec<Label<'_>, LABEL_CAPACITY> as Default>::default();
     let mut names = Names { labels: None, first_exit: None, asked: core::cell::Cell::new(false) };
-    let mut reader = Reader::new(source);
-    while let Some(item) = reader.next_item()? {
+    let (mut reader, mut statement) = (Reader::new(source), Statement::new());
+    while let Some(item) = reader.next_item(&mut statement)? {
         match item {
             Item::Label { name, at } => labels
                 .try_push(Label { name, slot: out.len(), at })
                 .map_err(|label| Fault { at: label.at, kind: AsmErrorKind::TooManyLabels })?,
-            Item::Statement(statement) => {
+            Item::Statement => {
                 if names.first_exit.is_none() && is_exit(&statement) {
                     names.first_exit = Some(out.len());
                 }
@@ -148,8 +148,8 @@ fn run<P: PhysicalProfile, O: Output>(source: &str, out: &mut O) -> Result<(), F
     names.labels = Some(&labels);
     out.clear();
     let mut reader = Reader::new(source);
-    while let Some(item) = reader.next_item()? {
-        if let Item::Statement(statement) = item {
+    while let Some(item) = reader.next_item(&mut statement)? {
+        if let Item::Statement = item {
             append(&statement, &names, out)?;
         }
     }

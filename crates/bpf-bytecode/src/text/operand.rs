@@ -5,7 +5,7 @@ use super::pattern::{Pattern, either_name};
 use super::scan::{Kind, next, scan};
 use super::token::{Number, Statement, Token, word};
 use super::{Dialect, assemble::Names};
-use crate::abi::helper;
+use crate::abi::helper_names;
 use crate::instruction::{Encoded, Imm64};
 use crate::table::{Form, InsnDef};
 
@@ -241,10 +241,9 @@ impl<'s> Matcher<'_, 's> {
     /// A helper's number, its name, or both as `name#number`.
     fn helper(&mut self) -> Result<i32, Expected> {
         let Token::Word(name) = self.peek() else { return self.immediate() };
-        let known = name
-            .strip_prefix("bpf_")
-            .and_then(|name| helper::STANDARD.iter().find(|sig| sig.name == name))
-            .map(|sig| sig.id.cast_signed());
+        // Without the prefix the name is a label's.
+        let known = if name.starts_with("bpf_") { helper_names::number(name) } else { None };
+        let known = known.map(u32::cast_signed);
         if self.peek_second() != Token::Op("#") {
             let id = known.ok_or("a helper or a label")?;
             self.advance();

@@ -31,13 +31,6 @@ pub(super) struct Lexeme {
     pub(super) end: usize,
 }
 
-/// The operators; of two that fit, the longer one stands first.
-const OPERATORS: [&[u8]; 34] = [
-    b"s>>=", b"<<=", b">>=", b"s>=", b"s<=", b"s/=", b"s%=", b"+=", b"-=", b"*=", b"/=", b"%=",
-    b"|=", b"&=", b"^=", b"==", b"!=", b">=", b"<=", b"s>", b"s<", b"=", b"<", b">", b"&", b"*",
-    b"-", b"(", b")", b"[", b"]", b",", b":", b"#",
-];
-
 /// The first piece of `text` at or behind `from`.
 pub(super) const fn scan(text: &[u8], from: usize) -> Lexeme {
     let start = match skip(text, from) {
@@ -180,18 +173,36 @@ const fn number_end(text: &[u8], start: usize) -> Option<usize> {
     Some(at)
 }
 
-#[allow(clippy::indexing_slicing, reason = "the index is below the length")]
+/// The end of the longest operator at `start`, if there is one.
 const fn operator_end(text: &[u8], start: usize) -> Option<usize> {
-    let mut row = 0;
-    while row < OPERATORS.len() {
-        let operator = OPERATORS[row];
-        let end = start.saturating_add(operator.len());
-        if range_is(text, start, end, operator) {
-            return Some(end);
-        }
-        row = next(row);
-    }
-    None
+    let second = next(start);
+    let (third, fourth) = (next(second), next(next(second)));
+    let bytes = (byte(text, start), byte(text, second), byte(text, third), byte(text, fourth));
+    let length = match bytes {
+        (b's', b'>', b'>', b'=') => 4,
+        (b'<', b'<', b'=', _)
+        | (b'>', b'>', b'=', _)
+        | (b's', b'>' | b'<' | b'/' | b'%', b'=', _) => 3,
+        (b's', b'>' | b'<', ..) => 2,
+        (first, b'=', ..) if is_assigning(first) => 2,
+        (first, ..) if is_single(first) => 1,
+        _ => return None,
+    };
+    Some(start.saturating_add(length))
+}
+
+/// Whether the byte and `=` make an operator.
+const fn is_assigning(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'=' | b'!' | b'<' | b'>'
+    )
+}
+
+/// Whether the byte is an operator alone.
+const fn is_single(byte: u8) -> bool {
+    matches!(byte, b'=' | b'<' | b'>' | b'&' | b'*' | b'-' | b'(' | b')')
+        || matches!(byte, b'[' | b']' | b',' | b':' | b'#')
 }
 
 const fn field_end(text: &[u8], start: usize) -> usize {

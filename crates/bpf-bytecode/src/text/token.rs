@@ -52,7 +52,7 @@ pub(super) enum Token<'s> {
     End,
 }
 
-/// One statement.
+/// One statement. There is one for the whole text, as it is large.
 pub(super) struct Statement<'s> {
     tokens: [(Token<'s>, usize); MAX_TOKENS],
     len: usize,
@@ -61,9 +61,16 @@ pub(super) struct Statement<'s> {
 }
 
 impl<'s> Statement<'s> {
+    pub(super) const fn new() -> Self {
+        Self { tokens: [(Token::End, 0); MAX_TOKENS], len: 0, end: 0 }
+    }
+
     /// The token at `index`.
     pub(super) fn token(&self, index: usize) -> Token<'s> {
-        self.tokens.get(index).map_or(Token::End, |token| token.0)
+        match self.tokens.get(index) {
+            Some((token, _)) if index < self.len => *token,
+            _ => Token::End,
+        }
     }
 
     /// Where the token at `index` begins.
@@ -92,7 +99,8 @@ impl<'s> Statement<'s> {
             self.canonicalise_locked();
         }
         for (index, names) in [(0, MNEMONICS), (2, FUNCTIONS)] {
-            let Some((Token::Word(word), _)) = self.tokens.get_mut(index) else { continue };
+            let token = self.tokens.get_mut(index).filter(|_| index < self.len);
+            let Some((Token::Word(word), _)) = token else { continue };
             if let Some((_, name)) = names.iter().find(|(other, _)| *other == *word) {
                 *word = name;
             }
@@ -109,9 +117,6 @@ impl<'s> Statement<'s> {
                 *token = Token::Word(name);
                 self.tokens.copy_within(3.., 2);
                 self.len = self.len.saturating_sub(1);
-                if let Some(last) = self.tokens.get_mut(self.len) {
-                    *last = (Token::End, 0);
-                }
             }
         } else if let Some((Token::Word(word), _)) = self.tokens.get_mut(1) {
             *word = word.strip_suffix("64").unwrap_or(word);
@@ -170,10 +175,9 @@ const FETCHES: &[(&str, &str)] = &[
 ];
 
 /// What source text consists of.
-#[allow(clippy::large_enum_variant, reason = "one is alive at a time, and no heap to box it on")]
 pub(super) enum Item<'s> {
     Label { name: &'s str, at: usize },
-    Statement(Statement<'s>),
+    Statement,
 }
 
 /// Reads source text from its start to its end.
@@ -188,8 +192,11 @@ impl<'s> Reader<'s> {
         Self { source, at: 0 }
     }
 
-    /// The next label or statement.
-    pub(super) fn next_item(&mut self) -> Result<Option<Item<'s>>, Fault> {
+    /// The next label, or statement, which is put into `statement`.
+    pub(super) fn next_item(
+        &mut self,
+        statement: &mut Statement<'s>,
+    ) -> Result<Option<Item<'s>>, Fault> {
         let mut lexeme = self.next_lexeme()?;
         while lexeme.kind == Kind::Break {
             lexeme = self.next_lexeme()?;
@@ -203,8 +210,7 @@ impl<'s> Reader<'s> {
                 return self.label(lexeme, after.end).map(Some);
             }
         }
-        let mut statement =
-            Statement { tokens: [(Token::End, 0); MAX_TOKENS], len: 0, end: lexeme.start };
+        statement.len = 0;
         while !matches!(lexeme.kind, Kind::Break | Kind::End) {
             if !statement.push(self.token(lexeme)?, lexeme.start) {
                 return Err(fault(lexeme, AsmErrorKind::UnexpectedToken));
@@ -213,7 +219,7 @@ impl<'s> Reader<'s> {
             lexeme = self.next_lexeme()?;
         }
         statement.canonicalise();
-        Ok(Some(Item::Statement(statement)))
+        Ok(Some(Item::Statement))
     }
 
     fn next_lexeme(&mut self) -> Result<Lexeme, Fault> {
