@@ -1,0 +1,162 @@
+//! What programs find around them: maps, helpers, the platform, limits.
+
+use core::fmt;
+
+use bpf_bytecode::abi::helper::HelperSig;
+use bpf_maps::BpfMap;
+use bpf_verifier::{HelperTable, StackPolicy};
+
+use crate::helper::Helper;
+use crate::platform::{NullPlatform, Platform};
+
+/// Instructions that one execution may execute where nothing else is said.
+pub const DEFAULT_BUDGET: u64 = 100_000_000;
+
+/// The surroundings of programs, shared by all engines. Cheap to copy.
+///
+/// ```
+/// use bpf_interp::{Environment, Platform};
+///
+/// struct Board;
+/// impl Platform for Board {
+///     fn now_ns(&self) -> u64 {
+///         1_000
+///     }
+/// }
+///
+/// let env = Environment::new().with_platform(&Board).with_budget(10_000);
+/// assert_eq!(env.budget(), 10_000);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Environment<'e> {
+    maps: &'e [&'e dyn BpfMap],
+    signatures: &'e [HelperSig],
+    helpers: &'e [&'e dyn Helper],
+    platform: &'e dyn Platform,
+    budget: u64,
+    stack: StackPolicy,
+    fingerprint: u64,
+}
+
+impl<'e> Environment<'e> {
+    /// No maps, the standard helpers, [`NullPlatform`], [`DEFAULT_BUDGET`] and
+    /// Linux's stack.
+    pub fn new() -> Self {
+        Self {
+            maps: &[],
+            signatures: &[],
+            helpers: &[],
+            platform: &NullPlatform,
+            budget: DEFAULT_BUDGET,
+            stack: StackPolicy::LINUX,
+            fingerprint: HelperTable::standard().fingerprint(),
+        }
+    }
+
+    /// As [`new`](Self::new).
+    pub fn standard() -> Self {
+        Self::new()
+    }
+
+    /// With these live maps, in the order of the programs' map definitions.
+    #[must_use]
+    pub const fn with_maps(self, maps: &'e [&'e dyn BpfMap]) -> Self {
+        Self { maps, ..self }
+    }
+
+    /// With helpers of the kernel's own: `helpers[i]` has the signature
+    /// `signatures[i]`, and replaces a standard helper of the same number. A
+    /// signature without a helper at its index is one of a helper that does not
+    /// exist.
+    ///
+    /// Programs are verified against the same signatures:
+    /// [`HelperTable::with`]. The number of `bpf_tail_call` cannot be replaced.
+    #[must_use]
+    pub fn with_helpers(self, signatures: &'e [HelperSig], helpers: &'e [&'e dyn Helper]) -> Self {
+        let fingerprint = HelperTable::with(signatures).fingerprint();
+        Self { signatures, helpers, fingerprint, ..self }
+    }
+
+    /// On this platform.
+    #[must_use]
+    pub const fn with_platform(self, platform: &'e dyn Platform) -> Self {
+        Self { platform, ..self }
+    }
+
+    /// With this many instructions for one execution. An instruction is counted
+    /// before it is executed.
+    #[must_use]
+    pub const fn with_budget(self, budget: u64) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// With this stack.
+    #[must_use]
+    pub const fn with_stack_policy(self, stack: StackPolicy) -> Self {
+        Self { stack, ..self }
+    }
+
+    /// The live maps.
+    pub const fn maps(&self) -> &'e [&'e dyn BpfMap] {
+        self.maps
+    }
+
+    /// The live map of definition `index`.
+    pub fn map(&self, index: u32) -> Option<&'e dyn BpfMap> {
+        self.maps.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// The signatures that programs are to be verified against.
+    pub const fn helper_table(&self) -> HelperTable<'e> {
+        HelperTable::with(self.signatures)
+    }
+
+    /// The fingerprint of [`helper_table`](Self::helper_table).
+    pub const fn helper_fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The kernel's own helper of number `id`.
+    pub fn helper(&self, id: u32) -> Option<&'e dyn Helper> {
+        self.declared(id)?.1
+    }
+
+    /// What the kernel declares under number `id`, and the helper, if there is
+    /// one.
+    pub(crate) fn declared(&self, id: u32) -> Option<(&'e HelperSig, Option<&'e dyn Helper>)> {
+        let index = self.signatures.iter().position(|sig| sig.id == id)?;
+        Some((self.signatures.get(index)?, self.helpers.get(index).copied()))
+    }
+
+    /// The platform.
+    pub const fn platform(&self) -> &'e dyn Platform {
+        self.platform
+    }
+
+    /// Instructions of one execution.
+    pub const fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    /// The stack of one execution.
+    pub const fn stack_policy(&self) -> StackPolicy {
+        self.stack
+    }
+}
+
+impl Default for Environment<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("maps", &self.maps.len())
+            .field("helpers", &self.helpers.len())
+            .field("budget", &self.budget)
+            .field("stack", &self.stack)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! The interpreters.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use bpf_bytecode::BpfProgram;
+use bpf_profile::PhysicalProfile;
+use bpf_verifier::VerifiedProgram;
+
+use crate::context::BpfContext;
+use crate::env::Environment;
+use crate::error::{BpfError, BpfResult};
+use crate::executor::BpfExecutor;
+use crate::run::{Run, StackMemory};
+
+mod code;
+mod machine;
+mod opcodes;
+mod registers;
+
+use code::Code;
+
+/// Runs any program, verified or not: every access is checked, and a program
+/// that does not end by itself is ended by the budget.
+///
+/// ```
+/// use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+/// use bpf_interp::{BpfContext, BpfExecutor, Interpreter};
+/// use bpf_profile::ActiveProfile;
+///
+/// let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+///     .insn(BpfInsn::mov64_imm(0, 42))
+///     .insn(BpfInsn::exit())
+///     .build()?;
+///
+/// let interp = Interpreter::<ActiveProfile>::new();
+/// let result = interp.execute(&program, &BpfContext::empty());
+/// assert_eq!(result, Ok(42));
+/// # Ok::<(), bpf_bytecode::ProgramError>(())
+/// ```
+pub struct Interpreter<'e, P: PhysicalProfile> {
+    env: Environment<'e>,
+    programs: &'e [&'e BpfProgram<P>],
+    profile: PhantomData<fn() -> P>,
+}
+
+impl<'e, P: PhysicalProfile> Interpreter<'e, P> {
+    /// An interpreter in the standard environment.
+    pub fn new() -> Self {
+        Self::with_env(Environment::new())
+    }
+
+    /// An interpreter in this environment.
+    pub const fn with_env(env: Environment<'e>) -> Self {
+        Self { env, programs: &[], profile: PhantomData }
+    }
+
+    /// With these programs as targets of tail calls: a slot of a program array
+    /// holds an index into them.
+    #[must_use]
+    pub const fn with_programs(self, programs: &'e [&'e BpfProgram<P>]) -> Self {
+        Self { programs, ..self }
+    }
+
+    /// The environment.
+    pub const fn environment(&self) -> &Environment<'e> {
+        &self.env
+    }
+}
+
+/// Runs verified programs.
+///
+/// A program whose proven bound exceeds the budget is refused before it starts
+/// and never cut off.
+pub struct VerifiedInterpreter<'e, P: PhysicalProfile> {
+    env: Environment<'e>,
+    programs: &'e [&'e VerifiedProgram<P>],
+    profile: PhantomData<fn() -> P>,
+}
+
+impl<'e, P: PhysicalProfile> VerifiedInterpreter<'e, P> {
+    /// An interpreter in the standard environment.
+    pub fn new() -> Self {
+        Self::with_env(Environment::new())
+    }
+
+    /// An interpreter in this environment.
+    pub const fn with_env(env: Environment<'e>) -> Self {
+        Self { env, programs: &[], profile: PhantomData }
+    }
+
+    /// With these programs as targets of tail calls: a slot of a program array
+    /// holds an index into them.
+    #[must_use]
+    pub const fn with_programs(self, programs: &'e [&'e VerifiedProgram<P>]) -> Self {
+        Self { programs, ..self }
+    }
+
+    /// The environment.
+    pub const fn environment(&self) -> &Environment<'e> {
+        &self.env
+    }
+}
+
+impl<P: PhysicalProfile> BpfExecutor<P> for Interpreter<'_, P> {
+    type Program = BpfProgram<P>;
+
+    fn execute(&self, program: &BpfProgram<P>, context: &BpfContext<'_>) -> BpfResult {
+        let programs = self.programs;
+        let find = |number| programs.get(usize::try_from(number).ok()?).map(|p| Code::from(*p));
+        run::<P>(&self.env, Code::from(program), &find, context)
+    }
+}
+
+impl<P: PhysicalProfile> BpfExecutor<P> for VerifiedInterpreter<'_, P> {
+    type Program = VerifiedProgram<P>;
+
+    fn execute(&self, program: &VerifiedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
+        let programs = self.programs;
+        let find = |number| programs.get(usize::try_from(number).ok()?).map(|p| Code::from(*p));
+        run::<P>(&self.env, Code::from(program), &find, context)
+    }
+}
+
+/// One run, on a stack of its own.
+fn run<'a, P: PhysicalProfile>(
+    env: &Environment<'_>,
+    code: Code<'a>,
+    programs: &dyn Fn(u32) -> Option<Code<'a>>,
+    context: &BpfContext<'_>,
+) -> BpfResult {
+    let mut stack = StackMemory::<P>::new();
+    let mut run = Run::begin(env, code.info, context, &mut stack).map_err(BpfError::Refused)?;
+    machine::execute(&mut run, code, programs)
+}
+
+macro_rules! common {
+    ($($name:ident),*) => {$(
+        impl<P: PhysicalProfile> Default for $name<'_, P> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<P: PhysicalProfile> fmt::Debug for $name<'_, P> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("env", &self.env)
+                    .field("programs", &self.programs.len())
+                    .finish()
+            }
+        }
+    )*};
+}
+
+common!(Interpreter, VerifiedInterpreter);

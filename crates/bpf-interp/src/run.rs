@@ -1,0 +1,246 @@
+//! One execution, as both engines see it.
+
+use core::mem::offset_of;
+
+use bpf_bytecode::abi::context::CtxLayout;
+use bpf_bytecode::abi::context::layout;
+use bpf_maps::{BpfMap, RingBuffer};
+
+use crate::context::{BpfContext, ContextKind, Taken};
+use crate::env::Environment;
+use crate::error::{BpfError, BpfResult, Fault, Refusal};
+
+mod admission;
+mod info;
+mod maps;
+mod memory;
+mod packet;
+mod records;
+mod stack;
+mod tail_call;
+
+pub use info::ProgramInfo;
+pub use packet::legacy_position;
+pub use records::MAX_RECORDS;
+pub use stack::{Saved, StackMemory};
+pub use tail_call::MAX_TAIL_CALLS;
+
+use memory::Regions;
+use records::Records;
+use stack::Stack;
+
+/// Jumps that [`Run::may_goto`] grants one execution, as many as Linux.
+pub const MAY_GOTO_ALLOWANCE: u32 = 8 << 20;
+
+/// One execution of a program and of those that it tail-calls.
+///
+/// A run has taken its context, knows the memory that the program may touch,
+/// and counts what is limited. Engines keep the registers and the position; all
+/// else goes through here, so that engines cannot differ. Every address that a
+/// program produces is a claim, resolved on each access.
+///
+/// The run ends when it is dropped: records that the program reserved and did
+/// not submit are discarded, and the context is given back.
+///
+/// # Fields for compiled code
+/// The fields at the start of the structure are at fixed offsets
+/// ([`OFFSET_DATA`](Self::OFFSET_DATA) and its siblings), each a `u64`. Compiled
+/// code may read all of them, and write budget and stop flag.
+#[repr(C)]
+pub struct Run<'r> {
+    hot: Hot,
+    env: &'r Environment<'r>,
+    program: ProgramInfo<'r>,
+    layout: &'static CtxLayout,
+    regions: Regions,
+    stack: Stack<'r>,
+    records: Records<'r>,
+    context: Taken<'r>,
+    fault: Option<BpfError>,
+    tail_calls: u32,
+    may_goto: u32,
+}
+
+/// What compiled code reads by itself.
+#[repr(C)]
+struct Hot {
+    data: u64,
+    data_end: u64,
+    data_meta: u64,
+    budget: u64,
+    stopped: u64,
+}
+
+impl<'r> Run<'r> {
+    /// Offset of the address of the packet's first byte.
+    pub const OFFSET_DATA: usize = offset_of!(Self, hot.data);
+    /// Offset of the address behind the packet's last byte.
+    pub const OFFSET_DATA_END: usize = offset_of!(Self, hot.data_end);
+    /// Offset of the address of the packet's metadata.
+    pub const OFFSET_DATA_META: usize = offset_of!(Self, hot.data_meta);
+    /// Offset of the instructions that may still be executed.
+    pub const OFFSET_BUDGET: usize = offset_of!(Self, hot.budget);
+    /// Offset of the flag that is not 0 once the program was stopped.
+    pub const OFFSET_STOPPED: usize = offset_of!(Self, hot.stopped);
+
+    /// Takes `context` and begins a run of `program`, with the first frame on
+    /// the stack.
+    ///
+    /// # Errors
+    /// [`Refusal`] when program, context and environment do not fit together.
+    pub fn begin<P: bpf_profile::PhysicalProfile>(
+        env: &'r Environment<'r>,
+        program: ProgramInfo<'r>,
+        context: &'r BpfContext<'_>,
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<Self, Refusal> {
+        admission::check(env, &program, context)?;
+        let context = context.take()?;
+        let regions = Regions::of(&context);
+        let mut run = Self {
+            hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: env.budget(), stopped: 0 },
+            env,
+            layout: layout(program.prog_type()),
+            program,
+            regions,
+            stack: Stack::new(stack, env.stack_policy())?,
+            records: Records::new(),
+            context,
+            fault: None,
+            tail_calls: 0,
+            may_goto: MAY_GOTO_ALLOWANCE,
+        };
+        run.publish_packet();
+        Ok(run)
+    }
+
+    /// The registers at the entry of a program, also of one that was
+    /// tail-called: the context in R1, its length in R2 if it has no structure,
+    /// the frame pointer in R10, 0 elsewhere.
+    pub fn entry_registers(&self) -> [u64; 11] {
+        let (r1, r2) = match self.context.kind() {
+            ContextKind::Empty => (0, 0),
+            ContextKind::Bytes => (self.regions.context_address(), self.regions.context_len()),
+            ContextKind::Xdp | ContextKind::Socket => (self.regions.context_address(), 0),
+        };
+        [0, r1, r2, 0, 0, 0, 0, 0, 0, 0, self.frame_pointer()]
+    }
+
+    /// What R1 holds at the entry of a program that has a context.
+    pub(crate) fn context_address(&self) -> u64 {
+        self.regions.context_address()
+    }
+
+    /// Reserves a record and gives its address; 0 where there is no room.
+    pub(crate) fn reserve(&mut self, ring: &'r dyn RingBuffer, size: u64, flags: u64) -> u64 {
+        self.records.reserve(ring, size, flags).map_or(0, memory::address)
+    }
+
+    /// Submits the record at `addr`; `fault` where there is none. R0 is 0.
+    pub(crate) fn submit(&mut self, addr: u64, flags: u64, fault: Fault) -> Result<u64, Fault> {
+        self.records.submit(addr, flags, fault).map(|()| 0)
+    }
+
+    /// Discards the record at `addr`; `fault` where there is none. R0 is 0.
+    pub(crate) fn discard(&mut self, addr: u64, flags: u64, fault: Fault) -> Result<u64, Fault> {
+        self.records.discard(addr, flags, fault).map(|()| 0)
+    }
+
+    /// The environment.
+    pub const fn environment(&self) -> &'r Environment<'r> {
+        self.env
+    }
+
+    /// The program that is running.
+    pub const fn program(&self) -> &ProgramInfo<'r> {
+        &self.program
+    }
+
+    /// R10 of the function that is running.
+    pub fn frame_pointer(&self) -> u64 {
+        self.stack.frame_pointer()
+    }
+
+    /// Bytes from R10 of one frame to R10 of the next, which lies above it.
+    pub fn frame_stride(&self) -> u64 {
+        u64::try_from(self.stack.stride()).unwrap_or(u64::MAX)
+    }
+
+    /// Tells the run which frame is the newest, for compiled code that moves R10
+    /// by itself. Nothing happens where no frame ends at `pointer`.
+    pub fn set_frame_pointer(&mut self, pointer: u64) {
+        self.stack.set_frame_pointer(pointer);
+    }
+
+    /// Enters a function: a new zeroed frame, above which `saved` is kept for
+    /// [`pop_frame`](Self::pop_frame). Gives the function's R10.
+    ///
+    /// # Errors
+    /// [`Fault::CallDepth`] when the stack policy allows no further frame.
+    pub fn push_frame(&mut self, saved: Saved) -> Result<u64, Fault> {
+        self.stack.push(saved).ok_or(Fault::CallDepth)
+    }
+
+    /// Leaves a function and gives what was saved at its entry; `None` in the
+    /// first function, which is the program's end.
+    pub fn pop_frame(&mut self) -> Option<Saved> {
+        self.stack.pop()
+    }
+
+    /// The value that a program holds for the map of definition `index`.
+    pub const fn map_handle(index: u32) -> u64 {
+        maps::handle(index)
+    }
+
+    /// The map that a program's value stands for.
+    pub fn map(&self, handle: u64) -> Option<&'r dyn BpfMap> {
+        self.env.map(maps::index(handle)?)
+    }
+
+    /// Instructions that may still be executed.
+    pub const fn budget(&self) -> u64 {
+        self.hot.budget
+    }
+
+    /// Sets the instructions that may still be executed.
+    pub const fn set_budget(&mut self, budget: u64) {
+        self.hot.budget = budget;
+    }
+
+    /// Whether the jump of a `may_goto` is *not* taken; counts it.
+    pub fn may_goto(&mut self) -> bool {
+        match self.may_goto.checked_sub(1) {
+            Some(left) => {
+                self.may_goto = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Records that the program is stopped at slot `pc`, and sets the flag that
+    /// compiled code looks at. The first fault stands.
+    pub fn stop(&mut self, pc: u32, fault: Fault) {
+        self.hot.stopped = 1;
+        self.fault.get_or_insert(BpfError::Fault { pc, fault });
+    }
+
+    /// The run's result where the program ended with `r0`, or the fault that
+    /// stopped it.
+    ///
+    /// # Errors
+    /// The fault.
+    pub fn outcome(&self, r0: u64) -> BpfResult {
+        self.fault.map_or(Ok(r0), Err)
+    }
+}
+
+impl core::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Run")
+            .field("program", &self.program)
+            .field("budget", &self.hot.budget)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}

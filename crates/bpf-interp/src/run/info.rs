@@ -1,0 +1,57 @@
+//! What a run must know of a program.
+
+use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::{BpfProgType, BpfProgram};
+use bpf_profile::PhysicalProfile;
+use bpf_verifier::{VerifiedInfo, VerifiedProgram};
+
+/// What a run must know of a program, whatever form its code has.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramInfo<'r> {
+    prog_type: BpfProgType,
+    map_defs: &'r [MapDef],
+    verified: Option<&'r VerifiedInfo>,
+}
+
+impl<'r> ProgramInfo<'r> {
+    /// A program of which this was proven, or nothing.
+    pub const fn new(
+        prog_type: BpfProgType,
+        map_defs: &'r [MapDef],
+        verified: Option<&'r VerifiedInfo>,
+    ) -> Self {
+        Self { prog_type, map_defs, verified }
+    }
+
+    /// The program's type.
+    pub const fn prog_type(&self) -> BpfProgType {
+        self.prog_type
+    }
+
+    /// The definitions that the environment's maps must match.
+    pub const fn map_defs(&self) -> &'r [MapDef] {
+        self.map_defs
+    }
+
+    /// What was proven, if the program is verified.
+    pub const fn verified(&self) -> Option<&'r VerifiedInfo> {
+        self.verified
+    }
+
+    /// The proven bound on executed instructions; 0 where nothing was proven.
+    pub fn bound(&self) -> u64 {
+        self.verified.map_or(0, |info| info.max_insns)
+    }
+}
+
+impl<'r, P: PhysicalProfile> From<&'r BpfProgram<P>> for ProgramInfo<'r> {
+    fn from(program: &'r BpfProgram<P>) -> Self {
+        Self::new(program.prog_type(), program.map_defs(), None)
+    }
+}
+
+impl<'r, P: PhysicalProfile> From<&'r VerifiedProgram<P>> for ProgramInfo<'r> {
+    fn from(program: &'r VerifiedProgram<P>) -> Self {
+        Self::new(program.prog_type(), program.map_defs(), Some(program.info()))
+    }
+}

@@ -1,0 +1,339 @@
+//! From a program's address to memory.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use bpf_bytecode::abi::context::{CtxLayout, FieldKind, Sizes};
+use bpf_bytecode::opcode::{AtomicOp, Size, Width};
+use bpf_maps::memory::{self, Cells, Misaligned, Rmw, View};
+
+use super::Run;
+use crate::context::{self, ContextKind, Taken};
+use crate::error::Fault;
+use crate::semantics;
+
+/// The memory of the context.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Regions {
+    kind: ContextKind,
+    structure: NonNull<u8>,
+    structure_len: usize,
+    /// The packet's buffer; all offsets in it are checked by [`Taken`].
+    pub packet: context::View,
+}
+
+/// What a program wants to do with memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Memory that may be accessed as asked.
+enum Place {
+    /// Only this run accesses it.
+    Own(NonNull<u8>),
+    /// Others may access it at the same time, atomically.
+    Shared(NonNull<u8>),
+    /// Not memory: a field of the context that reads as this address.
+    Address(u64),
+}
+
+impl Regions {
+    pub fn of(context: &Taken<'_>) -> Self {
+        let (structure, structure_len) = context.structure();
+        Self { kind: context.kind(), structure, structure_len, packet: context.view() }
+    }
+
+    /// Address of what R1 points to.
+    pub fn context_address(&self) -> u64 {
+        address(self.structure)
+    }
+
+    /// Bytes behind R1.
+    pub fn context_len(&self) -> u64 {
+        u64::try_from(self.structure_len).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes behind R1.
+    pub const fn context_bytes(&self) -> usize {
+        self.structure_len
+    }
+
+    /// Whether there is a packet.
+    pub const fn has_packet(&self) -> bool {
+        matches!(self.kind, ContextKind::Xdp | ContextKind::Socket)
+    }
+
+    /// The `len` bytes at `address` if the packet and its metadata hold all of
+    /// them.
+    #[inline]
+    fn resolve_packet(&self, at: usize, len: usize) -> Option<NonNull<u8>> {
+        let offset = at.checked_sub(self.packet.base.addr().get())?;
+        let inside = offset >= self.packet.meta && offset.checked_add(len)? <= self.packet.end;
+        // SAFETY: `meta..end` is within the buffer, which the run has taken.
+        (inside && self.has_packet()).then(|| unsafe { self.packet.base.add(offset) })
+    }
+
+    /// The offset of `at` in what R1 points to, with `len` bytes from there on.
+    #[inline]
+    fn context_offset(&self, at: usize, len: usize) -> Option<usize> {
+        let offset = at.checked_sub(self.structure.addr().get())?;
+        (offset.checked_add(len)? <= self.structure_len).then_some(offset)
+    }
+}
+
+/// A pointer as a program sees it.
+pub(super) fn address(at: NonNull<u8>) -> u64 {
+    u64::try_from(at.addr().get()).unwrap_or(u64::MAX)
+}
+
+/// Whether a context of plain bytes may be written: where programs of the type
+/// may write anything in theirs, or where the bytes stand in for a packet.
+fn writable(layout: &CtxLayout) -> bool {
+    layout.packet || layout.fields.iter().any(|field| field.writes != Sizes::NONE)
+}
+
+fn fault(addr: u64, len: usize) -> Fault {
+    Fault::Memory { addr, size: u32::try_from(len).unwrap_or(u32::MAX) }
+}
+
+impl Run<'_> {
+    /// Resolves an access of the program.
+    #[inline]
+    fn resolve(&self, addr: u64, len: usize, access: Access) -> Result<Place, Fault> {
+        let place = usize::try_from(addr).ok().and_then(|at| {
+            if let Some(at) = self.stack.resolve(at, len) {
+                return Some(Place::Own(at));
+            }
+            if let Some(at) = self.regions.resolve_packet(at, len) {
+                let allowed = access == Access::Read || self.layout.packet_writable;
+                return allowed.then_some(Place::Own(at));
+            }
+            if let Some(offset) = self.regions.context_offset(at, len) {
+                return self.context_place(offset, len, access);
+            }
+            self.value_place(at, len, access).or_else(|| {
+                let at = self.records.resolve(at, len)?;
+                Some(Place::Shared(at))
+            })
+        });
+        place.ok_or_else(|| fault(addr, len))
+    }
+
+    /// An access to what R1 points to, by its layout. The bytes are there.
+    fn context_place(&self, offset: usize, len: usize, access: Access) -> Option<Place> {
+        // SAFETY: the caller has checked that the bytes are there.
+        let at = unsafe { self.regions.structure.add(offset) };
+        if !self.regions.has_packet() {
+            let allowed = access == Access::Read || writable(self.layout);
+            return allowed.then_some(Place::Own(at));
+        }
+        let (offset, len) = (u16::try_from(offset).ok()?, u16::try_from(len).ok()?);
+        Some(match self.layout.access(offset, len, access == Access::Write)? {
+            FieldKind::Scalar => Place::Own(at),
+            FieldKind::PacketData => Place::Address(self.hot.data),
+            FieldKind::PacketEnd => Place::Address(self.hot.data_end),
+            FieldKind::PacketMeta => Place::Address(self.hot.data_meta),
+        })
+    }
+
+    /// An access to a map's value.
+    fn value_place(&self, at: usize, len: usize, access: Access) -> Option<Place> {
+        for map in self.env.maps() {
+            let Some(at) = map.resolve_value(at, len) else { continue };
+            let allowed = match access {
+                Access::Read => map.def().is_readable(),
+                Access::Write => map.def().is_writable(),
+            };
+            return allowed.then_some(Place::Shared(at));
+        }
+        None
+    }
+
+    /// Loads `size` bytes, zero-extended. A load of one of the context's
+    /// addresses gives all 64 bits of it.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`].
+    #[inline]
+    pub fn load(&self, addr: u64, size: Size) -> Result<u64, Fault> {
+        let place = self.resolve(addr, size.bytes(), Access::Read)?;
+        // SAFETY: `resolve` gives memory that is valid for reads of that many
+        // bytes; what is not `Shared` this run alone accesses.
+        Ok(unsafe {
+            match (place, size) {
+                (Place::Address(pointer), _) => pointer,
+                (Place::Own(at), Size::B) => u64::from(at.read()),
+                (Place::Own(at), Size::H) => u64::from(at.cast::<u16>().read_unaligned()),
+                (Place::Own(at), Size::W) => u64::from(at.cast::<u32>().read_unaligned()),
+                (Place::Own(at), Size::Dw) => at.cast::<u64>().read_unaligned(),
+                (Place::Shared(at), Size::B) => u64::from(memory::load_u8(at)),
+                (Place::Shared(at), Size::H) => u64::from(memory::load_u16(at)),
+                (Place::Shared(at), Size::W) => u64::from(memory::load_u32(at)),
+                (Place::Shared(at), Size::Dw) => memory::load_u64(at),
+            }
+        })
+    }
+
+    /// Loads `size` bytes, sign-extended. The context's addresses cannot be
+    /// loaded so.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`].
+    pub fn load_signed(&self, addr: u64, size: Size) -> Result<u64, Fault> {
+        if let Place::Address(_) = self.resolve(addr, size.bytes(), Access::Read)? {
+            return Err(fault(addr, size.bytes()));
+        }
+        Ok(semantics::sign_extend(size, self.load(addr, size)?))
+    }
+
+    /// Stores the low `size` bytes of `value`.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`].
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the low bytes are stored")]
+    pub fn store(&mut self, addr: u64, size: Size, value: u64) -> Result<(), Fault> {
+        let place = self.resolve(addr, size.bytes(), Access::Write)?;
+        // SAFETY: `resolve` gives memory that is valid for writes of that many
+        // bytes; what is not `Shared` this run alone accesses.
+        unsafe {
+            match (place, size) {
+                (Place::Address(_), _) => return Err(fault(addr, size.bytes())),
+                (Place::Own(at), Size::B) => at.write(value as u8),
+                (Place::Own(at), Size::H) => at.cast::<u16>().write_unaligned(value as u16),
+                (Place::Own(at), Size::W) => at.cast::<u32>().write_unaligned(value as u32),
+                (Place::Own(at), Size::Dw) => at.cast::<u64>().write_unaligned(value),
+                (Place::Shared(at), Size::B) => memory::store_u8(at, value as u8),
+                (Place::Shared(at), Size::H) => memory::store_u16(at, value as u16),
+                (Place::Shared(at), Size::W) => memory::store_u32(at, value as u32),
+                (Place::Shared(at), Size::Dw) => memory::store_u64(at, value),
+            }
+        }
+        Ok(())
+    }
+
+    /// Memory for an atomic access.
+    fn atomic_place(&self, addr: u64, len: usize) -> Result<NonNull<u8>, Fault> {
+        match self.resolve(addr, len, Access::Write)? {
+            Place::Own(at) | Place::Shared(at) => Ok(at),
+            Place::Address(_) => Err(fault(addr, len)),
+        }
+    }
+
+    /// Atomically combines memory with `src` and gives what was there before,
+    /// zero-extended; `expected` is R0, for a compare-and-exchange.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`], also when the address is not a multiple of the width.
+    #[allow(clippy::cast_possible_truncation, reason = "32-bit operations take the low half")]
+    pub fn atomic(
+        &mut self,
+        op: AtomicOp,
+        width: Width,
+        addr: u64,
+        src: u64,
+        expected: u64,
+    ) -> Result<u64, Fault> {
+        let len = match width {
+            Width::W32 => 4,
+            Width::W64 => 8,
+        };
+        let at = self.atomic_place(addr, len)?;
+        let rmw = match op {
+            AtomicOp::Add => Rmw::Add,
+            AtomicOp::Or => Rmw::Or,
+            AtomicOp::And => Rmw::And,
+            AtomicOp::Xor => Rmw::Xor,
+            AtomicOp::Xchg | AtomicOp::Cmpxchg => Rmw::Exchange,
+        };
+        // SAFETY: `resolve` gives memory that is valid for writes of `len`
+        // bytes; others, if any, access it atomically.
+        let old: Result<u64, Misaligned> = unsafe {
+            match (width, op) {
+                (Width::W32, AtomicOp::Cmpxchg) => {
+                    memory::compare_exchange_u32(at, expected as u32, src as u32).map(u64::from)
+                }
+                (Width::W64, AtomicOp::Cmpxchg) => memory::compare_exchange_u64(at, expected, src),
+                (Width::W32, _) => memory::rmw_u32(at, rmw, src as u32).map(u64::from),
+                (Width::W64, _) => memory::rmw_u64(at, rmw, src),
+            }
+        };
+        old.map_err(|Misaligned| fault(addr, len))
+    }
+
+    /// Loads with acquire order, zero-extended.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`], also when the address is not a multiple of the size.
+    pub fn load_acquire(&self, addr: u64, size: Size) -> Result<u64, Fault> {
+        let at = match self.resolve(addr, size.bytes(), Access::Read)? {
+            Place::Own(at) | Place::Shared(at) => at,
+            Place::Address(_) => return Err(fault(addr, size.bytes())),
+        };
+        // SAFETY: `resolve` gives memory that is valid for reads of that many
+        // bytes; others, if any, access it atomically.
+        let value = unsafe {
+            match size {
+                Size::B => memory::load_acquire_u8(at).map(u64::from),
+                Size::H => memory::load_acquire_u16(at).map(u64::from),
+                Size::W => memory::load_acquire_u32(at).map(u64::from),
+                Size::Dw => memory::load_acquire_u64(at),
+            }
+        };
+        value.map_err(|Misaligned| fault(addr, size.bytes()))
+    }
+
+    /// Stores the low `size` bytes of `value` with release order.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`], also when the address is not a multiple of the size.
+    #[allow(clippy::cast_possible_truncation, reason = "the low bytes are stored")]
+    pub fn store_release(&mut self, addr: u64, size: Size, value: u64) -> Result<(), Fault> {
+        let at = self.atomic_place(addr, size.bytes())?;
+        // SAFETY: `resolve` gives memory that is valid for writes of that many
+        // bytes; others, if any, access it atomically.
+        let stored = unsafe {
+            match size {
+                Size::B => memory::store_release_u8(at, value as u8),
+                Size::H => memory::store_release_u16(at, value as u16),
+                Size::W => memory::store_release_u32(at, value as u32),
+                Size::Dw => memory::store_release_u64(at, value),
+            }
+        };
+        stored.map_err(|Misaligned| fault(addr, size.bytes()))
+    }
+
+    /// The `len` bytes at a program's address, to read.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`].
+    pub fn view(&self, addr: u64, len: usize) -> Result<View<'_>, Fault> {
+        if len == 0 {
+            return Ok(View::from(&[][..]));
+        }
+        match self.resolve(addr, len, Access::Read)? {
+            // SAFETY: `resolve` gives memory that is valid for reads of `len`
+            // bytes for as long as the run lasts; the view borrows the run, so
+            // that nobody writes but through atomics.
+            Place::Own(at) | Place::Shared(at) => Ok(unsafe { View::new(at, len) }),
+            Place::Address(_) => Err(fault(addr, len)),
+        }
+    }
+
+    /// The `len` bytes at a program's address, to read and write.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`].
+    pub fn cells(&mut self, addr: u64, len: usize) -> Result<Cells<'_>, Fault> {
+        if len == 0 {
+            // SAFETY: no bytes are accessed.
+            return Ok(unsafe { Cells::new(NonNull::dangling(), 0) });
+        }
+        let at = self.atomic_place(addr, len)?;
+        // SAFETY: `resolve` gives memory that is valid for writes of `len` bytes
+        // for as long as the run lasts; the cells borrow the run.
+        Ok(unsafe { Cells::new(at, len) })
+    }
+}

@@ -1,0 +1,192 @@
+//! The stack frames of a run.
+#![allow(unsafe_code)]
+
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use bpf_profile::{MemoryBlock, MemoryStrategy, OutOfMemory, PhysicalProfile};
+use bpf_verifier::StackPolicy;
+
+/// Bytes behind each frame that no program can reach. The engine keeps there
+/// what it saved at the entry of the function.
+const GAP: usize = 64;
+
+/// Bytes that Linux's policy takes.
+const INLINE: usize = StackPolicy::LINUX.frames() * (StackPolicy::LINUX.frame_bytes() + GAP);
+
+const _: () = assert!(size_of::<Saved>() <= GAP);
+
+/// What an engine keeps while a function is called. [`Run`](super::Run) gives
+/// it back and looks at none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Saved {
+    /// R6 to R9 of the caller.
+    pub registers: [u64; 4],
+    /// Slot at which the caller goes on.
+    pub pc: u32,
+    /// Number of the caller's program, as the engine numbers them.
+    pub program: u32,
+}
+
+/// Memory for the frames of one run, to be made where the run begins. It is not
+/// written before it is needed.
+pub struct StackMemory<P: PhysicalProfile> {
+    inline: MaybeUninit<Inline>,
+    block: Option<<P::Memory as MemoryStrategy>::Block>,
+}
+
+#[repr(C, align(16))]
+struct Inline([u8; INLINE]);
+
+impl<P: PhysicalProfile> StackMemory<P> {
+    /// Room for the frames of Linux's policy in place. A larger policy takes a
+    /// block from the profile's memory when the run begins.
+    pub const fn new() -> Self {
+        Self { inline: MaybeUninit::uninit(), block: None }
+    }
+
+    /// Memory of at least `bytes` bytes, 8-aligned.
+    fn provide(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        if bytes <= INLINE {
+            return Ok(NonNull::from(&mut self.inline).cast());
+        }
+        Ok(self.block.insert(P::Memory::allocate(bytes)?).base())
+    }
+}
+
+impl<P: PhysicalProfile> Default for StackMemory<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: PhysicalProfile> core::fmt::Debug for StackMemory<P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StackMemory").finish_non_exhaustive()
+    }
+}
+
+/// The live frames: `frame` bytes each, `stride` bytes from one to the next,
+/// the outermost at `base`.
+#[derive(Debug)]
+pub(super) struct Stack<'r> {
+    base: NonNull<u8>,
+    frame: usize,
+    stride: usize,
+    limit: usize,
+    /// Live frames, at least 1 and at most `limit`.
+    depth: usize,
+    memory: PhantomData<&'r mut [u8]>,
+}
+
+impl<'r> Stack<'r> {
+    /// A stack with its first frame, zeroed.
+    pub fn new<P: PhysicalProfile>(
+        memory: &'r mut StackMemory<P>,
+        policy: StackPolicy,
+    ) -> Result<Self, OutOfMemory> {
+        let (frame, limit) = (policy.frame_bytes(), policy.frames());
+        let stride = frame.saturating_add(GAP);
+        let base = memory.provide(stride.saturating_mul(limit))?;
+        let mut stack = Self { base, frame, stride, limit, depth: 1, memory: PhantomData };
+        stack.clear_frame();
+        Ok(stack)
+    }
+
+    /// Live frames.
+    pub const fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// First byte of the newest frame, and how far it is from `base`.
+    fn newest(&self) -> (NonNull<u8>, usize) {
+        let offset = self.depth.saturating_sub(1).saturating_mul(self.stride);
+        // SAFETY: `depth` is at least 1 and at most `limit`, and the memory has
+        // `limit` times `stride` bytes.
+        (unsafe { self.base.add(offset) }, offset)
+    }
+
+    /// Bytes from one frame to the next.
+    pub const fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Makes the frame that ends at `pointer` the newest; nothing where no frame
+    /// can end there. What is in the frames stays.
+    pub fn set_frame_pointer(&mut self, pointer: u64) {
+        let base = self.base.addr().get();
+        let offset = usize::try_from(pointer).ok().and_then(|pointer| {
+            pointer.checked_sub(base)?.checked_sub(self.frame)?.checked_div(self.stride)
+        });
+        if let Some(index) = offset.filter(|index| *index < self.limit) {
+            self.depth = index.saturating_add(1);
+        }
+    }
+
+    /// Zeroes the newest frame.
+    pub fn clear_frame(&mut self) {
+        // SAFETY: the frame's bytes are within the memory, which is borrowed
+        // exclusively for `'r`.
+        unsafe { self.newest().0.write_bytes(0, self.frame) };
+    }
+
+    /// Address behind the newest frame.
+    pub fn frame_pointer(&self) -> u64 {
+        let end = self.newest().0.addr().get().saturating_add(self.frame);
+        u64::try_from(end).unwrap_or(u64::MAX)
+    }
+
+    /// A further zeroed frame, and its frame pointer.
+    pub fn push(&mut self, saved: Saved) -> Option<u64> {
+        if self.depth >= self.limit {
+            return None;
+        }
+        self.depth = self.depth.saturating_add(1);
+        self.clear_frame();
+        // SAFETY: `GAP` bytes lie behind the frame within the memory; a `Saved`
+        // fits there.
+        unsafe { self.saved().write_unaligned(saved) };
+        Some(self.frame_pointer())
+    }
+
+    /// Takes the newest frame away; `None` for the first one.
+    pub fn pop(&mut self) -> Option<Saved> {
+        if self.depth <= 1 {
+            return None;
+        }
+        // SAFETY: `push` has written it, and no program can reach it.
+        let saved = unsafe { self.saved().read_unaligned() };
+        self.depth = self.depth.saturating_sub(1);
+        Some(saved)
+    }
+
+    /// Where the newest frame's `Saved` is kept.
+    fn saved(&self) -> NonNull<Saved> {
+        // SAFETY: the gap begins behind the frame, within the memory.
+        unsafe { self.newest().0.add(self.frame) }.cast()
+    }
+
+    /// The `len` bytes at `address`, if all of them are in one live frame.
+    #[inline]
+    pub fn resolve(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
+        let (newest, offset) = self.newest();
+        let within = address.wrapping_sub(newest.addr().get());
+        if len <= self.frame && within <= self.frame.wrapping_sub(len) {
+            // SAFETY: `within + len` is at most the frame's size.
+            return Some(unsafe { newest.add(within) });
+        }
+        // An older frame lies at a lower address.
+        let from_base = address.checked_sub(self.base.addr().get())?;
+        if from_base >= offset {
+            return None;
+        }
+        let within = from_base.checked_rem(self.stride)?;
+        if within.checked_add(len)? > self.frame {
+            return None;
+        }
+        // SAFETY: `from_base` is in a live frame, with `len` bytes behind it.
+        Some(unsafe { self.base.add(from_base) })
+    }
+}
