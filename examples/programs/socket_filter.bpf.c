@@ -11,9 +11,9 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 
-/* Where the network header starts: behind the Ethernet header for a raw packet
- * socket, at 0 for a datagram socket. */
-const volatile u32 network_offset = sizeof(struct ethernet);
+/* Where the network header starts: at 0 for a datagram socket and in test runs,
+ * behind the Ethernet header (14) for a raw packet socket. */
+const volatile u32 network_offset = 0;
 
 /* Frames by their fate: hidden, DNS, TCP set-up. */
 struct {
