@@ -139,7 +139,7 @@ impl Format<'_> {
             }
             b'K' | b'x' | b's' | b'S' | b'B' => out.address(spec, value),
             form @ (b'i' | b'I') => match self.next()? {
-                b'4' => out.ipv4(&octets::<4>(run, value), form == b'i'),
+                b'4' => out.ipv4(octets::<4>(run, value), form == b'i'),
                 b'6' => out.ipv6(&octets::<16>(run, value), form == b'I'),
                 _ => return None,
             },

@@ -26,22 +26,14 @@ const ENTRY: u32 = u32::MAX;
 /// Finds the program of a number, for tail calls.
 pub(super) type Programs<'p, 'a> = &'p dyn Fn(u32) -> Option<Code<'a>>;
 
-/// Where a run goes on.
-#[derive(Clone, Copy)]
-struct Position<'a> {
-    insns: &'a [BpfInsn],
-    /// Number of the program, or [`ENTRY`].
-    program: u32,
-    pc: usize,
-}
-
 /// Executes `entry` in a run that was just begun.
+#[allow(clippy::too_many_lines, reason = "one arm for each opcode")]
 pub(super) fn execute<'a: 'r, 'r>(
     run: &mut Run<'r>,
     entry: Code<'a>,
     programs: Programs<'_, 'a>,
 ) -> BpfResult {
-    let mut at = Position { insns: entry.insns, program: ENTRY, pc: 0 };
+    let (mut insns, mut program) = (entry.insns, ENTRY);
     let mut regs = Registers::new(run.entry_registers());
     let mut budget = run.budget();
     let mut pc = 0_usize;
@@ -63,11 +55,9 @@ pub(super) fn execute<'a: 'r, 'r>(
     }
 
     loop {
-        let Some(&insn) = at.insns.get(pc) else { stop!(Fault::JumpOutOfRange) };
-        match budget.checked_sub(1) {
-            Some(left) => budget = left,
-            None => stop!(Fault::Budget),
-        }
+        let Some(&insn) = insns.get(pc) else { stop!(Fault::JumpOutOfRange) };
+        let Some(left) = budget.checked_sub(1) else { stop!(Fault::Budget) };
+        budget = left;
 
         macro_rules! dst {
             () => {
@@ -284,7 +274,7 @@ pub(super) fn execute<'a: 'r, 'r>(
             op::LD_IND_H => packet!(H, Some(src!(reg))),
             op::LD_IND_W => packet!(W, Some(src!(reg))),
             op::LD_IMM64 => {
-                let value = check!(imm64(run, at.insns, pc));
+                let value = check!(imm64(run, insns, pc));
                 set!(insn.dst(), value);
                 pc = pc.wrapping_add(1);
             }
@@ -350,11 +340,10 @@ pub(super) fn execute<'a: 'r, 'r>(
                         let find = |number| programs(number).map(|code| code.info);
                         let found = check!(run.tail_call(array, index, &find));
                         let target = found.and_then(|n| Some((n, programs(n)?)));
-                        if let Some((program, code)) = target {
-                            at = Position { insns: code.insns, program, pc: 0 };
+                        if let Some((number, code)) = target {
+                            (insns, program, pc) = (code.insns, number, 0);
                             regs = Registers::new(run.entry_registers());
                             budget = run.budget();
-                            pc = at.pc;
                             continue;
                         }
                     } else {
@@ -366,7 +355,7 @@ pub(super) fn execute<'a: 'r, 'r>(
                     let saved = Saved {
                         registers: regs.preserved(),
                         pc: u32::try_from(pc).unwrap_or(u32::MAX),
-                        program: at.program,
+                        program,
                     };
                     let frame_pointer = check!(run.push_frame(saved));
                     regs.restore(saved.registers, frame_pointer);
@@ -380,11 +369,10 @@ pub(super) fn execute<'a: 'r, 'r>(
                     return Ok(regs.get(0));
                 };
                 regs.restore(saved.registers, run.frame_pointer());
-                if saved.program != at.program {
-                    let code =
-                        if saved.program == ENTRY { Some(entry) } else { programs(saved.program) };
+                if saved.program != program {
+                    let code = if saved.program == ENTRY { Some(entry) } else { programs(saved.program) };
                     let Some(code) = code else { stop!(Fault::JumpOutOfRange) };
-                    at = Position { insns: code.insns, program: saved.program, pc: 0 };
+                    (insns, program) = (code.insns, saved.program);
                 }
                 pc = usize::try_from(saved.pc).unwrap_or(usize::MAX);
             }

@@ -116,12 +116,14 @@ impl Message {
         self.repeat(b' ', blanks);
         spec.sign.into_iter().for_each(|sign| self.push(sign));
         self.repeat(b'0', zeros);
-        shown.iter().for_each(|digit| self.push(*digit));
+        for digit in shown {
+            self.push(*digit);
+        }
         self.repeat(b' ', after);
     }
 
     /// Four octets with dots between them.
-    pub fn ipv4(&mut self, octets: &[u8; 4], zeros: bool) {
+    pub fn ipv4(&mut self, octets: [u8; 4], zeros: bool) {
         let spec = Spec { width: if zeros { 3 } else { 0 }, zeros, ..Spec::default() };
         for (index, octet) in octets.iter().enumerate() {
             if index > 0 {
