@@ -54,7 +54,7 @@ impl<P: PhysicalProfile> ArrayMap<P> {
 
     const fn storage(def: &MapDef, _cpus: u32) -> Option<usize> {
         match Self::shape(def) {
-            Some(shape) => total(shape.bytes(def.max_entries), Some(0)),
+            Some(shape) => total(&[shape.bytes(def.max_entries)]),
             None => None,
         }
     }

@@ -1,5 +1,63 @@
 //! BPF maps: Linux's semantics over elastic or static storage, with values
 //! whose addresses never change.
+//!
+//! | type | Linux's | cloud | embedded |
+//! |---|---|---|---|
+//! | [`ArrayMap`] | `array` | yes | yes |
+//! | [`PerCpuArrayMap`] | `percpu_array` | yes | yes |
+//! | [`HashMap`] | `hash` | yes | yes |
+//! | [`PerCpuHashMap`] | `percpu_hash` | yes | yes |
+//! | [`RingBuf`] | `ringbuf` | yes | yes |
+//! | [`ProgArray`] | `prog_array` | yes | yes |
+//! | `LruHashMap` | `lru_hash` | yes | no |
+//! | `LpmTrie` | `lpm_trie` | yes | no |
+//! | `BpfMap::resize` | | yes | no |
+//!
+//! All of them are [`BpfMap`]s; [`create`] makes the one that a definition
+//! names. The page of [`BpfMap`] says what holds for concurrent use and for a
+//! program that interrupts another one.
+//!
+//! ```
+//! use bpf_maps::{ArrayMap, BpfMap};
+//! use bpf_profile::ActiveProfile;
+//!
+//! let map = ArrayMap::<ActiveProfile>::with_entries(4, 100).expect("create map");
+//! let key = 5u32.to_ne_bytes();
+//! let value = 42u32.to_ne_bytes();
+//! map.update(&key, &value, 0).expect("update");
+//! let result = map.lookup(&key).expect("lookup");
+//! assert_eq!(result, value);
+//! ```
+//!
+//! # Storage
+//! A map sets its storage aside when it is created and takes no more after,
+//! except to grow. Where the caller names none it comes from the profile: the
+//! heap on cloud, the static pool on embedded, and is given back on drop. Each
+//! type has `with_storage` for memory that the kernel hands in, and a constant
+//! function that tells how much:
+//!
+//! ```
+//! use bpf_bytecode::abi::map::{MapDef, MapType};
+//! use bpf_maps::{BpfMap, HashMap};
+//! use bpf_profile::ActiveProfile;
+//!
+//! const DEF: MapDef = MapDef::new(MapType::Hash, 4, 8, 64);
+//! const BYTES: usize = HashMap::<ActiveProfile>::storage_bytes(&DEF, 1).unwrap();
+//!
+//! # let storage = Box::leak(Box::new([0; BYTES]));
+//! // In firmware: from a `static`, by way of a cell that gives it out once.
+//! let map = HashMap::<ActiveProfile>::with_storage(DEF, storage).unwrap();
+//! assert!(map.is_empty());
+//! ```
+//!
+//! # Where it differs from Linux
+//! - Keys have 512 bytes at the most, as many as a program's frame: engines copy
+//!   them.
+//! - An LRU map keeps one order for all CPUs, whatever its flags say, and evicts
+//!   only when it is full.
+//! - Values with locks, timers and the like in them are not known, and so
+//!   neither is `BPF_F_LOCK`.
+//! - On embedded, a ring buffer may be smaller than a page of Linux.
 #![no_std]
 #![deny(
     clippy::indexing_slicing,

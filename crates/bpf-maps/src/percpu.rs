@@ -80,13 +80,14 @@ impl<P: PhysicalProfile> PerCpu<P> {
             .ok_or(MapError::InvalidValue)
     }
 
-    /// Sets every CPU's value.
+    /// Sets every CPU's value, with what rounds it up: as on Linux, the host
+    /// gets that back.
     pub(crate) fn set_all(&self, index: u32, value: View<'_>) -> Result<(), MapError> {
         for cpu in 0..self.cpus() {
             (cpu as usize)
                 .checked_mul(self.part)
-                .and_then(|offset| value.part(offset, self.size))
-                .and_then(|part| self.of(index, cpu)?.write_view(0, part))
+                .and_then(|offset| value.part(offset, self.part))
+                .and_then(|part| self.slots.record(index, cpu)?.write_view(0, part))
                 .ok_or(MapError::InvalidValue)?;
         }
         Ok(())

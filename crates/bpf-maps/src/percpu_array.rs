@@ -56,7 +56,7 @@ impl<P: PhysicalProfile> PerCpuArrayMap<P> {
     }
 
     const fn storage(def: &MapDef, cpus: u32) -> Option<usize> {
-        total(percpu::bytes(def, cpus, def.max_entries), Some(0))
+        total(&[percpu::bytes(def, cpus, def.max_entries)])
     }
 
     fn index(&self, key: &[u8]) -> Result<Option<u32>, MapError> {

@@ -52,7 +52,7 @@ impl<P: PhysicalProfile> ProgArray<P> {
     }
 
     const fn storage(def: &MapDef, _cpus: u32) -> Option<usize> {
-        total(SHAPE.bytes(def.max_entries), Some(0))
+        total(&[SHAPE.bytes(def.max_entries)])
     }
 
     fn slot(&self, index: u32) -> Option<Cells<'_>> {

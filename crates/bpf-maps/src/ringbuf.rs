@@ -85,7 +85,7 @@ impl<P: PhysicalProfile> RingBuf<P> {
     }
 
     const fn storage(def: &MapDef, _cpus: u32) -> Option<usize> {
-        total((def.max_entries as usize).checked_mul(2), Some(0))
+        total(&[(def.max_entries as usize).checked_mul(2)])
     }
 
     fn size(&self) -> usize {

@@ -24,13 +24,15 @@ pub(crate) const fn mul_add(a: usize, b: usize, c: usize) -> Option<usize> {
 
 /// Bytes that storage for blocks of these sizes must have where its alignment
 /// is not known.
-pub(crate) const fn total(first: Option<usize>, second: Option<usize>) -> Option<usize> {
-    let (Some(first), Some(second)) = (first, second) else { return None };
-    let (Some(first), Some(second)) = (round_up(first), round_up(second)) else { return None };
-    match first.checked_add(second) {
-        Some(sum) => sum.checked_add(ALIGN - 1),
-        None => None,
+pub(crate) const fn total(mut sizes: &[Option<usize>]) -> Option<usize> {
+    let mut sum = ALIGN.saturating_sub(1);
+    while let [size, rest @ ..] = sizes {
+        let Some(size) = size else { return None };
+        let Some(size) = round_up(*size) else { return None };
+        let Some(longer) = sum.checked_add(size) else { return None };
+        (sum, sizes) = (longer, rest);
     }
+    Some(sum)
 }
 
 /// Where the blocks of a map under construction are taken from.

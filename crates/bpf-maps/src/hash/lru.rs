@@ -72,7 +72,9 @@ impl<P: PhysicalProfile> LruHashMap<P> {
 
     const fn storage(def: &MapDef, _cpus: u32) -> Option<usize> {
         match Self::layout(def) {
-            Some(layout) => layout.bytes(def.max_entries.saturating_add(SPARE), def.max_entries),
+            Some(layout) => {
+                layout.storage(def.max_entries.saturating_add(SPARE), def.max_entries, Some(0))
+            }
             None => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::key::Mode;
 use crate::lock::Caller;
 use crate::memory::View;
 use crate::percpu::{self, PerCpu};
-use crate::storage::{Source, total};
+use crate::storage::Source;
 use crate::{BpfMap, MapError, MapValue, Settings, ValueRegion, limits};
 
 /// A hash map that keeps each value once for every CPU. A program sees its own
@@ -68,8 +68,8 @@ impl<P: PhysicalProfile> PerCpuHashMap<P> {
 
     const fn storage(def: &MapDef, cpus: u32) -> Option<usize> {
         let Some(layout) = Self::layout(def) else { return None };
-        let table = layout.bytes(def.max_entries, def.max_entries);
-        total(table, percpu::bytes(def, cpus, def.max_entries))
+        let values = percpu::bytes(def, cpus, def.max_entries);
+        layout.storage(def.max_entries, def.max_entries, values)
     }
 
     /// Sets an entry; `write` gets its index.

@@ -54,9 +54,15 @@ impl Layout {
         Some(Self { key, value, shape: Shape { stride, planes: 1 } })
     }
 
-    /// Bytes of a table of as many nodes for as many entries.
-    pub(super) const fn bytes(self, nodes: u32, max_entries: u32) -> Option<usize> {
-        total(self.shape.bytes(nodes), heads::bytes(max_entries))
+    /// Bytes that storage must have for a table of as many nodes for as many
+    /// entries, and for a block beside it.
+    pub(super) const fn storage(
+        self,
+        nodes: u32,
+        max_entries: u32,
+        beside: Option<usize>,
+    ) -> Option<usize> {
+        total(&[self.shape.bytes(nodes), heads::bytes(max_entries), beside])
     }
 }
 

@@ -178,7 +178,7 @@ pub(super) const fn storage(def: &MapDef) -> Option<usize> {
     else {
         return None;
     };
-    total(node.bytes(nodes), value.bytes(values))
+    total(&[node.bytes(nodes), value.bytes(values)])
 }
 
 impl<P: PhysicalProfile> Trie<P> {
