@@ -1,0 +1,21 @@
+//! The corpus: written cases by topic, and generated ones for arithmetic and
+//! conditions.
+
+use crate::case::{Case, parse};
+use crate::generate;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../corpus/", $name, ".txt")))),*]
+    };
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    let written = files!["jumps", "memory", "calls", "atomics", "helpers", "maps", "packets", "faults"];
+    let mut cases: Vec<Case> =
+        written.iter().flat_map(|(file, text)| parse(file, text)).collect();
+    cases.extend(generate::arithmetic());
+    cases.extend(generate::conditions());
+    cases
+}
