@@ -1,0 +1,152 @@
+//! Compiled programs.
+#![allow(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ffi::c_void;
+use core::fmt;
+use core::marker::PhantomData;
+
+use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::{BpfProgType, BpfProgram};
+use bpf_interp::run::ProgramInfo;
+use bpf_profile::config::MAP_DEFS_CAPACITY;
+use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
+use bpf_verifier::{InsnFact, VerifiedInfo, VerifiedProgram};
+
+use crate::error::CompileError;
+use crate::lower::lower;
+use crate::memory::{CodeMemory, ExecutableCode};
+use crate::x86;
+
+/// How compiled code is entered: with the session's address.
+pub(crate) type Entry = unsafe extern "sysv64" fn(*mut c_void) -> u64;
+
+type Defs<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapDef, MAP_DEFS_CAPACITY>;
+
+/// A program as machine code in executable memory, given back when the program
+/// is dropped.
+///
+/// The code holds no address of an environment, so that one compiled program
+/// serves any number of them, on several CPUs at the same time. Whether maps,
+/// helpers, stack and context are those that the program was made for is
+/// checked when it starts.
+pub struct CompiledProgram<P: PhysicalProfile> {
+    code: Box<dyn ExecutableCode>,
+    body: usize,
+    places: Vec<u32>,
+    prog_type: BpfProgType,
+    maps: Defs<P>,
+    verified: Option<VerifiedInfo>,
+    profile: PhantomData<fn() -> P>,
+}
+
+impl<P: PhysicalProfile> CompiledProgram<P> {
+    /// Compiles a verified program, to code without run-time checks.
+    ///
+    /// # Errors
+    /// [`CompileError`] when heap or executable memory runs out, or there is
+    /// more code than a jump can cross.
+    pub fn compile(
+        program: &VerifiedProgram<P>,
+        memory: &dyn CodeMemory,
+    ) -> Result<Self, CompileError> {
+        Self::build(program.program(), Some((program.facts(), program.info())), memory)
+    }
+
+    /// Compiles a program of which nothing is known, to code that has every
+    /// access to memory checked, counts every instruction against the budget
+    /// and every frame against the stack policy. It gives what the
+    /// interpreter gives, its faults included, and is many times slower than
+    /// what [`compile`](Self::compile) makes.
+    ///
+    /// Each frame of a chain of calls takes 48 bytes of the native stack beside
+    /// the program's own.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_checked(
+        program: &BpfProgram<P>,
+        memory: &dyn CodeMemory,
+    ) -> Result<Self, CompileError> {
+        Self::build(program, None, memory)
+    }
+
+    /// As [`compile`](Self::compile); whoever calls it vouches for the proof.
+    pub(crate) fn build(
+        program: &BpfProgram<P>,
+        proof: Option<(&[InsnFact], &VerifiedInfo)>,
+        memory: &dyn CodeMemory,
+    ) -> Result<Self, CompileError> {
+        let lowered = lower(program, proof.map(|(facts, _)| facts))?;
+        let machine = x86::emit(&lowered)?;
+        let mut writable = memory.allocate(machine.bytes.len())?;
+        match writable.bytes().get_mut(..machine.bytes.len()) {
+            Some(bytes) => bytes.copy_from_slice(&machine.bytes),
+            None => return Err(OutOfMemory { requested: machine.bytes.len() }.into()),
+        }
+        Ok(Self {
+            code: writable.seal()?,
+            body: machine.body,
+            places: machine.places,
+            prog_type: program.prog_type(),
+            maps: Sequence::try_from_slice(program.map_defs())?,
+            verified: proof.map(|(_, info)| *info),
+            profile: PhantomData,
+        })
+    }
+
+    /// The program's type.
+    pub const fn prog_type(&self) -> BpfProgType {
+        self.prog_type
+    }
+
+    /// The definitions that live maps must match.
+    pub fn map_defs(&self) -> &[MapDef] {
+        &self.maps
+    }
+
+    /// What was proven, if the program was verified.
+    pub const fn verified(&self) -> Option<&VerifiedInfo> {
+        self.verified.as_ref()
+    }
+
+    /// The machine code.
+    pub fn code(&self) -> &[u8] {
+        self.code.bytes()
+    }
+
+    /// Where in [`code`](Self::code) the instruction of a slot begins; `None`
+    /// where there is no instruction, or none is left of it.
+    pub fn place_of(&self, slot: usize) -> Option<usize> {
+        usize::try_from(*self.places.get(slot)?).ok().filter(|place| *place < self.code().len())
+    }
+
+    /// What a run must know of the program.
+    pub(crate) fn info(&self) -> ProgramInfo<'_> {
+        ProgramInfo::new(self.prog_type, &self.maps, self.verified.as_ref())
+    }
+
+    /// Where the code is entered.
+    pub(crate) fn entry(&self) -> Entry {
+        // SAFETY: the code begins with an entry of this calling convention, and
+        // stays where it is, executable, as long as this program lives.
+        unsafe { core::mem::transmute::<*mut u8, Entry>(self.code.base().as_ptr()) }
+    }
+
+    /// The address at which a tail call enters the code.
+    pub(crate) fn body(&self) -> u64 {
+        let base = self.code.base().as_ptr().expose_provenance();
+        u64::try_from(base.wrapping_add(self.body)).unwrap_or_default()
+    }
+}
+
+impl<P: PhysicalProfile> fmt::Debug for CompiledProgram<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompiledProgram")
+            .field("prog_type", &self.prog_type)
+            .field("code_bytes", &self.code().len())
+            .field("verified", &self.verified)
+            .finish_non_exhaustive()
+    }
+}

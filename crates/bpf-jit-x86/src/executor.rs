@@ -1,0 +1,63 @@
+//! The executor of compiled programs.
+
+use core::fmt;
+
+use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
+use bpf_profile::PhysicalProfile;
+
+use crate::compiled::CompiledProgram;
+use crate::runtime;
+
+/// Runs compiled programs.
+pub struct JitExecutor<'e, P: PhysicalProfile> {
+    env: Environment<'e>,
+    programs: &'e [&'e CompiledProgram<P>],
+}
+
+impl<'e, P: PhysicalProfile> JitExecutor<'e, P> {
+    /// An executor in the standard environment.
+    pub fn new() -> Self {
+        Self::with_env(Environment::new())
+    }
+
+    /// An executor in this environment.
+    pub const fn with_env(env: Environment<'e>) -> Self {
+        Self { env, programs: &[] }
+    }
+
+    /// With these programs as targets of tail calls: a slot of a program array
+    /// holds an index into them. A program that was verified continues only
+    /// with one that was, and one that was not only with one that was not.
+    #[must_use]
+    pub const fn with_programs(self, programs: &'e [&'e CompiledProgram<P>]) -> Self {
+        Self { programs, ..self }
+    }
+
+    /// The environment.
+    pub const fn environment(&self) -> &Environment<'e> {
+        &self.env
+    }
+}
+
+impl<P: PhysicalProfile> BpfExecutor<P> for JitExecutor<'_, P> {
+    type Program = CompiledProgram<P>;
+
+    fn execute(&self, program: &CompiledProgram<P>, context: &BpfContext<'_>) -> BpfResult {
+        runtime::execute(&self.env, program, self.programs, context)
+    }
+}
+
+impl<P: PhysicalProfile> Default for JitExecutor<'_, P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: PhysicalProfile> fmt::Debug for JitExecutor<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JitExecutor")
+            .field("env", &self.env)
+            .field("programs", &self.programs.len())
+            .finish()
+    }
+}

@@ -1,0 +1,252 @@
+//! The operations.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::context::FieldKind;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AluOp, AtomicOp, Cond, Size, Width};
+use bpf_interp::Fault;
+
+/// Whether a program's accesses are checked when they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The verifier proved every access and a bound on the instructions.
+    Proven,
+    /// Nothing is known: every access is resolved, every instruction counted.
+    Checked,
+}
+
+/// An operation and the slot of the instruction it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Slot.
+    pub pc: usize,
+    /// Operation.
+    pub op: Op,
+}
+
+/// A place in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Register with the address.
+    pub base: Register,
+    /// Bytes added to it.
+    pub off: i16,
+}
+
+/// Order of an access to memory with respect to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// None.
+    Relaxed,
+    /// Acquire, for a load; release, for a store.
+    Ordered,
+}
+
+/// Why control must not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// The verifier proved that control never comes here.
+    Unreached,
+    /// The instruction writes R10.
+    FramePointerWrite,
+    /// A call of a kernel function.
+    Kfunc,
+    /// A reference to a map by file descriptor.
+    MapDescriptor,
+    /// The address of a platform variable.
+    Variable,
+    /// The address of a function.
+    FunctionAddress,
+}
+
+impl Trap {
+    /// What stops the program.
+    pub const fn fault(self) -> Fault {
+        match self {
+            Self::Unreached => Fault::InvalidInstruction,
+            Self::FramePointerWrite => Fault::FramePointerWrite,
+            Self::Kfunc => Fault::Unsupported("call of a kernel function"),
+            Self::MapDescriptor => Fault::Unsupported("map by file descriptor"),
+            Self::Variable => Fault::Unsupported("platform variable"),
+            Self::FunctionAddress => Fault::Unsupported("address of a function"),
+        }
+    }
+}
+
+/// What the machine is to do. Jump targets are slots. Unless said otherwise an
+/// operation of width 32 zeroes the upper half of its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Count an instruction; stop the program if none is left.
+    Count,
+    /// Nothing.
+    Nothing,
+    /// Stop the program.
+    Trap(Trap),
+    /// `dst = dst op src`; an immediate shift is in range.
+    Alu {
+        /// Operation, not a move.
+        op: AluOp,
+        /// Width of operands and result.
+        width: Width,
+        /// Destination and first operand.
+        dst: Register,
+        /// Second operand.
+        src: Operand,
+    },
+    /// `dst = -dst`.
+    Neg {
+        /// Width of operand and result.
+        width: Width,
+        /// Destination and operand.
+        dst: Register,
+    },
+    /// `dst = src`.
+    Move {
+        /// Width of the copy.
+        width: Width,
+        /// Destination.
+        dst: Register,
+        /// Source.
+        src: Register,
+    },
+    /// `dst = value`.
+    Const {
+        /// Destination.
+        dst: Register,
+        /// Value.
+        value: u64,
+    },
+    /// `dst =` the low bytes of `src`, sign-extended to `width`.
+    SignExtend {
+        /// Width of the result.
+        width: Width,
+        /// Size of what is extended.
+        from: Size,
+        /// Destination.
+        dst: Register,
+        /// Source.
+        src: Register,
+    },
+    /// `dst =` its own low bytes, zero-extended to 64 bits.
+    ZeroExtend {
+        /// Size of what is extended.
+        from: Size,
+        /// Destination and operand.
+        dst: Register,
+    },
+    /// `dst =` its own low bytes in reverse order, zero-extended to 64 bits.
+    Swap {
+        /// How many bytes: two, four or eight.
+        size: Size,
+        /// Destination and operand.
+        dst: Register,
+    },
+    /// `dst =` memory, extended to 64 bits.
+    Load {
+        /// Bytes read.
+        size: Size,
+        /// Whether the value is sign-extended.
+        signed: bool,
+        /// Order.
+        order: Order,
+        /// Destination.
+        dst: Register,
+        /// Place.
+        at: Address,
+    },
+    /// Memory `= src`.
+    Store {
+        /// Bytes written.
+        size: Size,
+        /// Order.
+        order: Order,
+        /// Place.
+        at: Address,
+        /// Value.
+        src: Operand,
+    },
+    /// Atomic read-modify-write of memory.
+    Atomic {
+        /// Operation.
+        op: AtomicOp,
+        /// Whether the old value is returned, in `src` (in R0 for cmpxchg).
+        fetch: bool,
+        /// Width of memory operand and value.
+        width: Width,
+        /// Place.
+        at: Address,
+        /// Value.
+        src: Register,
+    },
+    /// `dst =` one of the packet's addresses as it is now.
+    PacketAddress {
+        /// Destination.
+        dst: Register,
+        /// Which address.
+        kind: FieldKind,
+    },
+    /// `dst =` what stands for a map in a helper's argument.
+    MapReference {
+        /// Destination.
+        dst: Register,
+        /// Index of the definition.
+        index: u32,
+    },
+    /// `dst =` the address of a byte in a map's only value.
+    MapValueAddress {
+        /// Destination.
+        dst: Register,
+        /// Index of the definition.
+        index: u32,
+        /// Byte.
+        off: u32,
+    },
+    /// `r0 =` big-endian bytes of the packet at `index + off`, or end the
+    /// program with 0 where the packet is shorter.
+    PacketLoad {
+        /// Bytes read.
+        size: Size,
+        /// Register part of the position.
+        index: Option<Register>,
+        /// Constant part of the position.
+        off: i32,
+    },
+    /// Go to a slot.
+    Jump {
+        /// Slot.
+        target: usize,
+    },
+    /// Go to a slot if the condition holds.
+    Branch {
+        /// Condition.
+        cond: Cond,
+        /// Width of the operands.
+        width: Width,
+        /// First operand.
+        lhs: Register,
+        /// Second operand.
+        rhs: Operand,
+        /// Slot.
+        target: usize,
+    },
+    /// Go to a slot if the allowance of such jumps is used up.
+    MayGoto {
+        /// Slot.
+        target: usize,
+    },
+    /// Call the function at a slot, in a stack frame of its own.
+    Call {
+        /// Slot.
+        target: usize,
+    },
+    /// Call a helper.
+    Helper {
+        /// Number.
+        id: u32,
+    },
+    /// Continue with another program; go on behind the call if there is none.
+    TailCall,
+    /// Return to the caller, or end the program.
+    Exit,
+}

@@ -1,0 +1,67 @@
+//! Memory that machine code lives in, as a kernel hands it out.
+//!
+//! The compiler writes a whole program into a [`WritableCode`], once, and seals
+//! it; only then is it executed. What implements these traits keeps the rule
+//! that a page is never writable and executable at once.
+#![allow(unsafe_code)]
+
+use alloc::boxed::Box;
+use core::ptr::NonNull;
+
+#[cfg(feature = "std")]
+mod host;
+
+#[cfg(feature = "std")]
+pub use host::HostMemory;
+
+/// Executable memory was not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodeMemoryError {
+    /// There is not as much in one piece.
+    #[error("no executable memory: {bytes} bytes wanted")]
+    Exhausted {
+        /// Bytes that were asked for.
+        bytes: usize,
+    },
+    /// The pages could not be made executable.
+    #[error("pages could not be made executable")]
+    Protection,
+}
+
+/// Hands out memory for machine code.
+pub trait CodeMemory {
+    /// Memory for `bytes` bytes of code, writable and not executable.
+    ///
+    /// # Errors
+    /// [`CodeMemoryError::Exhausted`] when there is none.
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn WritableCode>, CodeMemoryError>;
+}
+
+/// Memory that takes machine code and is not executable yet. Dropping it gives
+/// it back.
+pub trait WritableCode {
+    /// The bytes to fill, as many as were asked for.
+    fn bytes(&mut self) -> &mut [u8];
+
+    /// Takes the right to write away and gives the right to execute, in this
+    /// order.
+    ///
+    /// # Errors
+    /// [`CodeMemoryError::Protection`] when the pages' rights could not be
+    /// changed; the memory is then given back.
+    fn seal(self: Box<Self>) -> Result<Box<dyn ExecutableCode>, CodeMemoryError>;
+}
+
+/// Memory with machine code that may be executed. Dropping it gives it back.
+///
+/// # Safety
+/// From the return of [`WritableCode::seal`] until the drop, the bytes behind
+/// `base()` are those that were written, at the same address, executable, and
+/// writable by nobody through any mapping.
+pub unsafe trait ExecutableCode: Send + Sync {
+    /// First byte.
+    fn base(&self) -> NonNull<u8>;
+
+    /// The code.
+    fn bytes(&self) -> &[u8];
+}

@@ -1,0 +1,149 @@
+//! What compiled code finds while it runs.
+//!
+//! One [`Session`] is one execution. Its address is in a register of the CPU
+//! all the time; compiled code reaches the run's counters, the values that the
+//! executor left for it, and the functions it calls through it, and holds no
+//! other address of the host. So code is bound to no environment, and may lie
+//! anywhere.
+#![allow(unsafe_code)]
+
+use core::mem::offset_of;
+
+use bpf_bytecode::abi::context::FieldKind;
+use bpf_interp::run::{Run, StackMemory};
+use bpf_interp::{BpfContext, BpfError, BpfResult, Environment};
+use bpf_profile::{CloudProfile, PhysicalProfile};
+
+use crate::compiled::CompiledProgram;
+
+mod shims;
+
+pub(crate) use shims::{Shim, Shims};
+
+/// One execution of compiled code.
+#[repr(C)]
+pub(crate) struct Session<'r, P: PhysicalProfile> {
+    native: Native,
+    shims: &'static Shims<P>,
+    run: Run<'r>,
+    programs: &'r [&'r CompiledProgram<P>],
+}
+
+/// What compiled code reads and writes beside the run's own fields.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct Native {
+    /// Stack pointer to which a stopped program returns.
+    stack_pointer: u64,
+    /// R1, R2 and R10 at a program's entry.
+    r1: u64,
+    r2: u64,
+    r10: u64,
+    /// Bytes from one frame's R10 to the next one's.
+    stride: u64,
+    /// R10 of the function that calls out.
+    frame: u64,
+    /// A further operand of what is called.
+    operand: u64,
+    /// Slot and number of the helper that is called.
+    descriptor: u32,
+    helper: u32,
+}
+
+/// A session of any program: the layout is the same for all.
+type Any = Session<'static, CloudProfile>;
+
+/// Offsets from the session's address, in bytes.
+pub(crate) mod offset {
+    use super::{Any, CloudProfile, FieldKind, Native, Run, Shim, Shims, offset_of};
+
+    pub(crate) const STACK_POINTER: i8 = near(offset_of!(Native, stack_pointer));
+    pub(crate) const R1: i8 = near(offset_of!(Native, r1));
+    pub(crate) const R2: i8 = near(offset_of!(Native, r2));
+    pub(crate) const R10: i8 = near(offset_of!(Native, r10));
+    pub(crate) const STRIDE: i8 = near(offset_of!(Native, stride));
+    pub(crate) const FRAME: i8 = near(offset_of!(Native, frame));
+    pub(crate) const OPERAND: i8 = near(offset_of!(Native, operand));
+    pub(crate) const DESCRIPTOR: i8 = near(offset_of!(Native, descriptor));
+    pub(crate) const HELPER: i8 = near(offset_of!(Native, helper));
+    pub(crate) const BUDGET: i8 = near(offset_of!(Any, run) + Run::OFFSET_BUDGET);
+    pub(crate) const STOPPED: i8 = near(offset_of!(Any, run) + Run::OFFSET_STOPPED);
+
+    /// Where one of the packet's addresses is.
+    pub(crate) const fn packet(kind: FieldKind) -> i8 {
+        let field = match kind {
+            FieldKind::PacketEnd => Run::OFFSET_DATA_END,
+            FieldKind::PacketMeta => Run::OFFSET_DATA_META,
+            FieldKind::PacketData | FieldKind::Scalar => Run::OFFSET_DATA,
+        };
+        near(offset_of!(Any, run) + field)
+    }
+
+    /// Where the address of the functions' table is.
+    pub(crate) const SHIMS: i8 = near(offset_of!(Any, shims));
+
+    /// Where the address of a function is in the table.
+    pub(crate) const fn shim(shim: Shim) -> i8 {
+        near(Shims::<CloudProfile>::offset(shim))
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "checked")]
+    const fn near(offset: usize) -> i8 {
+        assert!(offset <= i8::MAX as usize, "the fields are at the session's start");
+        offset as i8
+    }
+}
+
+/// Runs `program` once.
+pub(crate) fn execute<P: PhysicalProfile>(
+    env: &Environment<'_>,
+    program: &CompiledProgram<P>,
+    programs: &[&CompiledProgram<P>],
+    context: &BpfContext<'_>,
+) -> BpfResult {
+    let mut stack = StackMemory::<P>::new();
+    enter(env, program, programs, context, &mut stack)
+}
+
+fn enter<'r, P: PhysicalProfile>(
+    env: &'r Environment<'r>,
+    program: &'r CompiledProgram<P>,
+    programs: &'r [&'r CompiledProgram<P>],
+    context: &'r BpfContext<'_>,
+    stack: &'r mut StackMemory<P>,
+) -> BpfResult {
+    let run = Run::begin(env, program.info(), context, stack).map_err(BpfError::Refused)?;
+    let native = Native { stride: run.frame_stride(), ..Native::default() };
+    let mut session = Session { native, shims: Shims::TABLE, run, programs };
+    session.set_entry_registers();
+    let session = &raw mut session;
+    // SAFETY: the code was made by this crate for a session of this layout, and
+    // `program` keeps it in executable memory. The session lives until the call
+    // returns and is reached through this pointer alone meanwhile. What the
+    // code does to memory is either checked by the run (the program was not
+    // verified) or was proven, for the maps, helpers, stack and context that
+    // `Run::begin` compared with those of the proof.
+    let r0 = unsafe { program.entry()(session.cast()) };
+    // SAFETY: the session is still there, and the code no longer runs.
+    unsafe { &*session }.run.outcome(r0)
+}
+
+impl<P: PhysicalProfile> Session<'_, P> {
+    /// Leaves the registers of a program's entry to the code.
+    fn set_entry_registers(&mut self) {
+        let [_, r1, r2, .., r10] = self.run.entry_registers();
+        let native = &mut self.native;
+        (native.r1, native.r2, native.r10) = (r1, r2, r10);
+    }
+}
+
+impl<P: PhysicalProfile> Session<'_, P> {
+    /// Tells the run which frame is the newest. Verified code moves R10 by
+    /// itself; checked code enters and leaves frames through the run, which
+    /// then knows already.
+    fn sync_frames(&mut self) {
+        if self.run.program().verified().is_some() {
+            self.run.set_frame_pointer(self.native.frame);
+        }
+    }
+}

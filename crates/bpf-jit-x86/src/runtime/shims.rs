@@ -1,0 +1,262 @@
+//! The functions that compiled code calls.
+//!
+//! None of them panics: a panic that leaves a function of this calling
+//! convention ends the process.
+
+use core::mem::offset_of;
+
+use bpf_bytecode::opcode::Size;
+use bpf_interp::Fault;
+use bpf_interp::run::{Saved, legacy_position};
+use bpf_profile::PhysicalProfile;
+
+use super::Session;
+use crate::descriptor::{Access, Descriptor, Stop};
+use crate::lower::Order;
+
+/// A function that compiled code calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shim {
+    /// Call a helper.
+    Helper,
+    /// Access memory, if the program may.
+    Access,
+    /// Stop the program.
+    Stop,
+    /// Enter a function: a new frame.
+    Enter,
+    /// Leave a function.
+    Leave,
+    /// Find the program that a tail call leads to.
+    TailCall,
+    /// Load from the packet.
+    PacketLoad,
+    /// Whether the allowance of conditional jumps lasts.
+    MayGoto,
+    /// The address of a byte in a map's only value.
+    MapValue,
+}
+
+impl Shim {
+    /// Every one, in the order of their numbers.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Helper,
+        Self::Access,
+        Self::Stop,
+        Self::Enter,
+        Self::Leave,
+        Self::TailCall,
+        Self::PacketLoad,
+        Self::MayGoto,
+        Self::MapValue,
+    ];
+}
+
+/// A function that takes the session, an operand, a [`Descriptor`] and R0.
+type Plain<P> = unsafe extern "sysv64" fn(*mut Session<'_, P>, u64, u32, u64) -> u64;
+
+/// A function that takes the session and R1 to R5.
+type Call<P> = unsafe extern "sysv64" fn(*mut Session<'_, P>, u64, u64, u64, u64, u64) -> u64;
+
+/// The functions' addresses.
+#[repr(C)]
+pub(crate) struct Shims<P: PhysicalProfile> {
+    helper: Call<P>,
+    access: Plain<P>,
+    stop: Plain<P>,
+    enter: Plain<P>,
+    leave: Plain<P>,
+    tail_call: Plain<P>,
+    packet_load: Plain<P>,
+    may_goto: Plain<P>,
+    map_value: Plain<P>,
+}
+
+/// A negative number where no value can be one: the program ends.
+const END: u64 = u64::MAX;
+
+impl<P: PhysicalProfile> Shims<P> {
+    /// The functions for programs of profile `P`.
+    pub(crate) const TABLE: &'static Self =
+        &Self { helper, access, stop, enter, leave, tail_call, packet_load, may_goto, map_value };
+
+    /// Where the address of a function is in the structure.
+    pub(crate) const fn offset(shim: Shim) -> usize {
+        match shim {
+            Shim::Helper => offset_of!(Self, helper),
+            Shim::Access => offset_of!(Self, access),
+            Shim::Stop => offset_of!(Self, stop),
+            Shim::Enter => offset_of!(Self, enter),
+            Shim::Leave => offset_of!(Self, leave),
+            Shim::TailCall => offset_of!(Self, tail_call),
+            Shim::PacketLoad => offset_of!(Self, packet_load),
+            Shim::MayGoto => offset_of!(Self, may_goto),
+            Shim::MapValue => offset_of!(Self, map_value),
+        }
+    }
+}
+
+/// The session behind the pointer that compiled code holds.
+///
+/// # Safety
+/// Compiled code that runs in this session has called, and waits.
+unsafe fn session<'a, P: PhysicalProfile>(session: *mut Session<'_, P>) -> &'a mut Session<'_, P> {
+    // SAFETY: `enter` keeps the session alive while code runs and touches it
+    // through no other reference; the code itself waits for this call.
+    unsafe { &mut *session }
+}
+
+impl<P: PhysicalProfile> Session<'_, P> {
+    /// The value, or a stop at the instruction and 0.
+    fn settle(&mut self, at: Descriptor, result: Result<u64, Fault>) -> u64 {
+        result.unwrap_or_else(|fault| {
+            self.run.stop(at.pc(), fault);
+            0
+        })
+    }
+}
+
+unsafe extern "sysv64" fn helper<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    r1: u64,
+    r2: u64,
+    r3: u64,
+    r4: u64,
+    r5: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let (id, descriptor) = (session.native.helper, Descriptor(session.native.descriptor));
+    session.sync_frames();
+    let result = session.run.call_helper(id, [r1, r2, r3, r4, r5]);
+    session.settle(descriptor, result)
+}
+
+unsafe extern "sysv64" fn access<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    addr: u64,
+    descriptor: u32,
+    r0: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let descriptor = Descriptor(descriptor);
+    let value = session.native.operand;
+    let run = &mut session.run;
+    let result = match Access::from_code(descriptor.code()) {
+        Some(Access::Load(size, Order::Relaxed)) => run.load(addr, size),
+        Some(Access::Load(size, Order::Ordered)) => run.load_acquire(addr, size),
+        Some(Access::LoadSigned(size)) => run.load_signed(addr, size),
+        Some(Access::Store(size, Order::Relaxed)) => run.store(addr, size, value).map(|()| 0),
+        Some(Access::Store(size, Order::Ordered)) => {
+            run.store_release(addr, size, value).map(|()| 0)
+        }
+        Some(Access::Atomic(op, width)) => run.atomic(op, width, addr, value, r0),
+        None => Err(Fault::InvalidInstruction),
+    };
+    session.settle(descriptor, result)
+}
+
+unsafe extern "sysv64" fn stop<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    _: u64,
+    descriptor: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let descriptor = Descriptor(descriptor);
+    let fault = match Stop::from_code(descriptor.code()) {
+        Stop::Budget => Fault::Budget,
+        Stop::Trap(trap) => trap.fault(),
+    };
+    session.settle(descriptor, Err(fault))
+}
+
+unsafe extern "sysv64" fn enter<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    _: u64,
+    descriptor: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    // What has to be saved is on the native stack.
+    let result = session.run.push_frame(Saved::default());
+    session.settle(Descriptor(descriptor), result)
+}
+
+unsafe extern "sysv64" fn leave<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    _: u64,
+    _: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let _ = session.run.pop_frame();
+    0
+}
+
+unsafe extern "sysv64" fn tail_call<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    array: u64,
+    descriptor: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let (programs, index) = (session.programs, session.native.operand);
+    let find = |number: u32| programs.get(usize::try_from(number).ok()?).copied();
+    session.sync_frames();
+    match session.run.tail_call(array, index, &|number| find(number).map(|p| p.info())) {
+        Ok(target) => {
+            let Some(target) = target.and_then(find) else { return 0 };
+            session.set_entry_registers();
+            target.body()
+        }
+        Err(fault) => session.settle(Descriptor(descriptor), Err(fault)),
+    }
+}
+
+unsafe extern "sysv64" fn packet_load<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    position: u64,
+    descriptor: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let size = match Access::from_code(Descriptor(descriptor).code()) {
+        Some(Access::Load(size, _)) => size,
+        _ => Size::B,
+    };
+    // Compiled code has added the position up already.
+    let position = legacy_position(0, Some(position));
+    session.run.legacy_load(position, size).unwrap_or(END)
+}
+
+unsafe extern "sysv64" fn may_goto<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    _: u64,
+    _: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    u64::from(unsafe { session(at) }.run.may_goto())
+}
+
+unsafe extern "sysv64" fn map_value<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    byte: u64,
+    descriptor: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = byte.to_le_bytes();
+    let (index, offset) =
+        (u32::from_le_bytes([b4, b5, b6, b7]), u32::from_le_bytes([b0, b1, b2, b3]));
+    let result = session.run.map_value_address(index, offset);
+    session.settle(Descriptor(descriptor), result)
+}

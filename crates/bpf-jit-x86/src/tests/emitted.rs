@@ -1,0 +1,91 @@
+//! What is emitted for small programs of each family, in
+//! `snapshots/`, bytecode and machine code side by side.
+
+use super::decode::listing;
+use super::{checked, program, proven, proven_with};
+use bpf_bytecode::abi::context::FieldKind;
+use bpf_verifier::InsnFact;
+
+fn show(text: &str) -> std::string::String {
+    let program = program(text);
+    listing(&program, &proven(&program))
+}
+
+#[test]
+fn arithmetic() {
+    insta::assert_snapshot!(show(
+        "r0 = 0\nr1 = 1\nr2 = -1\nr3 = 0x123456789abcdef0 ll\nw4 = -1\nr5 = r1\nw6 = w1
+         r7 += r8\nw7 += 1\nr9 -= 1000\nr0 ^= r3\nr1 |= 7\nw2 &= 255\nr3 = -r3\nr4 *= 10
+         r5 *= r6\nr0 = be16 r0\nr1 = be32 r1\nr2 = le16 r2\nr3 = bswap64 r3
+         r4 = (s8)r5\nw5 = (s16)w6\nexit"
+    ));
+}
+
+#[test]
+fn shifts() {
+    insta::assert_snapshot!(show(
+        "r0 <<= 3\nw1 >>= 4\nr2 s>>= 63\nr0 <<= r4\nw4 >>= w1\nr4 s>>= r4\nr6 <<= r7\nexit"
+    ));
+}
+
+#[test]
+fn division() {
+    insta::assert_snapshot!(show(
+        "r0 /= 10\nr3 %= r1\nr6 /= r0\nw7 s/= w3\nr0 s%= -1\nw1 %= 0\nexit"
+    ));
+}
+
+#[test]
+fn memory() {
+    insta::assert_snapshot!(show(
+        "r0 = *(u8 *)(r1 +0)\nr2 = *(u16 *)(r10 -8)\nr3 = *(u32 *)(r7 +0)
+         r4 = *(u64 *)(r1 +1000)\nr5 = *(s8 *)(r1 +1)\nr6 = *(s32 *)(r1 +4)
+         *(u8 *)(r10 -1) = 7\n*(u16 *)(r10 -4) = -1\n*(u64 *)(r10 -16) = 1
+         *(u8 *)(r10 -1) = r2\n*(u64 *)(r10 -16) = r9\nexit"
+    ));
+}
+
+#[test]
+fn atomics() {
+    insta::assert_snapshot!(show(
+        "lock *(u64 *)(r10 -8) += r1\nlock *(u32 *)(r10 -8) |= w2
+         r3 = atomic_fetch_add((u64 *)(r10 -8), r3)\nw4 = atomic_fetch_xor((u32 *)(r1 +4), w4)
+         r0 = atomic_fetch_and((u64 *)(r0 +0), r0)\nr5 = xchg_64(r10 -8, r5)
+         w0 = cmpxchg32_32(r10 -8, w0, w1)\nexit"
+    ));
+}
+
+#[test]
+fn jumps() {
+    insta::assert_snapshot!(show(
+        "start: if r1 == 0 goto out\nif w2 > 7 goto out\nif r3 s< r4 goto out
+         if r5 & 0x100 goto start\nif w6 <= 1000 goto start\ngoto start\nout: exit"
+    ));
+}
+
+#[test]
+fn calls() {
+    insta::assert_snapshot!(show("call 7\nr6 = r0\ncall local f\nr0 += r6\nexit\nf: r0 = 1\nexit"));
+}
+
+#[test]
+fn context() {
+    let program = program(
+        "r2 = *(u32 *)(r1 +4)\nr1 = *(u32 *)(r1 +0)\nr0 = 0\nif r2 > r1 goto +2
+         r0 = 1\nr0 = 2\nexit",
+    );
+    let mut facts = [InsnFact::Plain; 7];
+    facts[0] = InsnFact::ContextPointer(FieldKind::PacketEnd);
+    facts[1] = InsnFact::ContextPointer(FieldKind::PacketData);
+    (facts[4], facts[5]) = (InsnFact::Unreached, InsnFact::Unreached);
+    insta::assert_snapshot!(listing(&program, &proven_with(&program, &facts)));
+}
+
+#[test]
+fn unverified() {
+    let program = program(
+        "r0 = *(u32 *)(r1 +8)\n*(u64 *)(r10 -8) = r0\nr2 = atomic_fetch_or((u64 *)(r10 -8), r2)
+         call 7\ncall local f\nr10 = 1\nexit\nf: r0 = 1\nexit",
+    );
+    insta::assert_snapshot!(listing(&program, &checked(&program)));
+}

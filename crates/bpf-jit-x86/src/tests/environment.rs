@@ -1,0 +1,178 @@
+//! Helpers, packets, maps and tail calls through compiled code.
+
+use std::vec::Vec;
+
+use bpf_bytecode::abi::context::FieldKind;
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_bytecode::text::assemble;
+use bpf_bytecode::{BpfProgType, ProgramBuilder};
+use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, HelperCall, Refusal};
+use bpf_maps::{ArrayMap, BpfMap, ProgArray};
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
+
+use super::{Compiled, Program, checked, execute, program, proven, proven_with};
+use crate::{CompiledProgram, HostMemory, JitExecutor};
+
+fn xdp(text: &str, maps: &[MapDef]) -> Program {
+    let insns = assemble::<ActiveProfile>(text).unwrap();
+    let mut builder = ProgramBuilder::new(BpfProgType::Xdp).insns(&insns);
+    for map in maps {
+        builder = builder.map(*map);
+    }
+    builder.build().unwrap()
+}
+
+fn proven_in(program: &Program, info: VerifiedInfo) -> Compiled {
+    let facts = std::vec![InsnFact::Plain; program.len()];
+    CompiledProgram::build(program, Some((&facts, &info)), &HostMemory).unwrap()
+}
+
+/// The sum of ten times the first byte at R1 and what is in R2 to R5.
+fn sum(call: &mut HelperCall<'_, '_>) -> Result<u64, Fault> {
+    let mut byte = [0];
+    call.read(1, 0, &mut byte)?;
+    Ok((2..=5).map(|i| call.arg(i)).sum::<u64>() + 10 * u64::from(byte[0]))
+}
+
+const SUM: HelperSig = HelperSig::new(
+    5000,
+    "sum",
+    [ArgKind::MemRead, ArgKind::Size, ArgKind::Anything, ArgKind::Anything, ArgKind::Anything],
+    RetKind::Integer,
+);
+
+#[test]
+fn helpers_get_all_arguments_and_reach_every_frame() {
+    // Each function passes a byte of its own frame, the last one of the first's.
+    let text = "*(u8 *)(r10 -1) = 1\nr1 = r10\nr1 += -1\nr2 = 1\nr3 = 3\nr4 = 4\nr5 = 5
+         call 5000\nr6 = r0\nr1 = r10\nr1 += -1\ncall local f\nr0 += r6\nexit
+         f: r6 = r1\n*(u8 *)(r10 -1) = 2\nr1 = r10\nr1 += -1\nr2 = 1\nr3 = 0\nr4 = 0\nr5 = 100
+         call 5000\nr7 = r0\nr1 = r6\nr2 = 1\nr3 = 0\nr4 = 0\nr5 = 200\ncall 5000\nr0 += r7\nexit";
+    let program = program(text);
+    let signatures = [SUM];
+    let env = Environment::new().with_helpers(&signatures, &[&sum]).with_budget(1000);
+    let info = VerifiedInfo {
+        helpers: HelperTable::with(&signatures).fingerprint(),
+        frames: 2,
+        ..VerifiedInfo::default()
+    };
+    for compiled in [proven_in(&program, info), checked(&program)] {
+        let result = JitExecutor::with_env(env).execute(&compiled, &BpfContext::empty());
+        assert_eq!(result, Ok((10 + 13) + (20 + 101) + (10 + 201)));
+    }
+    // Verified against other helpers.
+    let result = JitExecutor::new().execute(&proven_in(&program, info), &BpfContext::empty());
+    assert_eq!(result, Err(BpfError::Refused(Refusal::HelperMismatch)));
+}
+
+#[test]
+fn a_fault_in_a_helper_stops_the_program_there() {
+    let text = "r6 = 0\ncall local f\nr0 = 1\nexit\nf: r1 = 8\nr2 = 1\ncall 5000\nr0 = 2\nexit";
+    let program = program(text);
+    let signatures = [SUM];
+    let env = Environment::new().with_helpers(&signatures, &[&sum]);
+    let info = VerifiedInfo {
+        helpers: HelperTable::with(&signatures).fingerprint(),
+        frames: 2,
+        ..VerifiedInfo::default()
+    };
+    for compiled in [proven_in(&program, info), checked(&program)] {
+        let result = JitExecutor::with_env(env).execute(&compiled, &BpfContext::empty());
+        let fault = Fault::Memory { addr: 8, size: 1 };
+        assert_eq!(result, Err(BpfError::Fault { pc: 6, fault }));
+    }
+}
+
+#[test]
+fn the_packet_and_its_bounds() {
+    let text = "r6 = r1\nr2 = 2\ncall 44\nr2 = *(u32 *)(r6 +4)\nr1 = *(u32 *)(r6 +0)
+         r3 = r2\nr3 -= r1\nr0 = *(u8 *)(r1 +0)\n*(u8 *)(r1 +1) = 99\nr0 <<= 8\nr0 += r3\nexit";
+    let program = xdp(text, &[]);
+    let mut facts = std::vec![InsnFact::Plain; program.len()];
+    facts[3] = InsnFact::ContextPointer(FieldKind::PacketEnd);
+    facts[4] = InsnFact::ContextPointer(FieldKind::PacketData);
+    for compiled in [proven_with(&program, &facts), checked(&program)] {
+        let mut packet: Vec<u8> = (0..64).collect();
+        let context = BpfContext::xdp(&mut packet);
+        assert_eq!(execute(&compiled, &context), Ok(2 * 256 + 62));
+        assert_eq!(context.with_packet(|packet| packet[1]), Ok(99));
+    }
+}
+
+#[test]
+fn legacy_loads_end_the_program_where_the_packet_ends() {
+    let text = "r6 = r1\nr7 = 2\nr0 = *(u16 *)skb[0]\nr8 = r0\nr0 = *(u32 *)skb[r7 + 1]
+         r8 += r0\ncall local f\nr0 += r8\nexit\nf: r0 = *(u8 *)skb[r7 -1]\nexit";
+    let insns = assemble::<ActiveProfile>(text).unwrap();
+    let program = ProgramBuilder::new(BpfProgType::SocketFilter).insns(&insns).build().unwrap();
+    let helpers = HelperTable::standard().fingerprint();
+    let info = VerifiedInfo { frames: 2, helpers, ..VerifiedInfo::default() };
+    for compiled in [proven_in(&program, info), checked(&program)] {
+        let mut packet = [1, 2, 3, 4, 5, 6, 7, 8];
+        let result = execute(&compiled, &BpfContext::socket(&mut packet));
+        assert_eq!(result, Ok(0x0102 + 0x0405_0607 + 2));
+        let mut short = [1, 2, 3, 4, 5, 6];
+        let result = execute(&compiled, &BpfContext::socket(&mut short));
+        assert_eq!(result, Ok(0));
+    }
+}
+
+#[test]
+fn values_of_maps_by_address_and_by_lookup() {
+    let def = MapDef::new(MapType::Array, 4, 8, 1);
+    let text = "r6 = map[idx:0][0]+0\nr1 = 40\n*(u64 *)(r6 +0) = r1\n*(u32 *)(r10 -4) = 0
+         r1 = map[idx:0]\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto out
+         r1 = *(u64 *)(r0 +0)\nr1 += 2\n*(u64 *)(r6 +0) = r1\nr0 = r1\nout: exit";
+    let insns = match assemble::<ActiveProfile>(text) {
+        Ok(insns) => insns,
+        Err(e) => panic!("{e}"),
+    };
+    let program = ProgramBuilder::new(BpfProgType::Xdp).insns(&insns).map(def).build().unwrap();
+    for compiled in [proven(&program), checked(&program)] {
+        let map = ArrayMap::<ActiveProfile>::new(def).unwrap();
+        let maps: [&dyn BpfMap; 1] = [&map];
+        let env = Environment::new().with_maps(&maps);
+        let jit = JitExecutor::with_env(env);
+        assert_eq!(jit.execute(&compiled, &BpfContext::empty()), Ok(42));
+        assert_eq!(map.lookup(&0_u32.to_ne_bytes()).unwrap().u64(), Some(42));
+        let missing = JitExecutor::new().execute(&compiled, &BpfContext::empty());
+        assert_eq!(missing, Err(BpfError::Refused(Refusal::MapMissing { index: 0 })));
+    }
+}
+
+#[test]
+fn tail_calls() {
+    let def = MapDef::new(MapType::ProgArray, 4, 4, 4);
+    // Jumps to itself until the limit stops it, with a count in the packet.
+    let again = "r6 = r1\nr7 = *(u32 *)(r1 +0)\nr8 = *(u8 *)(r7 +0)\nr8 += 1\n*(u8 *)(r7 +0) = r8
+         r2 = map[idx:0]\nr3 = 1\ncall 12\nr0 = r8\nexit";
+    let first = "r6 = 6\nr2 = map[idx:0]\nr3 = 3\ncall 12\nr3 = 1\nr2 = map[idx:0]\ncall 12\nexit";
+    let (again, first) = (xdp(again, &[def]), xdp(first, &[def]));
+    let mut facts = std::vec![InsnFact::Plain; again.len()];
+    facts[1] = InsnFact::ContextPointer(FieldKind::PacketData);
+    let sets = [[proven(&first), proven_with(&again, &facts)], [checked(&first), checked(&again)]];
+    for [first, again] in &sets {
+        let map = ProgArray::<ActiveProfile>::new(def).unwrap();
+        map.update(&1_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+        let maps: [&dyn BpfMap; 1] = [&map];
+        let programs = [again];
+        let env = Environment::new().with_maps(&maps).with_budget(10_000);
+        let jit = JitExecutor::with_env(env).with_programs(&programs);
+        let mut packet = [0; 64];
+        assert_eq!(jit.execute(first, &BpfContext::xdp(&mut packet)), Ok(33));
+        let mut packet = [0; 64];
+        assert_eq!(jit.execute(again, &BpfContext::xdp(&mut packet)), Ok(34));
+    }
+    // Verified programs go on with verified ones only.
+    let map = ProgArray::<ActiveProfile>::new(def).unwrap();
+    map.update(&1_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+    let maps: [&dyn BpfMap; 1] = [&map];
+    let programs = [&sets[1][1]];
+    let env = Environment::new().with_maps(&maps);
+    let jit = JitExecutor::with_env(env).with_programs(&programs);
+    let mut packet = [0; 64];
+    let _ = jit.execute(&sets[0][0], &BpfContext::xdp(&mut packet));
+    assert_eq!(packet[0], 0);
+}

@@ -1,0 +1,248 @@
+//! Programs made from random numbers.
+
+use std::vec::Vec;
+
+use bpf_bytecode::BpfInsn;
+use bpf_bytecode::table::{Form, INSTRUCTION_SET, InsnDef};
+
+/// Numbers drawn from a seed (xorshift), so that a failing program is known by
+/// one number.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 33) as usize % end
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// One instruction; `target` is the index of the item that it jumps to.
+#[derive(Clone, Copy)]
+struct Item {
+    insn: BpfInsn,
+    /// Second slot of a 64-bit immediate load.
+    high: Option<i32>,
+    target: Option<usize>,
+    /// Belongs to the item before; a jump to it goes to the next that does not.
+    bound: bool,
+}
+
+impl Item {
+    fn plain(insn: BpfInsn) -> Self {
+        Self { insn, high: None, target: None, bound: false }
+    }
+}
+
+/// Lays items out and fills the distances in.
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+fn lay_out(items: &[Item]) -> Vec<BpfInsn> {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    for item in items {
+        starts.push(at);
+        at += 1 + usize::from(item.high.is_some());
+    }
+    let mut out = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let mut insn = item.insn;
+        if let Some(mut target) = item.target {
+            while items[target].bound {
+                target += 1;
+            }
+            let distance = starts[target] as i64 - starts[index] as i64 - 1;
+            let wide =
+                insn.code() == BpfInsn::gotol(0).code() || insn.code() == BpfInsn::call(0).code();
+            insn =
+                if wide { insn.with_imm(distance as i32) } else { insn.with_off(distance as i16) };
+        }
+        out.push(insn);
+        if let Some(high) = item.high {
+            out.push(BpfInsn::new(0, 0, 0, 0, high));
+        }
+    }
+    out
+}
+
+const IMMEDIATES: [i32; 12] = [0, 1, -1, 2, 7, 8, 63, 64, 255, 0x7fff_ffff, i32::MIN, 0x1234_5678];
+
+fn immediate(dice: &mut Dice) -> i32 {
+    if dice.one_in(4) {
+        let [a, b, c, d, ..] = dice.next().to_le_bytes();
+        return i32::from_le_bytes([a, b, c, d]);
+    }
+    dice.pick(&IMMEDIATES)
+}
+
+/// Any program that can be built, with memory accesses near what there is to
+/// access. R10 is never an operand but as an address: its value differs from
+/// run to run.
+pub(super) fn any(seed: u64) -> Vec<BpfInsn> {
+    let mut dice = Dice::new(seed);
+    let count = 2 + dice.below(60);
+    let mut items = Vec::new();
+    for register in 0..10 {
+        if register != 1 && dice.one_in(2) {
+            let [low, high] = [immediate(&mut dice), immediate(&mut dice)];
+            let insn = BpfInsn::new(0x18, register, 0, 0, low);
+            items.push(Item { high: Some(high), ..Item::plain(insn) });
+        }
+    }
+    let all = items.len() + count;
+    while items.len() < all {
+        let def = &INSTRUCTION_SET[dice.below(INSTRUCTION_SET.len())];
+        if let Some(item) = any_item(&mut dice, def, all) {
+            items.push(item);
+        }
+    }
+    items.push(Item::plain(BpfInsn::exit()));
+    lay_out(&items)
+}
+
+fn any_item(dice: &mut Dice, def: &InsnDef, all: usize) -> Option<Item> {
+    let (ops, fixed) = (def.operands, def.fixed);
+    let number =
+        |dice: &mut Dice| u8::try_from(dice.pick(&[0, 0, 2, 3, 4, 5, 6, 7, 8, 9])).unwrap_or(0);
+    let mut dst = if ops.has_dst() { number(dice) } else { fixed.dst() };
+    let mut src = if ops.has_src() { number(dice) } else { fixed.src() };
+    let mut off = fixed.off();
+    let mut imm = if ops.has_imm() { immediate(dice) } else { fixed.imm() };
+    let (mut target, mut high) = (None, None);
+    match def.form {
+        Form::CallKfunc => return None,
+        Form::Exit if !dice.one_in(8) => return None,
+        // Rarely a write to R10.
+        Form::Alu(..) | Form::Neg(_) | Form::MovSx(..) if dice.one_in(60) => dst = 10,
+        Form::LoadImm64 => high = Some(immediate(dice)),
+        Form::Load(..) | Form::LoadAcquire(_) => (src, off) = place(dice, src),
+        Form::Store(..) | Form::Atomic(..) | Form::StoreRelease(_) => {
+            (dst, off) = place(dice, dst);
+        }
+        Form::LegacyAbs(_) | Form::LegacyInd(_) => {
+            imm = i32::try_from(dice.below(20)).unwrap_or(0);
+        }
+        Form::CallHelper => imm = dice.pick(&[5, 7, 8, 7, 8, 1, 12, 6, 99_999]),
+        Form::CallLocal | Form::Ja | Form::Gotol | Form::JumpIf(..) | Form::MayGoto => {
+            target = Some(dice.below(all));
+        }
+        _ => {}
+    }
+    let insn = BpfInsn::new(def.code, dst, src, off, imm);
+    Some(Item { high, target, ..Item::plain(insn) })
+}
+
+/// A base and an offset, mostly of the stack or the context.
+fn place(dice: &mut Dice, other: u8) -> (u8, i16) {
+    let within = i16::try_from(dice.below(64)).unwrap_or(0);
+    let aligned = within & !7;
+    match dice.below(16) {
+        0..=7 => (10, aligned - 64),
+        8..=12 => (1, aligned),
+        13 => (10, within - 60),
+        14 => (1, within - 8),
+        _ => (other, within),
+    }
+}
+
+/// A program that is right by construction: arithmetic on initialised
+/// registers, accesses within the frame and the 64 bytes of context, forward
+/// jumps, a counted loop, calls of a function.
+pub(super) fn right(seed: u64) -> Vec<BpfInsn> {
+    let mut dice = Dice::new(seed);
+    let mut items = Vec::new();
+    // R6 keeps the context, R9 counts.
+    items.push(Item::plain(BpfInsn::mov64_reg(6, 1)));
+    prologue(&mut dice, &mut items, &[0, 1, 2, 3, 4, 5, 7, 8]);
+    items.push(Item::plain(BpfInsn::mov64_imm(9, 5)));
+    let top = items.len();
+    let count = 5 + dice.below(40);
+    body(&mut dice, &mut items, count, true);
+    items.push(Item::plain(BpfInsn::sub64_imm(9, 1)));
+    items.push(Item { target: Some(top), ..Item::plain(BpfInsn::jne_imm(9, 0, 0)) });
+    for register in [1, 2, 3, 4, 5, 7, 8] {
+        items.push(Item::plain(BpfInsn::mul64_imm(0, 31)));
+        items.push(Item::plain(BpfInsn::add64_reg(0, register)));
+    }
+    items.push(Item::plain(BpfInsn::exit()));
+    // The function that `body` calls, with the context in R1.
+    let function = items.len();
+    items.push(Item::plain(BpfInsn::mov64_reg(6, 1)));
+    prologue(&mut dice, &mut items, &[0, 1, 2, 3, 4, 5, 7, 8, 9]);
+    let count = 5 + dice.below(20);
+    body(&mut dice, &mut items, count, false);
+    items.push(Item::plain(BpfInsn::exit()));
+    for item in &mut items {
+        if item.insn.code() == BpfInsn::call(0).code() && item.insn.src() == 1 {
+            item.target = Some(function);
+        }
+    }
+    lay_out(&items)
+}
+
+/// Gives registers and the frame's last 64 bytes values.
+fn prologue(dice: &mut Dice, items: &mut Vec<Item>, registers: &[u8]) {
+    for &register in registers {
+        let [low, high] = [immediate(dice), immediate(dice)];
+        let insn = BpfInsn::new(0x18, register, 0, 0, low);
+        items.push(Item { high: Some(high), ..Item::plain(insn) });
+    }
+    for slot in 1..=8 {
+        items.push(Item::plain(BpfInsn::stx_dw(10, -8 * slot, dice.pick(registers))));
+    }
+}
+
+fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool) {
+    let registers = [0, 1, 2, 3, 4, 5, 7, 8];
+    let end = items.len() + count;
+    while items.len() < end {
+        let def = &INSTRUCTION_SET[dice.below(INSTRUCTION_SET.len())];
+        let (ops, fixed) = (def.operands, def.fixed);
+        let mut dst = if ops.has_dst() { dice.pick(&registers) } else { fixed.dst() };
+        let mut src = if ops.has_src() { dice.pick(&registers) } else { fixed.src() };
+        let mut off = fixed.off();
+        let imm = if ops.has_imm() { immediate(dice) } else { fixed.imm() };
+        let (mut high, mut target) = (None, None);
+        let (base, at) = if dice.one_in(3) { (6, dice.below(8)) } else { (10, dice.below(8)) };
+        let at = i16::try_from(at * 8).unwrap_or(0) - if base == 10 { 64 } else { 0 };
+        match def.form {
+            Form::Alu(..) | Form::Neg(_) | Form::MovSx(..) | Form::ByteSwap(..) => {}
+            Form::LoadImm64 => high = Some(immediate(dice)),
+            Form::Load(..) | Form::LoadAcquire(_) => (src, off) = (base, at),
+            Form::Store(..) | Form::StoreRelease(_) | Form::Atomic(..) => (dst, off) = (base, at),
+            Form::Ja | Form::Gotol | Form::JumpIf(..) => {
+                target = Some((items.len() + 1 + dice.below(6)).min(end));
+            }
+            Form::CallLocal if calls && items.len() + 8 < end => {
+                items.push(Item::plain(BpfInsn::mov64_reg(1, 6)));
+                items.push(Item { bound: true, ..Item::plain(BpfInsn::call_local(0)) });
+                // What a call leaves undefined.
+                for register in 1..=5 {
+                    let insn = BpfInsn::mov64_reg(register, 0);
+                    items.push(Item { bound: true, ..Item::plain(insn) });
+                }
+                continue;
+            }
+            _ => continue,
+        }
+        let insn = BpfInsn::new(def.code, dst, src, off, imm);
+        items.push(Item { high, target, ..Item::plain(insn) });
+    }
+}

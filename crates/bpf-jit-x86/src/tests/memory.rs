@@ -1,0 +1,180 @@
+//! Loads, stores and atomics, through every pair of registers.
+
+use std::format;
+
+use super::gives;
+
+/// Bytes at `r10-16` to `r10-8`, then `line`.
+fn on_stack(base: usize, line: &str) -> std::string::String {
+    format!(
+        "r{base} = 0x8182838485868788 ll
+         *(u64 *)(r10 -16) = r{base}
+         r{base} = 0xf1f2f3f4f5f6f7f8 ll
+         *(u64 *)(r10 -8) = r{base}
+         r{base} = r10
+         r{base} += -300
+         {line}
+         exit"
+    )
+}
+
+#[test]
+fn loads() {
+    let cases = [
+        ("u8", "B", 0x88),
+        ("u16", "B", 0x8788),
+        ("u32", "B", 0x8586_8788),
+        ("u64", "B", 0x8182_8384_8586_8788),
+        ("s8", "B", 0xffff_ffff_ffff_ff88),
+        ("s16", "B", 0xffff_ffff_ffff_8788),
+        ("s32", "B", 0xffff_ffff_8586_8788),
+    ];
+    for base in 0..10 {
+        for dst in 0..10 {
+            for (size, _, expected) in cases {
+                let line = format!("r{dst} = *({size} *)(r{base} +284)\nr0 = r{dst}");
+                gives(&on_stack(base, &line), expected);
+            }
+        }
+    }
+    // Near and bare addresses.
+    for base in 0..10 {
+        for off in [0, 7, -100, 127, 128, -128, -129] {
+            let line = format!("r{base} += {}\nr0 = *(u32 *)(r{base} {off:+})", 284 - off);
+            gives(&on_stack(base, &line), 0x8586_8788);
+        }
+    }
+}
+
+#[test]
+fn acquire_and_release() {
+    for (size, expected) in
+        [("u8", 0x88), ("u16", 0x8788), ("u32", 0x8586_8788), ("u64", 0x8182_8384_8586_8788)]
+    {
+        let reg = if size == "u64" { "r" } else { "w" };
+        let line = format!("{reg}0 = load_acquire(({size} *)(r10 -16))");
+        gives(&on_stack(1, &line), expected);
+        let line = format!(
+            "r1 = 0\n*(u64 *)(r10 -8) = r1\nr2 = 0x8182838485868788 ll
+             store_release(({size} *)(r10 -8), {reg}2)\nr0 = *(u64 *)(r10 -8)"
+        );
+        gives(&on_stack(3, &line), expected);
+    }
+}
+
+#[test]
+fn stores() {
+    let cases = [
+        ("u8", 0xf1f2_f3f4_f5f6_f709_u64, 0xf1f2_f3f4_f5f6_f7fe_u64),
+        ("u16", 0xf1f2_f3f4_f5f6_1009, 0xf1f2_f3f4_f5f6_fffe),
+        ("u32", 0xf1f2_f3f4_8070_1009, 0xf1f2_f3f4_ffff_fffe),
+        ("u64", 0x1020_3040_8070_1009, 0xffff_ffff_ffff_fffe),
+    ];
+    for base in 0..10 {
+        for src in (0..10).filter(|src| *src != base) {
+            for (size, by_register, _) in cases {
+                let line = format!(
+                    "r{src} = 0x1020304080701009 ll
+                     *({size} *)(r{base} +292) = r{src}
+                     r0 = *(u64 *)(r10 -8)"
+                );
+                gives(&on_stack(base, &line), by_register);
+            }
+        }
+        for (size, _, by_immediate) in cases {
+            let line = format!("*({size} *)(r{base} +292) = -2\nr0 = *(u64 *)(r10 -8)");
+            gives(&on_stack(base, &line), by_immediate);
+        }
+    }
+}
+
+/// Old value, new value at `r10-8` of an operation with 0x00ff00ff00ff00ff.
+const OLD: u64 = 0xf1f2_f3f4_f5f6_f7f8;
+const WITH: u64 = 0x00ff_00ff_80ff_00ff;
+
+fn low(value: u64) -> u64 {
+    value & 0xffff_ffff
+}
+
+#[test]
+fn atomics() {
+    type Op = (&'static str, &'static str, fn(u64, u64) -> u64);
+    let ops: [Op; 4] = [
+        ("+=", "add", u64::wrapping_add),
+        ("|=", "or", |a, b| a | b),
+        ("&=", "and", |a, b| a & b),
+        ("^=", "xor", |a, b| a ^ b),
+    ];
+    for base in 0..10 {
+        for src in (0..10).filter(|src| *src != base) {
+            let fold = format!(
+                "r{src} ^= 5\n*(u64 *)(r10 -24) = r{src}
+                 r0 = *(u64 *)(r10 -8)\nr0 *= 3\nr1 = *(u64 *)(r10 -24)\nr0 += r1"
+            );
+            let folded =
+                |memory: u64, register: u64| memory.wrapping_mul(3).wrapping_add(register ^ 5);
+            for (sign, name, op) in ops {
+                let setup = format!("r{src} = {WITH:#x} ll\n");
+                let line = format!("{setup}lock *(u64 *)(r{base} +292) {sign} r{src}\n{fold}");
+                gives(&on_stack(base, &line), folded(op(OLD, WITH), WITH));
+                let line = format!("{setup}lock *(u32 *)(r{base} +292) {sign} w{src}\n{fold}");
+                let narrow = OLD & !low(u64::MAX) | low(op(low(OLD), low(WITH)));
+                gives(&on_stack(base, &line), folded(narrow, WITH));
+                let line = format!(
+                    "{setup}r{src} = atomic_fetch_{name}((u64 *)(r{base} +292), r{src})\n{fold}"
+                );
+                gives(&on_stack(base, &line), folded(op(OLD, WITH), OLD));
+                let line = format!(
+                    "{setup}w{src} = atomic_fetch_{name}((u32 *)(r{base} +292), w{src})\n{fold}"
+                );
+                gives(&on_stack(base, &line), folded(narrow, low(OLD)));
+            }
+            let setup = format!("r{src} = {WITH:#x} ll\n");
+            let line = format!("{setup}r{src} = xchg_64(r{base} +292, r{src})\n{fold}");
+            gives(&on_stack(base, &line), folded(WITH, OLD));
+            let line = format!("{setup}w{src} = xchg32_32(r{base} +292, w{src})\n{fold}");
+            let narrow = OLD & !low(u64::MAX) | low(WITH);
+            gives(&on_stack(base, &line), folded(narrow, low(OLD)));
+        }
+    }
+}
+
+#[test]
+fn fetching_into_the_base() {
+    // The base is the source: it is the address first and the old value then.
+    for base in 0..10 {
+        for name in ["add", "or", "and", "xor"] {
+            let line = format!(
+                "r{base} += 292\nr{base} = atomic_fetch_{name}((u64 *)(r{base} +0), r{base})
+                 r0 = r{base}"
+            );
+            gives(&on_stack(base, &line), OLD);
+        }
+    }
+}
+
+#[test]
+fn compare_and_exchange() {
+    for base in 1..10 {
+        for src in (1..10).filter(|src| *src != base) {
+            let fold = "*(u64 *)(r10 -24) = r0
+                        r0 = *(u64 *)(r10 -8)\nr0 *= 3\nr1 = *(u64 *)(r10 -24)\nr0 += r1";
+            let folded = |memory: u64, r0: u64| memory.wrapping_mul(3).wrapping_add(r0);
+            for (wide, expected, memory, old) in [
+                (true, OLD, WITH, OLD),
+                (true, OLD ^ 1, OLD, OLD),
+                (false, OLD, OLD & !low(u64::MAX) | low(WITH), low(OLD)),
+                (false, OLD ^ 1, OLD, low(OLD)),
+                (false, low(OLD), OLD & !low(u64::MAX) | low(WITH), low(OLD)),
+            ] {
+                let insn = if wide {
+                    format!("r0 = cmpxchg_64(r{base} +292, r0, r{src})")
+                } else {
+                    format!("w0 = cmpxchg32_32(r{base} +292, w0, w{src})")
+                };
+                let line = format!("r{src} = {WITH:#x} ll\nr0 = {expected:#x} ll\n{insn}\n{fold}");
+                gives(&on_stack(base, &line), folded(memory, old));
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How x86-64 encodes the operations.
+//!
+//! The code of a program is laid out as
+//!
+//! ```text
+//! entry:   save the host's registers, call body
+//! exit:    restore them, return to the host
+//! body:    load the entry registers          <- tail calls enter here
+//!          the program's instructions
+//!          stops of the instruction budget
+//! thunks:  what calling out takes, once for each function that is called
+//! ```
+//!
+//! A BPF function is a native function: a call is a `call`, an exit a `ret`.
+//! The caller saves R6 to R10, so that a function needs neither prologue nor
+//! epilogue, and unverified code may jump from one function into another.
+//! Functions keep nothing else on the native stack, so that a tail call is a
+//! jump. In a function's body the stack pointer is 8 above a multiple of 16.
+
+#![allow(
+    clippy::useless_conversion,
+    clippy::used_underscore_binding,
+    reason = "what `dynasm!` expands to"
+)]
+
+use alloc::vec::Vec;
+
+use crate::descriptor::Stop;
+use crate::error::CompileError;
+use crate::lower::{Lowered, Mode, Op, Step, Trap};
+
+mod alu;
+mod atomic;
+mod buffer;
+mod checked;
+mod control;
+mod frame;
+mod mem;
+mod muldiv;
+mod regs;
+mod shift;
+mod thunk;
+
+use buffer::{CodeBuffer, Label};
+use thunk::Thunks;
+
+/// Machine code of a program.
+#[derive(Debug)]
+pub(crate) struct MachineCode {
+    /// The code. It is entered at its first byte.
+    pub(crate) bytes: Vec<u8>,
+    /// Where a tail call enters.
+    pub(crate) body: usize,
+    /// For each slot where its code begins, or a number behind the code.
+    pub(crate) places: Vec<u32>,
+}
+
+/// Encodes a program.
+///
+/// # Errors
+/// [`CompileError`] without heap memory, or when there is too much code.
+pub(crate) fn emit(lowered: &Lowered) -> Result<MachineCode, CompileError> {
+    let mut emitter = Emitter::new(lowered);
+    emitter.entry();
+    let body = emitter.code.len();
+    emitter.body();
+    let mut steps = lowered.steps.iter().peekable();
+    let mut last = None;
+    while let Some(step) = steps.next() {
+        if last != Some(step.pc) {
+            emitter.code.bind(CodeBuffer::slot(step.pc));
+            last = Some(step.pc);
+        }
+        // One stop serves all of what is never reached.
+        let never = Op::Trap(Trap::Unreached);
+        if step.op == never && steps.peek().is_some_and(|next| next.op == never) {
+            continue;
+        }
+        emitter.step(*step);
+    }
+    emitter.budget_stops();
+    emitter.thunks();
+    let (bytes, mut places) = emitter.code.finish()?;
+    places.truncate(lowered.slots);
+    Ok(MachineCode { bytes, body, places })
+}
+
+/// Code under construction.
+struct Emitter {
+    code: CodeBuffer,
+    mode: Mode,
+    /// Restores the host's registers and returns.
+    exit: Label,
+    thunks: Thunks,
+    /// Where the budget of an instruction is used up, and its slot.
+    budget_stops: Vec<(Label, usize)>,
+}
+
+impl Emitter {
+    fn new(lowered: &Lowered) -> Self {
+        let per_slot = match lowered.mode {
+            Mode::Proven => 8,
+            Mode::Checked => 32,
+        };
+        let bytes = lowered.slots.saturating_mul(per_slot).saturating_add(128);
+        let mut code = CodeBuffer::new(bytes, lowered.slots);
+        Self {
+            exit: code.label(),
+            code,
+            mode: lowered.mode,
+            thunks: Thunks::default(),
+            budget_stops: Vec::new(),
+        }
+    }
+
+    /// Encodes one operation.
+    fn step(&mut self, Step { pc, op }: Step) {
+        match op {
+            Op::Nothing => {}
+            Op::Count => self.count(pc),
+            Op::Trap(trap) => self.stop(pc, Stop::Trap(trap)),
+            Op::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
+            Op::Neg { width, dst } => self.negate(width, dst),
+            Op::Move { width, dst, src } => self.move_register(width, dst, src),
+            Op::Const { dst, value } => self.constant(dst, value),
+            Op::SignExtend { width, from, dst, src } => self.sign_extend(width, from, dst, src),
+            Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
+            Op::Swap { size, dst } => self.swap(size, dst),
+            // The CPU's loads acquire and its stores release.
+            Op::Load { size, signed, order, dst, at } => match self.mode {
+                Mode::Proven => self.load(size, signed, dst, at),
+                Mode::Checked => self.load_checked(pc, (size, signed), order, dst, at),
+            },
+            Op::Store { size, order, at, src } => match self.mode {
+                Mode::Proven => self.store(size, at, src),
+                Mode::Checked => self.store_checked(pc, size, order, at, src),
+            },
+            Op::Atomic { op, fetch, width, at, src } => match self.mode {
+                Mode::Proven => self.atomic(op, fetch, width, at, src),
+                Mode::Checked => self.atomic_checked(pc, (op, fetch), width, at, src),
+            },
+            Op::PacketAddress { dst, kind } => self.packet_address(dst, kind),
+            Op::MapReference { dst, index } => {
+                self.constant(dst, bpf_interp::Run::map_handle(index));
+            }
+            Op::MapValueAddress { dst, index, off } => self.map_value(pc, dst, index, off),
+            Op::PacketLoad { size, index, off } => self.packet_load(pc, size, index, off),
+            Op::Jump { target } => self.code.jump(CodeBuffer::slot(target)),
+            Op::Branch { cond, width, lhs, rhs, target } => {
+                self.branch(cond, width, lhs, rhs, CodeBuffer::slot(target));
+            }
+            Op::MayGoto { target } => self.may_goto(pc, CodeBuffer::slot(target)),
+            Op::Call { target } => self.call(pc, CodeBuffer::slot(target)),
+            Op::Helper { id } => self.helper(pc, id),
+            Op::TailCall => self.tail_call(pc),
+            Op::Exit => self.ret(),
+        }
+    }
+}

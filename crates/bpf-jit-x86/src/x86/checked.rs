@@ -1,0 +1,77 @@
+//! Accesses to memory that are checked when they happen.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AtomicOp, Size, Width};
+use dynasm::dynasm;
+
+use super::Emitter;
+use super::mem::{Place, with_place};
+use super::regs::{RAX, native};
+use crate::descriptor::{Access, Descriptor};
+use crate::lower::{Address, Order};
+use crate::runtime::{Shim, offset};
+
+impl Emitter {
+    pub(super) fn load_checked(
+        &mut self,
+        pc: usize,
+        (size, signed): (Size, bool),
+        order: Order,
+        dst: Register,
+        at: Address,
+    ) {
+        let access = if signed { Access::LoadSigned(size) } else { Access::Load(size, order) };
+        self.access(pc, access, at);
+        let dst = native(dst);
+        dynasm!(self.code; .arch x64; mov Rq(dst), r10);
+    }
+
+    pub(super) fn store_checked(
+        &mut self,
+        pc: usize,
+        size: Size,
+        order: Order,
+        at: Address,
+        src: Operand,
+    ) {
+        match src {
+            Operand::Reg(src) => self.leave_operand(native(src)),
+            Operand::Imm(imm) => {
+                dynasm!(self.code; .arch x64; mov QWORD [BYTE r12 + offset::OPERAND], DWORD imm);
+            }
+        }
+        self.access(pc, Access::Store(size, order), at);
+    }
+
+    pub(super) fn atomic_checked(
+        &mut self,
+        pc: usize,
+        (op, fetch): (AtomicOp, bool),
+        width: Width,
+        at: Address,
+        src: Register,
+    ) {
+        self.leave_operand(native(src));
+        self.access(pc, Access::Atomic(op, width), at);
+        let old = match op {
+            AtomicOp::Cmpxchg => RAX,
+            _ if fetch => native(src),
+            _ => return,
+        };
+        dynasm!(self.code; .arch x64; mov Rq(old), r10);
+    }
+
+    /// Leaves a register's value to the function that is called.
+    pub(super) fn leave_operand(&mut self, src: u8) {
+        dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::OPERAND], Rq(src));
+    }
+
+    fn access(&mut self, pc: usize, access: Access, at: Address) {
+        match Place::of(at) {
+            Place::Bare(base) => dynasm!(self.code; .arch x64; mov r10, Rq(base)),
+            place => with_place!(self.code, place, [lea r10,] []),
+        }
+        self.call_out(Shim::Access, Descriptor::new(pc, access.code()));
+    }
+}

@@ -1,0 +1,110 @@
+//! Jumps, calls of functions, and the instruction budget.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{Cond, Width};
+use dynasm::dynasm;
+
+use super::Emitter;
+use super::buffer::{Flag, Label};
+use crate::descriptor::{Descriptor, Stop};
+use crate::lower::Mode;
+use crate::runtime::{Shim, offset};
+
+impl Emitter {
+    pub(super) fn branch(
+        &mut self,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+        rhs: Operand,
+        target: Label,
+    ) {
+        if cond == Cond::Set {
+            self.test(width, lhs, rhs);
+        } else {
+            self.compare(width, lhs, rhs);
+        }
+        let flag = match cond {
+            Cond::Eq => Flag::Equal,
+            Cond::Ne | Cond::Set => Flag::NotEqual,
+            Cond::Gt => Flag::Above,
+            Cond::Ge => Flag::AboveOrEqual,
+            Cond::Lt => Flag::Below,
+            Cond::Le => Flag::BelowOrEqual,
+            Cond::Sgt => Flag::Greater,
+            Cond::Sge => Flag::GreaterOrEqual,
+            Cond::Slt => Flag::Less,
+            Cond::Sle => Flag::LessOrEqual,
+        };
+        self.code.jump_if(flag, target);
+    }
+
+    /// Calls a function. Verified code takes a frame by moving R10; the run
+    /// hears of it when a helper is called. Checked code asks the run.
+    pub(super) fn call(&mut self, pc: usize, target: Label) {
+        if self.mode == Mode::Checked {
+            self.call_out(Shim::Enter, Descriptor::new(pc, 0));
+        }
+        dynasm!(self.code; .arch x64
+            ; push rbx
+            ; push r13
+            ; push r14
+            ; push r15
+            ; push rbp
+        );
+        match self.mode {
+            Mode::Checked => dynasm!(self.code; .arch x64; mov rbp, r10),
+            Mode::Proven => dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]),
+        }
+        self.code.call(target);
+        dynasm!(self.code; .arch x64
+            ; pop rbp
+            ; pop r15
+            ; pop r14
+            ; pop r13
+            ; pop rbx
+        );
+        if self.mode == Mode::Checked {
+            self.call_out(Shim::Leave, Descriptor::new(pc, 0));
+        }
+    }
+
+    /// Returns to the calling function, or from the first one to the entry.
+    pub(super) fn ret(&mut self) {
+        dynasm!(self.code; .arch x64; ret);
+    }
+
+    /// Jumps where the allowance of such jumps is used up.
+    pub(super) fn may_goto(&mut self, pc: usize, target: Label) {
+        self.call_out(Shim::MayGoto, Descriptor::new(pc, 0));
+        dynasm!(self.code; .arch x64; test r10, r10);
+        self.code.jump_if(Flag::Equal, target);
+    }
+
+    /// Counts an instruction.
+    pub(super) fn count(&mut self, pc: usize) {
+        let stop = self.code.label();
+        dynasm!(self.code; .arch x64; sub r9, BYTE 1);
+        self.code.jump_if(Flag::Below, stop);
+        if self.budget_stops.try_reserve(1).is_ok() {
+            self.budget_stops.push((stop, pc));
+        }
+        // Without room for it the label has no place, which `finish` reports.
+    }
+
+    /// What happens where the budget is used up.
+    pub(super) fn budget_stops(&mut self) {
+        for (label, pc) in core::mem::take(&mut self.budget_stops) {
+            self.code.bind(label);
+            self.stop(pc, Stop::Budget);
+        }
+    }
+
+    /// Stops the program.
+    pub(super) fn stop(&mut self, pc: usize, stop: Stop) {
+        let thunk = self.thunk(Shim::Stop);
+        self.set_descriptor(Descriptor::new(pc, stop.code()));
+        self.code.jump(thunk);
+    }
+}

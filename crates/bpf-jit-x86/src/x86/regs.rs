@@ -1,0 +1,38 @@
+//! Where things are while compiled code runs.
+//!
+//! | register | holds | across a helper |
+//! |---|---|---|
+//! | `rax` | R0 | result |
+//! | `rdi` `rsi` `rdx` `rcx` `r8` | R1 to R5 | lost |
+//! | `rbx` `r13` `r14` `r15` | R6 to R9 | kept |
+//! | `rbp` | R10 | kept |
+//! | `r12` | the [`NativeContext`](crate::runtime::NativeContext) | kept |
+//! | `r9` | checked code: instructions left; else scratch | lost |
+//! | `r10` `r11` | scratch | lost |
+//!
+//! R1 to R5 are where the System V calling convention wants the arguments but
+//! one further, as it wants the context first.
+
+use bpf_bytecode::Register;
+
+/// The number of the CPU's register for each of the program's.
+const MAPPING: [u8; Register::COUNT] = [0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5];
+
+/// `rax`
+pub(super) const RAX: u8 = 0;
+/// `rcx`
+pub(super) const RCX: u8 = 1;
+/// `rdx`
+pub(super) const RDX: u8 = 2;
+
+/// The CPU's register for one of the program's.
+pub(super) fn native(register: Register) -> u8 {
+    // A register's index is below `COUNT`.
+    MAPPING.get(register.index()).copied().unwrap_or(RAX)
+}
+
+/// Whether an address in this register needs a displacement even where it is 0:
+/// `rbp` and `r13` without one mean something else.
+pub(super) const fn needs_displacement(base: u8) -> bool {
+    base & 7 == 5
+}

@@ -1,0 +1,201 @@
+//! Calling out.
+//!
+//! What a call of one of the host's functions takes stands once in a program,
+//! in a thunk: the site only says what it wants, in `r10`, `r11d` and the
+//! session. A thunk keeps R0 to R5, which are in registers that the host's
+//! functions may change.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::opcode::Size;
+use dynasm::dynasm;
+
+use super::Emitter;
+use super::buffer::{Flag, Label};
+use super::regs::native;
+use crate::descriptor::{Access, Descriptor};
+use crate::lower::{Mode, Order};
+use crate::runtime::{Shim, offset};
+
+/// The thunks that a program uses.
+#[derive(Debug, Default)]
+pub(super) struct Thunks {
+    labels: [Option<Label>; Shim::ALL.len()],
+}
+
+impl Emitter {
+    /// The thunk for a function, to be emitted at the end.
+    pub(super) fn thunk(&mut self, shim: Shim) -> Label {
+        let Some(slot) = self.thunks.labels.get_mut(shim as usize) else { return self.exit };
+        *slot.get_or_insert_with(|| self.code.label())
+    }
+
+    /// Emits the thunks that are used.
+    pub(super) fn thunks(&mut self) {
+        for shim in Shim::ALL {
+            let Some(label) = self.thunks.labels.get(shim as usize).copied().flatten() else {
+                continue;
+            };
+            self.code.bind(label);
+            match shim {
+                Shim::Helper => self.helper_thunk(),
+                Shim::Stop => self.stop_thunk(),
+                _ => self.plain_thunk(shim),
+            }
+        }
+    }
+
+    /// Calls a function with `r10`, the descriptor and R0; its result is in
+    /// `r10` afterwards, and every register of the program is as before.
+    pub(super) fn call_out(&mut self, shim: Shim, descriptor: Descriptor) {
+        let thunk = self.thunk(shim);
+        self.set_descriptor(descriptor);
+        self.code.call(thunk);
+    }
+
+    pub(super) fn set_descriptor(&mut self, Descriptor(descriptor): Descriptor) {
+        dynasm!(self.code; .arch x64; mov r11d, DWORD descriptor.cast_signed());
+    }
+
+    /// Calls a helper.
+    pub(super) fn helper(&mut self, pc: usize, id: u32) {
+        let thunk = self.thunk(Shim::Helper);
+        dynasm!(self.code; .arch x64; mov r10d, DWORD id.cast_signed());
+        self.set_descriptor(Descriptor::new(pc, 0));
+        self.code.call(thunk);
+    }
+
+    /// Continues with another program, if there is one.
+    pub(super) fn tail_call(&mut self, pc: usize) {
+        self.leave_operand(native(Register::R3));
+        dynasm!(self.code; .arch x64; mov r10, Rq(native(Register::R2)));
+        self.call_out(Shim::TailCall, Descriptor::new(pc, 0));
+        let on = self.code.label();
+        dynasm!(self.code; .arch x64; test r10, r10);
+        self.code.skip_if(Flag::Equal, on);
+        dynasm!(self.code; .arch x64; jmp r10);
+        self.code.bind(on);
+    }
+
+    /// Loads from the packet, or ends the program with 0.
+    pub(super) fn packet_load(&mut self, pc: usize, size: Size, index: Option<Register>, off: i32) {
+        dynasm!(self.code; .arch x64; mov r10d, DWORD off);
+        if let Some(index) = index {
+            let index = native(index);
+            dynasm!(self.code; .arch x64; add r10d, Rd(index));
+        }
+        let access = Access::Load(size, Order::Relaxed);
+        self.call_out(Shim::PacketLoad, Descriptor::new(pc, access.code()));
+        let loaded = self.code.label();
+        dynasm!(self.code; .arch x64; mov rax, r10; test r10, r10);
+        self.code.skip_if(Flag::NotNegative, loaded);
+        dynasm!(self.code; .arch x64; xor eax, eax);
+        self.code.jump(self.exit);
+        self.code.bind(loaded);
+    }
+
+    /// The address of a byte in a map's only value.
+    pub(super) fn map_value(&mut self, pc: usize, dst: Register, index: u32, off: u32) {
+        self.set(10, u64::from(index) << 32 | u64::from(off));
+        self.call_out(Shim::MapValue, Descriptor::new(pc, 0));
+        let dst = native(dst);
+        dynasm!(self.code; .arch x64; mov Rq(dst), r10);
+    }
+
+    /// Writes what the host is to know to the session.
+    fn publish(&mut self) {
+        if self.mode == Mode::Checked {
+            dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::BUDGET], r9);
+        }
+        dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::FRAME], rbp);
+    }
+
+    /// Reads what the host may have changed, and leaves the program if it was
+    /// stopped.
+    fn resume(&mut self) {
+        if self.mode == Mode::Checked {
+            dynasm!(self.code; .arch x64; mov r9, [BYTE r12 + offset::BUDGET]);
+        }
+        dynasm!(self.code; .arch x64; cmp DWORD [BYTE r12 + offset::STOPPED], BYTE 0);
+        self.code.jump_if(Flag::NotEqual, self.exit);
+    }
+
+    fn plain_thunk(&mut self, shim: Shim) {
+        self.publish();
+        dynasm!(self.code; .arch x64
+            ; push rax
+            ; push rdi
+            ; push rsi
+            ; push rdx
+            ; push rcx
+            ; push r8
+            ; mov rdi, r12
+            ; mov rsi, r10
+            ; mov edx, r11d
+            ; mov rcx, rax
+            ; mov rax, [BYTE r12 + offset::SHIMS]
+            ; call QWORD [BYTE rax + offset::shim(shim)]
+            ; mov r10, rax
+            ; pop r8
+            ; pop rcx
+            ; pop rdx
+            ; pop rsi
+            ; pop rdi
+            ; pop rax
+        );
+        self.resume();
+        dynasm!(self.code; .arch x64; ret);
+    }
+
+    /// Entered by a jump, with the stack as in a function's body.
+    fn stop_thunk(&mut self) {
+        dynasm!(self.code; .arch x64
+            ; mov rdi, r12
+            ; mov edx, r11d
+            ; sub rsp, BYTE 8
+            ; mov rax, [BYTE r12 + offset::SHIMS]
+            ; call QWORD [BYTE rax + offset::shim(Shim::Stop)]
+        );
+        self.code.jump(self.exit);
+    }
+
+    /// The arguments are one register further than the host wants them.
+    fn helper_thunk(&mut self) {
+        self.publish();
+        dynasm!(self.code; .arch x64
+            ; mov [BYTE r12 + offset::DESCRIPTOR], r11d
+            ; mov [BYTE r12 + offset::HELPER], r10d
+        );
+        if self.mode == Mode::Checked {
+            dynasm!(self.code; .arch x64
+                ; push rdi
+                ; push rsi
+                ; push rdx
+                ; push rcx
+                ; push r8
+                ; push r8
+            );
+        }
+        dynasm!(self.code; .arch x64
+            ; mov r9, r8
+            ; mov r8, rcx
+            ; mov rcx, rdx
+            ; mov rdx, rsi
+            ; mov rsi, rdi
+            ; mov rdi, r12
+            ; mov rax, [BYTE r12 + offset::SHIMS]
+            ; call QWORD [BYTE rax + offset::shim(Shim::Helper)]
+        );
+        if self.mode == Mode::Checked {
+            dynasm!(self.code; .arch x64
+                ; pop r8
+                ; pop r8
+                ; pop rcx
+                ; pop rdx
+                ; pop rsi
+                ; pop rdi
+            );
+        }
+        self.resume();
+        dynasm!(self.code; .arch x64; ret);
+    }
+}
