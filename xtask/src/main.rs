@@ -3,28 +3,64 @@
 //! One file per command. This package depends on no crate of the project, so
 //! that it builds and reports even while the project itself does not.
 
+mod bare;
+mod boot;
 mod capture;
+mod ci;
+mod demo;
+mod process;
 mod programs;
+mod repo;
+mod source;
+mod symbols;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
+/// A command's name and what runs it.
+type Command = (&'static str, fn(Vec<OsString>) -> Result<()>);
+
+/// All commands.
+const COMMANDS: [Command; 5] = [
+    ("ci", ci::run),
+    ("demo", demo::run),
+    ("boot", boot::run),
+    ("programs", programs::run),
+    ("capture", capture::run),
+];
+
 const HELP: &str = "\
 Checks, demos and generators of the repository.
 
-USAGE: cargo xtask <COMMAND>
+USAGE: cargo xtask <COMMAND> [OPTIONS]
 
 COMMANDS:
-    programs     Rebuild the example objects and flat images with clang
-    capture      Write the example packet capture
+    ci          Run every check that this machine allows
+    demo        Run the same objects over the same packets on both profiles
+    boot        Boot the bare-metal examples under QEMU
+    programs    Rebuild the example objects and flat images with clang
+    capture     Write the example packet capture
+
+`cargo xtask <COMMAND> --help` says more.
 ";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
     let mut parser = lexopt::Parser::from_env();
-    let command = match parser.next()? {
-        Some(Value(command)) => command.string()?,
+    let name = match parser.next()? {
+        Some(Value(name)) => name.string()?,
         Some(Short('h') | Long("help")) | None => {
             print!("{HELP}");
             return Ok(());
@@ -32,9 +68,8 @@ fn main() -> Result<()> {
         Some(other) => return Err(other.unexpected().into()),
     };
     let args: Vec<OsString> = parser.raw_args()?.collect();
-    match command.as_str() {
-        "programs" => programs::run(args),
-        "capture" => capture::run(args),
-        other => bail!("no command `{other}`\n\n{HELP}"),
-    }
+    let Some((_, run)) = COMMANDS.iter().find(|(command, _)| *command == name) else {
+        bail!("no command `{name}`\n\n{HELP}");
+    };
+    run(args)
 }

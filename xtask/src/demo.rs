@@ -1,0 +1,6 @@
+//! tmp
+use anyhow::Result;
+/// x
+pub fn run(_args: Vec<std::ffi::OsString>) -> Result<()> {
+    anyhow::bail!("no")
+}
