@@ -6,7 +6,7 @@ use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::context::layout;
 use bpf_maps::{BpfMap, RingBuffer};
 
-use crate::context::{BpfContext, ContextKind, Taken};
+use crate::context::{BpfContext, Taken};
 use crate::env::Environment;
 use crate::error::{BpfError, BpfResult, Fault, Refusal};
 
@@ -118,15 +118,12 @@ impl<'r> Run<'r> {
     /// tail-called: the context in R1, its length in R2 if it has no structure,
     /// the frame pointer in R10, 0 elsewhere.
     pub fn entry_registers(&self) -> [u64; 11] {
-        let (r1, r2) = match self.context.kind() {
-            ContextKind::Empty => (0, 0),
-            ContextKind::Bytes => (self.regions.context_address(), self.regions.context_len()),
-            ContextKind::Xdp | ContextKind::Socket => (self.regions.context_address(), 0),
-        };
+        let r1 = self.regions.context_address();
+        let r2 = if self.regions.has_packet() { 0 } else { self.regions.context_len() };
         [0, r1, r2, 0, 0, 0, 0, 0, 0, 0, self.frame_pointer()]
     }
 
-    /// What R1 holds at the entry of a program that has a context.
+    /// What R1 holds at a program's entry.
     pub(crate) fn context_address(&self) -> u64 {
         self.regions.context_address()
     }

@@ -36,7 +36,8 @@ fn the_budget_ends_a_loop_at_the_first_instruction_not_covered() {
     let endless = run_in(env, BpfProgType::Xdp, &[], "goto -1", &context);
     assert_eq!(endless, fault(0, Fault::Budget));
     let three = "r0 = 1\nr0 = 2\nexit";
-    for (budget, expected) in [(3, Ok(2)), (2, fault(2, Fault::Budget)), (0, fault(0, Fault::Budget))]
+    for (budget, expected) in
+        [(3, Ok(2)), (2, fault(2, Fault::Budget)), (0, fault(0, Fault::Budget))]
     {
         let env = Environment::new().with_budget(budget);
         assert_eq!(run_in(env, BpfProgType::Xdp, &[], three, &context), expected);

@@ -370,7 +370,8 @@ pub(super) fn execute<'a: 'r, 'r>(
                 };
                 regs.restore(saved.registers, run.frame_pointer());
                 if saved.program != program {
-                    let code = if saved.program == ENTRY { Some(entry) } else { programs(saved.program) };
+                    let code =
+                        if saved.program == ENTRY { Some(entry) } else { programs(saved.program) };
                     let Some(code) = code else { stop!(Fault::JumpOutOfRange) };
                     (insns, program) = (code.insns, saved.program);
                 }

@@ -45,9 +45,10 @@ impl Regions {
         Self { kind: context.kind(), structure, structure_len, packet: context.view() }
     }
 
-    /// Address of what R1 points to.
+    /// What R1 holds at a program's entry: the address of the context, or 0
+    /// where there is none.
     pub fn context_address(&self) -> u64 {
-        address(self.structure)
+        if self.kind == ContextKind::Empty { 0 } else { address(self.structure) }
     }
 
     /// Bytes behind R1.
