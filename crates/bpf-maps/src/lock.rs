@@ -71,3 +71,24 @@ impl Drop for Held<'_> {
         self.0.0.store(FREE, Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Caller, Lock};
+    use crate::MapError;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes long")]
+    fn who_interrupts_the_holder_does_not_wait() {
+        let lock = Lock::new();
+        let held = lock.take(Caller::Program(3)).ok();
+        assert!(held.is_some());
+        for caller in [Caller::Program(3), Caller::Program(4), Caller::Host] {
+            assert_eq!(lock.take(caller).err(), Some(MapError::Busy));
+        }
+        drop(held);
+        let held = lock.take(Caller::Host).ok();
+        assert!(held.is_some());
+        assert_eq!(lock.take(Caller::Host).err(), Some(MapError::Busy));
+    }
+}

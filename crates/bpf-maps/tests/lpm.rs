@@ -140,6 +140,7 @@ fn longer_prefixes_come_first() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes long")]
 fn storage_is_enough_for_the_worst_shape() {
     let map = map(256);
     // No prefix begins with another, so there are as many forks as can be.
@@ -169,6 +170,7 @@ fn a_new_value_takes_the_place_of_the_old_one() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes long")]
 fn longest_keys() {
     let map = LpmTrie::<ActiveProfile>::with_entries(260, 1, 3000).unwrap();
     let key = |len: u32| [len.to_ne_bytes().as_slice(), &[0xaa; 256]].concat();

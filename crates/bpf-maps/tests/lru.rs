@@ -19,6 +19,7 @@ fn set(map: &dyn BpfMap, key: u32) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes long")]
 fn never_full() {
     let map = map(8);
     for key in 0..1000 {

@@ -93,10 +93,9 @@ impl Model {
     ) -> Result<(), MapError> {
         let exists = self.entries.contains_key(key);
         match flags {
-            BPF_ANY => {}
             BPF_NOEXIST if exists => return Err(MapError::Exists),
             BPF_EXIST if !exists => return Err(MapError::NotFound),
-            BPF_NOEXIST | BPF_EXIST => {}
+            BPF_ANY | BPF_NOEXIST | BPF_EXIST => {}
             _ => return Err(MapError::InvalidFlags),
         }
         if !exists && self.entries.len() >= self.max as usize {
@@ -132,19 +131,14 @@ fn check_hash(def: MapDef, cpus: u32, seed: u64, ops: &[Op]) -> Result<(), TestC
         match *op {
             Op::Update { key, value, flags, program } => {
                 let key = key_bytes(key, def.key_size);
-                let (found, expected) = match program {
-                    Some(cpu) => {
-                        let value = vec![value; size];
-                        let at = if per_cpu { cpu } else { 0 };
-                        (
-                            map.update_from(&key, value.as_slice().into(), flags, cpu),
-                            model.update(&key, &value, flags, Some(at)),
-                        )
-                    }
-                    None => {
-                        let value = vec![value; map.host_value_size()];
-                        (map.update(&key, &value, flags), model.update(&key, &value, flags, None))
-                    }
+                let (found, expected) = if let Some(cpu) = program {
+                    let value = vec![value; size];
+                    let part = if per_cpu { cpu } else { 0 };
+                    let found = map.update_from(&key, value.as_slice().into(), flags, cpu);
+                    (found, model.update(&key, &value, flags, Some(part)))
+                } else {
+                    let value = vec![value; map.host_value_size()];
+                    (map.update(&key, &value, flags), model.update(&key, &value, flags, None))
                 };
                 prop_assert_eq!(found, expected);
             }
@@ -309,10 +303,8 @@ proptest! {
                     if let Some((at, _, _, done)) = model.get_mut(index) && done.is_none() {
                         let discard = number % 3 == 0;
                         *done = Some(!discard);
-                        match discard {
-                            true => ring.discard(*at, 0).unwrap(),
-                            false => ring.submit(*at, 0).unwrap(),
-                        };
+                        let give = if discard { RingBuffer::discard } else { RingBuffer::submit };
+                        give(&ring, *at, 0).unwrap();
                     }
                 }
                 _ => {

@@ -107,6 +107,7 @@ fn what_never_fits() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes long")]
 fn over_the_end_in_one_piece() {
     let ring = ring();
     let mut expected = Vec::new();

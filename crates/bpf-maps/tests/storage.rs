@@ -36,9 +36,10 @@ fn storage(bytes: usize) -> &'static mut [u8] {
 #[test]
 fn a_static_array() {
     static mut STORAGE: [u8; BYTES] = [0xff; BYTES];
+    let storage = &raw mut STORAGE;
     #[allow(unsafe_code)]
     // SAFETY: no other code refers to the storage, and this runs once.
-    let storage = unsafe { &mut *(&raw mut STORAGE) };
+    let storage = unsafe { &mut *storage };
     let map = ArrayMap::<ActiveProfile>::with_storage(DEF, storage).unwrap();
     let key = 15_u32.to_ne_bytes();
     assert_eq!(map.lookup(&key).unwrap(), [0; 8]);
@@ -84,6 +85,7 @@ fn exercise(map: &dyn BpfMap) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes long")]
 fn a_map_too_many_leaves_the_others_alone() {
     let def = MapDef::new(MapType::Hash, 4, 1 << 20, 4);
     let first = create::<ActiveProfile>(def.with_flags(0)).unwrap();

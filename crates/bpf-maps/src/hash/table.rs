@@ -207,7 +207,11 @@ impl<P: PhysicalProfile> Table<P> {
 
     /// The node of `key` in its chain, under the lock.
     pub(super) fn locate(&self, key: &[u8]) -> Option<Found<'_>> {
-        self.walk(&self.buckets.current(), key, hash(self.seed, key))
+        self.locate_hashed(key, hash(self.seed, key))
+    }
+
+    fn locate_hashed(&self, key: &[u8], hash: u32) -> Option<Found<'_>> {
+        self.walk(&self.buckets.current(), key, hash)
     }
 
     /// Sets the entry of `key`. What it finds for the key goes to `present`,
@@ -221,7 +225,8 @@ impl<P: PhysicalProfile> Table<P> {
         fill: impl FnOnce(Node<'_>, Option<Node<'_>>) -> Result<(), MapError>,
         evict: impl FnOnce() -> Result<(), MapError>,
     ) -> Result<(), MapError> {
-        let found = self.locate(key);
+        let hash = hash(self.seed, key);
+        let found = self.locate_hashed(key, hash);
         mode.admit(found.is_some())?;
         if let Some(found) = &found
             && present(found.node)? == Present::Written
@@ -237,8 +242,8 @@ impl<P: PhysicalProfile> Table<P> {
             return Err(error);
         }
         match found {
-            Some(found) => self.replace(&found, node, key),
-            None => self.insert(node, key),
+            Some(found) => self.replace(&found, node, key, hash),
+            None => self.insert(node, key, hash),
         }
         .ok_or(MapError::Full)
     }
@@ -269,8 +274,8 @@ impl<P: PhysicalProfile> Table<P> {
         self.free.store(node.number, Relaxed);
     }
 
-    fn insert(&self, node: Node<'_>, key: &[u8]) -> Option<()> {
-        let (chains, hash) = (self.buckets.current(), hash(self.seed, key));
+    fn insert(&self, node: Node<'_>, key: &[u8], hash: u32) -> Option<()> {
+        let chains = self.buckets.current();
         let head = chains.head(hash)?;
         self.set_key(node, key, hash)?;
         node.cells.store(chains.next(), head.load(Relaxed), Release)?;
@@ -280,9 +285,9 @@ impl<P: PhysicalProfile> Table<P> {
     }
 
     /// Puts `node` into the place of another of the same key.
-    fn replace(&self, found: &Found<'_>, node: Node<'_>, key: &[u8]) -> Option<()> {
+    fn replace(&self, found: &Found<'_>, node: Node<'_>, key: &[u8], hash: u32) -> Option<()> {
         let next = self.buckets.current().next();
-        self.set_key(node, key, found.node.cells.load(HASH, Relaxed)?)?;
+        self.set_key(node, key, hash)?;
         node.cells.store(next, found.node.cells.load(next, Relaxed)?, Release)?;
         found.link.store(node.number, Release);
         self.release(found.node);

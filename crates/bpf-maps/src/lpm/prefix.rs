@@ -31,11 +31,13 @@ impl<'a> Prefix<'a> {
         side(self.data.get(position as usize / 8).copied(), position)
     }
 
-    /// How many leading bits are those of `other`'s first `len` bits.
-    pub(super) fn common(&self, other: View<'_>, len: u32) -> u32 {
+    /// How many leading bits are those of `other`'s first `len` bits, where the
+    /// first `known` ones are known to be.
+    #[inline]
+    pub(super) fn common(&self, other: View<'_>, len: u32, known: u32) -> u32 {
         let limit = self.len.min(len);
-        let mut bits = 0_u32;
-        for (offset, &byte) in self.data.iter().enumerate() {
+        let mut bits = known & !7;
+        for (offset, &byte) in self.data.iter().enumerate().skip(known as usize / 8) {
             if bits >= limit {
                 break;
             }
@@ -78,12 +80,15 @@ mod tests {
     #[test]
     fn bits_in_common() {
         let a = Prefix { len: 20, data: &[0b1010_0000, 0xff, 0xf0] };
-        let common = |data: &[u8], len| a.common(data.into(), len);
+        let common = |data: &[u8], len| a.common(data.into(), len, 0);
         assert_eq!(common(&[0b1010_0000, 0xff, 0xf0], 24), 20);
         assert_eq!(common(&[0b1010_0001, 0xff, 0xf0], 24), 7);
         assert_eq!(common(&[0b1010_0000, 0xff, 0xf0], 9), 9);
         assert_eq!(common(&[0, 0, 0], 24), 0);
         assert_eq!(common(&[0, 0, 0], 0), 0);
+        // What is known is not looked at.
+        assert_eq!(a.common([0, 0, 0xf0].as_slice().into(), 24, 17), 20);
+        assert_eq!(a.common([0, 0, 0].as_slice().into(), 24, 16), 16);
     }
 
     #[test]

@@ -248,12 +248,14 @@ impl<P: PhysicalProfile> Trie<P> {
         self.unchanged(|| {
             let mut best = None;
             let mut number = self.root.load(Acquire);
+            let mut known = 0;
             for _ in 0..self.steps() {
                 let Some(node) = self.node(number) else { break };
                 let len = node.len()?;
-                if key.common(node.data(self.data_bytes)?, len) < len {
+                if key.common(node.data(self.data_bytes)?, len, known) < len {
                     break;
                 }
+                known = len;
                 best = node.value_number().or(best);
                 if len >= key.len {
                     break;
@@ -270,7 +272,7 @@ impl<P: PhysicalProfile> Trie<P> {
         for _ in 0..self.steps() {
             let Some(node) = self.node(reached.link.load(Acquire)) else { break };
             let len = node.len()?;
-            let common = key.common(node.data(self.data_bytes)?, len);
+            let common = key.common(node.data(self.data_bytes)?, len, reached.common);
             if common < len || len == key.len {
                 return Some(Reached { node: Some(node), common, ..reached });
             }
@@ -417,7 +419,7 @@ impl<P: PhysicalProfile> Trie<P> {
         for _ in 0..self.steps() {
             let Some(node) = self.node(number) else { break };
             let len = node.len()?;
-            if key.common(node.data(self.data_bytes)?, len) < len {
+            if key.common(node.data(self.data_bytes)?, len, 0) < len {
                 break;
             }
             if len == key.len {
