@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use lexopt::prelude::*;
 use tabled::builder::Builder;
-use tabled::settings::Style;
+use tabled::settings::object::Columns;
+use tabled::settings::{Modify, Style, Width};
 
 use crate::process::Run;
 use crate::repo::{self, Package};
@@ -41,6 +42,8 @@ OPTIONS:
 
 /// How much of a failed step's log is shown.
 const TAIL: usize = 60;
+/// Width of the table's last column.
+const WHY_WIDTH: usize = 60;
 
 /// What a step works with.
 pub struct Context {
@@ -217,7 +220,10 @@ fn finish(reports: &[Report], all: bool) -> Result<()> {
         };
         table.push_record([report.name.as_str(), result, &seconds, &why]);
     }
-    println!("\n{}", table.build().with(Style::sharp()));
+    let mut table = table.build();
+    table.with(Style::sharp());
+    table.with(Modify::new(Columns::last()).with(Width::wrap(WHY_WIDTH).keep_words(true)));
+    println!("\n{table}");
     if unavailable > 0 {
         let counted = if all { "counted as failed" } else { "not counted; --all counts it" };
         println!("{unavailable} could not run on this machine ({counted})");

@@ -27,11 +27,11 @@ fn deny(context: &Context) -> Result<Outcome> {
         let manifest = context.root.join(folder).join("Cargo.toml");
         if fs::exists(&manifest)? {
             Run::cargo(&context.root)
-                .args(["deny", "--manifest-path"])
+                .args(["deny", "--config"])
+                .args([&config])
+                .args(["--manifest-path"])
                 .args([&manifest])
                 .args(CHECK)
-                .args(["--config"])
-                .args([&config])
                 .check(&context.log)?;
         }
     }

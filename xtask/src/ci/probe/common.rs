@@ -11,6 +11,7 @@ use kernel_bpf::verifier::{VerifiedProgram, Verifier, VerifyError};
 mod own;
 
 /// Pulls everything in.
+// SAFETY: nothing else bears the name.
 #[unsafe(no_mangle)]
 pub extern "C" fn probe() {
     own::probe();
