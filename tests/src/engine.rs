@@ -12,10 +12,7 @@ use kernel_bpf::verifier::{VerifiedProgram, Verifier, VerifyError};
 use crate::case::{Case, Input};
 
 #[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "engine/jit.rs")]
-#[cfg_attr(
-    not(all(feature = "cloud-profile", target_arch = "x86_64")),
-    path = "engine/no_jit.rs"
-)]
+#[cfg_attr(not(all(feature = "cloud-profile", target_arch = "x86_64")), path = "engine/no_jit.rs")]
 mod compiled;
 
 /// Budget of the engines in these tests, in instructions.
@@ -137,8 +134,11 @@ pub struct Engine {
     /// Whether the engine runs verified programs only.
     pub verified_only: bool,
     /// Runs a case whose program was verified if it could be.
-    pub run: fn(&Case, &BpfProgram<ActiveProfile>, Option<&VerifiedProgram<ActiveProfile>>)
-        -> Result<Outcome, (MapDef, MapError)>,
+    pub run: fn(
+        &Case,
+        &BpfProgram<ActiveProfile>,
+        Option<&VerifiedProgram<ActiveProfile>>,
+    ) -> Result<Outcome, (MapDef, MapError)>,
 }
 
 /// The interpreter, on the program as it stands.

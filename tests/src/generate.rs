@@ -106,11 +106,7 @@ fn evaluate(form: Form, a: u64, b: u64, imm: i32) -> Option<u64> {
             // The corpus is written for little-endian hosts.
             let swapped = order != ByteOrder::Little;
             let fold = |acc: u64, byte: &u8| acc << 8 | u64::from(*byte);
-            Some(if swapped {
-                low.iter().fold(0, fold)
-            } else {
-                low.iter().rev().fold(0, fold)
-            })
+            Some(if swapped { low.iter().fold(0, fold) } else { low.iter().rev().fold(0, fold) })
         }
         _ => None,
     }
@@ -190,9 +186,7 @@ fn holds(cond: Cond, width: Width, a: u64, b: u64) -> bool {
     };
     let (sa, sb) = match width {
         Width::W64 => (a.cast_signed(), b.cast_signed()),
-        Width::W32 => {
-            (i64::from((a as u32).cast_signed()), i64::from((b as u32).cast_signed()))
-        }
+        Width::W32 => (i64::from((a as u32).cast_signed()), i64::from((b as u32).cast_signed())),
     };
     match cond {
         Cond::Eq => ua == ub,

@@ -86,15 +86,10 @@ pub fn mutated(seed: u64) -> Case {
         let insn = case.insns[at];
         case.insns[at] = match rng.below(5) {
             0 => insn.with_imm(rng.interesting() as i32),
-            1 => insn.with_off(rng.interesting() as i16),
+            // Small, so that most jumps stay inside the program.
+            1 => insn.with_off(rng.below(24) as i16 - 8),
             2 => insn.with_src(rng.below(12) as u8),
-            3 => BpfInsn::new(
-                insn.code(),
-                rng.below(12) as u8,
-                insn.src(),
-                insn.off(),
-                insn.imm(),
-            ),
+            3 => BpfInsn::new(insn.code(), rng.below(12) as u8, insn.src(), insn.off(), insn.imm()),
             _ => {
                 let def = &INSTRUCTION_SET[rng.below(INSTRUCTION_SET.len())];
                 operands(&mut rng, def, 0)

@@ -19,6 +19,34 @@ const PROGRAMS: u64 = 3_000;
 struct Seen {
     accepted: bool,
     faulted: bool,
+    /// Whether the result depends on addresses, so that there is nothing to
+    /// compare.
+    addresses: bool,
+}
+
+/// The interpreter's outcome with memory elsewhere than in another call: the
+/// stack by `pages` pages and some words, the heap by as many allocations.
+fn elsewhere(case: &Case, program: &BpfProgram<ActiveProfile>, pages: usize) -> Outcome {
+    let pad = std::hint::black_box([0_u8; 4096 + 48]);
+    let held = vec![0_u8; 100 * pages + usize::from(pad[0])];
+    let outcome = if pages == 0 {
+        (engine::INTERPRETER.run)(case, program, None).expect("array maps exist")
+    } else {
+        elsewhere(case, program, pages - 1)
+    };
+    drop(std::hint::black_box(held));
+    outcome
+}
+
+/// Whether outcomes are the same, addresses in faults aside.
+fn same(a: &Outcome, b: &Outcome) -> bool {
+    outcome::of(a.result) == outcome::of(b.result) && a.memory == b.memory && a.maps == b.maps
+}
+
+/// Whether a program computes with addresses in a way that its result shows.
+fn shows_addresses(case: &Case, program: &BpfProgram<ActiveProfile>) -> bool {
+    let first = elsewhere(case, program, 0);
+    (1..4).any(|pages| !same(&first, &elsewhere(case, program, pages)))
 }
 
 fn disassembly(program: &BpfProgram<ActiveProfile>) -> String {
@@ -35,6 +63,10 @@ fn check(case: &Case) -> Option<Seen> {
     // A mutation may break what `build` checks.
     let program = builder.build().ok()?;
     let verified = engine::verify(&program);
+    if shows_addresses(case, &program) {
+        let accepted = verified.is_ok();
+        return Some(Seen { accepted, faulted: false, addresses: true });
+    }
     let mut first: Option<(&str, Outcome)> = None;
     let mut faulted = false;
     for engine in engine::all() {
@@ -47,18 +79,21 @@ fn check(case: &Case) -> Option<Seen> {
         if verified.is_some() {
             let text = outcome::of(outcome.result);
             let bad = matches!(outcome.result, Err(BpfError::Fault { .. }));
-            assert!(!bad, "{} faulted on {}: {text}\n{}", case.name, engine.name, disassembly(&program));
+            assert!(
+                !bad,
+                "{} faulted on {}: {text}\n{}",
+                case.name,
+                engine.name,
+                disassembly(&program)
+            );
         }
         let Some((name, first)) = &first else {
             first = Some((engine.name, outcome));
             continue;
         };
         // Budgets end programs at the same instruction, so even then all agree.
-        let same = outcome::of(first.result) == outcome::of(outcome.result)
-            && first.memory == outcome.memory
-            && first.maps == outcome.maps;
         assert!(
-            same,
+            same(first, &outcome),
             "{}: {name} gives {}, {} gives {}\n{}",
             case.name,
             outcome::of(first.result),
@@ -67,7 +102,7 @@ fn check(case: &Case) -> Option<Seen> {
             disassembly(&program)
         );
     }
-    Some(Seen { accepted: verified.is_ok(), faulted })
+    Some(Seen { accepted: verified.is_ok(), faulted, addresses: false })
 }
 
 fn first_seed() -> u64 {
@@ -87,7 +122,7 @@ fn valid_programs_run_alike_everywhere() {
     let accepted = seen.iter().filter(|seen| seen.accepted).count();
     println!("{} programs, {accepted} accepted by the verifier", seen.len());
     assert_eq!(seen.len() as u64, count());
-    assert!(seen.iter().all(|seen| !seen.faulted));
+    assert!(seen.iter().all(|seen| !seen.faulted && !seen.addresses));
     assert!(accepted * 10 >= seen.len() * 9, "the verifier accepted only {accepted}");
 }
 
@@ -97,7 +132,11 @@ fn mutated_programs_end_alike_everywhere() {
     let seen: Vec<Seen> = seeds.filter_map(|seed| check(&random::mutated(seed))).collect();
     let accepted = seen.iter().filter(|seen| seen.accepted).count();
     let faulted = seen.iter().filter(|seen| seen.faulted).count();
-    println!("{} programs, {accepted} accepted, {faulted} faulted", seen.len());
-    // Both kinds must occur, or the test shows nothing.
-    assert!(accepted > 0 && faulted > 0);
+    let shown = seen.iter().filter(|seen| seen.addresses).count();
+    println!(
+        "{} programs, {accepted} accepted, {faulted} faulted, {shown} not compared",
+        seen.len()
+    );
+    // All kinds must occur, and most be compared, or the test shows nothing.
+    assert!(accepted > 0 && faulted > 0 && shown * 4 < seen.len());
 }
