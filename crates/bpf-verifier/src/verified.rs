@@ -37,6 +37,42 @@ pub enum InsnFact {
     Memory,
 }
 
+impl InsnFact {
+    pub(crate) const fn to_bits(self) -> u64 {
+        match self {
+            Self::Unreached => 0,
+            Self::Plain => 1,
+            Self::Stack => 2,
+            Self::Context => 3,
+            Self::Packet => 4,
+            Self::MapValue => 5,
+            Self::Reserved => 6,
+            Self::Memory => 7,
+            Self::ContextPointer(FieldKind::Scalar) => 8,
+            Self::ContextPointer(FieldKind::PacketData) => 9,
+            Self::ContextPointer(FieldKind::PacketEnd) => 10,
+            Self::ContextPointer(FieldKind::PacketMeta) => 11,
+        }
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        match bits {
+            1 => Self::Plain,
+            2 => Self::Stack,
+            3 => Self::Context,
+            4 => Self::Packet,
+            5 => Self::MapValue,
+            6 => Self::Reserved,
+            7 => Self::Memory,
+            8 => Self::ContextPointer(FieldKind::Scalar),
+            9 => Self::ContextPointer(FieldKind::PacketData),
+            10 => Self::ContextPointer(FieldKind::PacketEnd),
+            11 => Self::ContextPointer(FieldKind::PacketMeta),
+            _ => Self::Unreached,
+        }
+    }
+}
+
 /// The facts of a program, one per slot.
 pub type Facts<P> =
     <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<InsnFact, PROGRAM_CAPACITY>;
@@ -89,12 +125,10 @@ enum FactStore<P: PhysicalProfile> {
 }
 
 impl<P: PhysicalProfile> VerifiedProgram<P> {
-    #[allow(dead_code, reason = "made by the verifier")]
     pub(crate) const fn new(program: BpfProgram<P>, facts: Facts<P>, info: VerifiedInfo) -> Self {
         Self { program, facts: FactStore::Owned(facts), info }
     }
 
-    #[allow(dead_code, reason = "made by the verifier")]
     pub(crate) const fn with_static_facts(
         program: BpfProgram<P>,
         facts: &'static [InsnFact],

@@ -289,3 +289,10 @@ impl fmt::Display for Scalar<64> {
         item("var_off", &self.bits, self.bits != Tnum::UNKNOWN)
     }
 }
+
+impl Scalar<64> {
+    /// The set of these three views, which were taken from one before.
+    pub(crate) const fn from_parts(bits: Tnum, full: Range, half: Range) -> Self {
+        Self { bits, full, half }
+    }
+}

@@ -1,0 +1,216 @@
+//! Working memory: blocks of words inside one slice.
+//!
+//! Everything that a verification keeps lives here, so that its cost is what
+//! the caller gave (or allowed). Blocks are named by the index of their first
+//! word; freed ones wait in lists by size.
+
+use bpf_profile::config::VERIFIER_WORKSPACE_BYTES;
+use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
+
+type Memory = <ActiveProfile as PhysicalProfile>::Memory;
+
+/// Words of storage that belongs to the verifier itself.
+const WORDS: usize = VERIFIER_WORKSPACE_BYTES / size_of::<u64>();
+
+/// Storage where the caller gave none: grows on an elastic build, is in place
+/// on a static one.
+pub(crate) type OwnWords = <Memory as MemoryStrategy>::Vec<u64, WORDS>;
+
+/// Index of a block's first word.
+pub(crate) type At = u32;
+
+/// No block; word 0 belongs to none.
+pub(crate) const NONE: At = 0;
+
+/// There is no room for so many words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom {
+    pub words: usize,
+}
+
+/// Where the words are.
+pub(crate) enum Words<'a> {
+    Given(&'a mut [u64]),
+    Own(&'a mut OwnWords),
+}
+
+const CLASSES: usize = 88;
+
+pub(crate) struct Arena<'a> {
+    words: Words<'a>,
+    /// Words in use, the freed ones among them.
+    used: usize,
+    /// Words that storage may grow to.
+    limit: usize,
+    /// First freed block of each size; its first word names the next one.
+    free: [At; CLASSES],
+}
+
+impl<'a> Arena<'a> {
+    pub fn new(words: Words<'a>, limit_bytes: usize) -> Self {
+        let limit = match &words {
+            Words::Given(slice) => slice.len(),
+            Words::Own(_) if Memory::ELASTIC => limit_bytes / size_of::<u64>(),
+            Words::Own(_) => WORDS,
+        };
+        Self { words, used: 1, limit, free: [NONE; CLASSES] }
+    }
+
+    #[inline]
+    fn all(&self) -> &[u64] {
+        match &self.words {
+            Words::Given(slice) => slice,
+            Words::Own(vec) => vec,
+        }
+    }
+
+    #[inline]
+    fn all_mut(&mut self) -> &mut [u64] {
+        match &mut self.words {
+            Words::Given(slice) => slice,
+            Words::Own(vec) => vec,
+        }
+    }
+
+    /// Bytes in use at the most.
+    pub const fn peak_bytes(&self) -> usize {
+        self.used.saturating_mul(size_of::<u64>())
+    }
+
+    /// Bytes that storage may grow to.
+    pub const fn limit_bytes(&self) -> usize {
+        self.limit.saturating_mul(size_of::<u64>())
+    }
+
+    /// A block of at least `words` words, their content left as it is.
+    pub fn alloc(&mut self, words: usize) -> Result<At, NoRoom> {
+        let (class, size) = class_of(words).ok_or(NoRoom { words })?;
+        let head = self.free.get(class).copied().unwrap_or(NONE);
+        if head != NONE {
+            let next = low(self.word(head));
+            if let Some(slot) = self.free.get_mut(class) {
+                *slot = next;
+            }
+            return Ok(head);
+        }
+        let end = self.used.saturating_add(size);
+        if end > self.all().len() && !self.grow(end) {
+            return self.alloc_larger(class).ok_or(NoRoom { words: size });
+        }
+        let at = At::try_from(self.used).map_err(|_| NoRoom { words })?;
+        self.used = end;
+        Ok(at)
+    }
+
+    /// A freed block of some larger size; the rest of it stays unused, as the
+    /// block is given back under the smaller size.
+    fn alloc_larger(&mut self, class: usize) -> Option<At> {
+        let found = self.free.iter().skip(class).position(|head| *head != NONE)?;
+        let found = found.checked_add(class)?;
+        let at = self.free.get(found).copied()?;
+        let next = low(self.word(at));
+        *self.free.get_mut(found)? = next;
+        Some(at)
+    }
+
+    /// Makes room for `end` words in all.
+    fn grow(&mut self, end: usize) -> bool {
+        if end > self.limit {
+            return false;
+        }
+        let Words::Own(vec) = &mut self.words else { return false };
+        let target = if Memory::ELASTIC {
+            end.max(end.saturating_mul(3) / 2).max(1024).min(self.limit)
+        } else {
+            self.limit
+        };
+        let missing = target.saturating_sub(vec.len());
+        if vec.try_reserve(missing).is_err() {
+            return false;
+        }
+        for _ in 0..missing {
+            if vec.try_push(0).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Gives a block of `words` words back.
+    pub fn free(&mut self, at: At, words: usize) {
+        if let Some((class, _)) = class_of(words)
+            && at != NONE
+            && let Some(head) = self.free.get_mut(class)
+        {
+            let next = *head;
+            *head = at;
+            self.set(at, u64::from(next));
+        }
+    }
+
+    #[inline]
+    pub fn word(&self, at: At) -> u64 {
+        self.all().get(at as usize).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    pub fn set(&mut self, at: At, value: u64) {
+        if let Some(word) = self.all_mut().get_mut(at as usize) {
+            *word = value;
+        }
+    }
+
+    #[inline]
+    pub fn slice(&self, at: At, words: usize) -> &[u64] {
+        let at = at as usize;
+        self.all().get(at..at.saturating_add(words)).unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn slice_mut(&mut self, at: At, words: usize) -> &mut [u64] {
+        let at = at as usize;
+        self.all_mut().get_mut(at..at.saturating_add(words)).unwrap_or_default()
+    }
+
+    /// Moves words inside the storage; the places may overlap.
+    pub fn copy(&mut self, from: At, to: At, words: usize) {
+        let (from, to) = (from as usize, to as usize);
+        let all = self.all_mut();
+        let (end, len) = (from.saturating_add(words), all.len());
+        if end <= len && to.saturating_add(words) <= len {
+            all.copy_within(from..end, to);
+        }
+    }
+}
+
+/// The size class that holds `words` words, and its size: multiples of 4 up to
+/// 32, then four sizes per doubling.
+fn class_of(words: usize) -> Option<(usize, usize)> {
+    let last = words.max(1).wrapping_sub(1);
+    if last < 32 {
+        return Some((last / 4, (last / 4).wrapping_add(1).wrapping_mul(4)));
+    }
+    let power = last.ilog2();
+    let (base, step) = (1_usize.wrapping_shl(power), 1_usize.wrapping_shl(power.wrapping_sub(2)));
+    let part = last.wrapping_sub(base).checked_div(step)?;
+    let class = (power as usize).wrapping_sub(5).wrapping_mul(4).wrapping_add(8).wrapping_add(part);
+    let size = base.wrapping_add(step.wrapping_mul(part.wrapping_add(1)));
+    (class < CLASSES).then_some((class, size))
+}
+
+/// The low half of a word.
+#[allow(clippy::cast_possible_truncation, reason = "meant")]
+pub(crate) const fn low(word: u64) -> u32 {
+    word as u32
+}
+
+/// The high half of a word.
+#[allow(clippy::cast_possible_truncation, reason = "meant")]
+pub(crate) const fn high(word: u64) -> u32 {
+    word.wrapping_shr(32) as u32
+}
+
+/// A word of two halves.
+pub(crate) const fn pair(low: u32, high: u32) -> u64 {
+    (low as u64) | (high as u64).wrapping_shl(32)
+}

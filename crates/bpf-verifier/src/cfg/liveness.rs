@@ -1,0 +1,111 @@
+//! Which registers still matter.
+
+use bpf_bytecode::abi::helper::ArgKind;
+use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
+use bpf_bytecode::opcode::{AluOp, AtomicOp};
+use bpf_bytecode::Register;
+
+use super::{ALL_LIVE, CfgError, Code, edges};
+use crate::HelperTable;
+use crate::arena::Arena;
+
+/// Passes over a program before liveness is given up: one more than loops are
+/// nested suffices where compilers order the code.
+const PASSES: usize = 24;
+
+const R0: u16 = 1;
+/// R1 to R5.
+const ARGUMENTS: u16 = 0x3e;
+
+const fn one(register: Register) -> u16 {
+    1_u16.wrapping_shl(register.number() as u32) & ALL_LIVE
+}
+
+const fn operand(operand: Operand) -> u16 {
+    match operand {
+        Operand::Imm(_) => 0,
+        Operand::Reg(register) => one(register),
+    }
+}
+
+/// Registers that an instruction reads, and those that it writes or leaves
+/// without a value. A local call is none of its own.
+fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
+    match *insn {
+        Instruction::Alu { op: AluOp::Mov, dst, src, .. } => (operand(src), one(dst)),
+        Instruction::Alu { dst, src, .. } => (one(dst) | operand(src), one(dst)),
+        Instruction::Neg { dst, .. } | Instruction::ByteSwap { dst, .. } => (one(dst), one(dst)),
+        Instruction::MovSx { dst, src, .. } => (one(src), one(dst)),
+        Instruction::LoadImm64 { dst, .. } => (0, one(dst)),
+        Instruction::Load { dst, base, .. } | Instruction::LoadAcquire { dst, base, .. } => {
+            (one(base), one(dst))
+        }
+        Instruction::Store { base, src, .. } => (one(base) | operand(src), 0),
+        Instruction::StoreRelease { base, src, .. } => (one(base) | one(src), 0),
+        Instruction::Atomic { op: AtomicOp::Cmpxchg, base, src, .. } => {
+            (one(base) | one(src) | R0, R0)
+        }
+        Instruction::Atomic { fetch, base, src, .. } => {
+            (one(base) | one(src), if fetch { one(src) } else { 0 })
+        }
+        Instruction::LegacyPacket { index, .. } => {
+            (one(Register::R6) | index.map_or(0, one), R0 | ARGUMENTS)
+        }
+        Instruction::JumpIf { dst, src, .. } => (one(dst) | operand(src), 0),
+        Instruction::Jump { .. } | Instruction::MayGoto { .. } => (0, 0),
+        Instruction::Call(CallTarget::Helper(id)) => {
+            let count = helpers.find(id).map_or(5, |sig| {
+                sig.args.iter().take_while(|arg| !matches!(arg, ArgKind::None)).count()
+            });
+            let used = [0, 0x2, 0x6, 0xe, 0x1e].get(count).copied().unwrap_or(ARGUMENTS);
+            (used, R0 | ARGUMENTS)
+        }
+        Instruction::Call(_) => (ARGUMENTS, R0 | ARGUMENTS),
+        Instruction::Exit => (R0, 0),
+    }
+}
+
+impl Code<'_> {
+    /// Goes backwards over the program until nothing changes. Where that takes
+    /// too long, every register counts as live everywhere.
+    pub(super) fn find_liveness(
+        &self,
+        arena: &mut Arena<'_>,
+        helpers: &HelperTable<'_>,
+    ) -> Result<(), CfgError> {
+        for _ in 0..PASSES {
+            if !self.liveness_pass(arena, helpers) {
+                return Ok(());
+            }
+        }
+        for pc in 0..self.insns.len() {
+            self.set_live(arena, pc, ALL_LIVE);
+        }
+        Ok(())
+    }
+
+    /// One pass; whether anything changed.
+    fn liveness_pass(&self, arena: &mut Arena<'_>, helpers: &HelperTable<'_>) -> bool {
+        let mut changed = false;
+        for pc in (0..self.insns.len()).rev() {
+            if self.is_second(arena, pc) {
+                continue;
+            }
+            let Ok(insn) = self.insn(pc) else { continue };
+            let (first, second) = edges::successors(pc, &insn);
+            let mut out = first.map_or(0, |pc| self.live(arena, pc));
+            out |= second.map_or(0, |pc| self.live(arena, pc));
+            let (mut read, written) = effects(&insn, helpers);
+            if let Instruction::Call(CallTarget::Local(off)) = insn {
+                // The callee reads what it reads.
+                read = jump_target(pc, off).map_or(ARGUMENTS, |pc| self.live(arena, pc)) & ARGUMENTS;
+            }
+            let live = (out & !written) | read;
+            if live != self.live(arena, pc) {
+                self.set_live(arena, pc, live);
+                changed = true;
+            }
+        }
+        changed
+    }
+}

@@ -1,0 +1,375 @@
+//! The walk over all paths.
+//!
+//! Paths are walked depth first. At a branch that can go both ways, the state
+//! is put on a list for the side where the condition holds, and the walk goes
+//! on with the other; at the end of a path the last state of the list comes
+//! next. Where paths join, states are kept and compared (see
+//! [`checkpoint`](self::checkpoint)).
+
+mod alu;
+mod branch;
+mod call;
+mod checkpoint;
+mod context;
+mod helper;
+mod helper_memory;
+mod marks;
+mod memory;
+mod packet;
+pub(crate) mod path;
+mod pending;
+mod pointer;
+mod stack;
+
+use bpf_bytecode::abi::context::{self as ctx, CtxLayout};
+use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
+use bpf_bytecode::{BpfProgType, Register};
+
+use crate::arena::{Arena, At, NONE, NoRoom};
+use crate::cfg::{CfgError, Code, slot_number};
+use crate::error::{Feature, VerifyError, VerifyErrorKind};
+use crate::meter::Meter;
+use crate::observer::Observer;
+use crate::rules::{Privilege, Rules, has_maps_of};
+use crate::state::{Kind, State, StateView, Value};
+use crate::verified::InsnFact;
+
+/// Why the walk stopped early.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stop {
+    Rejected(VerifyErrorKind),
+    NoRoom(NoRoom),
+}
+
+impl From<VerifyErrorKind> for Stop {
+    fn from(kind: VerifyErrorKind) -> Self {
+        Self::Rejected(kind)
+    }
+}
+
+impl From<NoRoom> for Stop {
+    fn from(error: NoRoom) -> Self {
+        Self::NoRoom(error)
+    }
+}
+
+/// What an instruction gives.
+pub(crate) type Step<T = ()> = Result<T, Stop>;
+
+pub(crate) fn reject<T>(kind: VerifyErrorKind) -> Step<T> {
+    Err(Stop::Rejected(kind))
+}
+
+/// Where a path goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flow {
+    To(usize),
+    End,
+}
+
+/// The place on the path that is being walked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walker {
+    pub pc: usize,
+    /// The last checkpoint.
+    pub parent: At,
+    /// Cost since then.
+    pub meter: Meter,
+    /// One bit for each conditional jump since then, the last one lowest.
+    pub trail: u64,
+    pub trail_len: u32,
+    /// Branches since then that could go both ways.
+    pub forks: u32,
+}
+
+/// Figures of a verification.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    pub processed: u64,
+    pub total_states: u32,
+    pub states: u32,
+    pub peak_states: u32,
+    pub context_bytes: usize,
+    pub tail_calls: bool,
+    /// The bound of the whole program, once the walk is over.
+    pub bound: Meter,
+}
+
+/// A verification under way.
+pub(crate) struct Explorer<'a> {
+    pub code: Code<'a>,
+    pub maps: &'a [MapDef],
+    pub layout: &'static CtxLayout,
+    pub rules: Rules<'a>,
+    pub arena: Arena<'a>,
+    pub state: State,
+    pub walker: Walker,
+    pub figures: Figures,
+    /// Latest of the states that wait for their turn.
+    pending: At,
+    last_id: u32,
+}
+
+impl<'a> Explorer<'a> {
+    /// Finds the program's structure and sets out.
+    pub fn new(
+        insns: &'a [bpf_bytecode::BpfInsn],
+        prog_type: BpfProgType,
+        maps: &'a [MapDef],
+        rules: Rules<'a>,
+        mut arena: Arena<'a>,
+    ) -> Result<Self, (CfgError, Arena<'a>)> {
+        let found = Code::new(insns, prog_type, &rules.helpers, &mut arena).and_then(|code| {
+            // Recursion and the number of frames are known before any walk.
+            code.deepest_chain(&mut arena, &rules.stack)?;
+            Ok(code)
+        });
+        let code = match found {
+            Ok(code) => code,
+            Err(error) => return Err((error, arena)),
+        };
+        let frame_bytes = u32::try_from(rules.stack.frame_bytes()).unwrap_or(u32::MAX);
+        let walker = Walker {
+            pc: 0,
+            parent: NONE,
+            meter: Meter::default(),
+            trail: 0,
+            trail_len: 0,
+            forks: 0,
+        };
+        Ok(Self {
+            code,
+            maps,
+            layout: ctx::layout(prog_type),
+            rules,
+            arena,
+            state: State::new(frame_bytes),
+            walker,
+            figures: Figures::default(),
+            pending: NONE,
+            last_id: 0,
+        })
+    }
+
+    /// Walks every path.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Step {
+        self.state.set_reg(Register::R1, Value::pointer(Kind::Context, 0, 0));
+        self.add_node()?;
+        loop {
+            if self.arrive()? {
+                observer.pruned(self.walker.pc);
+                if !self.next_path()? {
+                    return Ok(());
+                }
+                continue;
+            }
+            observer.step(self.walker.pc, &self.view());
+            if self.figures.processed >= self.rules.steps {
+                return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
+            }
+            self.figures.processed = self.figures.processed.saturating_add(1);
+            let insn = self.code.insn(self.walker.pc)?;
+            self.walker.meter = self.walker.meter.then(self.cost(&insn));
+            match self.execute(&insn)? {
+                Flow::To(pc) => self.walker.pc = pc,
+                Flow::End => {
+                    self.end_path(Meter::default());
+                    if !self.next_path()? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The state as others see it.
+    pub fn view(&self) -> StateView<'_> {
+        StateView::new(&self.state, &self.arena, self.maps)
+    }
+
+    #[cfg(feature = "cloud-profile")]
+    #[allow(clippy::unused_self, reason = "the other profile's needs it")]
+    const fn cost(&self, _: &Instruction) -> Meter {
+        Meter { insns: 1 }
+    }
+
+    #[cfg(feature = "embedded-profile")]
+    fn cost(&self, insn: &Instruction) -> Meter {
+        Meter { insns: 1, time: self.rules.costs.cost(insn) }
+    }
+
+    /// One instruction on the state.
+    fn execute(&mut self, insn: &Instruction) -> Step<Flow> {
+        let pc = self.walker.pc;
+        let next = Flow::To(pc.saturating_add(insn.slots()));
+        self.note(InsnFact::Plain)?;
+        match *insn {
+            Instruction::Alu { op, width, dst, src } => self.alu(op, width, dst, src)?,
+            Instruction::Neg { width, dst } => self.negate(width, dst)?,
+            Instruction::MovSx { width, from, dst, src } => {
+                self.move_signed(width, from, dst, src)?;
+            }
+            Instruction::ByteSwap { order, size, dst } => self.byte_swap(order, size, dst)?,
+            Instruction::LoadImm64 { dst, value } => self.load_imm64(dst, value)?,
+            Instruction::Load { size, signed, dst, base, off } => {
+                self.load(size, signed, dst, base, off)?;
+            }
+            Instruction::LoadAcquire { size, dst, base, off } => {
+                self.check_atomic(base, off, size)?;
+                self.load(size, false, dst, base, off)?;
+            }
+            Instruction::Store { size, base, off, src } => {
+                let value = self.operand(src, 64)?;
+                self.store(size, base, off, value, src)?;
+            }
+            Instruction::StoreRelease { size, base, off, src } => {
+                let value = self.read(src)?;
+                self.check_atomic(base, off, size)?;
+                self.store(size, base, off, value, bpf_bytecode::instruction::Operand::Reg(src))?;
+            }
+            Instruction::Atomic { op, fetch, width, base, off, src } => {
+                self.atomic(op, fetch, width, base, off, src)?;
+            }
+            Instruction::LegacyPacket { size, index, .. } => self.legacy_packet(size, index)?,
+            Instruction::Jump { off } => return Ok(Self::jump(pc, off)),
+            Instruction::JumpIf { .. } => return self.branch(insn),
+            Instruction::MayGoto { .. } => {
+                return reject(VerifyErrorKind::Unsupported(Feature::MayGoto));
+            }
+            Instruction::Call(CallTarget::Helper(id)) => self.call_helper(id)?,
+            Instruction::Call(CallTarget::Local(off)) => return self.call_local(off),
+            Instruction::Call(CallTarget::Kfunc(_)) => {
+                return reject(VerifyErrorKind::Unsupported(Feature::KernelFunctions));
+            }
+            Instruction::Exit => return self.exit(),
+        }
+        Ok(next)
+    }
+
+    fn jump(pc: usize, off: i32) -> Flow {
+        Flow::To(jump_target(pc, off).unwrap_or(usize::MAX))
+    }
+
+    fn load_imm64(&mut self, dst: Register, value: Imm64) -> Step {
+        let map = |explorer: &Self, index: u32| {
+            let at = usize::try_from(index).ok();
+            let def = at.and_then(|at| explorer.maps.get(at)).copied();
+            match def {
+                Some(def) if has_maps_of(def.map_type) => Ok(def),
+                Some(def) => reject(VerifyErrorKind::MapUnsupported(def.map_type)),
+                None => reject(VerifyErrorKind::NotAPointer { reg: dst, found: Kind::NotInit }),
+            }
+        };
+        let value = match value {
+            Imm64::Value(number) => Value::scalar(crate::domain::Scalar::constant(number)),
+            Imm64::MapIdx(index) => {
+                map(self, index)?;
+                Value::pointer(Kind::Map, index, 0)
+            }
+            Imm64::MapIdxValue(index, off) => {
+                let def = map(self, index)?;
+                Self::direct_value(dst, index, off, &def)?
+            }
+            Imm64::MapFd(_) | Imm64::MapFdValue(..) => {
+                return reject(VerifyErrorKind::Unsupported(Feature::MapDescriptors));
+            }
+            Imm64::Var(_) => return reject(VerifyErrorKind::Unsupported(Feature::PlatformVariables)),
+            Imm64::Code(_) => return reject(VerifyErrorKind::Unsupported(Feature::FunctionPointers)),
+        };
+        self.write(dst, value)
+    }
+
+    /// The address of a byte in the only value of an array.
+    fn direct_value(dst: Register, index: u32, off: u32, def: &MapDef) -> Step<Value> {
+        use bpf_bytecode::abi::map::MapType;
+        if def.map_type != MapType::Array || def.max_entries != 1 {
+            let kind = VerifyErrorKind::NoDirectValue(def.map_type, def.max_entries);
+            return reject(kind);
+        }
+        let signed = i32::try_from(off).unwrap_or(i32::MAX);
+        if off >= def.value_size || signed >= pointer::MAX_OFFSET {
+            return reject(VerifyErrorKind::OutOfBounds {
+                reg: dst,
+                region: Kind::MapValue,
+                min: off.into(),
+                max: off.into(),
+                size: 1,
+                limit: def.value_size,
+            });
+        }
+        Ok(Value { off: signed, ..Value::pointer(Kind::MapValue, index, 0) })
+    }
+
+    /// The value of a register, which must have one.
+    pub(crate) fn read(&self, register: Register) -> Step<Value> {
+        let value = self.state.reg(register);
+        if !value.is_init() {
+            return reject(VerifyErrorKind::UninitRegister(register));
+        }
+        Ok(value)
+    }
+
+    /// Sets a register, which must not be R10.
+    pub(crate) fn write(&mut self, register: Register, value: Value) -> Step {
+        if register == Register::R10 {
+            return reject(VerifyErrorKind::FramePointerWrite);
+        }
+        self.state.set_reg(register, value);
+        Ok(())
+    }
+
+    /// An identity that no value has.
+    pub(crate) fn fresh_id(&mut self) -> u32 {
+        self.last_id = self.last_id.saturating_add(1);
+        self.last_id
+    }
+
+    /// Notes what the instruction accesses. The context and other memory
+    /// exclude each other.
+    pub(crate) fn note(&mut self, fact: InsnFact) -> Step {
+        let pc = self.walker.pc;
+        let before = self.code.fact(&self.arena, pc);
+        if before == fact {
+            return Ok(());
+        }
+        let context =
+            |fact| matches!(fact, InsnFact::Context | InsnFact::ContextPointer(_));
+        let merged = match (before, fact) {
+            (InsnFact::Unreached | InsnFact::Plain, _) => fact,
+            (_, InsnFact::Unreached | InsnFact::Plain) => before,
+            _ if context(before) || context(fact) => {
+                return reject(VerifyErrorKind::MixedPointers);
+            }
+            _ => InsnFact::Memory,
+        };
+        self.code.set_fact(&mut self.arena, pc, merged);
+        Ok(())
+    }
+
+    /// Whether addresses must stay inside of the program.
+    pub(crate) fn guards_addresses(&self) -> bool {
+        self.rules.privilege == Privilege::Unprivileged
+    }
+
+    /// What stopped the walk, as an error for the caller.
+    pub fn error(&self, stop: Stop) -> VerifyError {
+        let kind = match stop {
+            Stop::Rejected(kind) => kind,
+            Stop::NoRoom(NoRoom { words }) => self.exhausted(words),
+        };
+        VerifyError::new(kind, slot_number(self.walker.pc))
+    }
+
+    /// The working memory did not suffice for `words` more words: projects what
+    /// would from how much of the program was walked with what there is.
+    fn exhausted(&self, words: usize) -> VerifyErrorKind {
+        let available = self.arena.limit_bytes() as u64;
+        let more = (words as u64).saturating_mul(8);
+        let all = self.code.insns.len() as u64;
+        let walked = (self.code.walked(&self.arena) as u64).max(1);
+        let projected = available.saturating_mul(all).checked_div(walked).unwrap_or(available);
+        let least = available.saturating_add(more).saturating_add(available / 4);
+        VerifyErrorKind::WorkspaceExhausted { needed_about: projected.max(least), available }
+    }
+}

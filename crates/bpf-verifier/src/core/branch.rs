@@ -1,0 +1,181 @@
+//! Conditional jumps.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::{Instruction, Operand, jump_target};
+use bpf_bytecode::opcode::{Cond, Width};
+
+use super::{Explorer, Flow, Step, reject};
+use crate::domain::{Outcome, Scalar, compare};
+use crate::error::{Sink, VerifyErrorKind};
+use crate::state::{Kind, Value};
+
+/// A conditional jump with its operands.
+#[derive(Clone, Copy)]
+struct Test {
+    cond: Cond,
+    width: Width,
+    dst: Register,
+    src: Operand,
+    a: Value,
+    b: Value,
+}
+
+/// What kind of comparison it is.
+enum Sort {
+    Numbers(Outcome),
+    /// Of an address, which may be null, with null.
+    NullCheck { holds_if_null: bool },
+    /// Of an address that is not null with null.
+    NotNull { holds_if_null: bool },
+    /// Anything else: either side, and nothing is learned but packet bounds.
+    Addresses,
+}
+
+impl Explorer<'_> {
+    /// Walks on behind a conditional jump; keeps the state where both sides are
+    /// possible.
+    pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
+        let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
+        let sort = sort(&test);
+        let (holds, fails) = match &sort {
+            Sort::Numbers(Outcome { holds: None, fails: None }) => (true, true),
+            Sort::Numbers(outcome) => (outcome.holds.is_some(), outcome.fails.is_some()),
+            Sort::NotNull { holds_if_null } => (!holds_if_null, *holds_if_null),
+            Sort::NullCheck { .. } | Sort::Addresses => (true, true),
+        };
+        if matches!(sort, Sort::Addresses) {
+            self.check_comparison(&test)?;
+        }
+        if holds && fails {
+            self.fork()?;
+        } else {
+            self.mark_precise(test.a.deps | test.b.deps);
+        }
+        if matches!(sort, Sort::NullCheck { .. } | Sort::NotNull { .. }) {
+            // That the other operand is null was decided on its number.
+            let number = if test.a.is_scalar() { test.a } else { test.b };
+            self.mark_precise(number.deps);
+        }
+        Ok(Flow::To(self.take_side(insn, !fails)?))
+    }
+
+    /// Learns what one side of a conditional jump says, and gives the slot that
+    /// it leads to.
+    pub(super) fn take_side(&mut self, insn: &Instruction, taken: bool) -> Step<usize> {
+        let pc = self.walker.pc;
+        self.walker.trail = self.walker.trail.wrapping_shl(1) | u64::from(taken);
+        self.walker.trail_len = self.walker.trail_len.saturating_add(1);
+        if let Some(test) = self.test(insn)? {
+            match sort(&test) {
+                Sort::Numbers(outcome) => {
+                    let side = if taken { outcome.holds } else { outcome.fails };
+                    if let Some((a, b)) = side {
+                        self.learn_numbers(&test, a, b)?;
+                    }
+                }
+                Sort::NullCheck { holds_if_null } => {
+                    let pointer = if test.a.kind.is_pointer() { test.a } else { test.b };
+                    self.learn_null(pointer, taken == holds_if_null)?;
+                }
+                Sort::NotNull { .. } => {}
+                Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
+            }
+        }
+        let target = if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
+        Ok(target.unwrap_or(pc.saturating_add(1)))
+    }
+
+    fn test(&self, insn: &Instruction) -> Step<Option<Test>> {
+        let Instruction::JumpIf { cond, width, dst, src, .. } = *insn else { return Ok(None) };
+        let a = self.read(dst)?;
+        let b = self.operand(src, width.bits())?;
+        Ok(Some(Test { cond, width, dst, src, a, b }))
+    }
+
+    fn check_comparison(&self, test: &Test) -> Step {
+        let packet = test.a.kind.is_packet() && test.b.kind.is_packet();
+        if !self.guards_addresses() || packet {
+            return Ok(());
+        }
+        let reg = match test.src {
+            Operand::Reg(src) if !test.a.kind.is_pointer() => src,
+            _ => test.dst,
+        };
+        reject(VerifyErrorKind::PointerLeak { reg, into: Sink::Comparison })
+    }
+
+    /// Both operands are numbers, and now known to be these.
+    fn learn_numbers(&mut self, test: &Test, a: Scalar, b: Scalar) -> Step {
+        let deps = test.a.deps | test.b.deps;
+        self.learn_number(test.dst, test.a, a, deps);
+        match test.src {
+            Operand::Reg(src) if src != test.dst => self.learn_number(src, test.b, b, deps),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A register's number is now known to be `number`, and so are its copies.
+    fn learn_number(&mut self, register: Register, before: Value, number: Scalar, deps: u64) {
+        if before.number == number {
+            return;
+        }
+        let value = Value { number, deps, ..before };
+        self.state.set_reg(register, value);
+        if before.id != 0 {
+            self.state.for_each(&mut self.arena, |copy| {
+                let linked = copy.is_scalar() && copy.id == before.id;
+                if linked {
+                    copy.number = number;
+                    copy.deps |= deps;
+                }
+                linked
+            });
+        }
+    }
+
+    /// An address that may be null is now known to be, or not to be.
+    fn learn_null(&mut self, pointer: Value, null: bool) -> Step {
+        let (kind, id) = (pointer.kind, pointer.id);
+        self.state.for_each(&mut self.arena, |value| {
+            let same = value.kind == kind && value.id == id;
+            if same && null {
+                *value = Value::scalar(Scalar::constant(0));
+            } else if same && kind == Kind::MapValueOrNull {
+                (value.kind, value.id) = (Kind::MapValue, 0);
+            } else if same {
+                value.kind = Kind::Reserved;
+            }
+            same
+        });
+        if null && kind == Kind::ReservedOrNull {
+            self.state.release(&mut self.arena, id)?;
+        }
+        Ok(())
+    }
+}
+
+fn sort(test: &Test) -> Sort {
+    let (a, b) = (&test.a, &test.b);
+    if a.is_scalar() && b.is_scalar() {
+        return Sort::Numbers(compare(test.cond, test.width, a.number, b.number));
+    }
+    let pointer = match (a.as_constant(), b.as_constant()) {
+        (Some(0), _) => b,
+        (_, Some(0)) => a,
+        _ => return Sort::Addresses,
+    };
+    let holds_if_null = match (test.cond, test.width) {
+        (Cond::Eq, Width::W64) => true,
+        (Cond::Ne, Width::W64) => false,
+        _ => return Sort::Addresses,
+    };
+    let never_null = matches!(pointer.kind, Kind::Stack | Kind::MapValue | Kind::Reserved);
+    if pointer.kind.is_nullable() {
+        Sort::NullCheck { holds_if_null }
+    } else if never_null && pointer.is_unmodified() {
+        Sort::NotNull { holds_if_null }
+    } else {
+        Sort::Addresses
+    }
+}

@@ -1,0 +1,73 @@
+//! Calls of functions of the program, and ends.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::jump_target;
+
+use super::{Explorer, Flow, Step, reject};
+use crate::cfg::slot_number;
+use crate::error::{Sink, VerifyErrorKind};
+use crate::state::{Kind, ReturnTo, Value};
+
+impl Explorer<'_> {
+    /// Enters a function: with the arguments, a frame of its own, and nothing
+    /// in R6 to R9.
+    pub(super) fn call_local(&mut self, off: i32) -> Step<Flow> {
+        let pc = self.walker.pc;
+        let target = jump_target(pc, off).unwrap_or(usize::MAX);
+        let back = pc.saturating_add(1);
+        let frames = self.state.frame.saturating_add(2);
+        let limit = u32::try_from(self.rules.stack.frames()).unwrap_or(u32::MAX);
+        if frames > limit {
+            return reject(VerifyErrorKind::CallDepth { frames, limit });
+        }
+        let function = self.code.function_of(&self.arena, target);
+        let to = ReturnTo { pc: slot_number(back), function };
+        let live = self.code.live(&self.arena, back);
+        self.state.push_frame(&mut self.arena, to, live)?;
+        Ok(Flow::To(target))
+    }
+
+    /// Returns to the caller, or ends the program.
+    pub(super) fn exit(&mut self) -> Step<Flow> {
+        let result = self.state.reg(Register::R0);
+        if let Some(to) = self.state.return_to(&self.arena) {
+            if result.kind == Kind::Stack && result.index == self.state.frame {
+                return reject(VerifyErrorKind::ReturnsStackPointer);
+            }
+            self.state.pop_frame(&mut self.arena)?;
+            return Ok(Flow::To(to.pc as usize));
+        }
+        if let Some(pc) = self.state.first_reference(&self.arena) {
+            return reject(VerifyErrorKind::UnreleasedReference { pc });
+        }
+        self.read(Register::R0)?;
+        self.check_result(&result)?;
+        if self.guards_addresses() && result.kind.is_pointer() {
+            let (reg, into) = (Register::R0, Sink::Result);
+            return reject(VerifyErrorKind::PointerLeak { reg, into });
+        }
+        Ok(Flow::End)
+    }
+
+    /// Programs of some types may return certain numbers only.
+    fn check_result(&mut self, result: &Value) -> Step {
+        let Some((min, max)) = self.layout.returns else { return Ok(()) };
+        if !result.is_scalar() {
+            let (reg, found) = (Register::R0, result.kind);
+            return reject(VerifyErrorKind::NotANumber { reg, found });
+        }
+        self.mark_precise(result.deps);
+        let half = result.number.half();
+        if half.smin < min.into() || half.smax > max.into() {
+            let bound = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
+            let (smin, smax) = (bound(half.smin), bound(half.smax));
+            return reject(VerifyErrorKind::ReturnValue { smin, smax, min, max });
+        }
+        Ok(())
+    }
+
+    /// The function to which a frame belongs.
+    pub(super) fn function_of_frame(&self, frame: u32) -> u32 {
+        self.state.return_of(&self.arena, frame).map_or(0, |to| to.function)
+    }
+}

@@ -1,0 +1,217 @@
+//! Calls of helpers.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind, id};
+use bpf_bytecode::abi::map::MapDef;
+
+use super::{Explorer, Step, reject};
+use crate::cfg::slot_number;
+use crate::domain::Scalar;
+use crate::error::{Feature, Sink, VerifyErrorKind};
+use crate::state::{Kind, Value};
+
+/// Sizes of reservations at the most, in bytes.
+const MAX_ALLOC: u64 = 1 << 29;
+
+/// What the arguments of a call have shown so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Arguments {
+    /// The map in an argument, by index.
+    pub map: Option<(u32, MapDef)>,
+    /// Bytes to be reserved.
+    alloc: u32,
+    /// Reserved memory to be released.
+    release: Option<u32>,
+}
+
+impl Explorer<'_> {
+    pub(super) fn call_helper(&mut self, helper: u32) -> Step {
+        let Some(sig) = self.rules.helpers.find(helper) else {
+            return reject(VerifyErrorKind::UnknownHelper(helper));
+        };
+        let prog_type = self.code.prog_type;
+        if !sig.allows(prog_type) {
+            return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
+        }
+        self.check_place(sig)?;
+        let mut args = Arguments::default();
+        for (arg, kind) in (1_u8..).zip(sig.args) {
+            if kind == ArgKind::None {
+                break;
+            }
+            self.check_argument(sig, arg, kind, &mut args)?;
+        }
+        if helper == id::TAIL_CALL {
+            self.check_tail_call()?;
+        }
+        if let Some(id) = args.release {
+            self.release(id)?;
+        }
+        if sig.moves_packet {
+            self.invalidate_packet();
+        }
+        self.clear_arguments();
+        let result = self.result(sig, &args)?;
+        self.write(Register::R0, result)
+    }
+
+    #[cfg(feature = "cloud-profile")]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the other profile's asks")]
+    const fn check_place(&self, _: &HelperSig) -> Step {
+        Ok(())
+    }
+
+    /// Nothing allocates, and in interrupts only what is safe there is called.
+    #[cfg(feature = "embedded-profile")]
+    fn check_place(&self, sig: &HelperSig) -> Step {
+        if sig.allocates {
+            return reject(VerifyErrorKind::DynamicAllocation(sig.id));
+        }
+        if self.rules.place == crate::rules::Place::Interrupt && !sig.interrupt_safe {
+            return reject(VerifyErrorKind::InterruptUnsafe(sig.id));
+        }
+        Ok(())
+    }
+
+    fn check_argument(
+        &mut self,
+        sig: &HelperSig,
+        arg: u8,
+        kind: ArgKind,
+        args: &mut Arguments,
+    ) -> Step {
+        let Some(reg) = Register::new(arg) else { return Ok(()) };
+        if kind == ArgKind::Unchecked {
+            return self.guard_unchecked(sig, reg);
+        }
+        let value = self.read(reg)?;
+        let found = value.kind;
+        let wrong =
+            VerifyErrorKind::HelperArgument { helper: sig.id, arg, expected: kind, found };
+        match kind {
+            ArgKind::None | ArgKind::Unchecked => Ok(()),
+            ArgKind::Anything => {
+                if found.is_pointer() && self.guards_addresses() {
+                    let into = Sink::Helper(sig.id);
+                    return reject(VerifyErrorKind::PointerLeak { reg, into });
+                }
+                Ok(())
+            }
+            ArgKind::Context => {
+                if found != Kind::Context {
+                    return reject(wrong);
+                }
+                if !value.is_unmodified() {
+                    let off = value.min_offset();
+                    return reject(VerifyErrorKind::ModifiedContext { reg, off });
+                }
+                Ok(())
+            }
+            ArgKind::Map => {
+                let def = self.map_def(value.index).copied();
+                let (Kind::Map, Some(def)) = (found, def) else { return reject(wrong) };
+                let map_type = def.map_type;
+                if !sig.map_types.is_empty() && !sig.map_types.contains(&map_type) {
+                    return reject(VerifyErrorKind::HelperMap { helper: sig.id, map_type });
+                }
+                args.map = Some((value.index, def));
+                Ok(())
+            }
+            ArgKind::MapKey | ArgKind::MapValue => {
+                let Some((_, def)) = args.map else { return reject(wrong) };
+                let key = kind == ArgKind::MapKey;
+                let size = if key { def.key_size } else { def.value_size };
+                self.helper_memory(sig, arg, kind, size, true)
+            }
+            // Checked with their size, which comes next.
+            ArgKind::MemRead | ArgKind::MemWrite | ArgKind::MemReadOrNull => Ok(()),
+            ArgKind::Size | ArgKind::SizeOrZero => self.sized_memory(sig, arg, kind),
+            ArgKind::AllocSize => {
+                let Some(size) = value.as_constant() else {
+                    return reject(VerifyErrorKind::NotConstant { arg });
+                };
+                self.mark_precise(value.deps);
+                if size >= MAX_ALLOC {
+                    return reject(VerifyErrorKind::UnboundedSize { arg });
+                }
+                args.alloc = u32::try_from(size).unwrap_or(0);
+                Ok(())
+            }
+            ArgKind::AllocMem => {
+                if found != Kind::Reserved || !value.is_unmodified() {
+                    return reject(wrong);
+                }
+                args.release = Some(value.id);
+                Ok(())
+            }
+        }
+    }
+
+    /// What the helper may print is no address, where addresses are guarded.
+    fn guard_unchecked(&self, sig: &HelperSig, reg: Register) -> Step {
+        if self.guards_addresses() && self.state.reg(reg).kind.is_pointer() {
+            let into = Sink::Helper(sig.id);
+            return reject(VerifyErrorKind::PointerLeak { reg, into });
+        }
+        Ok(())
+    }
+
+    /// Another program takes over, or nothing happens.
+    fn check_tail_call(&mut self) -> Step {
+        if let Some(pc) = self.state.first_reference(&self.arena) {
+            return reject(VerifyErrorKind::ReferenceAtTailCall { pc });
+        }
+        if self.state.frame != 0 {
+            return reject(VerifyErrorKind::Unsupported(Feature::TailCallFromFunction));
+        }
+        self.figures.tail_calls = true;
+        Ok(())
+    }
+
+    /// Reserved memory is given back: no pointer into it is one any longer.
+    fn release(&mut self, id: u32) -> Step {
+        let guarded = self.guards_addresses();
+        let stale = |value: &Value| {
+            matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull) && value.id == id
+        };
+        for value in self.state.regs_mut() {
+            if stale(value) {
+                *value = if guarded { Value::NOT_INIT } else { Value::UNKNOWN };
+            }
+        }
+        self.state.for_each(&mut self.arena, |value| {
+            let stale = stale(value);
+            if stale {
+                *value = Value::UNKNOWN;
+            }
+            stale
+        });
+        self.state.release(&mut self.arena, id)?;
+        Ok(())
+    }
+
+    fn result(&mut self, sig: &HelperSig, args: &Arguments) -> Step<Value> {
+        Ok(match sig.ret {
+            RetKind::Integer => Value::scalar(Scalar::UNKNOWN),
+            RetKind::Void => Value::NOT_INIT,
+            RetKind::MapValueOrNull => {
+                let Some((index, _)) = args.map else {
+                    return reject(VerifyErrorKind::HelperArgument {
+                        helper: sig.id,
+                        arg: 1,
+                        expected: ArgKind::Map,
+                        found: Kind::NotInit,
+                    });
+                };
+                Value::pointer(Kind::MapValueOrNull, index, self.fresh_id())
+            }
+            RetKind::AllocMemOrNull => {
+                let id = self.fresh_id();
+                let pc = slot_number(self.walker.pc);
+                self.state.acquire(&mut self.arena, id, pc)?;
+                let memory = Value::pointer(Kind::ReservedOrNull, 0, id);
+                Value { range: args.alloc, ..memory }
+            }
+        })
+    }
+}

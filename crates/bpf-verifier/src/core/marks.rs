@@ -1,0 +1,77 @@
+//! What a proof rests on.
+//!
+//! Every number carries one bit for each entry of the last checkpoint from
+//! which what is known of it was derived. Where a decision is taken on a number
+//! (a jump goes one way only, an address is computed, a size is passed), these
+//! entries are marked as *precise* in the checkpoint, and what they were derived
+//! from in the checkpoint before, and so on. When states are compared later, a
+//! number that is not marked may differ: nothing was decided on it.
+//!
+//! In the same way, stack bytes that are read are marked as *read*.
+
+use super::Explorer;
+use super::checkpoint::Node;
+use crate::arena::NONE;
+use crate::state::snapshot::Snapshot;
+
+/// Which marks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Precise,
+    Read,
+}
+
+impl Explorer<'_> {
+    /// A decision is taken on what `deps` stands for.
+    pub(super) fn mark_precise(&mut self, deps: u64) {
+        self.mark(Mark::Precise, deps);
+    }
+
+    /// The bytes that `live` stands for are read.
+    pub(super) fn mark_read(&mut self, live: u64) {
+        self.mark(Mark::Read, live);
+    }
+
+    fn mark(&mut self, mark: Mark, bits: u64) {
+        let (mut node, mut bits) = (Node(self.walker.parent), bits);
+        while bits != 0 && node.0 != NONE {
+            let marked = match mark {
+                Mark::Precise => node.precise(&self.arena),
+                Mark::Read => node.read(&self.arena),
+            };
+            let new = bits & !marked;
+            if new == 0 {
+                return;
+            }
+            match mark {
+                Mark::Precise => node.set_precise(&mut self.arena, marked | new),
+                Mark::Read => node.set_read(&mut self.arena, marked | new),
+            }
+            bits = self.origin(node.snapshot(), mark, new);
+            node = Node(node.parent(&self.arena));
+        }
+    }
+
+    /// What the entries that `bits` stands for were derived from.
+    fn origin(&self, snapshot: Snapshot, mark: Mark, bits: u64) -> u64 {
+        let arena = &self.arena;
+        let of = |index| match mark {
+            Mark::Precise => snapshot.deps(arena, index),
+            Mark::Read => snapshot.live(arena, index),
+        };
+        let entries = snapshot.regs(arena).saturating_add(snapshot.cells(arena));
+        let mut rest = bits & !(1 << 63);
+        let mut origin = 0;
+        while rest != 0 {
+            let index = rest.trailing_zeros();
+            if index < entries {
+                origin |= of(index);
+            }
+            rest &= rest.wrapping_sub(1);
+        }
+        if bits >> 63 == 1 {
+            origin = (63..entries).fold(origin, |origin, index| origin | of(index));
+        }
+        origin
+    }
+}

@@ -1,0 +1,279 @@
+//! Access to memory.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AtomicOp, Size, Width};
+
+use super::{Explorer, Step, reject};
+use crate::domain::{Scalar, Tnum, sign_extend};
+use crate::error::{Access, Sink, VerifyErrorKind};
+use crate::state::{Kind, Value};
+use crate::verified::InsnFact;
+
+/// Bytes that an instruction or a helper accesses, relative to a register.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub reg: Register,
+    pub base: Value,
+    /// Added to the register, in bytes.
+    pub off: i16,
+    pub size: u32,
+    pub access: Access,
+}
+
+impl Span {
+    /// Least offset from the start of the object.
+    pub fn min(&self) -> i64 {
+        self.base.min_offset().saturating_add(self.off.into())
+    }
+
+    /// Greatest offset of the first byte.
+    pub fn max(&self) -> i64 {
+        self.base.max_offset().saturating_add(self.off.into())
+    }
+
+    /// Whether the address is a multiple of `align`, a power of two, if its
+    /// object's is.
+    fn is_aligned(&self, align: u32) -> bool {
+        let fixed = i64::from(self.base.off).saturating_add(self.off.into()).cast_unsigned();
+        let off = self.base.number.bits().add(Tnum::constant(fixed));
+        off.max() & u64::from(align.saturating_sub(1)) == 0
+    }
+}
+
+impl Explorer<'_> {
+    pub(super) fn load(
+        &mut self,
+        size: Size,
+        signed: bool,
+        dst: Register,
+        base: Register,
+        off: i16,
+    ) -> Step {
+        let span = self.span(base, off, size, Access::Read)?;
+        let loaded = match span.base.kind {
+            Kind::Stack => self.load_stack(&span)?,
+            Kind::Context => self.load_context(&span, signed)?,
+            _ => {
+                self.check_region(&span)?;
+                Value::scalar(Scalar::of_bits(size.bits()))
+            }
+        };
+        let value = if signed && loaded.is_scalar() {
+            let number = sign_extend(Width::W64, size.bits(), loaded.number);
+            Value { deps: loaded.deps, ..Value::scalar(number) }
+        } else {
+            loaded
+        };
+        self.write(dst, value)
+    }
+
+    pub(super) fn store(
+        &mut self,
+        size: Size,
+        base: Register,
+        off: i16,
+        value: Value,
+        src: Operand,
+    ) -> Step {
+        let span = self.span(base, off, size, Access::Write)?;
+        if span.base.kind == Kind::Stack {
+            return self.store_stack(&span, value, src);
+        }
+        if let Operand::Reg(reg) = src
+            && value.kind.is_pointer()
+            && self.guards_addresses()
+        {
+            let into = Sink::Memory(span.base.kind);
+            return reject(VerifyErrorKind::PointerLeak { reg, into });
+        }
+        if span.base.kind == Kind::Context {
+            self.store_context(&span)
+        } else {
+            self.check_region(&span)
+        }
+    }
+
+    /// Refuses an atomic access to what allows none, and a misaligned one.
+    pub(super) fn check_atomic(&self, base: Register, off: i16, size: Size) -> Step {
+        let span = self.span(base, off, size, Access::Read)?;
+        let region = span.base.kind;
+        if matches!(region, Kind::Context | Kind::Packet | Kind::PacketMeta) {
+            return reject(VerifyErrorKind::AtomicRegion { reg: base, region });
+        }
+        if !span.is_aligned(span.size) {
+            return reject(VerifyErrorKind::Misaligned {
+                reg: base,
+                region,
+                off: span.min(),
+                size: span.size,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn atomic(
+        &mut self,
+        op: AtomicOp,
+        fetch: bool,
+        width: Width,
+        base: Register,
+        off: i16,
+        src: Register,
+    ) -> Step {
+        let size = if width == Width::W64 { Size::Dw } else { Size::W };
+        let value = self.read(src)?;
+        if op == AtomicOp::Cmpxchg {
+            let old = self.read(Register::R0)?;
+            self.check_atomic_value(Register::R0, old, base)?;
+        }
+        self.check_atomic_value(src, value, base)?;
+        self.check_atomic(base, off, size)?;
+        let span = self.span(base, off, size, Access::Write)?;
+        if span.base.kind == Kind::Stack {
+            self.atomic_stack(&span)?;
+        } else {
+            self.check_region(&Span { access: Access::Read, ..span })?;
+            self.check_region(&span)?;
+        }
+        let old = Value::scalar(Scalar::of_bits(size.bits()));
+        match op {
+            AtomicOp::Cmpxchg => self.write(Register::R0, old),
+            _ if fetch => self.write(src, old),
+            _ => Ok(()),
+        }
+    }
+
+    /// An address that takes part in an atomic operation becomes a number in
+    /// memory.
+    fn check_atomic_value(&self, reg: Register, value: Value, base: Register) -> Step {
+        if value.kind.is_pointer() && self.guards_addresses() {
+            let into = Sink::Memory(self.state.reg(base).kind);
+            return reject(VerifyErrorKind::PointerLeak { reg, into });
+        }
+        Ok(())
+    }
+
+    /// The bytes that an instruction accesses, if the register may be used as
+    /// an address at all.
+    pub(super) fn span(
+        &self,
+        reg: Register,
+        off: i16,
+        size: Size,
+        access: Access,
+    ) -> Step<Span> {
+        let base = self.read(reg)?;
+        let found = base.kind;
+        match found {
+            Kind::Context
+            | Kind::Stack
+            | Kind::MapValue
+            | Kind::Packet
+            | Kind::PacketMeta
+            | Kind::Reserved => Ok(Span { reg, base, off, size: size.bits() / 8, access }),
+            Kind::MapValueOrNull | Kind::ReservedOrNull => {
+                reject(VerifyErrorKind::MaybeNull { reg, found })
+            }
+            _ => reject(VerifyErrorKind::NotAPointer { reg, found }),
+        }
+    }
+
+    /// Proves that an access to memory other than stack and context stays
+    /// inside, and notes its kind.
+    pub(super) fn check_region(&mut self, span: &Span) -> Step {
+        self.check_bytes(span)?;
+        self.note(match span.base.kind {
+            Kind::MapValue => InsnFact::MapValue,
+            Kind::Reserved => InsnFact::Reserved,
+            _ => InsnFact::Packet,
+        })
+    }
+
+    /// Proves that bytes of a map's value, of the packet or of reserved memory
+    /// may be accessed.
+    pub(super) fn check_bytes(&self, span: &Span) -> Step {
+        let base = &span.base;
+        match base.kind {
+            Kind::MapValue => {
+                let def = self.map_def(base.index);
+                let allowed = match span.access {
+                    Access::Read => def.is_some_and(MapDef::is_readable),
+                    Access::Write => def.is_some_and(MapDef::is_writable),
+                };
+                if !allowed {
+                    return Self::forbidden(span);
+                }
+                Self::check_bounds(span, def.map_or(0, |def| def.value_size))
+            }
+            Kind::Reserved => Self::check_bounds(span, base.range),
+            _ => {
+                if span.access == Access::Write
+                    && !(self.layout.packet_writable && base.kind.is_packet())
+                {
+                    return Self::forbidden(span);
+                }
+                Self::check_packet(span)
+            }
+        }
+    }
+
+    fn forbidden(span: &Span) -> Step {
+        let (reg, region, access) = (span.reg, span.base.kind, span.access);
+        reject(VerifyErrorKind::Forbidden { reg, region, access })
+    }
+
+    /// The whole access within `limit` bytes.
+    fn check_bounds(span: &Span, limit: u32) -> Step {
+        let (min, max) = (span.min(), span.max());
+        let end = max.saturating_add(span.size.into());
+        if min < 0 || end > i64::from(limit) {
+            return reject(VerifyErrorKind::OutOfBounds {
+                reg: span.reg,
+                region: span.base.kind,
+                min,
+                max,
+                size: span.size,
+                limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// The whole access within what comparisons proved to be in the packet. The
+    /// proof counts from the pointer's unknown part, which must not lie before
+    /// the packet.
+    fn check_packet(span: &Span) -> Step {
+        let base = &span.base;
+        let off = i64::from(base.off).saturating_add(span.off.into());
+        let end = off.saturating_add(span.size.into());
+        if base.number.smin() < 0 || off < 0 || end > i64::from(base.range) {
+            return reject(VerifyErrorKind::PacketBounds {
+                reg: span.reg,
+                off: off.saturating_add(base.number.smin().min(0)),
+                size: span.size,
+                range: base.range,
+            });
+        }
+        Ok(())
+    }
+
+    /// The definition that a map's or value's pointer names.
+    pub(super) fn map_def(&self, index: u32) -> Option<&MapDef> {
+        self.maps.get(usize::try_from(index).ok()?)
+    }
+
+    /// Refuses an access at a place that is no multiple of its size.
+    pub(super) fn check_alignment(span: &Span) -> Step {
+        if span.is_aligned(span.size) {
+            return Ok(());
+        }
+        reject(VerifyErrorKind::Misaligned {
+            reg: span.reg,
+            region: span.base.kind,
+            off: span.min(),
+            size: span.size,
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Where a packet ends.
+
+use bpf_bytecode::opcode::{Cond, Width};
+
+use super::Explorer;
+use crate::state::{Kind, Value};
+
+/// Offsets of packet pointers for which a comparison proves something: sums
+/// with larger ones might wrap.
+const MAX_PACKET_OFFSET: u64 = 0xffff;
+
+/// How a packet pointer was found to lie to the packet's end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// At or before it.
+    UpTo,
+    /// Before it.
+    Before,
+}
+
+/// What one side of `pointer cond end` says; with `swapped`, of `end cond
+/// pointer`.
+fn order(cond: Cond, taken: bool, swapped: bool) -> Option<Order> {
+    use Order::{Before, UpTo};
+    match (cond, taken, swapped) {
+        (Cond::Le | Cond::Eq, true, false) | (Cond::Gt | Cond::Ne, false, false) => Some(UpTo),
+        (Cond::Lt, true, false) | (Cond::Ge, false, false) => Some(Before),
+        (Cond::Ge | Cond::Eq, true, true) | (Cond::Lt | Cond::Ne, false, true) => Some(UpTo),
+        (Cond::Gt, true, true) | (Cond::Le, false, true) => Some(Before),
+        _ => None,
+    }
+}
+
+/// Whether `end` is the end of what `pointer` points into: of the packet, or of
+/// the metadata, which the packet follows.
+fn is_end_of(pointer: &Value, end: &Value) -> bool {
+    match pointer.kind {
+        Kind::Packet => end.kind == Kind::PacketEnd,
+        Kind::PacketMeta => end.kind == Kind::Packet && end.is_unmodified() && end.id == 0,
+        _ => false,
+    }
+}
+
+impl Explorer<'_> {
+    /// Learns from a comparison of addresses how many bytes of the packet lie
+    /// behind one of them.
+    pub(super) fn learn_packet(
+        &mut self,
+        cond: Cond,
+        width: Width,
+        taken: bool,
+        a: Value,
+        b: Value,
+    ) {
+        if width == Width::W32 {
+            return;
+        }
+        let (pointer, found) = if is_end_of(&a, &b) {
+            (a, order(cond, taken, false))
+        } else if is_end_of(&b, &a) {
+            (b, order(cond, taken, true))
+        } else {
+            return;
+        };
+        let Some(found) = found else { return };
+        let Ok(off) = u32::try_from(pointer.off) else { return };
+        let greatest = pointer.number.umax().saturating_add(off.into());
+        if pointer.number.smin() < 0 || greatest > MAX_PACKET_OFFSET {
+            return;
+        }
+        let range = off.saturating_add((found == Order::Before).into());
+        if range == 0 {
+            return;
+        }
+        self.state.for_each(&mut self.arena, |value| {
+            let better =
+                value.kind == pointer.kind && value.id == pointer.id && value.range < range;
+            if better {
+                value.range = range;
+            }
+            better
+        });
+    }
+
+    /// The packet moved: what pointed into it does so no more.
+    pub(super) fn invalidate_packet(&mut self) {
+        let guarded = self.guards_addresses();
+        for value in self.state.regs_mut() {
+            if value.kind.is_packet() {
+                *value = if guarded { Value::NOT_INIT } else { Value::UNKNOWN };
+            }
+        }
+        self.state.for_each(&mut self.arena, |value| {
+            let stale = value.kind.is_packet();
+            if stale {
+                *value = Value::UNKNOWN;
+            }
+            stale
+        });
+    }
+}

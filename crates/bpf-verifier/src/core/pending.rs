@@ -1,0 +1,59 @@
+//! States that wait for their turn: the other sides of branches.
+
+use super::{Explorer, Step, Walker};
+use crate::arena::{At, NONE, high, low, pair};
+use crate::cfg::slot_number;
+use crate::core::checkpoint::Node;
+use crate::meter::Meter;
+use crate::state::snapshot::Snapshot;
+
+const METER: u32 = 3;
+const SNAPSHOT: u32 = METER + Meter::WORDS;
+
+impl Explorer<'_> {
+    /// Keeps the state as it is before the branch at the current instruction,
+    /// to go on later where the condition holds.
+    pub(super) fn fork(&mut self) -> Step {
+        let size = Snapshot::measure(&self.state, &self.arena);
+        let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
+        self.walker.forks = self.walker.forks.saturating_add(1);
+        let Walker { pc, parent, meter, trail, trail_len, forks } = self.walker;
+        let field = |index: u32| at.saturating_add(index);
+        let arena = &mut self.arena;
+        arena.set(at, pair(parent, self.pending));
+        arena.set(field(1), pair(slot_number(pc), trail_len | forks.min(0xffff).wrapping_shl(8)));
+        arena.set(field(2), trail);
+        meter.store(arena, field(METER));
+        Snapshot::write(&self.state, arena, field(SNAPSHOT), size);
+        Node(parent).add_branch(arena);
+        self.pending = at;
+        Ok(())
+    }
+
+    /// Goes on with the state that waits since last, if there is one.
+    pub(super) fn next_path(&mut self) -> Step<bool> {
+        let at = self.pending;
+        if at == NONE {
+            return Ok(false);
+        }
+        let field = |index: u32| at.saturating_add(index);
+        let (links, place) = (self.arena.word(at), self.arena.word(field(1)));
+        let parent: At = low(links);
+        self.walker = Walker {
+            pc: low(place) as usize,
+            parent,
+            meter: Meter::load(&self.arena, field(METER)),
+            trail: self.arena.word(field(2)),
+            trail_len: high(place) & 0xff,
+            forks: high(place).wrapping_shr(8),
+        };
+        let snapshot = Snapshot(field(SNAPSHOT));
+        let words = snapshot.words(&self.arena).saturating_add(SNAPSHOT) as usize;
+        self.pending = high(links);
+        snapshot.load(&mut self.arena, &mut self.state)?;
+        self.arena.free(at, words);
+        let insn = self.code.insn(self.walker.pc)?;
+        self.walker.pc = self.take_side(&insn, true)?;
+        Ok(true)
+    }
+}

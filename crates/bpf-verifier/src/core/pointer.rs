@@ -1,0 +1,91 @@
+//! Arithmetic on addresses.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AluOp, Width};
+
+use super::{Explorer, Step, reject};
+use crate::domain::alu;
+use crate::error::VerifyErrorKind;
+use crate::state::{Kind, Value};
+
+/// Offsets of this size and more are refused, as on Linux.
+pub(super) const MAX_OFFSET: i32 = 1 << 29;
+
+impl Explorer<'_> {
+    /// `dst op src`, at least one of them an address.
+    pub(super) fn pointer_alu(
+        &mut self,
+        op: AluOp,
+        width: Width,
+        (dst, a): (Register, Value),
+        (src, b): (Operand, Value),
+    ) -> Step<Value> {
+        let bits = width.bits();
+        let (reg, kind) = match src {
+            Operand::Reg(src) if !a.kind.is_pointer() => (src, b.kind),
+            _ => (dst, a.kind),
+        };
+        let refused = VerifyErrorKind::PointerOperation { reg, kind, op, bits };
+        match (a.kind.is_pointer(), b.kind.is_pointer(), op, width) {
+            // A distance, or the low half of one: an unknown number.
+            (true, true, AluOp::Sub, _) | (true, false, AluOp::Sub, Width::W32) => {
+                self.number_of_address(dst, bits)
+            }
+            (true, false, AluOp::Add | AluOp::Sub, Width::W64) => {
+                self.offset_pointer(reg, op, a, b)
+            }
+            (false, true, AluOp::Add, Width::W64) => self.offset_pointer(reg, op, b, a),
+            _ => reject(refused),
+        }
+    }
+
+    /// `pointer + number` or `pointer - number`.
+    fn offset_pointer(
+        &mut self,
+        reg: Register,
+        op: AluOp,
+        pointer: Value,
+        number: Value,
+    ) -> Step<Value> {
+        let kind = pointer.kind;
+        let constant = number.number.as_constant().map(u64::cast_signed);
+        if kind.is_nullable() {
+            return reject(VerifyErrorKind::ArithmeticOnNullable { reg, kind });
+        }
+        let nothing = kind == Kind::Map && constant == Some(0) && op == AluOp::Add;
+        if matches!(kind, Kind::Map | Kind::PacketEnd) && !nothing {
+            return reject(VerifyErrorKind::PointerArithmetic { reg, kind, op });
+        }
+        // Where an address points is decided by the number from here on.
+        self.mark_precise(number.deps);
+        let mut out = pointer;
+        let delta = match (constant, op) {
+            (Some(by), AluOp::Sub) => by.checked_neg(),
+            (by, _) => by,
+        };
+        if constant.is_some() {
+            let off = delta.and_then(|by| by.checked_add(pointer.off.into()));
+            let limit = i64::from(MAX_OFFSET);
+            let off = off.filter(|off| -limit < *off && *off < limit);
+            let Some(off) = off.and_then(|off| i32::try_from(off).ok()) else {
+                let by = delta.unwrap_or(i64::MAX);
+                return reject(VerifyErrorKind::UnboundedOffset { kind, min: by, max: by });
+            };
+            out.off = off;
+        } else {
+            out.number = alu(op, Width::W64, pointer.number, number.number);
+            if matches!(kind, Kind::Packet | Kind::PacketMeta) {
+                // Another unknown part: what was proven is of no use to it.
+                out.id = self.fresh_id();
+                out.range = 0;
+            }
+        }
+        let (min, max) = (out.min_offset(), out.max_offset());
+        let limit = i64::from(MAX_OFFSET);
+        if min <= -limit || min >= limit {
+            return reject(VerifyErrorKind::UnboundedOffset { kind, min, max });
+        }
+        Ok(out)
+    }
+}

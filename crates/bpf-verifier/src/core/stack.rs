@@ -1,0 +1,200 @@
+//! Access to the stack.
+
+use bpf_bytecode::instruction::Operand;
+
+use super::memory::Span;
+use super::{Explorer, Step, reject};
+use crate::domain::Scalar;
+use crate::error::{Access, Sink, VerifyErrorKind};
+use crate::state::Value;
+use crate::state::stack::StackFault;
+use crate::verified::InsnFact;
+
+/// Bytes of a frame that may be accessed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Address of the lowest one.
+    pub addr: u32,
+    /// Bytes from there to the highest one.
+    pub len: u32,
+    /// Whether the access is exactly to these.
+    pub exact: bool,
+}
+
+impl Explorer<'_> {
+    /// Proves that a stack access stays inside of its frame, and notes how deep
+    /// it reaches.
+    pub(super) fn stack_room(&mut self, span: &Span) -> Step<Room> {
+        let (min, max) = (span.min(), span.max());
+        let end = max.saturating_add(span.size.into());
+        let limit = self.state.frame_bytes;
+        let frame = span.base.index;
+        let ends = (self.state.stack_addr(frame, min), self.state.stack_addr(frame, end));
+        let (Some(addr), Some(end)) = ends else {
+            let (reg, size) = (span.reg, span.size);
+            return reject(VerifyErrorKind::StackOutOfBounds { reg, min, max, size, limit });
+        };
+        if end < addr || max < min {
+            let (reg, size) = (span.reg, span.size);
+            return reject(VerifyErrorKind::StackOutOfBounds { reg, min, max, size, limit });
+        }
+        let depth = u32::try_from(min.unsigned_abs()).unwrap_or(u32::MAX);
+        let function = self.function_of_frame(frame);
+        self.code.note_depth(&mut self.arena, function, depth);
+        Ok(Room { addr, len: end.saturating_sub(addr), exact: min == max })
+    }
+
+    pub(super) fn load_stack(&mut self, span: &Span) -> Step<Value> {
+        let room = self.stack_room(span)?;
+        Self::check_alignment(span)?;
+        self.note(InsnFact::Stack)?;
+        if !room.exact {
+            self.check_stack_init(room, span.size, Some(span))?;
+            return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
+        }
+        match self.state.read_stack(&self.arena, room.addr, span.size) {
+            Ok(read) => {
+                self.mark_read(read.live);
+                Ok(self.link_stack(room, span.size, read.value))
+            }
+            Err(StackFault::Uninit(_)) => self.uninit(room.addr, span.size),
+            Err(StackFault::PartOfPointer) => self.partial(room.addr, span.size),
+        }
+    }
+
+    /// A number in exactly these bytes gets an identity, which its copy shares.
+    fn link_stack(&mut self, room: Room, size: u32, value: Value) -> Value {
+        let worth = size >= 4 && value.is_scalar() && value.id == 0;
+        if !worth || value.number.as_constant().is_some() {
+            return value;
+        }
+        let index = self.state.cells.find(&self.arena, room.addr);
+        if let Some(mut cell) = self.state.cells.get(&self.arena, index)
+            && cell.addr == room.addr
+            && cell.len == size
+        {
+            cell.value.id = self.fresh_id();
+            self.state.cells.set(&mut self.arena, index, &cell);
+            return cell.value;
+        }
+        value
+    }
+
+    pub(super) fn store_stack(&mut self, span: &Span, value: Value, src: Operand) -> Step {
+        let room = self.stack_room(span)?;
+        Self::check_alignment(span)?;
+        self.note(InsnFact::Stack)?;
+        if value.kind.is_pointer() {
+            if span.size != 8 {
+                return self.partial(room.addr, span.size);
+            }
+            if value.kind == crate::state::Kind::Stack && value.index > span.base.index {
+                return reject(VerifyErrorKind::StackPointerEscapes);
+            }
+        }
+        if self.guards_addresses() {
+            self.guard_overwrite(room, span.size)?;
+        }
+        if room.exact {
+            let mut value = value;
+            if span.size >= 4
+                && let Operand::Reg(register) = src
+            {
+                let narrow = span.size == 4 && value.number.umax() > u32::MAX.into();
+                if !narrow {
+                    value = self.linked(register, value);
+                }
+            }
+            self.state.write_stack(&mut self.arena, room.addr, span.size, value)?;
+            return Ok(());
+        }
+        // One place of several: what lies there now is a number, or was not
+        // written at all.
+        if let Operand::Reg(reg) = src
+            && value.kind.is_pointer()
+            && self.guards_addresses()
+        {
+            let into = Sink::Memory(span.base.kind);
+            return reject(VerifyErrorKind::PointerLeak { reg, into });
+        }
+        let zero = (value.as_constant() == Some(0)).then_some(value.deps);
+        self.state.blur_stack(&mut self.arena, room.addr, room.len, zero)?;
+        Ok(())
+    }
+
+    /// An atomic operation replaces a number by an unknown one.
+    pub(super) fn atomic_stack(&mut self, span: &Span) -> Step {
+        let room = self.stack_room(span)?;
+        self.note(InsnFact::Stack)?;
+        self.check_stack_init(room, span.size, None)?;
+        if room.exact {
+            self.state.fill_stack(&mut self.arena, room.addr, span.size)?;
+        } else {
+            self.state.blur_stack(&mut self.arena, room.addr, room.len, None)?;
+        }
+        Ok(())
+    }
+
+    /// Requires initialised bytes; where `span` is given or addresses are
+    /// guarded, no pointer among them.
+    fn check_stack_init(&mut self, room: Room, size: u32, span: Option<&Span>) -> Step {
+        match self.state.check_init(&self.arena, room.addr, room.len) {
+            Ok((live, pointer)) => {
+                self.mark_read(live);
+                // An atomic operation on a pointer, or a load that may hit one.
+                let strict = span.is_none() || self.guards_addresses();
+                if pointer && strict {
+                    return self.partial(room.addr, size);
+                }
+                Ok(())
+            }
+            Err(addr) => self.uninit(addr, size),
+        }
+    }
+
+    /// Those who may not see addresses may not overwrite part of one either.
+    fn guard_overwrite(&mut self, room: Room, size: u32) -> Step {
+        let (live, pointer) = self.state.initialised(&self.arena, room.addr, room.len);
+        self.mark_read(live);
+        if pointer && !(room.exact && size == 8) {
+            return self.partial(room.addr, size);
+        }
+        Ok(())
+    }
+
+    /// Memory on the stack that a helper reads or fills.
+    pub(super) fn helper_stack(&mut self, span: &Span, helper: u32, whole: bool) -> Step {
+        let room = self.stack_room(span)?;
+        if span.access == Access::Write && room.exact && whole {
+            if self.guards_addresses() {
+                self.guard_overwrite(room, span.size)?;
+            }
+            self.state.fill_stack(&mut self.arena, room.addr, room.len)?;
+            return Ok(());
+        }
+        match self.state.check_init(&self.arena, room.addr, room.len) {
+            Ok((live, pointer)) => {
+                self.mark_read(live);
+                if pointer && self.guards_addresses() {
+                    let into = Sink::Helper(helper);
+                    return reject(VerifyErrorKind::PointerLeak { reg: span.reg, into });
+                }
+            }
+            Err(addr) => return self.uninit(addr, room.len),
+        }
+        if span.access == Access::Write {
+            self.state.blur_stack(&mut self.arena, room.addr, room.len, None)?;
+        }
+        Ok(())
+    }
+
+    fn uninit<T>(&self, addr: u32, size: u32) -> Step<T> {
+        let (_, off) = self.state.stack_place(addr);
+        reject(VerifyErrorKind::UninitStack { off, size })
+    }
+
+    fn partial<T>(&self, addr: u32, size: u32) -> Step<T> {
+        let (_, off) = self.state.stack_place(addr);
+        reject(VerifyErrorKind::PartialPointer { off, size })
+    }
+}

@@ -1,0 +1,57 @@
+//! Looking on while a program is verified.
+
+use crate::core::path::Path;
+use crate::error::VerifyError;
+use crate::state::StateView;
+
+/// Looks on while a program is verified: for logs, for diagnostics, and for
+/// tests that compare abstract with concrete states.
+///
+/// ```
+/// use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+/// use bpf_profile::ActiveProfile;
+/// use bpf_verifier::{Observer, Path, StateView, Verifier, VerifyError};
+///
+/// /// Keeps the state at the error as text.
+/// #[derive(Default)]
+/// struct Last(String);
+///
+/// impl Observer for Last {
+///     fn rejected(&mut self, _: &VerifyError, _: Path<'_>, state: &StateView<'_>) {
+///         self.0 = state.to_string();
+///     }
+/// }
+///
+/// let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::Xdp)
+///     .insn(BpfInsn::mov64_imm(2, 7))
+///     .insn(BpfInsn::exit())
+///     .build()
+///     .unwrap();
+/// let mut last = Last::default();
+/// let error = Verifier::new().verify_with(&program, &mut last).unwrap_err();
+/// assert_eq!(error.to_string(), "insn 1: R0 !read_ok: it has no value on this path");
+/// assert_eq!(last.0, "R1=ctx() R2=7 R10=fp0");
+/// ```
+pub trait Observer {
+    /// The instruction at `pc` is about to be walked in this state.
+    fn step(&mut self, pc: usize, state: &StateView<'_>) {
+        let _ = (pc, state);
+    }
+
+    /// A path need not be walked on from `pc`: an older state covers it.
+    fn pruned(&mut self, pc: usize) {
+        let _ = pc;
+    }
+
+    /// The program was refused in this state, to which `path` led. Errors of
+    /// the program's structure, which no path leads to, are not reported here.
+    fn rejected(&mut self, error: &VerifyError, path: Path<'_>, state: &StateView<'_>) {
+        let _ = (error, path, state);
+    }
+}
+
+/// Looks at nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}

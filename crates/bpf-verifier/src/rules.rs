@@ -1,0 +1,88 @@
+//! What a verification goes by.
+
+use bpf_bytecode::abi::map::MapType;
+
+#[cfg(feature = "embedded-profile")]
+use crate::cost::CostTable;
+use crate::env::HelperTable;
+use crate::policy::StackPolicy;
+
+/// Who loads the program, and so what it may do with addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Privilege {
+    /// As root on Linux: addresses may be stored, subtracted, compared and
+    /// returned. They give nothing away that the loader could not see anyhow.
+    #[default]
+    Privileged,
+    /// Addresses stay inside of the program: they may not be stored outside of
+    /// the stack, made numbers, compared, passed on or returned.
+    Unprivileged,
+}
+
+/// Instructions that a verification walks at the most, as on Linux.
+pub const DEFAULT_STEPS: u64 = 1_000_000;
+
+/// Bytes that own working memory grows to at the most, on an elastic build.
+pub const DEFAULT_MEMORY: usize = 64 << 20;
+
+/// Map types that the profile has none of.
+#[cfg(feature = "cloud-profile")]
+const LACKING: &[MapType] = &[];
+#[cfg(feature = "embedded-profile")]
+const LACKING: &[MapType] = &[MapType::LruHash, MapType::LpmTrie];
+
+/// Whether the profile has maps of this type.
+pub(crate) fn has_maps_of(map_type: MapType) -> bool {
+    !LACKING.contains(&map_type)
+}
+
+/// What a verification goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'e> {
+    pub helpers: HelperTable<'e>,
+    pub stack: StackPolicy,
+    pub privilege: Privilege,
+    /// Instructions to walk at the most.
+    pub steps: u64,
+    /// Bytes that own working memory may grow to.
+    pub memory: usize,
+    /// Whether numbers on which nothing was decided may differ where states are
+    /// compared.
+    pub forget: bool,
+    #[cfg(feature = "embedded-profile")]
+    pub costs: CostTable<'e>,
+    #[cfg(feature = "embedded-profile")]
+    pub wcet_budget: Option<u64>,
+    #[cfg(feature = "embedded-profile")]
+    pub place: Place,
+}
+
+/// Where a program runs.
+#[cfg(feature = "embedded-profile")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Place {
+    /// In a task, or at a hook that may take its time.
+    #[default]
+    Thread,
+    /// In an interrupt handler: helpers must be safe there.
+    Interrupt,
+}
+
+impl Rules<'_> {
+    pub const fn standard() -> Self {
+        Self {
+            helpers: HelperTable::standard(),
+            stack: StackPolicy::LINUX,
+            privilege: Privilege::Privileged,
+            steps: DEFAULT_STEPS,
+            memory: DEFAULT_MEMORY,
+            forget: true,
+            #[cfg(feature = "embedded-profile")]
+            costs: CostTable::DEFAULT,
+            #[cfg(feature = "embedded-profile")]
+            wcet_budget: None,
+            #[cfg(feature = "embedded-profile")]
+            place: Place::Thread,
+        }
+    }
+}

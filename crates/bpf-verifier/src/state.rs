@@ -1,0 +1,235 @@
+//! The abstract state of a program at one instruction.
+//!
+//! A state holds the eleven registers of the running frame (R10 is implied) and
+//! a sorted list of cells for all else: initialised bytes of every frame's
+//! stack, R6 to R9 of the callers with the place they return to, and memory
+//! that is still to be released. What is not initialised takes no room.
+//!
+//! Stack bytes have addresses in one space: frame `f` covers `f * n` up to
+//! `(f + 1) * n` for frames of `n` bytes, lower addresses further from R10.
+
+pub(crate) mod cells;
+pub(crate) mod cover;
+mod reg;
+pub(crate) mod snapshot;
+pub(crate) mod stack;
+mod view;
+
+use bpf_bytecode::Register;
+
+pub use reg::{Kind, Value};
+pub use view::{Bytes, Shown, StateView};
+
+use crate::arena::{Arena, NoRoom};
+use cells::{Cell, Cells, REFS, SAVED};
+
+/// Registers of a frame but R10.
+pub(crate) const REGS: usize = 10;
+
+/// The state of the path that is being walked.
+#[derive(Debug)]
+pub(crate) struct State {
+    regs: [Value; REGS],
+    /// Running frame, 0 for the program itself.
+    pub frame: u32,
+    /// Memory to be released.
+    pub refs: u32,
+    pub cells: Cells,
+    /// Bytes of one frame.
+    pub frame_bytes: u32,
+}
+
+/// Where a frame returns to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReturnTo {
+    pub pc: u32,
+    /// The function that returns, by index.
+    pub function: u32,
+}
+
+impl State {
+    pub fn new(frame_bytes: u32) -> Self {
+        Self {
+            regs: [Value::NOT_INIT; REGS],
+            frame: 0,
+            refs: 0,
+            cells: Cells::default(),
+            frame_bytes,
+        }
+    }
+
+    /// The value of a register of the running frame.
+    #[inline]
+    pub fn reg(&self, register: Register) -> Value {
+        match self.regs.get(register.index()) {
+            Some(value) => *value,
+            None => Value::pointer(Kind::Stack, self.frame, 0),
+        }
+    }
+
+    /// Sets a register; R10 never changes.
+    #[inline]
+    pub fn set_reg(&mut self, register: Register, value: Value) {
+        if let Some(slot) = self.regs.get_mut(register.index()) {
+            *slot = value;
+        }
+    }
+
+    pub fn regs(&self) -> &[Value; REGS] {
+        &self.regs
+    }
+
+    pub fn regs_mut(&mut self) -> &mut [Value; REGS] {
+        &mut self.regs
+    }
+
+    /// The address of a byte at `off` from the end of the frame; none outside.
+    pub fn stack_addr(&self, frame: u32, off: i64) -> Option<u32> {
+        let start = i64::from(frame).checked_mul(i64::from(self.frame_bytes))?;
+        let inside = off.checked_add(i64::from(self.frame_bytes))?;
+        if inside < 0 || off > 0 {
+            return None;
+        }
+        u32::try_from(start.checked_add(inside)?).ok()
+    }
+
+    /// Frame and offset of a stack byte.
+    pub fn stack_place(&self, addr: u32) -> (u32, i32) {
+        let frame = addr.checked_div(self.frame_bytes).unwrap_or(0);
+        let start = frame.saturating_mul(self.frame_bytes);
+        let off = i64::from(addr)
+            .saturating_sub(i64::from(start))
+            .saturating_sub(i64::from(self.frame_bytes));
+        (frame, i32::try_from(off).unwrap_or(0))
+    }
+
+    /// Applies `change` to every register, of callers too, and to every stack
+    /// cell; `change` says whether it changed the value.
+    pub fn for_each(&mut self, arena: &mut Arena<'_>, mut change: impl FnMut(&mut Value) -> bool) {
+        for value in &mut self.regs {
+            change(value);
+        }
+        for index in 0..self.cells.len() {
+            if let Some(mut cell) = self.cells.get(arena, index)
+                && change(&mut cell.value)
+            {
+                self.cells.set(arena, index, &cell);
+            }
+        }
+    }
+
+    /// Keeps R6 to R9 (those that `live` has bits for) and the place to return
+    /// to, and enters the next frame.
+    pub fn push_frame(
+        &mut self,
+        arena: &mut Arena<'_>,
+        to: ReturnTo,
+        live: u16,
+    ) -> Result<(), NoRoom> {
+        let base = SAVED.saturating_add(self.frame.saturating_mul(8));
+        let at = self.cells.find(arena, base);
+        let mut kept = [Cell { addr: 0, len: 1, value: Value::NOT_INIT, live: 0 }; 5];
+        let mut count = 0_usize;
+        let mut keep = |addr, value| {
+            if let Some(slot) = kept.get_mut(count) {
+                *slot = Cell { addr, len: 1, value, live: 0 };
+                count = count.saturating_add(1);
+            }
+        };
+        for (number, value) in (0_u32..).zip(&mut self.regs) {
+            let wanted = number >= 6 && live.wrapping_shr(number) & 1 == 1 && value.is_init();
+            if wanted {
+                keep(base.saturating_add(number), *value);
+            }
+            if number == 0 || number >= 6 {
+                *value = Value::NOT_INIT;
+            }
+        }
+        let back = Value { kind: Kind::Return, index: to.function, id: to.pc, ..Value::NOT_INIT };
+        // Registers have the numbers 6 to 9; the return comes behind R7 in the
+        // order, but any fixed number will do.
+        keep(base.saturating_add(10), back);
+        let kept = kept.get(..count).unwrap_or_default();
+        self.cells.splice(arena, at, at, kept)?;
+        self.frame = self.frame.saturating_add(1);
+        Ok(())
+    }
+
+    /// Where the running frame returns to; none in the first one.
+    pub fn return_to(&self, arena: &Arena<'_>) -> Option<ReturnTo> {
+        self.return_of(arena, self.frame)
+    }
+
+    /// Where `frame` returns to.
+    pub fn return_of(&self, arena: &Arena<'_>, frame: u32) -> Option<ReturnTo> {
+        let caller = frame.checked_sub(1)?;
+        let addr = SAVED.saturating_add(caller.saturating_mul(8)).saturating_add(10);
+        let (_, cell) = self.cells.at_addr(arena, addr)?;
+        Some(ReturnTo { pc: cell.value.id, function: cell.value.index })
+    }
+
+    /// Drops the running frame and brings its caller's R6 to R9 back.
+    pub fn pop_frame(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
+        let Some(caller) = self.frame.checked_sub(1) else { return Ok(()) };
+        let base = SAVED.saturating_add(caller.saturating_mul(8));
+        let from = self.cells.find(arena, base);
+        let mut to = from;
+        for (number, value) in (0_u32..).zip(&mut self.regs) {
+            if number > 0 {
+                *value = Value::NOT_INIT;
+            }
+        }
+        while let Some(cell) = self.cells.get(arena, to) {
+            if cell.addr >= REFS {
+                break;
+            }
+            let number = usize::try_from(cell.addr.saturating_sub(base)).unwrap_or(0);
+            if let Some(slot) = self.regs.get_mut(number) {
+                *slot = cell.value;
+            }
+            to = to.saturating_add(1);
+        }
+        self.cells.splice(arena, from, to, &[])?;
+        let start = self.frame.saturating_mul(self.frame_bytes);
+        let from = self.cells.find(arena, start);
+        let to = self.cells.find(arena, start.saturating_add(self.frame_bytes));
+        self.cells.splice(arena, from, to, &[])?;
+        self.frame = caller;
+        Ok(())
+    }
+
+    /// Notes memory that is to be released.
+    pub fn acquire(
+        &mut self,
+        arena: &mut Arena<'_>,
+        id: u32,
+        pc: u32,
+    ) -> Result<(), NoRoom> {
+        let last = self.cells.len().checked_sub(1).map(|i| self.cells.span(arena, i).0);
+        let addr = last.map_or(REFS, |addr| addr.saturating_add(1).max(REFS));
+        let value = Value { kind: Kind::Reference, index: pc, id, ..Value::NOT_INIT };
+        self.cells.push(arena, &Cell { addr, len: 1, value, live: 0 })?;
+        self.refs = self.refs.saturating_add(1);
+        Ok(())
+    }
+
+    /// Forgets memory that was released; says whether it was held.
+    pub fn release(&mut self, arena: &mut Arena<'_>, id: u32) -> Result<bool, NoRoom> {
+        let mut index = self.cells.find(arena, REFS);
+        while let Some(cell) = self.cells.get(arena, index) {
+            if cell.value.id == id {
+                self.cells.splice(arena, index, index.saturating_add(1), &[])?;
+                self.refs = self.refs.saturating_sub(1);
+                return Ok(true);
+            }
+            index = index.saturating_add(1);
+        }
+        Ok(false)
+    }
+
+    /// The instruction that acquired the memory held longest.
+    pub fn first_reference(&self, arena: &Arena<'_>) -> Option<u32> {
+        let cell = self.cells.get(arena, self.cells.find(arena, REFS))?;
+        Some(cell.value.index)
+    }
+}

@@ -1,0 +1,200 @@
+//! Whether everything that can happen from one state was seen from another.
+
+use super::State;
+use super::cells::{REFS, SAVED};
+use super::reg::{Kind, Value};
+use super::snapshot::Snapshot;
+use crate::arena::Arena;
+use bpf_bytecode::Register;
+
+/// How closely states are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closeness {
+    /// The older state covers the newer one in all that mattered for what was
+    /// found to follow from it: `read` and `precise` name its entries.
+    Matters { read: u64, precise: u64 },
+    /// Both are the same: the program has gone round in a circle.
+    Same,
+}
+
+/// The bit that stands for the entry at `index`; the last one stands for all
+/// that have none of their own.
+pub(crate) const fn entry_bit(index: u32) -> u64 {
+    1_u64.wrapping_shl(if index < 63 { index } else { 63 })
+}
+
+/// What of the newer state the older one's proof rests on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RestsOn {
+    /// Numbers, by what they depend on.
+    pub deps: u64,
+    /// Stack bytes, by what they depend on.
+    pub live: u64,
+}
+
+const MAX_IDS: usize = 32;
+
+/// Identities of the older state with those of the newer one that took their
+/// place.
+struct Ids {
+    pairs: [(u32, u32); MAX_IDS],
+    len: usize,
+}
+
+impl Ids {
+    /// Whether `new` may stand for `old`: always the same one for the same one.
+    fn matches(&mut self, old: u32, new: u32) -> bool {
+        if old == 0 {
+            return true;
+        }
+        let known = self.pairs.get(..self.len).unwrap_or_default();
+        if let Some((_, other)) = known.iter().find(|(id, _)| *id == old) {
+            return *other == new && new != 0;
+        }
+        match self.pairs.get_mut(self.len) {
+            Some(slot) => {
+                *slot = (old, new);
+                self.len = self.len.saturating_add(1);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Whether the snapshot `old` covers `new`; if so, what its proof rests on.
+pub(crate) fn covers(
+    old: Snapshot,
+    new: &State,
+    arena: &Arena<'_>,
+    close: Closeness,
+) -> Option<RestsOn> {
+    if old.frame(arena) != new.frame || old.refs(arena) != new.refs {
+        return None;
+    }
+    let same = close == Closeness::Same;
+    if same && old.cells(arena) != new.cells.len() {
+        return None;
+    }
+    let (read, precise) = match close {
+        Closeness::Matters { read, precise } => (read, precise),
+        Closeness::Same => (u64::MAX, u64::MAX),
+    };
+    let mut ids = Ids { pairs: [(0, 0); MAX_IDS], len: 0 };
+    let mut rests = RestsOn::default();
+    let mut entries = old.read(arena);
+    let mask = old.reg_mask(arena);
+    let mut index = 0_u32;
+    for register in Register::all().take(super::REGS) {
+        let value = new.reg(register);
+        if mask.wrapping_shr(register.number().into()) & 1 == 0 {
+            if same && value.is_init() {
+                return None;
+            }
+            continue;
+        }
+        let before = entries.value(arena);
+        let exact = precise & entry_bit(index) != 0;
+        if !value_covers(&before, &value, exact, same, &mut ids) {
+            return None;
+        }
+        if exact && before.is_scalar() {
+            rests.deps |= value.deps;
+        }
+        index = index.saturating_add(1);
+    }
+    for _ in 0..old.cells(arena) {
+        let cell = entries.cell(arena);
+        let bit = entry_bit(index);
+        let exact = precise & bit != 0;
+        index = index.saturating_add(1);
+        let (value, live) = if cell.addr >= SAVED {
+            // References are in the order of acquisition, the number behind
+            // the others; they correspond by place.
+            let found = if cell.addr >= REFS {
+                let from_end = old.cells(arena).saturating_sub(index.saturating_sub(old.regs(arena)));
+                let at = new.cells.len().checked_sub(from_end.saturating_add(1))?;
+                new.cells.get(arena, at)?
+            } else {
+                new.cells.at_addr(arena, cell.addr)?.1
+            };
+            (found.value, 0)
+        } else if read & bit == 0 && !same {
+            continue;
+        } else if cell.len > 8 {
+            // Zero or unknown bytes, more than one read can take.
+            if !wide_covers(&cell, new, arena, exact, &mut rests)? {
+                return None;
+            }
+            continue;
+        } else {
+            let got = new.read_stack(arena, cell.addr, cell.len).ok()?;
+            (got.value, got.live)
+        };
+        if !value_covers(&cell.value, &value, exact, same, &mut ids) {
+            return None;
+        }
+        rests.live |= live;
+        if exact && cell.value.is_scalar() {
+            rests.deps |= value.deps;
+        }
+    }
+    Some(rests)
+}
+
+/// Whether the bytes of a cell of more than eight bytes cover those of `new`.
+fn wide_covers(
+    cell: &super::cells::Cell,
+    new: &State,
+    arena: &Arena<'_>,
+    exact: bool,
+    rests: &mut RestsOn,
+) -> Option<bool> {
+    let (live, pointer) = new.check_init(arena, cell.addr, cell.len).ok()?;
+    if pointer {
+        return Some(false);
+    }
+    rests.live |= live;
+    if !exact || cell.value.number.as_constant() != Some(0) {
+        return Some(true);
+    }
+    let (mut pos, end) = (cell.addr, cell.end());
+    while pos < end {
+        let index = new.cells.find(arena, pos);
+        let found = new.cells.get(arena, index)?;
+        if found.value.as_constant() != Some(0) {
+            return Some(false);
+        }
+        rests.deps |= found.value.deps;
+        pos = found.end();
+    }
+    Some(true)
+}
+
+fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids) -> bool {
+    if old.kind != new.kind {
+        return false;
+    }
+    match old.kind {
+        Kind::NotInit => true,
+        Kind::Scalar if !exact => true,
+        Kind::Scalar if same => old.number == new.number && ids.matches(old.id, new.id),
+        Kind::Scalar => old.number.covers(&new.number) && ids.matches(old.id, new.id),
+        Kind::Return => old.id == new.id && old.index == new.index,
+        // Where it was acquired does not matter.
+        Kind::Reference => ids.matches(old.id, new.id),
+        Kind::Reserved | Kind::ReservedOrNull => {
+            place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)
+        }
+        _ => {
+            let enough = if same { old.range == new.range } else { old.range <= new.range };
+            enough && place_covers(old, new, same) && ids.matches(old.id, new.id)
+        }
+    }
+}
+
+/// Whether a pointer of `old` can point to wherever one of `new` does.
+fn place_covers(old: &Value, new: &Value, same: bool) -> bool {
+    let offset = if same { old.number == new.number } else { old.number.covers(&new.number) };
+    offset && old.index == new.index && old.off == new.off
+}

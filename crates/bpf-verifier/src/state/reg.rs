@@ -1,0 +1,240 @@
+//! What a register or a stack slot holds.
+
+use crate::arena::{high, low, pair};
+use crate::domain::{Range, Scalar, Tnum};
+
+/// The kind of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Nothing that may be read.
+    NotInit = 0,
+    /// A number.
+    Scalar,
+    /// The program's context.
+    Context,
+    /// The stack of a frame.
+    Stack,
+    /// A map.
+    Map,
+    /// A value of a map.
+    MapValue,
+    /// A value of a map, or null.
+    MapValueOrNull,
+    /// The packet.
+    Packet,
+    /// The packet's metadata.
+    PacketMeta,
+    /// The end of the packet.
+    PacketEnd,
+    /// Memory that a helper reserved.
+    Reserved,
+    /// Memory that a helper reserved, or null.
+    ReservedOrNull,
+    /// Not a value: where a frame returns to.
+    Return,
+    /// Not a value: memory that is to be released.
+    Reference,
+}
+
+impl Kind {
+    const fn from_bits(bits: u32) -> Self {
+        match bits {
+            1 => Self::Scalar,
+            2 => Self::Context,
+            3 => Self::Stack,
+            4 => Self::Map,
+            5 => Self::MapValue,
+            6 => Self::MapValueOrNull,
+            7 => Self::Packet,
+            8 => Self::PacketMeta,
+            9 => Self::PacketEnd,
+            10 => Self::Reserved,
+            11 => Self::ReservedOrNull,
+            12 => Self::Return,
+            13 => Self::Reference,
+            _ => Self::NotInit,
+        }
+    }
+
+    /// Whether the value is an address.
+    pub const fn is_pointer(self) -> bool {
+        !matches!(self, Self::NotInit | Self::Scalar | Self::Return | Self::Reference)
+    }
+
+    /// Whether the value is an address or null, which is not known yet.
+    pub const fn is_nullable(self) -> bool {
+        matches!(self, Self::MapValueOrNull | Self::ReservedOrNull)
+    }
+
+    /// Whether the value is an address that a change of the packet invalidates.
+    pub const fn is_packet(self) -> bool {
+        matches!(self, Self::Packet | Self::PacketMeta | Self::PacketEnd)
+    }
+
+    /// The name in the field's notation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotInit => "uninitialized value",
+            Self::Scalar => "scalar",
+            Self::Context => "ctx",
+            Self::Stack => "fp",
+            Self::Map => "map_ptr",
+            Self::MapValue => "map_value",
+            Self::MapValueOrNull => "map_value_or_null",
+            Self::Packet => "pkt",
+            Self::PacketMeta => "pkt_meta",
+            Self::PacketEnd => "pkt_end",
+            Self::Reserved => "ringbuf_mem",
+            Self::ReservedOrNull => "ringbuf_mem_or_null",
+            Self::Return => "return address",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The abstract value of a register or of bytes on the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Kind.
+    pub kind: Kind,
+    /// Frame of a stack pointer, or index of a map's definition.
+    pub index: u32,
+    /// Values of one kind with the same identity (not 0) are related: numbers
+    /// are equal, pointers are null together, packet pointers have the same
+    /// unknown part, reserved memory is released together.
+    pub id: u32,
+    /// Constant part of a pointer's offset, in bytes.
+    pub off: i32,
+    /// Bytes behind a packet pointer's unknown part that are known to be in the
+    /// packet; bytes of reserved memory.
+    pub range: u32,
+    /// The number, or the unknown part of a pointer's offset.
+    pub number: Scalar,
+    /// Which values of the last checkpoint the knowledge of this number rests
+    /// on, one bit each.
+    pub(crate) deps: u64,
+}
+
+/// Words of a packed [`Value`].
+pub(crate) const VALUE_WORDS: usize = 11;
+
+impl Value {
+    /// Nothing that may be read.
+    pub const NOT_INIT: Self = Self {
+        kind: Kind::NotInit,
+        index: 0,
+        id: 0,
+        off: 0,
+        range: 0,
+        number: Scalar::constant(0),
+        deps: 0,
+    };
+
+    /// An unknown number.
+    pub const UNKNOWN: Self = Self::scalar(Scalar::UNKNOWN);
+
+    /// A number.
+    pub const fn scalar(number: Scalar) -> Self {
+        Self { kind: Kind::Scalar, number, ..Self::NOT_INIT }
+    }
+
+    /// A pointer to the start of something.
+    pub const fn pointer(kind: Kind, index: u32, id: u32) -> Self {
+        Self { kind, index, id, ..Self::NOT_INIT }
+    }
+
+    /// Whether the value may be read.
+    pub const fn is_init(&self) -> bool {
+        !matches!(self.kind, Kind::NotInit)
+    }
+
+    /// Whether the value is a number.
+    pub const fn is_scalar(&self) -> bool {
+        matches!(self.kind, Kind::Scalar)
+    }
+
+    /// The number, if it is one and known.
+    pub fn as_constant(&self) -> Option<u64> {
+        if self.is_scalar() { self.number.as_constant() } else { None }
+    }
+
+    /// Least offset of a pointer.
+    pub fn min_offset(&self) -> i64 {
+        i64::from(self.off).saturating_add(self.number.smin())
+    }
+
+    /// Greatest offset of a pointer.
+    pub fn max_offset(&self) -> i64 {
+        i64::from(self.off).saturating_add(self.number.smax())
+    }
+
+    /// The offset of a pointer, where it is known.
+    pub fn known_offset(&self) -> Option<i64> {
+        let number = self.number.as_constant()?.cast_signed();
+        i64::from(self.off).checked_add(number)
+    }
+
+    /// Whether the pointer is as it was handed out, nothing added.
+    pub fn is_unmodified(&self) -> bool {
+        self.off == 0 && self.number.as_constant() == Some(0)
+    }
+
+    pub(crate) fn pack(&self) -> [u64; VALUE_WORDS] {
+        let (full, half) = (self.number.full(), self.number.half());
+        [
+            head(self.kind, self.index, self.id),
+            pair(self.off.cast_unsigned(), self.range),
+            self.number.bits().value(),
+            self.number.bits().mask(),
+            full.umin,
+            full.umax,
+            full.smin.cast_unsigned(),
+            full.smax.cast_unsigned(),
+            pair(low(half.umin), low(half.umax)),
+            pair(low(half.smin.cast_unsigned()), low(half.smax.cast_unsigned())),
+            self.deps,
+        ]
+    }
+
+    pub(crate) fn unpack(words: &[u64; VALUE_WORDS]) -> Self {
+        let [head, place, value, mask, umin, umax, smin, smax, half_u, half_s, deps] = *words;
+        let (kind, index, id) = split_head(head);
+        Self {
+            kind,
+            index,
+            id,
+            off: low(place).cast_signed(),
+            range: high(place),
+            number: unpack_number([value, mask, umin, umax, smin, smax, half_u, half_s]),
+            deps,
+        }
+    }
+}
+
+pub(crate) fn unpack_number(words: [u64; 8]) -> Scalar {
+    let [value, mask, umin, umax, smin, smax, half_u, half_s] = words;
+    let full = Range { umin, umax, smin: smin.cast_signed(), smax: smax.cast_signed() };
+    let half = Range {
+        umin: low(half_u).into(),
+        umax: high(half_u).into(),
+        smin: low(half_s).cast_signed().into(),
+        smax: high(half_s).cast_signed().into(),
+    };
+    Scalar::from_parts(Tnum::new(value, mask), full, half)
+}
+
+/// Kind in eight bits, index in 24, identity in the high half.
+pub(crate) const fn head(kind: Kind, index: u32, id: u32) -> u64 {
+    pair((kind as u32) | index.wrapping_shl(8), id)
+}
+
+pub(crate) const fn split_head(word: u64) -> (Kind, u32, u32) {
+    (Kind::from_bits(low(word) & 0xff), low(word).wrapping_shr(8), high(word))
+}

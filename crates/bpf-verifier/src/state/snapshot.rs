@@ -1,0 +1,289 @@
+//! States at rest: as few words as they need.
+//!
+//! A snapshot begins with its size and its number of cells, the registers it
+//! holds, frame and references. What follows are the dependencies of every
+//! entry (the registers that are set, then the cells), for every cell the bytes
+//! it rests on, and then the entries themselves.
+
+use bpf_bytecode::Register;
+
+use super::cells::Cell;
+use super::reg::{head, split_head, unpack_number};
+use super::{State, Value};
+use crate::arena::{Arena, At, NoRoom, high, low, pair};
+use crate::domain::Scalar;
+
+const HEAD_WORDS: u32 = 2;
+
+/// How a number is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Zero = 0,
+    Constant = 1,
+    Bits8 = 2,
+    Bits16 = 3,
+    Bits32 = 4,
+    Unknown = 5,
+    General = 6,
+}
+
+impl Class {
+    fn of(number: &Scalar) -> Self {
+        match number.as_constant() {
+            Some(0) => return Self::Zero,
+            Some(_) => return Self::Constant,
+            None => {}
+        }
+        let mask = number.bits().mask();
+        let class = match mask {
+            0xff => Self::Bits8,
+            0xffff => Self::Bits16,
+            0xffff_ffff => Self::Bits32,
+            u64::MAX => Self::Unknown,
+            _ => return Self::General,
+        };
+        if class.plain() == Some(*number) { class } else { Self::General }
+    }
+
+    /// The number of a class that needs no words.
+    fn plain(self) -> Option<Scalar> {
+        Some(match self {
+            Self::Zero => Scalar::constant(0),
+            Self::Bits8 => Scalar::of_bits(8),
+            Self::Bits16 => Scalar::of_bits(16),
+            Self::Bits32 => Scalar::of_bits(32),
+            Self::Unknown => Scalar::UNKNOWN,
+            Self::Constant | Self::General => return None,
+        })
+    }
+
+    const fn words(self) -> u32 {
+        match self {
+            Self::Constant => 1,
+            Self::General => 8,
+            _ => 0,
+        }
+    }
+
+    const fn from_bits(bits: u32) -> Self {
+        match bits {
+            0 => Self::Zero,
+            1 => Self::Constant,
+            2 => Self::Bits8,
+            3 => Self::Bits16,
+            4 => Self::Bits32,
+            5 => Self::Unknown,
+            _ => Self::General,
+        }
+    }
+}
+
+const fn value_words(value: &Value, class: Class) -> u32 {
+    let place = value.kind.is_pointer() as u32;
+    class.words().saturating_add(place).saturating_add(1)
+}
+
+/// A snapshot in working memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot(pub At);
+
+impl Snapshot {
+    /// Words that a snapshot of `state` takes.
+    pub fn measure(state: &State, arena: &Arena<'_>) -> u32 {
+        let mut words = HEAD_WORDS;
+        for value in state.regs().iter().filter(|value| value.is_init()) {
+            words = words.saturating_add(1);
+            words = words.saturating_add(value_words(value, Class::of(&value.number)));
+        }
+        for index in 0..state.cells.len() {
+            if let Some(cell) = state.cells.get(arena, index) {
+                words = words.saturating_add(3);
+                let value = &cell.value;
+                words = words.saturating_add(value_words(value, Class::of(&value.number)));
+            }
+        }
+        words
+    }
+
+    /// Writes a snapshot of `state` into a block of `words` words at `at`.
+    pub fn write(state: &State, arena: &mut Arena<'_>, at: At, words: u32) -> Self {
+        let (mut mask, mut regs) = (0_u32, 0_u32);
+        for (number, value) in (0_u32..).zip(state.regs()) {
+            if value.is_init() {
+                mask |= 1_u32.wrapping_shl(number);
+                regs = regs.saturating_add(1);
+            }
+        }
+        let cells = state.cells.len();
+        arena.set(at, pair(words, cells));
+        arena.set(at.saturating_add(1), pair(mask | state.frame.wrapping_shl(16), state.refs));
+        let mut deps = at.saturating_add(HEAD_WORDS);
+        let mut live = deps.saturating_add(regs).saturating_add(cells);
+        let mut out = Writer { arena, at: live.saturating_add(cells) };
+        for value in state.regs().iter().filter(|value| value.is_init()) {
+            out.arena.set(deps, value.deps);
+            deps = deps.saturating_add(1);
+            out.value(value);
+        }
+        for index in 0..cells {
+            let Some(cell) = state.cells.get(out.arena, index) else { break };
+            out.arena.set(deps, cell.value.deps);
+            out.arena.set(live, cell.live);
+            (deps, live) = (deps.saturating_add(1), live.saturating_add(1));
+            out.word(pair(cell.addr, cell.len));
+            out.value(&cell.value);
+        }
+        Self(at)
+    }
+
+    pub fn words(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.0))
+    }
+
+    pub fn cells(self, arena: &Arena<'_>) -> u32 {
+        high(arena.word(self.0))
+    }
+
+    fn second(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.0.saturating_add(1))
+    }
+
+    /// One bit for each register that is set.
+    pub fn reg_mask(self, arena: &Arena<'_>) -> u32 {
+        low(self.second(arena)) & 0xffff
+    }
+
+    pub fn frame(self, arena: &Arena<'_>) -> u32 {
+        low(self.second(arena)).wrapping_shr(16)
+    }
+
+    pub fn refs(self, arena: &Arena<'_>) -> u32 {
+        high(self.second(arena))
+    }
+
+    /// Entries that are registers.
+    pub fn regs(self, arena: &Arena<'_>) -> u32 {
+        self.reg_mask(arena).count_ones()
+    }
+
+    /// Dependencies of the entry at `index`.
+    pub fn deps(self, arena: &Arena<'_>, index: u32) -> u64 {
+        arena.word(self.0.saturating_add(HEAD_WORDS).saturating_add(index))
+    }
+
+    /// What the bytes of the entry at `index` rest on; nothing, for registers.
+    pub fn live(self, arena: &Arena<'_>, index: u32) -> u64 {
+        let regs = self.regs(arena);
+        if index < regs {
+            return 0;
+        }
+        let cells = self.cells(arena);
+        arena.word(self.0.saturating_add(HEAD_WORDS).saturating_add(cells).saturating_add(index))
+    }
+
+    /// The entries, registers first.
+    pub fn read(self, arena: &Arena<'_>) -> Reader {
+        let cells = self.cells(arena).saturating_mul(2);
+        let skip = HEAD_WORDS.saturating_add(self.regs(arena)).saturating_add(cells);
+        Reader { at: self.0.saturating_add(skip) }
+    }
+
+    /// Makes `state` what the snapshot was taken of.
+    pub fn load(self, arena: &mut Arena<'_>, state: &mut State) -> Result<(), NoRoom> {
+        let mask = self.reg_mask(arena);
+        (state.frame, state.refs) = (self.frame(arena), self.refs(arena));
+        let mut entries = self.read(arena);
+        let mut index = 0_u32;
+        for register in Register::all() {
+            let mut value = Value::NOT_INIT;
+            if mask.wrapping_shr(register.number().into()) & 1 == 1 {
+                value = entries.value(arena);
+                value.deps = self.deps(arena, index);
+                index = index.saturating_add(1);
+            }
+            state.set_reg(register, value);
+        }
+        state.cells.clear();
+        for _ in 0..self.cells(arena) {
+            let mut cell = entries.cell(arena);
+            cell.value.deps = self.deps(arena, index);
+            cell.live = self.live(arena, index);
+            index = index.saturating_add(1);
+            state.cells.push(arena, &cell)?;
+        }
+        Ok(())
+    }
+}
+
+struct Writer<'a, 'w> {
+    arena: &'a mut Arena<'w>,
+    at: At,
+}
+
+impl Writer<'_, '_> {
+    fn word(&mut self, word: u64) {
+        self.arena.set(self.at, word);
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn value(&mut self, value: &Value) {
+        let class = Class::of(&value.number);
+        let word = head(value.kind, value.index, value.id);
+        self.word(word | (class as u64).wrapping_shl(4));
+        if value.kind.is_pointer() {
+            self.word(pair(value.off.cast_unsigned(), value.range));
+        }
+        match class {
+            Class::Constant => self.word(value.number.bits().value()),
+            Class::General => {
+                let [_, _, number @ .., _] = value.pack();
+                for word in number {
+                    self.word(word);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads entries one after the other.
+pub(crate) struct Reader {
+    at: At,
+}
+
+impl Reader {
+    fn word(&mut self, arena: &Arena<'_>) -> u64 {
+        let word = arena.word(self.at);
+        self.at = self.at.saturating_add(1);
+        word
+    }
+
+    /// The next entry, a register.
+    pub fn value(&mut self, arena: &Arena<'_>) -> Value {
+        let word = self.word(arena);
+        let class = Class::from_bits(low(word).wrapping_shr(4) & 0xf);
+        let (kind, index, id) = split_head(word & !0xf0);
+        let mut value = Value::pointer(kind, index, id);
+        if kind.is_pointer() {
+            let place = self.word(arena);
+            (value.off, value.range) = (low(place).cast_signed(), high(place));
+        }
+        value.number = match class {
+            Class::Constant => Scalar::constant(self.word(arena)),
+            Class::General => {
+                let words = arena.slice(self.at, 8).first_chunk().copied().unwrap_or_default();
+                self.at = self.at.saturating_add(8);
+                unpack_number(words)
+            }
+            _ => class.plain().unwrap_or(Scalar::UNKNOWN),
+        };
+        value
+    }
+
+    /// The next entry, a cell.
+    pub fn cell(&mut self, arena: &Arena<'_>) -> Cell {
+        let span = self.word(arena);
+        let value = self.value(arena);
+        Cell { addr: low(span), len: high(span), value, live: 0 }
+    }
+}

@@ -1,0 +1,297 @@
+//! Bytes on the stack.
+
+use super::State;
+use super::cells::Cell;
+use super::reg::Value;
+use crate::arena::{Arena, NoRoom};
+use crate::domain::{Scalar, alu};
+use bpf_bytecode::opcode::{AluOp, Width};
+
+/// Why bytes cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StackFault {
+    /// The byte at this address is not initialised.
+    Uninit(u32),
+    /// Part of a pointer.
+    PartOfPointer,
+}
+
+/// What was read, and the bytes it rests on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StackRead {
+    pub value: Value,
+    /// See [`Cell::live`].
+    pub live: u64,
+}
+
+/// Every value of so many bytes.
+fn unknown(bytes: u32) -> Scalar {
+    Scalar::of_bits(bytes.saturating_mul(8).clamp(1, 64))
+}
+
+/// The unknown content of so many bytes.
+fn misc(bytes: u32) -> Value {
+    Value::scalar(unknown(bytes))
+}
+
+/// What cells merge by: bytes of which nothing is known, or that are zero.
+#[derive(PartialEq, Eq)]
+enum Plain {
+    Misc,
+    Zero,
+}
+
+fn plain(cell: &Cell) -> Option<Plain> {
+    if !cell.value.is_scalar() || cell.value.id != 0 {
+        return None;
+    }
+    if cell.value.number.as_constant() == Some(0) {
+        return Some(Plain::Zero);
+    }
+    (cell.value.number == unknown(cell.len)).then_some(Plain::Misc)
+}
+
+/// The content of `len` bytes at `addr`, all inside of `cell`.
+fn part(cell: &Cell, addr: u32, len: u32) -> Value {
+    if addr == cell.addr && len == cell.len {
+        return cell.value;
+    }
+    let deps = cell.value.deps;
+    let number = if !cell.value.is_scalar() {
+        unknown(len)
+    } else if cell.value.number.as_constant() == Some(0) {
+        Scalar::constant(0)
+    } else if cell.len <= 8 && cfg!(target_endian = "little") {
+        let shift = u64::from(addr.saturating_sub(cell.addr).saturating_mul(8));
+        let rest = alu(AluOp::Rsh, Width::W64, cell.value.number, Scalar::constant(shift));
+        rest.low(len.saturating_mul(8))
+    } else {
+        unknown(len)
+    };
+    Value { deps, ..Value::scalar(number) }
+}
+
+impl State {
+    /// Reads up to eight bytes.
+    pub fn read_stack(
+        &self,
+        arena: &Arena<'_>,
+        addr: u32,
+        size: u32,
+    ) -> Result<StackRead, StackFault> {
+        let end = addr.saturating_add(size);
+        let mut index = self.cells.find(arena, addr);
+        let (mut pos, mut live, mut deps) = (addr, 0, 0);
+        let mut known = Some(0_u64);
+        while pos < end {
+            let cell = self.cells.get(arena, index).ok_or(StackFault::Uninit(pos))?;
+            if cell.addr > pos {
+                return Err(StackFault::Uninit(pos));
+            }
+            if cell.addr <= addr && end <= cell.end() {
+                let whole = cell.addr == addr && cell.end() == end;
+                if cell.value.kind.is_pointer() && !whole {
+                    return Err(StackFault::PartOfPointer);
+                }
+                return Ok(StackRead { value: part(&cell, addr, size), live: cell.live });
+            }
+            if cell.value.kind.is_pointer() {
+                return Err(StackFault::PartOfPointer);
+            }
+            let stop = end.min(cell.end());
+            let piece = part(&cell, pos, stop.saturating_sub(pos)).number.as_constant();
+            known = match (known, piece) {
+                (Some(sum), Some(piece)) if cfg!(target_endian = "little") || (sum | piece) == 0 => {
+                    let shift = pos.saturating_sub(addr).saturating_mul(8);
+                    Some(sum | piece.wrapping_shl(shift))
+                }
+                _ => None,
+            };
+            (live, deps) = (live | cell.live, deps | cell.value.deps);
+            pos = stop;
+            index = index.saturating_add(1);
+        }
+        let number = known.map_or_else(|| unknown(size), Scalar::constant);
+        Ok(StackRead { value: Value { deps, ..Value::scalar(number) }, live })
+    }
+
+    /// Whether `len` bytes are initialised: what they rest on, and whether a
+    /// pointer is among them; or the first that is not.
+    pub fn check_init(&self, arena: &Arena<'_>, addr: u32, len: u32) -> Result<(u64, bool), u32> {
+        let end = addr.saturating_add(len);
+        let mut index = self.cells.find(arena, addr);
+        let (mut pos, mut live, mut pointer) = (addr, 0, false);
+        while pos < end {
+            let cell = self.cells.get(arena, index).ok_or(pos)?;
+            if cell.addr > pos {
+                return Err(pos);
+            }
+            live |= cell.live;
+            pointer |= cell.value.kind.is_pointer();
+            pos = cell.end();
+            index = index.saturating_add(1);
+        }
+        Ok((live, pointer))
+    }
+
+    /// What those of `len` bytes rest on that are initialised, and whether a
+    /// pointer is among them.
+    pub fn initialised(&self, arena: &Arena<'_>, addr: u32, len: u32) -> (u64, bool) {
+        let end = addr.saturating_add(len);
+        let mut index = self.cells.find(arena, addr);
+        let (mut live, mut pointer) = (0, false);
+        while let Some(cell) = self.cells.get(arena, index)
+            && cell.addr < end
+        {
+            live |= cell.live;
+            pointer |= cell.value.kind.is_pointer();
+            index = index.saturating_add(1);
+        }
+        (live, pointer)
+    }
+
+    /// Writes a register's low `size` bytes.
+    pub fn write_stack(
+        &mut self,
+        arena: &mut Arena<'_>,
+        addr: u32,
+        size: u32,
+        value: Value,
+    ) -> Result<(), NoRoom> {
+        let mut value = value;
+        if value.is_scalar() && size < 8 {
+            let low = value.number.low(size.saturating_mul(8));
+            if low != value.number || size < 4 {
+                value.id = 0;
+            }
+            value = Value { id: value.id, deps: value.deps, ..Value::scalar(low) };
+        }
+        self.put(arena, Cell { addr, len: size, value, live: 0 })
+    }
+
+    /// Fills `len` bytes with what is not known.
+    pub fn fill_stack(
+        &mut self,
+        arena: &mut Arena<'_>,
+        addr: u32,
+        len: u32,
+    ) -> Result<(), NoRoom> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.put(arena, Cell { addr, len, value: misc(len), live: 0 })
+    }
+
+    /// Forgets the content of those of `len` bytes that are initialised: one
+    /// of them may have been written. Zeros stay where `zero` was written.
+    pub fn blur_stack(
+        &mut self,
+        arena: &mut Arena<'_>,
+        addr: u32,
+        len: u32,
+        zero: Option<u64>,
+    ) -> Result<(), NoRoom> {
+        let end = addr.saturating_add(len);
+        let mut pos = addr;
+        while let Some(cell) = self.cells.get(arena, self.cells.find(arena, pos))
+            && cell.addr < end
+            && pos < end
+        {
+            let (start, stop) = (cell.addr.max(pos), cell.end().min(end));
+            let len = stop.saturating_sub(start);
+            let mut value = misc(len);
+            if let Some(deps) = zero
+                && plain(&cell) == Some(Plain::Zero)
+            {
+                value = Value { deps: deps | cell.value.deps, ..Value::scalar(Scalar::constant(0)) };
+            }
+            self.put(arena, Cell { addr: start, len, value, live: cell.live })?;
+            pos = stop;
+        }
+        Ok(())
+    }
+
+    /// Puts a cell in the place of what its bytes held.
+    fn put(&mut self, arena: &mut Arena<'_>, new: Cell) -> Result<(), NoRoom> {
+        let from = self.cells.find(arena, new.addr);
+        // The common case: the same bytes again.
+        let same = from < self.cells.len() && self.cells.span(arena, from) == (new.addr, new.len);
+        if same && plain(&new).is_none() {
+            self.cells.set(arena, from, &new);
+            return Ok(());
+        }
+        let (mut from, mut to) = (from, from);
+        let mut out = Pieces::new(self.frame_bytes);
+        let first = self.cells.get(arena, from).filter(|cell| cell.addr < new.addr);
+        if let Some(cell) = first {
+            out.add(cut(&cell, cell.addr, new.addr));
+        } else if let Some(before) = from.checked_sub(1)
+            && let Some(cell) = self.cells.get(arena, before)
+            && cell.end() == new.addr
+        {
+            from = before;
+            out.add(cell);
+        }
+        out.add(new);
+        while let Some(cell) = self.cells.get(arena, to)
+            && cell.addr <= new.end()
+        {
+            if cell.addr == new.end() {
+                // A neighbour that may be one with what was put.
+                out.add(cell);
+            } else if cell.end() > new.end() {
+                out.add(cut(&cell, new.end(), cell.end()));
+            }
+            to = to.saturating_add(1);
+        }
+        self.cells.splice(arena, from, to, out.as_slice())
+    }
+}
+
+/// The bytes of `cell` from `from` up to `to`.
+fn cut(cell: &Cell, from: u32, to: u32) -> Cell {
+    let len = to.saturating_sub(from);
+    Cell { addr: from, len, value: part(cell, from, len), live: cell.live }
+}
+
+/// Cells next to each other, merged where they can be.
+struct Pieces {
+    cells: [Cell; 5],
+    len: usize,
+    frame_bytes: u32,
+}
+
+impl Pieces {
+    const fn new(frame_bytes: u32) -> Self {
+        let none = Cell { addr: 0, len: 0, value: Value::NOT_INIT, live: 0 };
+        Self { cells: [none; 5], len: 0, frame_bytes }
+    }
+
+    fn add(&mut self, cell: Cell) {
+        let frame = |addr: u32| addr.checked_div(self.frame_bytes);
+        if let Some(before) = self.len.checked_sub(1)
+            && let Some(last) = self.cells.get_mut(before)
+            && last.end() == cell.addr
+            && frame(last.addr) == frame(cell.addr)
+            && let Some(sort) = plain(last)
+            && plain(&cell) == Some(sort)
+        {
+            last.len = last.len.saturating_add(cell.len);
+            last.live |= cell.live;
+            let deps = last.value.deps | cell.value.deps;
+            if last.value.number.as_constant().is_none() {
+                last.value = misc(last.len);
+            }
+            last.value.deps = deps;
+            return;
+        }
+        if let Some(slot) = self.cells.get_mut(self.len) {
+            *slot = cell;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    fn as_slice(&self) -> &[Cell] {
+        self.cells.get(..self.len).unwrap_or_default()
+    }
+}
