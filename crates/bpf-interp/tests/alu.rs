@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::run;
+use common::{minus, run};
 
 /// Runs `text` with R1 and R2 preset, and gives R0.
 fn alu(r1: u64, r2: u64, text: &str) -> u64 {
@@ -37,10 +37,10 @@ fn arithmetic() {
         (MIN32, 0xffff_ffff, "w1 s/= w2", MIN32),
         (MIN, 0, "r1 s/= r2", 0),
         (MIN32, 0, "w1 s/= w2", 0),
-        (-13_i64 as u64, 4, "r1 s/= r2", -3_i64 as u64),
-        (13, -4_i64 as u64, "r1 s/= r2", -3_i64 as u64),
-        (-13_i64 as u64, 0, "w1 s/= 4", 0xffff_fffd),
-        (13, 0, "r1 s/= -4", -3_i64 as u64),
+        (minus(13), 4, "r1 s/= r2", minus(3)),
+        (13, minus(4), "r1 s/= r2", minus(3)),
+        (minus(13), 0, "w1 s/= 4", 0xffff_fffd),
+        (13, 0, "r1 s/= -4", minus(3)),
         // An immediate divisor is sign-extended, then taken as unsigned.
         (ALL, 0, "r1 /= -1", 1),
         (7, 4, "r1 %= r2", 3),
@@ -51,9 +51,9 @@ fn arithmetic() {
         (0xffff_ffff_0000_0007, 0, "w1 s%= w2", 7),
         (MIN, ALL, "r1 s%= r2", 0),
         (MIN32, 0xffff_ffff, "w1 s%= w2", 0),
-        (-13_i64 as u64, 4, "r1 s%= r2", -1_i64 as u64),
-        (13, -4_i64 as u64, "r1 s%= r2", 1),
-        (-13_i64 as u64, 4, "w1 s%= w2", 0xffff_ffff),
+        (minus(13), 4, "r1 s%= r2", minus(1)),
+        (13, minus(4), "r1 s%= r2", 1),
+        (minus(13), 4, "w1 s%= w2", 0xffff_ffff),
         (0xf0, 0x0f, "r1 |= r2", 0xff),
         (0xf0, 0, "r1 |= -1", ALL),
         (0xf0, 0, "w1 |= -1", 0xffff_ffff),
@@ -68,7 +68,7 @@ fn arithmetic() {
         (MIN32, 63, "w1 s>>= w2", 0xffff_ffff),
         (MIN32, 31, "w1 >>= w2", 1),
         (0xffff_ffff_8000_0000, 4, "w1 >>= w2", 0x0800_0000),
-        (5, 0, "r1 = -r1", -5_i64 as u64),
+        (5, 0, "r1 = -r1", minus(5)),
         (5, 0, "w1 = -w1", 0xffff_fffb),
         (MIN, 0, "r1 = -r1", MIN),
     ];
@@ -83,7 +83,7 @@ fn moves() {
     let cases: &[(&str, u64)] = &[
         ("r1 = r2", value),
         ("w1 = w2", 0x8899_e1f2),
-        ("r1 = -2", -2_i64 as u64),
+        ("r1 = -2", minus(2)),
         ("w1 = -2", 0xffff_fffe),
         ("r1 = (s8)r2", 0xffff_ffff_ffff_fff2),
         ("r1 = (s16)r2", 0xffff_ffff_ffff_e1f2),
@@ -100,14 +100,14 @@ fn moves() {
 #[test]
 fn byte_order() {
     let value = 0x1122_3344_5566_7788_u64;
-    let le = |bytes: u64| if cfg!(target_endian = "little") { bytes } else { bytes.swap_bytes() };
+    let (half, word) = (0x7788_u16, 0x5566_7788_u32);
     let cases: &[(&str, u64)] = &[
-        ("r1 = be16 r1", u64::from((value as u16).to_be())),
-        ("r1 = be32 r1", u64::from((value as u32).to_be())),
+        ("r1 = be16 r1", u64::from(half.to_be())),
+        ("r1 = be32 r1", u64::from(word.to_be())),
         ("r1 = be64 r1", value.to_be()),
-        ("r1 = le16 r1", u64::from((value as u16).to_le())),
-        ("r1 = le32 r1", u64::from((value as u32).to_le())),
-        ("r1 = le64 r1", le(value)),
+        ("r1 = le16 r1", u64::from(half.to_le())),
+        ("r1 = le32 r1", u64::from(word.to_le())),
+        ("r1 = le64 r1", value.to_le()),
         ("r1 = bswap16 r1", 0x8877),
         ("r1 = bswap32 r1", 0x8877_6655),
         ("r1 = bswap64 r1", 0x8877_6655_4433_2211),

@@ -2,13 +2,14 @@
 
 mod common;
 
+use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_interp::{BpfContext, BpfResult, Environment, Fault, Helper, HelperCall, Platform};
-use common::{fault, memory_fault, run, run_in};
+use common::{fault, memory_fault, minus, run, run_in};
 
 /// A machine that keeps what is traced.
 #[derive(Default)]
@@ -58,13 +59,15 @@ fn printk(format: &str, args: [&str; 3]) -> (BpfResult, Option<String>) {
     for (index, chunk) in bytes.chunks(8).enumerate() {
         let word = u64::from_ne_bytes(chunk.try_into().unwrap());
         let offset = bytes.len() - 8 * index;
-        text += &format!("r1 = {word:#x} ll\n*(u64 *)(r10 -{offset}) = r1\n");
+        writeln!(text, "r1 = {word:#x} ll\n*(u64 *)(r10 -{offset}) = r1").unwrap();
     }
     let [a, b, c] = args;
-    text += &format!(
+    write!(
+        text,
         "r1 = r10\nr1 += -{}\nr2 = {size}\nr3 = {a}\nr4 = {b}\nr5 = {c}\ncall 6\nexit",
         bytes.len()
-    );
+    )
+    .unwrap();
     let machine = Machine::default();
     let env = Environment::new().with_platform(&machine);
     let result = run_in(env, BpfProgType::Kprobe, &[], &text, &BpfContext::empty());
@@ -137,13 +140,13 @@ fn trace_printk_refuses_what_linux_refuses() {
         "%pku",
     ] {
         let (result, traced) = printk(format, ["0", "0", "0"]);
-        assert_eq!((result, traced), (Ok(-22_i64 as u64), None), "{format:?}");
+        assert_eq!((result, traced), (Ok(minus(22)), None), "{format:?}");
     }
     // No zero within the size.
     let text = "*(u64 *)(r10 -8) = 0x61616161
         r1 = r10\nr1 += -8\nr2 = 4\ncall 6\nexit";
     if cfg!(target_endian = "little") {
-        assert_eq!(run(text), Ok(-22_i64 as u64));
+        assert_eq!(run(text), Ok(minus(22)));
     }
     assert_eq!(memory_fault(run("r1 = r10\nr1 += -8\nr2 = 9\ncall 6\nexit")), Some((3, 9)));
 }

@@ -13,7 +13,7 @@ use bpf_maps::{
     ArrayMap, BpfMap, HashMap, MapError, MapValue, PerCpuArrayMap, ProgArray, RingBuf, Settings,
 };
 use bpf_profile::ActiveProfile;
-use common::{Program, fault, memory_fault, program, run_in};
+use common::{Program, fault, memory_fault, minus, program, run_in};
 
 type Array = ArrayMap<ActiveProfile>;
 type Hash = HashMap<ActiveProfile>;
@@ -106,7 +106,7 @@ fn update_and_delete_answer_as_linux() {
             );
         run_with(&map, &text)
     };
-    let errno = |number: i64| Ok(number.wrapping_neg() as u64);
+    let errno = |number| Ok(minus(number));
     assert_eq!(call(1, flags::BPF_EXIST, 2), errno(2));
     assert_eq!(call(1, flags::BPF_NOEXIST, 2), Ok(0));
     assert_eq!(call(1, flags::BPF_NOEXIST, 2), errno(17));
@@ -246,7 +246,7 @@ fn ring_buffer_output_and_query() {
         run_with(&ring, &text)
     };
     assert_eq!(output(8, 0), Ok(0));
-    assert_eq!(output(8, 4), Ok(-22_i64 as u64));
+    assert_eq!(output(8, 4), Ok(minus(22)));
     assert_eq!(memory_fault(output(9, 0)).map(|f| f.1), Some(9));
     let query =
         |what: u32| run_with(&ring, &format!("r1 = map[idx:0] ll\nr2 = {what}\ncall 134\nexit"));

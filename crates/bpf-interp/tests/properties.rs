@@ -34,9 +34,8 @@ fn model(op: AluOp, width: Width, dst: u64, src: u64) -> u64 {
         AluOp::Mul => {
             (0..bits).filter(|bit| b >> bit & 1 == 1).fold(0, |sum, bit| sum + low(a << bit, bits))
         }
-        AluOp::Div if b == 0 => 0,
+        AluOp::Div | AluOp::Sdiv if b == 0 => 0,
         AluOp::Div => a / b,
-        AluOp::Sdiv if b == 0 => 0,
         AluOp::Sdiv => sa / sb,
         AluOp::Mod | AluOp::Smod if b == 0 => a,
         AluOp::Mod => a % b,

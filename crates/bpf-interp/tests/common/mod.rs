@@ -58,3 +58,8 @@ pub fn memory_fault(result: BpfResult) -> Option<(u32, u32)> {
         _ => None,
     }
 }
+
+/// A negative number as R0 holds it.
+pub const fn minus(number: i64) -> u64 {
+    number.wrapping_neg().cast_unsigned()
+}
