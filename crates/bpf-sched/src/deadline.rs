@@ -1,30 +1,56 @@
 //! Earliest deadline first, with a priority ceiling.
 //!
+//! # Order
 //! Requests with a deadline go before those without; among the former the
-//! earliest deadline goes first, among the latter the highest priority, and
-//! equals in the order of arrival.
+//! earliest deadline goes first, among the latter the highest priority. Of equal
+//! deadlines the higher priority goes first, of equals in everything the one
+//! that came first. A deadline that has passed does not remove a request.
 //!
-//! While a resource is held whose *ceiling* is the highest priority of any
-//! program that uses it, only requests of a higher priority may start. So a
-//! program that could ask for the resource never starts in between, and no
-//! program waits for another once it has started.
+//! # Ceiling
+//! A resource has a *ceiling*, the highest priority of any program that uses
+//! it. While it is held, the first request of the order starts only if its
+//! priority is higher than the ceiling; if it is not, none starts, and the
+//! holder goes on. This is the stack resource policy: a program that started
+//! never waits for a resource, and what has the earliest deadline waits at most
+//! for one program to give its resource back. Others do not go past it, since
+//! the holder would then wait for them, and it for the holder.
 //!
+//! # Admission
 //! A request is refused at once when its deadline cannot be met: with the proven
 //! execution times of all waiting requests in deadline order, on one processor
 //! that starts on them at the moment of submission, each must end by its
-//! deadline. A kernel that submits while a program runs counts that program's
-//! remaining time with [`DeadlinePolicy::set_blocking_ns`].
+//! deadline. What a kernel knows beyond the queue it tells: the time, with
+//! [`DeadlinePolicy::set_now_ns`], and how long the program that is running will
+//! still take and hold its resources, with [`DeadlinePolicy::set_blocking_ns`].
+//! With both, a rate that the target keeps, and programs that run to their end
+//! once they have started, every admitted deadline is met. A kernel that lets a
+//! request preempt a running program answers for the deadline of the latter.
+
+use core::cmp::Reverse;
 
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
+use bpf_verifier::VerifiedInfo;
 
 use crate::energy::EnergyBudget;
 use crate::policy::{AdmissionError, QueuePolicy};
 use crate::request::{BpfExecRequest, ExecPriority, QueuedProgram};
 
+#[cfg(test)]
+mod tests;
+
 /// Resources that may be held at the same time.
 pub const MAX_HELD: usize = 8;
 
 /// A point in time by which an execution must have ended.
+///
+/// ```
+/// use bpf_sched::Deadline;
+///
+/// let deadline = Deadline::from_now(5_000, 1_000_000); // a millisecond after 5 us
+/// assert_eq!(deadline.absolute_ns(), 1_005_000);
+/// assert!(!deadline.is_missed(1_005_000));
+/// assert!(deadline.is_missed(1_005_001));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deadline {
     released_ns: u64,
@@ -55,13 +81,26 @@ impl Deadline {
 }
 
 /// What a request says about time and energy.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
+    wcet: u64,
     deadline: Option<Deadline>,
     energy: Option<EnergyBudget>,
 }
 
+impl Timing {
+    pub(crate) const fn of(info: &VerifiedInfo) -> Self {
+        Self { wcet: info.wcet, deadline: None, energy: None }
+    }
+}
+
 impl<H> BpfExecRequest<'_, H> {
+    /// The program's proven worst-case execution time, in units of the
+    /// verifier's cost table.
+    pub const fn wcet(&self) -> u64 {
+        self.timing.wcet
+    }
+
     /// The same request with a deadline.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Deadline) -> Self {
@@ -99,13 +138,60 @@ pub enum CeilingError {
 }
 
 /// The discipline of the embedded profile.
+///
+/// ```
+/// # use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+/// # use bpf_interp::BpfContext;
+/// # use bpf_profile::ActiveProfile;
+/// # use bpf_verifier::{VerifiedProgram, Verifier};
+/// # use std::sync::LazyLock;
+/// # static PROGRAM: LazyLock<VerifiedProgram<ActiveProfile>> = LazyLock::new(|| {
+/// #     let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+/// #         .insn(BpfInsn::mov64_imm(0, 42))
+/// #         .insn(BpfInsn::exit())
+/// #         .build()
+/// #         .expect("valid program");
+/// #     Verifier::new().verify_program(&program).expect("safe program")
+/// # });
+/// use bpf_sched::{
+///     AdmissionError, BpfExecRequest, BpfScheduler, Deadline, DeadlinePolicy, ExecPriority, ProgId,
+/// };
+///
+/// // A core that executes 64 units of proven time in a microsecond.
+/// let policy = DeadlinePolicy::new().with_rate(64);
+/// let mut scheduler: BpfScheduler<'_, &VerifiedProgram<ActiveProfile>> =
+///     BpfScheduler::with_policy(policy);
+/// let request = |id, deadline_ns| {
+///     BpfExecRequest::new(ProgId(id), &*PROGRAM, BpfContext::empty())
+///         .with_deadline(Deadline::from_now(0, deadline_ns))
+/// };
+///
+/// // The earliest deadline goes first, not what came first.
+/// scheduler.submit(request(1, 2_000_000))?;
+/// scheduler.submit(request(2, 1_000_000))?;
+/// let first = scheduler.next().expect("two wait");
+/// assert_eq!(first.request().id(), ProgId(2));
+///
+/// // While a resource is held that programs of high priority use, others of
+/// // that priority or a lower one do not start.
+/// scheduler.policy_mut().acquire(ExecPriority::High)?;
+/// assert!(scheduler.next().is_none());
+/// scheduler.policy_mut().release()?;
+/// assert_eq!(scheduler.next().map(|q| q.request().id()), Some(ProgId(1)));
+///
+/// // What cannot be done in time is refused at once, not found out later.
+/// let refused = scheduler.submit(request(3, 1)).expect_err("a nanosecond");
+/// assert!(matches!(refused.reason, AdmissionError::DeadlineInfeasible { .. }));
+/// assert_eq!(refused.request.id(), ProgId(3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct DeadlinePolicy {
     /// Ceilings of the resources that are held, in the order they were taken.
     held:
         <<ActiveProfile as PhysicalProfile>::Memory as MemoryStrategy>::Vec<ExecPriority, MAX_HELD>,
     units_per_us: Option<u64>,
-    nanojoules_per_unit: u64,
+    picojoules_per_unit: u64,
     blocking_ns: u64,
     now_ns: u64,
 }
@@ -126,10 +212,13 @@ impl DeadlinePolicy {
         self
     }
 
-    /// Sets the energy of a unit of proven execution time, in nanojoules.
+    /// Sets the energy of a unit of proven execution time, in picojoules: the
+    /// supply's volts times its microamperes per MHz, where a unit is a cycle.
+    /// Requests whose program may need more than their budget are refused from
+    /// then on. Zero turns the test off.
     #[must_use]
-    pub const fn with_energy_model(mut self, nanojoules_per_unit: u64) -> Self {
-        self.nanojoules_per_unit = nanojoules_per_unit;
+    pub const fn with_energy_model(mut self, picojoules_per_unit: u64) -> Self {
+        self.picojoules_per_unit = picojoules_per_unit;
         self
     }
 
@@ -175,6 +264,12 @@ impl DeadlinePolicy {
         u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
+    /// Nanojoules that `units` of proven execution time cost, rounded up.
+    fn nanojoules(&self, units: u64) -> u64 {
+        let pj = u128::from(units).saturating_mul(u128::from(self.picojoules_per_unit));
+        u64::try_from(pj.div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+
     /// By how much some deadline would be missed if `new` joined `waiting`.
     fn lateness<H>(
         &self,
@@ -183,10 +278,10 @@ impl DeadlinePolicy {
         waiting: &[QueuedProgram<'_, H>],
     ) -> u64 {
         let due = |q: &QueuedProgram<'_, H>| q.request().deadline().map(Deadline::absolute_ns);
-        let own = self.nanoseconds(new.info().wcet);
+        let own = self.nanoseconds(new.wcet());
         let demand = |until: u64| {
             let before = waiting.iter().filter(|q| due(q).is_some_and(|d| d <= until));
-            let work = before.map(|q| self.nanoseconds(q.request().info().wcet));
+            let work = before.map(|q| self.nanoseconds(q.request().wcet()));
             work.fold(own, u64::saturating_add)
         };
         let deadlines = waiting.iter().filter_map(due).filter(|d| *d >= deadline.absolute_ns());
@@ -208,7 +303,7 @@ impl QueuePolicy for DeadlinePolicy {
         waiting: &[QueuedProgram<'_, H>],
     ) -> Result<u64, AdmissionError> {
         if let Some(budget) = request.energy() {
-            let needed_nj = request.info().wcet.saturating_mul(self.nanojoules_per_unit);
+            let needed_nj = self.nanojoules(request.wcet());
             let budget_nj = budget.nanojoules();
             if needed_nj > budget_nj {
                 return Err(AdmissionError::EnergyExceeded { budget_nj, needed_nj });
@@ -225,14 +320,12 @@ impl QueuePolicy for DeadlinePolicy {
     }
 
     fn select<H>(&mut self, waiting: &[QueuedProgram<'_, H>]) -> Option<usize> {
-        let ceiling = self.ceiling();
-        let may_start =
-            |q: &QueuedProgram<'_, H>| ceiling.is_none_or(|c| q.request().priority() > c);
         let order = |q: &QueuedProgram<'_, H>| {
             let no_deadline = q.request().deadline().is_none();
-            (no_deadline, q.tag, core::cmp::Reverse(q.request().priority()), q.sequence)
+            (no_deadline, q.tag, Reverse(q.request().priority()), q.sequence)
         };
-        let candidates = waiting.iter().enumerate().filter(|(_, q)| may_start(q));
-        candidates.min_by_key(|(_, q)| order(q)).map(|(index, _)| index)
+        let (index, first) = waiting.iter().enumerate().min_by_key(|(_, q)| order(q))?;
+        let may_start = self.ceiling().is_none_or(|c| first.request().priority() > c);
+        may_start.then_some(index)
     }
 }

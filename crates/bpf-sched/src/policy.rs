@@ -29,9 +29,10 @@ pub enum AdmissionError {
 
 /// Orders a queue.
 ///
-/// A policy sees requests when they come in, gives each a tag, and picks the
-/// next one among those that wait.
-pub trait QueuePolicy: Default {
+/// A policy sees requests when they come in, and again before they are
+/// restarted, gives each a [tag](QueuedProgram::tag), and picks the next one
+/// among those that wait.
+pub trait QueuePolicy {
     /// Decides whether `request` may join `waiting`, and gives it a tag.
     ///
     /// # Errors

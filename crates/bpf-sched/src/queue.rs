@@ -63,7 +63,7 @@ impl<'a, H, const N: usize> ReadyQueue<'a, H, N> {
         self.waiting.take(index)
     }
 
-    /// Takes the requests out that `remove` names.
+    /// Takes out the first request that `remove` names.
     pub(crate) fn take_where(
         &mut self,
         remove: impl Fn(&BpfExecRequest<'a, H>) -> bool,

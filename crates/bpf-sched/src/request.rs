@@ -12,16 +12,20 @@ use bpf_verifier::{VerifiedInfo, VerifiedProgram};
 pub struct ProgId(pub u32);
 
 /// How urgent a request is; later variants are more urgent.
+///
+/// On cloud a priority goes before the lower ones as far as none of them
+/// starves. On embedded, deadlines come first; the priority is what resource
+/// ceilings are compared with, and orders requests that have no deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum ExecPriority {
-    /// Runs when nothing else wants to.
+    /// Background work.
     Low,
     /// The default.
     #[default]
     Normal,
     /// Before ordinary work.
     High,
-    /// Before everything else.
+    /// Before the others.
     Critical,
 }
 
@@ -63,7 +67,7 @@ pub struct BpfExecRequest<'a, H> {
     id: ProgId,
     program: H,
     context: BpfContext<'a>,
-    info: VerifiedInfo,
+    max_insns: u64,
     priority: ExecPriority,
     #[cfg(feature = "embedded-profile")]
     pub(crate) timing: crate::deadline::Timing,
@@ -76,19 +80,28 @@ where
     /// A request of normal priority.
     pub fn new(id: ProgId, program: H, context: BpfContext<'a>) -> Self {
         let info = *program.verified().info();
-        Self {
-            id,
-            program,
-            context,
-            info,
-            priority: ExecPriority::Normal,
-            #[cfg(feature = "embedded-profile")]
-            timing: crate::deadline::Timing::default(),
-        }
+        Self::with_info(id, program, context, &info)
     }
 }
 
 impl<'a, H> BpfExecRequest<'a, H> {
+    pub(crate) fn with_info(
+        id: ProgId,
+        program: H,
+        context: BpfContext<'a>,
+        info: &VerifiedInfo,
+    ) -> Self {
+        Self {
+            id,
+            program,
+            context,
+            max_insns: info.max_insns,
+            priority: ExecPriority::Normal,
+            #[cfg(feature = "embedded-profile")]
+            timing: crate::deadline::Timing::of(info),
+        }
+    }
+
     /// The same request with another priority.
     #[must_use]
     pub fn with_priority(self, priority: ExecPriority) -> Self {
@@ -110,9 +123,9 @@ impl<'a, H> BpfExecRequest<'a, H> {
         &self.context
     }
 
-    /// What the verifier proved about the program.
-    pub const fn info(&self) -> &VerifiedInfo {
-        &self.info
+    /// The program's proven bound on executed instructions.
+    pub const fn max_insns(&self) -> u64 {
+        self.max_insns
     }
 
     /// The priority.
@@ -137,18 +150,19 @@ impl<H> fmt::Debug for BpfExecRequest<'_, H> {
 
 /// A request that the scheduler took in, with its place in the order of
 /// arrival.
+#[must_use = "a request that is dropped is never executed"]
 pub struct QueuedProgram<'a, H> {
     request: BpfExecRequest<'a, H>,
     pub(crate) sequence: u64,
-    /// What the policy orders by; its meaning is the policy's.
+    /// What the policy gave it on admission; its meaning is the policy's.
     pub(crate) tag: u64,
     /// How often the request failed and was started again.
     pub(crate) restarts: u32,
 }
 
 impl<'a, H> QueuedProgram<'a, H> {
-    pub(crate) const fn new(request: BpfExecRequest<'a, H>, sequence: u64, tag: u64) -> Self {
-        Self { request, sequence, tag, restarts: 0 }
+    pub(crate) const fn new(request: BpfExecRequest<'a, H>, sequence: u64) -> Self {
+        Self { request, sequence, tag: 0, restarts: 0 }
     }
 
     /// The request.
@@ -159,6 +173,11 @@ impl<'a, H> QueuedProgram<'a, H> {
     /// Position in the order of arrival, counted from 0.
     pub const fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// What the policy gave the request on admission.
+    pub const fn tag(&self) -> u64 {
+        self.tag
     }
 
     /// How often the request has failed and was started again.

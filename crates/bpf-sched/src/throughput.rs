@@ -1,13 +1,23 @@
 //! Fair throughput with priorities and without starvation.
 //!
-//! Inside a priority, programs share by *start-time fair queueing*: a request's
-//! start tag is the later of the queue's virtual time and the finish tag of the
-//! program's request before it, its finish tag lies the program's proven bound
-//! on instructions behind, and the lowest start tag goes first. A program that
-//! floods the queue therefore delays itself, not the others.
+//! # Inside a priority
+//! Programs share by *start-time fair queueing*. A request costs its program's
+//! proven bound on instructions. Its start tag is the later of two: the virtual
+//! time, which is the start tag of the request served last, and the finish tag
+//! of the program's request before it. Its finish tag lies the cost behind, and
+//! the lowest start tag goes first. A program that floods the queue delays
+//! itself, not the others:
 //!
-//! Between priorities the highest goes first, but a priority that was passed
-//! over [`PATIENCE`] times in a row goes next, so none starves.
+//! * over any time in which two programs have requests waiting, the work done
+//!   for the one and for the other differs by no more than the cost of a
+//!   request of each;
+//! * the first request of a program that had none waits for at most one request
+//!   of every other program.
+//!
+//! # Between priorities
+//! The highest goes first. One that was passed over [`PATIENCE`] times in a row
+//! while it had requests goes before all, of several the highest. So while a priority has requests, at most [`MAX_PASSED_OVER`] requests
+//! of others are served before one of its own.
 
 use bpf_profile::config::QUEUE_CAPACITY;
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
@@ -15,26 +25,48 @@ use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
 use crate::policy::{AdmissionError, QueuePolicy};
 use crate::request::{BpfExecRequest, ExecPriority, ProgId, QueuedProgram};
 
-/// How often in a row a priority may be passed over while it has requests.
+#[cfg(test)]
+mod tests;
+
+/// How often in a row a priority may be passed over before it goes first.
 pub const PATIENCE: u32 = 8;
+
+/// How often in a row a priority is passed over at the most: one more time for
+/// each of the two others that can lose their patience together with it.
+pub const MAX_PASSED_OVER: u32 = PATIENCE + 2;
+const _: () = assert!(LEVELS == 4, "MAX_PASSED_OVER is for four priorities");
+
+/// The cost that a request is charged at the most. Proven bounds above it
+/// exceed every sensible budget, and would use up the tags.
+pub const MAX_COST: u64 = 1 << 32;
+
+const LEVELS: usize = ExecPriority::COUNT;
 
 /// The finish tag of a program's last request at one priority.
 #[derive(Clone, Copy, Debug)]
 struct Finish {
     id: ProgId,
-    priority: ExecPriority,
+    level: usize,
     tag: u64,
 }
 
+/// One for every program that may still have to wait for its own work.
 type Finishes =
     <<ActiveProfile as PhysicalProfile>::Memory as MemoryStrategy>::Vec<Finish, QUEUE_CAPACITY>;
+
+/// What is kept of one priority.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    /// Start tag of the request served last.
+    virtual_time: u64,
+    /// How often in a row others were served while it had requests.
+    passed_over: u32,
+}
 
 /// The discipline of the cloud profile.
 #[derive(Debug, Default)]
 pub struct ThroughputPolicy {
-    /// Start tag of the request served last, for each priority.
-    virtual_time: [u64; ExecPriority::COUNT],
-    passed_over: [u32; ExecPriority::COUNT],
+    levels: [Level; LEVELS],
     finishes: Finishes,
 }
 
@@ -44,38 +76,47 @@ impl ThroughputPolicy {
         Self::default()
     }
 
-    fn now(&self, priority: ExecPriority) -> u64 {
-        self.virtual_time.get(priority.index()).copied().unwrap_or_default()
+    fn virtual_time(&self, level: usize) -> u64 {
+        self.levels.get(level).map_or(0, |l| l.virtual_time)
     }
 
     /// The priority to serve, among those that have requests.
-    fn level(&mut self, present: [bool; ExecPriority::COUNT]) -> Option<usize> {
-        let waits = |level: &usize| present.get(*level).copied().unwrap_or_default();
-        let highest = (0..ExecPriority::COUNT).rev().find(waits)?;
-        let starved = (0..highest).filter(waits).max_by_key(|level| {
-            let passed = self.passed_over.get(*level).copied().unwrap_or_default();
-            if passed >= PATIENCE { passed } else { 0 }
-        });
-        let chosen = starved
-            .filter(|l| self.passed_over.get(*l).is_some_and(|passed| *passed >= PATIENCE))
-            .unwrap_or(highest);
-        for (level, passed) in self.passed_over.iter_mut().enumerate() {
-            *passed = if level == chosen || !waits(&level) { 0 } else { passed.saturating_add(1) };
-        }
-        Some(chosen)
+    fn choose(&self, present: [bool; LEVELS]) -> Option<usize> {
+        let waiting = || self.levels.iter().zip(present).enumerate().filter(|(_, (_, p))| *p);
+        let impatient = waiting().rfind(|(_, (level, _))| level.passed_over >= PATIENCE);
+        impatient.or_else(|| waiting().next_back()).map(|(index, _)| index)
     }
 
-    /// Forgets finish tags that lie behind the virtual time: they no longer
-    /// delay anything.
-    fn forget_old(&mut self) {
-        let mut index = 0;
-        while let Some(finish) = self.finishes.get(index).copied() {
-            if finish.tag <= self.now(finish.priority) {
-                self.finishes.take(index);
+    /// Notes that `chosen` is served. A priority without requests starts from
+    /// the beginning: it owes nobody anything.
+    fn serve(&mut self, chosen: usize, present: [bool; LEVELS], start: u64) {
+        for ((index, level), present) in self.levels.iter_mut().enumerate().zip(present) {
+            if !present {
+                *level = Level::default();
+            } else if index == chosen {
+                level.passed_over = 0;
+                level.virtual_time = level.virtual_time.max(start);
             } else {
-                index = index.saturating_add(1);
+                level.passed_over = level.passed_over.saturating_add(1);
             }
         }
+        self.forget(present);
+    }
+
+    /// Forgets finish tags that delay nothing any more.
+    fn forget(&mut self, present: [bool; LEVELS]) {
+        let mut kept = 0_usize;
+        for index in 0..self.finishes.len() {
+            let Some(finish) = self.finishes.get(index).copied() else { break };
+            let busy = present.get(finish.level).copied().unwrap_or_default();
+            if busy && finish.tag > self.virtual_time(finish.level) {
+                if let Some(slot) = self.finishes.get_mut(kept) {
+                    *slot = finish;
+                }
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.finishes.truncate(kept);
     }
 }
 
@@ -85,38 +126,37 @@ impl QueuePolicy for ThroughputPolicy {
         request: &BpfExecRequest<'_, H>,
         _waiting: &[QueuedProgram<'_, H>],
     ) -> Result<u64, AdmissionError> {
-        let (id, priority) = (request.id(), request.priority());
-        let cost = request.info().max_insns.max(1);
-        self.forget_old();
-        let now = self.now(priority);
-        let known = self.finishes.iter_mut().find(|f| f.id == id && f.priority == priority);
-        let start = known.as_ref().map_or(now, |f| f.tag.max(now));
-        let finish = start.saturating_add(cost);
-        if let Some(entry) = known {
-            entry.tag = finish;
-        } else {
-            let entry = Finish { id, priority, tag: finish };
-            self.finishes.try_push(entry).map_err(|_| AdmissionError::QueueFull)?;
+        let (id, level) = (request.id(), request.priority().index());
+        let cost = request.max_insns().clamp(1, MAX_COST);
+        let now = self.virtual_time(level);
+        if let Some(last) = self.finishes.iter_mut().find(|f| f.id == id && f.level == level) {
+            let start = last.tag.max(now);
+            last.tag = start.saturating_add(cost);
+            return Ok(start);
         }
-        Ok(start)
+        let finish = Finish { id, level, tag: now.saturating_add(cost) };
+        self.finishes.try_push(finish).map_err(|_| AdmissionError::QueueFull)?;
+        Ok(now)
     }
 
     fn select<H>(&mut self, waiting: &[QueuedProgram<'_, H>]) -> Option<usize> {
-        let mut present = [false; ExecPriority::COUNT];
+        let mut present = [false; LEVELS];
         for queued in waiting {
             if let Some(flag) = present.get_mut(queued.request().priority().index()) {
                 *flag = true;
             }
         }
-        let level = self.level(present)?;
-        let (index, chosen) = waiting
+        let Some(chosen) = self.choose(present) else {
+            self.levels = Default::default();
+            self.finishes.truncate(0);
+            return None;
+        };
+        let (index, next) = waiting
             .iter()
             .enumerate()
-            .filter(|(_, q)| q.request().priority().index() == level)
+            .filter(|(_, q)| q.request().priority().index() == chosen)
             .min_by_key(|(_, q)| (q.tag, q.sequence))?;
-        if let Some(time) = self.virtual_time.get_mut(level) {
-            *time = chosen.tag.max(*time);
-        }
+        self.serve(chosen, present, next.tag);
         Some(index)
     }
 }
