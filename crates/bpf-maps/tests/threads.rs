@@ -160,6 +160,29 @@ fn no_count_is_lost() {
 }
 
 #[test]
+fn numbers_are_written_whole() {
+    // The second one is in the rest after the last eight bytes.
+    for (offset, size) in [(0, 4), (8, 12), (8, 10)] {
+        let map = create::<ActiveProfile>(MapDef::new(MapType::Array, 4, size, 1)).unwrap();
+        let size = size as usize;
+        thread::scope(|scope| {
+            let map = &map;
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let byte = if round % 2 == 0 { 0xff } else { 0 };
+                    map.update(&[0; 4], &vec![byte; size], 0).unwrap();
+                }
+            });
+            for _ in 0..ROUNDS {
+                let mut number = vec![0; size - offset];
+                map.lookup(&[0; 4]).unwrap().read(offset, &mut number).unwrap();
+                assert!(number.iter().all(|byte| *byte == number[0]), "{number:?}");
+            }
+        });
+    }
+}
+
+#[test]
 fn every_cpu_counts_for_itself() {
     for map_type in [MapType::PerCpuArray, MapType::PerCpuHash] {
         let def = MapDef::new(map_type, 4, 8, 4);

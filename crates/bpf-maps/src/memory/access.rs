@@ -6,9 +6,6 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use portable_atomic::{AtomicU8, AtomicU16, AtomicU32};
 
-/// Bytes that [`copy_in`] and its siblings move at once.
-const WORD: usize = 8;
-
 /// Loads one byte.
 ///
 /// # Safety
@@ -92,54 +89,63 @@ plain!(load_u32, store_u32: u32 over load_u16, store_u16: u16, AtomicU32, "4", 1
 plain!(#[cfg(target_has_atomic = "64")] load_u64, store_u64: u64 over load_u32, store_u32: u32,
     AtomicU64, "8", 32);
 
+/// Does the same with every piece of `$len` bytes, the largest first: `$offset`
+/// is where it begins. A number that is aligned within the whole is never cut
+/// in two, so nobody sees half of it.
+macro_rules! pieces {
+    ($len:expr, $offset:ident => $do:ident!($($argument:tt)*)) => {
+        let mut $offset = 0_usize;
+        let len: usize = $len;
+        while len.wrapping_sub($offset) >= 8 {
+            $do!($($argument)* load_u64, store_u64, u64, 8);
+            $offset = $offset.wrapping_add(8);
+        }
+        if len & 4 != 0 {
+            $do!($($argument)* load_u32, store_u32, u32, 4);
+            $offset = $offset.wrapping_add(4);
+        }
+        if len & 2 != 0 {
+            $do!($($argument)* load_u16, store_u16, u16, 2);
+            $offset = $offset.wrapping_add(2);
+        }
+        if len & 1 != 0 {
+            $do!($($argument)* load_u8, store_u8, u8, 1);
+        }
+    };
+}
+
 /// Copies bytes out of shared memory.
 ///
 /// # Safety
-/// `from` must be valid for reads and writes of `to.len()` bytes, which lie apart from
-/// `to`; nobody else may access them other than through atomics.
+/// `from` must be valid for reads and writes of `to.len()` bytes, which lie
+/// apart from `to`; nobody else may access them other than through atomics.
 pub unsafe fn copy_out(from: NonNull<u8>, to: &mut [u8]) {
-    let (words, rest) = to.as_chunks_mut::<WORD>();
-    let mut at = from;
-    for word in words {
-        // SAFETY: `at` is less than `to.len()` bytes in, a word at least from
-        // the end.
-        unsafe {
-            *word = load_u64(at).to_ne_bytes();
-            at = at.add(WORD);
-        }
+    macro_rules! piece {
+        ($offset:ident $load:ident, $store:ident, $ty:ident, $bytes:literal) => {
+            if let Some(to) = to.get_mut($offset..).and_then(<[u8]>::first_chunk_mut::<$bytes>) {
+                // SAFETY: the piece is within `to.len()` bytes.
+                *to = unsafe { $load(from.add($offset)) }.to_ne_bytes();
+            }
+        };
     }
-    for byte in rest {
-        // SAFETY: as above, a byte at least from the end.
-        unsafe {
-            *byte = load_u8(at);
-            at = at.add(1);
-        }
-    }
+    pieces!(to.len(), offset => piece!(offset));
 }
 
 /// Copies bytes into shared memory.
 ///
 /// # Safety
-/// `to` must be valid for reads and writes of `from.len()` bytes; nobody else may access
-/// them other than through atomics.
+/// `to` must be valid for reads and writes of `from.len()` bytes; nobody else
+/// may access them other than through atomics.
 pub unsafe fn copy_in(to: NonNull<u8>, from: &[u8]) {
-    let (words, rest) = from.as_chunks::<WORD>();
-    let mut at = to;
-    for word in words {
-        // SAFETY: `at` is less than `from.len()` bytes in, a word at least from
-        // the end.
-        unsafe {
-            store_u64(at, u64::from_ne_bytes(*word));
-            at = at.add(WORD);
-        }
+    macro_rules! piece {
+        ($offset:ident $load:ident, $store:ident, $ty:ident, $bytes:literal) => {
+            if let Some(from) = from.get($offset..).and_then(<[u8]>::first_chunk::<$bytes>) {
+                // SAFETY: the piece is within `from.len()` bytes.
+                unsafe { $store(to.add($offset), $ty::from_ne_bytes(*from)) };
+            }
+        };
     }
-    for byte in rest {
-        // SAFETY: as above, a byte at least from the end.
-        unsafe {
-            store_u8(at, *byte);
-            at = at.add(1);
-        }
-    }
+    pieces!(from.len(), offset => piece!(offset));
 }
 
 /// Copies bytes within shared memory, from the lowest address up.
@@ -148,63 +154,46 @@ pub unsafe fn copy_in(to: NonNull<u8>, from: &[u8]) {
 /// `from` and `to` must be valid for reads and writes of `len` bytes; nobody
 /// else may access them other than through atomics.
 pub unsafe fn copy(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
-    let mut done = 0_usize;
-    while let Some(next) = done.checked_add(WORD).filter(|&next| next <= len) {
-        // SAFETY: a word fits between `done` and `len`.
-        unsafe { store_u64(to.add(done), load_u64(from.add(done))) };
-        done = next;
+    macro_rules! piece {
+        ($offset:ident $load:ident, $store:ident, $ty:ident, $bytes:literal) => {
+            // SAFETY: the piece is within `len` bytes of either.
+            unsafe { $store(to.add($offset), $load(from.add($offset))) }
+        };
     }
-    for offset in done..len {
-        // SAFETY: `offset` is less than `len`.
-        unsafe { store_u8(to.add(offset), load_u8(from.add(offset))) };
-    }
+    pieces!(len, offset => piece!(offset));
 }
 
 /// Sets `len` bytes of shared memory to `byte`.
 ///
 /// # Safety
-/// `to` must be valid for reads and writes of `len` bytes; nobody else may access them
-/// other than through atomics.
+/// `to` must be valid for reads and writes of `len` bytes; nobody else may
+/// access them other than through atomics.
 pub unsafe fn fill(to: NonNull<u8>, byte: u8, len: usize) {
-    let mut done = 0_usize;
-    while let Some(next) = done.checked_add(WORD).filter(|&next| next <= len) {
-        // SAFETY: a word fits between `done` and `len`.
-        unsafe { store_u64(to.add(done), u64::from_ne_bytes([byte; WORD])) };
-        done = next;
+    macro_rules! piece {
+        ($offset:ident $load:ident, $store:ident, $ty:ident, $bytes:literal) => {
+            // SAFETY: the piece is within `len` bytes.
+            unsafe { $store(to.add($offset), $ty::from_ne_bytes([byte; $bytes])) }
+        };
     }
-    for offset in done..len {
-        // SAFETY: `offset` is less than `len`.
-        unsafe { store_u8(to.add(offset), byte) };
-    }
+    pieces!(len, offset => piece!(offset));
 }
 
 /// Whether shared memory holds `bytes`.
 ///
 /// # Safety
-/// `at` must be valid for reads and writes of `bytes.len()` bytes; nobody else may access
-/// them other than through atomics.
+/// `at` must be valid for reads and writes of `bytes.len()` bytes; nobody else
+/// may access them other than through atomics.
 #[inline]
 pub unsafe fn equal(at: NonNull<u8>, bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<WORD>();
-    let mut at = at;
-    for word in words {
-        // SAFETY: `at` is less than `bytes.len()` bytes in, a word at least
-        // from the end.
-        unsafe {
-            if load_u64(at).to_ne_bytes() != *word {
+    macro_rules! piece {
+        ($offset:ident $load:ident, $store:ident, $ty:ident, $bytes:literal) => {
+            let expected = bytes.get($offset..).and_then(<[u8]>::first_chunk::<$bytes>);
+            // SAFETY: the piece is within `bytes.len()` bytes.
+            if expected != Some(&unsafe { $load(at.add($offset)) }.to_ne_bytes()) {
                 return false;
             }
-            at = at.add(WORD);
-        }
+        };
     }
-    for byte in rest {
-        // SAFETY: as above, a byte at least from the end.
-        unsafe {
-            if load_u8(at) != *byte {
-                return false;
-            }
-            at = at.add(1);
-        }
-    }
+    pieces!(bytes.len(), offset => piece!(offset));
     true
 }
