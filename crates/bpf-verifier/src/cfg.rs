@@ -88,10 +88,18 @@ impl<'p> Code<'p> {
     ) -> Result<Self, CfgError> {
         let slots = arena.alloc(insns.len())?;
         arena.slice_mut(slots, insns.len()).fill(0);
-        let mut code = Self { insns, prog_type, slots, functions: NONE, function_count: 0, points: NONE, point_count: 0 };
+        let mut code = Self {
+            insns,
+            prog_type,
+            slots,
+            functions: NONE,
+            function_count: 0,
+            points: NONE,
+            point_count: 0,
+        };
         code.find_functions(arena)?;
         code.walk_edges(arena)?;
-        code.find_liveness(arena, helpers)?;
+        code.find_liveness(arena, helpers);
         Ok(code)
     }
 
@@ -178,11 +186,7 @@ impl<'p> Code<'p> {
     /// The slot behind a function's last.
     fn function_end(&self, arena: &Arena<'_>, index: u32) -> usize {
         let next = index.saturating_add(1);
-        if next < self.function_count {
-            self.function_start(arena, next)
-        } else {
-            self.insns.len()
-        }
+        if next < self.function_count { self.function_start(arena, next) } else { self.insns.len() }
     }
 
     /// The function that a slot belongs to.

@@ -112,14 +112,15 @@ pub(crate) struct Explorer<'a> {
 }
 
 impl<'a> Explorer<'a> {
-    /// Finds the program's structure and sets out.
+    /// Finds the program's structure and sets out. An error comes with the bytes
+    /// of working memory there are.
     pub fn new(
         insns: &'a [bpf_bytecode::BpfInsn],
         prog_type: BpfProgType,
         maps: &'a [MapDef],
         rules: Rules<'a>,
         mut arena: Arena<'a>,
-    ) -> Result<Self, (CfgError, Arena<'a>)> {
+    ) -> Result<Self, (CfgError, usize)> {
         let found = Code::new(insns, prog_type, &rules.helpers, &mut arena).and_then(|code| {
             // Recursion and the number of frames are known before any walk.
             code.deepest_chain(&mut arena, &rules.stack)?;
@@ -127,7 +128,7 @@ impl<'a> Explorer<'a> {
         });
         let code = match found {
             Ok(code) => code,
-            Err(error) => return Err((error, arena)),
+            Err(error) => return Err((error, arena.limit_bytes())),
         };
         let frame_bytes = u32::try_from(rules.stack.frame_bytes()).unwrap_or(u32::MAX);
         let walker = Walker {
@@ -274,8 +275,12 @@ impl<'a> Explorer<'a> {
             Imm64::MapFd(_) | Imm64::MapFdValue(..) => {
                 return reject(VerifyErrorKind::Unsupported(Feature::MapDescriptors));
             }
-            Imm64::Var(_) => return reject(VerifyErrorKind::Unsupported(Feature::PlatformVariables)),
-            Imm64::Code(_) => return reject(VerifyErrorKind::Unsupported(Feature::FunctionPointers)),
+            Imm64::Var(_) => {
+                return reject(VerifyErrorKind::Unsupported(Feature::PlatformVariables));
+            }
+            Imm64::Code(_) => {
+                return reject(VerifyErrorKind::Unsupported(Feature::FunctionPointers));
+            }
         };
         self.write(dst, value)
     }
@@ -333,8 +338,7 @@ impl<'a> Explorer<'a> {
         if before == fact {
             return Ok(());
         }
-        let context =
-            |fact| matches!(fact, InsnFact::Context | InsnFact::ContextPointer(_));
+        let context = |fact| matches!(fact, InsnFact::Context | InsnFact::ContextPointer(_));
         let merged = match (before, fact) {
             (InsnFact::Unreached | InsnFact::Plain, _) => fact,
             (_, InsnFact::Unreached | InsnFact::Plain) => before,

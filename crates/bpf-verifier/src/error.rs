@@ -358,7 +358,7 @@ pub enum VerifyErrorKind {
         prog_type: BpfProgType,
     },
     /// A helper's argument is of the wrong kind.
-    #[error("R{arg} type={found} expected={} (helper #{helper})", text::expected(.expected))]
+    #[error("R{arg} type={found} expected={} (helper #{helper})", text::expected(*.expected))]
     HelperArgument {
         /// Helper's number.
         helper: u32,

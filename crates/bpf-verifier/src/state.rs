@@ -199,12 +199,7 @@ impl State {
     }
 
     /// Notes memory that is to be released.
-    pub fn acquire(
-        &mut self,
-        arena: &mut Arena<'_>,
-        id: u32,
-        pc: u32,
-    ) -> Result<(), NoRoom> {
+    pub fn acquire(&mut self, arena: &mut Arena<'_>, id: u32, pc: u32) -> Result<(), NoRoom> {
         let last = self.cells.len().checked_sub(1).map(|i| self.cells.span(arena, i).0);
         let addr = last.map_or(REFS, |addr| addr.saturating_add(1).max(REFS));
         let value = Value { kind: Kind::Reference, index: pc, id, ..Value::NOT_INIT };

@@ -270,14 +270,14 @@ fn explore<P: PhysicalProfile, T>(
         Explorer::new(program.insns(), program.prog_type(), program.map_defs(), *rules, arena);
     let mut explorer = match explorer {
         Ok(explorer) => explorer,
-        Err((error, arena)) => return Err(structure_error(error, program.len(), &arena)),
+        Err((error, bytes)) => return Err(structure_error(error, program.len(), bytes)),
     };
     if let Err(stop) = explorer.run(observer) {
         return Err(report(&mut explorer, stop, observer));
     }
     let chain = explorer.code.deepest_chain(&mut explorer.arena, &rules.stack);
-    let chain =
-        chain.map_err(|error| structure_error(error, program.len(), &explorer.arena))?;
+    let chain = chain
+        .map_err(|error| structure_error(error, program.len(), explorer.arena.limit_bytes()))?;
     let figures = explorer.figures;
     #[cfg(feature = "embedded-profile")]
     if let Some(budget) = rules.wcet_budget
@@ -312,13 +312,13 @@ fn report(explorer: &mut Explorer<'_>, stop: Stop, observer: &mut dyn Observer) 
     error
 }
 
-fn structure_error(error: CfgError, slots: usize, arena: &Arena<'_>) -> VerifyError {
+fn structure_error(error: CfgError, slots: usize, available: usize) -> VerifyError {
     match error {
         CfgError::Rejected(error) => error,
         CfgError::NoRoom(NoRoom { words }) => {
             // A slot takes a word; its states, several times as much.
             let needed = (slots.max(words) as u64).saturating_mul(64).saturating_add(4096);
-            let available = arena.limit_bytes() as u64;
+            let available = available as u64;
             let needed_about = needed.max(available.saturating_mul(2));
             VerifyError::new(VerifyErrorKind::WorkspaceExhausted { needed_about, available }, 0)
         }

@@ -1,6 +1,12 @@
 //! Every abstract operation, compared with the concrete one on every member, at
 //! widths small enough to try everything.
-#![cfg(any(feature = "cloud-profile", feature = "embedded-profile"))]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::manual_checked_ops,
+    reason = "the reference is written in plain arithmetic"
+)]
 
 use std::collections::HashSet;
 
@@ -56,10 +62,34 @@ fn eval(op: AluOp, x: i64, y: i64, w: u32) -> i64 {
         AluOp::Add => x + y,
         AluOp::Sub => x - y,
         AluOp::Mul => x * y,
-        AluOp::Div => if y == 0 { 0 } else { x / y },
-        AluOp::Mod => if y == 0 { x } else { x % y },
-        AluOp::Sdiv => if sy == 0 { 0 } else { sx / sy },
-        AluOp::Smod => if sy == 0 { sx } else { sx % sy },
+        AluOp::Div => {
+            if y == 0 {
+                0
+            } else {
+                x / y
+            }
+        }
+        AluOp::Mod => {
+            if y == 0 {
+                x
+            } else {
+                x % y
+            }
+        }
+        AluOp::Sdiv => {
+            if sy == 0 {
+                0
+            } else {
+                sx / sy
+            }
+        }
+        AluOp::Smod => {
+            if sy == 0 {
+                sx
+            } else {
+                sx % sy
+            }
+        }
         AluOp::Or => x | y,
         AluOp::And => x & y,
         AluOp::Xor => x ^ y,

@@ -1,5 +1,11 @@
 //! The abstract operations at 64 bits against concrete values.
-#![cfg(any(feature = "cloud-profile", feature = "embedded-profile"))]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::manual_checked_ops,
+    reason = "the reference is written in plain arithmetic"
+)]
 
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Cond, Width};
 use bpf_verifier::domain::{Scalar, Tnum, alu, byte_swap, compare, negate, sign_extend};
@@ -66,10 +72,34 @@ fn eval64(op: AluOp, x: u64, y: u64) -> u64 {
         AluOp::Add => x.wrapping_add(y),
         AluOp::Sub => x.wrapping_sub(y),
         AluOp::Mul => x.wrapping_mul(y),
-        AluOp::Div => if y == 0 { 0 } else { x / y },
-        AluOp::Mod => if y == 0 { x } else { x % y },
-        AluOp::Sdiv => if y == 0 { 0 } else { sx.wrapping_div(sy) as u64 },
-        AluOp::Smod => if y == 0 { x } else { sx.wrapping_rem(sy) as u64 },
+        AluOp::Div => {
+            if y == 0 {
+                0
+            } else {
+                x / y
+            }
+        }
+        AluOp::Mod => {
+            if y == 0 {
+                x
+            } else {
+                x % y
+            }
+        }
+        AluOp::Sdiv => {
+            if y == 0 {
+                0
+            } else {
+                sx.wrapping_div(sy) as u64
+            }
+        }
+        AluOp::Smod => {
+            if y == 0 {
+                x
+            } else {
+                sx.wrapping_rem(sy) as u64
+            }
+        }
         AluOp::Or => x | y,
         AluOp::And => x & y,
         AluOp::Xor => x ^ y,
@@ -88,10 +118,34 @@ fn eval32(op: AluOp, x: u64, y: u64) -> u64 {
         AluOp::Add => x.wrapping_add(y),
         AluOp::Sub => x.wrapping_sub(y),
         AluOp::Mul => x.wrapping_mul(y),
-        AluOp::Div => if y == 0 { 0 } else { x / y },
-        AluOp::Mod => if y == 0 { x } else { x % y },
-        AluOp::Sdiv => if y == 0 { 0 } else { sx.wrapping_div(sy) as u32 },
-        AluOp::Smod => if y == 0 { x } else { sx.wrapping_rem(sy) as u32 },
+        AluOp::Div => {
+            if y == 0 {
+                0
+            } else {
+                x / y
+            }
+        }
+        AluOp::Mod => {
+            if y == 0 {
+                x
+            } else {
+                x % y
+            }
+        }
+        AluOp::Sdiv => {
+            if y == 0 {
+                0
+            } else {
+                sx.wrapping_div(sy) as u32
+            }
+        }
+        AluOp::Smod => {
+            if y == 0 {
+                x
+            } else {
+                sx.wrapping_rem(sy) as u32
+            }
+        }
         AluOp::Or => x | y,
         AluOp::And => x & y,
         AluOp::Xor => x ^ y,

@@ -98,10 +98,8 @@ impl Code<'_> {
         let below = arena.word(at.saturating_add(1));
         let depth = high(arena.word(at)).max(1);
         let own = depth.checked_next_multiple_of(FRAME_ROUNDING).unwrap_or(u32::MAX);
-        let chain = Chain {
-            bytes: low(below).saturating_add(own),
-            frames: high(below).saturating_add(1),
-        };
+        let chain =
+            Chain { bytes: low(below).saturating_add(own), frames: high(below).saturating_add(1) };
         arena.set(at.saturating_add(1), pair(chain.bytes, chain.frames));
         let pc = high(arena.word(at.saturating_add(2)));
         arena.set(at.saturating_add(2), pair(DONE, pc));

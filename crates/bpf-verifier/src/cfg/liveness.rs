@@ -1,11 +1,11 @@
 //! Which registers still matter.
 
+use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::ArgKind;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
-use bpf_bytecode::Register;
 
-use super::{ALL_LIVE, CfgError, Code, edges};
+use super::{ALL_LIVE, Code, edges};
 use crate::HelperTable;
 use crate::arena::Arena;
 
@@ -68,20 +68,15 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
 impl Code<'_> {
     /// Goes backwards over the program until nothing changes. Where that takes
     /// too long, every register counts as live everywhere.
-    pub(super) fn find_liveness(
-        &self,
-        arena: &mut Arena<'_>,
-        helpers: &HelperTable<'_>,
-    ) -> Result<(), CfgError> {
+    pub(super) fn find_liveness(&self, arena: &mut Arena<'_>, helpers: &HelperTable<'_>) {
         for _ in 0..PASSES {
             if !self.liveness_pass(arena, helpers) {
-                return Ok(());
+                return;
             }
         }
         for pc in 0..self.insns.len() {
             self.set_live(arena, pc, ALL_LIVE);
         }
-        Ok(())
     }
 
     /// One pass; whether anything changed.
@@ -98,7 +93,8 @@ impl Code<'_> {
             let (mut read, written) = effects(&insn, helpers);
             if let Instruction::Call(CallTarget::Local(off)) = insn {
                 // The callee reads what it reads.
-                read = jump_target(pc, off).map_or(ARGUMENTS, |pc| self.live(arena, pc)) & ARGUMENTS;
+                read =
+                    jump_target(pc, off).map_or(ARGUMENTS, |pc| self.live(arena, pc)) & ARGUMENTS;
             }
             let live = (out & !written) | read;
             if live != self.live(arena, pc) {

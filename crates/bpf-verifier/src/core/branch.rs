@@ -20,13 +20,24 @@ struct Test {
     b: Value,
 }
 
+impl Test {
+    fn compare(&self) -> Outcome {
+        compare(self.cond, self.width, self.a.number, self.b.number)
+    }
+}
+
 /// What kind of comparison it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Sort {
-    Numbers(Outcome),
+    Numbers,
     /// Of an address, which may be null, with null.
-    NullCheck { holds_if_null: bool },
+    NullCheck {
+        holds_if_null: bool,
+    },
     /// Of an address that is not null with null.
-    NotNull { holds_if_null: bool },
+    NotNull {
+        holds_if_null: bool,
+    },
     /// Anything else: either side, and nothing is learned but packet bounds.
     Addresses,
 }
@@ -37,13 +48,17 @@ impl Explorer<'_> {
     pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
         let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
         let sort = sort(&test);
-        let (holds, fails) = match &sort {
-            Sort::Numbers(Outcome { holds: None, fails: None }) => (true, true),
-            Sort::Numbers(outcome) => (outcome.holds.is_some(), outcome.fails.is_some()),
-            Sort::NotNull { holds_if_null } => (!holds_if_null, *holds_if_null),
+        let (holds, fails) = match sort {
+            Sort::Numbers => {
+                let Outcome { holds, fails } = test.compare();
+                // Where neither is possible, no execution comes here at all.
+                let neither = holds.is_none() && fails.is_none();
+                (neither || holds.is_some(), neither || fails.is_some())
+            }
+            Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
             Sort::NullCheck { .. } | Sort::Addresses => (true, true),
         };
-        if matches!(sort, Sort::Addresses) {
+        if sort == Sort::Addresses {
             self.check_comparison(&test)?;
         }
         if holds && fails {
@@ -67,10 +82,11 @@ impl Explorer<'_> {
         self.walker.trail_len = self.walker.trail_len.saturating_add(1);
         if let Some(test) = self.test(insn)? {
             match sort(&test) {
-                Sort::Numbers(outcome) => {
+                Sort::Numbers => {
+                    let outcome = test.compare();
                     let side = if taken { outcome.holds } else { outcome.fails };
                     if let Some((a, b)) = side {
-                        self.learn_numbers(&test, a, b)?;
+                        self.learn_numbers(&test, a, b);
                     }
                 }
                 Sort::NullCheck { holds_if_null } => {
@@ -81,7 +97,8 @@ impl Explorer<'_> {
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
             }
         }
-        let target = if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
+        let target =
+            if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
         Ok(target.unwrap_or(pc.saturating_add(1)))
     }
 
@@ -105,14 +122,13 @@ impl Explorer<'_> {
     }
 
     /// Both operands are numbers, and now known to be these.
-    fn learn_numbers(&mut self, test: &Test, a: Scalar, b: Scalar) -> Step {
+    fn learn_numbers(&mut self, test: &Test, a: Scalar, b: Scalar) {
         let deps = test.a.deps | test.b.deps;
         self.learn_number(test.dst, test.a, a, deps);
         match test.src {
             Operand::Reg(src) if src != test.dst => self.learn_number(src, test.b, b, deps),
             _ => {}
         }
-        Ok(())
     }
 
     /// A register's number is now known to be `number`, and so are its copies.
@@ -158,7 +174,7 @@ impl Explorer<'_> {
 fn sort(test: &Test) -> Sort {
     let (a, b) = (&test.a, &test.b);
     if a.is_scalar() && b.is_scalar() {
-        return Sort::Numbers(compare(test.cond, test.width, a.number, b.number));
+        return Sort::Numbers;
     }
     let pointer = match (a.as_constant(), b.as_constant()) {
         (Some(0), _) => b,

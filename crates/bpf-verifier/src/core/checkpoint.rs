@@ -198,10 +198,12 @@ impl Explorer<'_> {
         let mut node = Node(high(self.arena.word(point)));
         while node.0 != NONE {
             let next = node.next(&self.arena);
-            let precise =
-                if self.rules.forget { node.precise(&self.arena) } else { u64::MAX };
-            let read = node.read(&self.arena);
-            let close = Closeness::Matters { read, precise };
+            let close = if self.rules.forget {
+                let (read, precise) = (node.read(&self.arena), node.precise(&self.arena));
+                Closeness::Matters { read, precise }
+            } else {
+                Closeness::Matters { read: u64::MAX, precise: u64::MAX }
+            };
             if let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, close) {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
@@ -248,14 +250,8 @@ impl Explorer<'_> {
         meter.store(arena, node.field(SEGMENT));
         Snapshot::write(&self.state, arena, node.field(SNAPSHOT), size);
         self.rest_on_node();
-        self.walker = Walker {
-            pc,
-            parent: at,
-            meter: Meter::default(),
-            trail: 0,
-            trail_len: 0,
-            forks: 0,
-        };
+        self.walker =
+            Walker { pc, parent: at, meter: Meter::default(), trail: 0, trail_len: 0, forks: 0 };
         let figures = &mut self.figures;
         figures.states = figures.states.saturating_add(1);
         figures.total_states = figures.total_states.saturating_add(1);

@@ -86,10 +86,8 @@ impl Explorer<'_> {
         }
         let value = self.read(reg)?;
         let found = value.kind;
-        let wrong =
-            VerifyErrorKind::HelperArgument { helper: sig.id, arg, expected: kind, found };
+        let wrong = VerifyErrorKind::HelperArgument { helper: sig.id, arg, expected: kind, found };
         match kind {
-            ArgKind::None | ArgKind::Unchecked => Ok(()),
             ArgKind::Anything => {
                 if found.is_pointer() && self.guards_addresses() {
                     let into = Sink::Helper(sig.id);
@@ -123,8 +121,12 @@ impl Explorer<'_> {
                 let size = if key { def.key_size } else { def.value_size };
                 self.helper_memory(sig, arg, kind, size, true)
             }
-            // Checked with their size, which comes next.
-            ArgKind::MemRead | ArgKind::MemWrite | ArgKind::MemReadOrNull => Ok(()),
+            // Memory is checked with its size, which comes next.
+            ArgKind::None
+            | ArgKind::Unchecked
+            | ArgKind::MemRead
+            | ArgKind::MemWrite
+            | ArgKind::MemReadOrNull => Ok(()),
             ArgKind::Size | ArgKind::SizeOrZero => self.sized_memory(sig, arg, kind),
             ArgKind::AllocSize => {
                 let Some(size) = value.as_constant() else {

@@ -157,13 +157,7 @@ impl Explorer<'_> {
 
     /// The bytes that an instruction accesses, if the register may be used as
     /// an address at all.
-    pub(super) fn span(
-        &self,
-        reg: Register,
-        off: i16,
-        size: Size,
-        access: Access,
-    ) -> Step<Span> {
+    pub(super) fn span(&self, reg: Register, off: i16, size: Size, access: Access) -> Step<Span> {
         let base = self.read(reg)?;
         let found = base.kind;
         match found {

@@ -23,10 +23,16 @@ enum Order {
 fn order(cond: Cond, taken: bool, swapped: bool) -> Option<Order> {
     use Order::{Before, UpTo};
     match (cond, taken, swapped) {
-        (Cond::Le | Cond::Eq, true, false) | (Cond::Gt | Cond::Ne, false, false) => Some(UpTo),
-        (Cond::Lt, true, false) | (Cond::Ge, false, false) => Some(Before),
-        (Cond::Ge | Cond::Eq, true, true) | (Cond::Lt | Cond::Ne, false, true) => Some(UpTo),
-        (Cond::Gt, true, true) | (Cond::Le, false, true) => Some(Before),
+        (Cond::Eq, true, _)
+        | (Cond::Ne, false, _)
+        | (Cond::Le, true, false)
+        | (Cond::Gt, false, false)
+        | (Cond::Ge, true, true)
+        | (Cond::Lt, false, true) => Some(UpTo),
+        (Cond::Lt, true, false)
+        | (Cond::Ge, false, false)
+        | (Cond::Gt, true, true)
+        | (Cond::Le, false, true) => Some(Before),
         _ => None,
     }
 }

@@ -11,6 +11,8 @@ use crate::state::{Kind, Value};
 
 /// Offsets of this size and more are refused, as on Linux.
 pub(super) const MAX_OFFSET: i32 = 1 << 29;
+const LIMIT: i64 = MAX_OFFSET as i64;
+const MINUS_LIMIT: i64 = -LIMIT;
 
 impl Explorer<'_> {
     /// `dst op src`, at least one of them an address.
@@ -66,8 +68,7 @@ impl Explorer<'_> {
         };
         if constant.is_some() {
             let off = delta.and_then(|by| by.checked_add(pointer.off.into()));
-            let limit = i64::from(MAX_OFFSET);
-            let off = off.filter(|off| -limit < *off && *off < limit);
+            let off = off.filter(|off| MINUS_LIMIT < *off && *off < LIMIT);
             let Some(off) = off.and_then(|off| i32::try_from(off).ok()) else {
                 let by = delta.unwrap_or(i64::MAX);
                 return reject(VerifyErrorKind::UnboundedOffset { kind, min: by, max: by });
@@ -82,8 +83,7 @@ impl Explorer<'_> {
             }
         }
         let (min, max) = (out.min_offset(), out.max_offset());
-        let limit = i64::from(MAX_OFFSET);
-        if min <= -limit || min >= limit {
+        if min <= MINUS_LIMIT || min >= LIMIT {
             return reject(VerifyErrorKind::UnboundedOffset { kind, min, max });
         }
         Ok(out)

@@ -56,9 +56,7 @@ fn low_half_of(op: AluOp, a: View, b: View, by: View, half_bits: u32) -> Range {
         }
         // The count is masked to the full width, so the low half may be
         // shifted out whole.
-        AluOp::Lsh if by.range.umax < u64::from(half_bits) => {
-            apply(op, half_bits, a, by).range
-        }
+        AluOp::Lsh if by.range.umax < u64::from(half_bits) => apply(op, half_bits, a, by).range,
         _ => Range::full(half_bits),
     }
 }
@@ -130,20 +128,16 @@ fn mul(a: &Range, b: &Range, w: u32) -> Range {
         product(a.smax, b.smin),
         product(a.smax, b.smax),
     ];
-    let (low, high) = ends
-        .iter()
-        .fold((i128::MAX, i128::MIN), |(low, high), &end| (low.min(end), high.max(end)));
+    let (low, high) =
+        ends.iter().fold((i128::MAX, i128::MIN), |(low, high), &end| (low.min(end), high.max(end)));
     by_unsigned.meet(Range::wrapping(low, high, w))
 }
 
 /// Shifts by the count in `by`, which is masked to the width.
 fn shift(op: AluOp, w: u32, a: View, by: &Range) -> View {
     let last = w.wrapping_sub(1);
-    let (min, max) = if by.umax <= u64::from(last) {
-        (count(by.umin), count(by.umax))
-    } else {
-        (0, last)
-    };
+    let (min, max) =
+        if by.umax <= u64::from(last) { (count(by.umin), count(by.umax)) } else { (0, last) };
     let x = &a.range;
     let constant = min == max;
     match op {
@@ -167,11 +161,8 @@ fn shift(op: AluOp, w: u32, a: View, by: &Range) -> View {
             View { bits: known.shift_right(min), range }
         }
         _ => {
-            let bits = if constant {
-                a.bits.shift_right_signed(min, w).low(w)
-            } else {
-                Tnum::of_bits(w)
-            };
+            let bits =
+                if constant { a.bits.shift_right_signed(min, w).low(w) } else { Tnum::of_bits(w) };
             let smin = x.smin.wrapping_shr(min).min(x.smin.wrapping_shr(max));
             let smax = x.smax.wrapping_shr(min).max(x.smax.wrapping_shr(max));
             View { bits, range: Range::signed(smin, smax, w) }
@@ -278,11 +269,7 @@ pub fn byte_swap(order: ByteOrder, bytes: u32, a: Scalar) -> Scalar {
         ByteOrder::Big => little_host,
         ByteOrder::Little => !little_host,
     };
-    if reverse {
-        Scalar::with_bits(a.bits.reverse(bytes))
-    } else {
-        a.low(bytes.wrapping_mul(8))
-    }
+    if reverse { Scalar::with_bits(a.bits.reverse(bytes)) } else { a.low(bytes.wrapping_mul(8)) }
 }
 
 /// `x op y` on numbers of `w` bits.
@@ -297,9 +284,10 @@ fn concrete(op: AluOp, x: u64, y: u64, w: u32) -> u64 {
         AluOp::Div => x.checked_div(y).unwrap_or(0),
         AluOp::Mod => x.checked_rem(y).unwrap_or(x),
         AluOp::Sdiv if sy == 0 => 0,
-        AluOp::Sdiv => sx.wrapping_div(sy).cast_unsigned(),
+        // Only the least number by -1 overflows.
+        AluOp::Sdiv => sx.checked_div(sy).unwrap_or(sx).cast_unsigned(),
         AluOp::Smod if sy == 0 => x,
-        AluOp::Smod => sx.wrapping_rem(sy).cast_unsigned(),
+        AluOp::Smod => sx.checked_rem(sy).unwrap_or(0).cast_unsigned(),
         AluOp::Or => x | y,
         AluOp::And => x & y,
         AluOp::Xor => x ^ y,

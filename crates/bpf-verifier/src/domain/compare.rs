@@ -89,7 +89,12 @@ impl Fact {
 type Pair<const BITS: u32> = Option<(Scalar<BITS>, Scalar<BITS>)>;
 
 /// The pairs of `a` and `b` for which `fact` holds at `width`.
-fn assume<const BITS: u32>(fact: Fact, width: Width, a: Scalar<BITS>, b: Scalar<BITS>) -> Pair<BITS> {
+fn assume<const BITS: u32>(
+    fact: Fact,
+    width: Width,
+    a: Scalar<BITS>,
+    b: Scalar<BITS>,
+) -> Pair<BITS> {
     let exchanged = |fact| assume(fact, width, b, a).map(|(b, a)| (a, b));
     match fact {
         Fact::Eq => equal(width, a, b),
@@ -100,9 +105,7 @@ fn assume<const BITS: u32>(fact: Fact, width: Width, a: Scalar<BITS>, b: Scalar<
         Fact::From => exchanged(Fact::UpTo),
         Fact::SignedAbove => exchanged(Fact::SignedBelow),
         Fact::SignedFrom => exchanged(Fact::SignedUpTo),
-        Fact::Below | Fact::UpTo | Fact::SignedBelow | Fact::SignedUpTo => {
-            order(fact, width, a, b)
-        }
+        Fact::Below | Fact::UpTo | Fact::SignedBelow | Fact::SignedUpTo => order(fact, width, a, b),
     }
 }
 

@@ -123,7 +123,8 @@ impl Range {
         if r.smin > r.smax {
             return r;
         }
-        let (smin, smax) = (r.smin.cast_unsigned() & mask(bits), r.smax.cast_unsigned() & mask(bits));
+        let (smin, smax) =
+            (r.smin.cast_unsigned() & mask(bits), r.smax.cast_unsigned() & mask(bits));
         if (r.smin < 0) == (r.smax < 0) {
             r.umin = r.umin.max(smin);
             r.umax = r.umax.min(smax);

@@ -20,11 +20,8 @@ impl<const BITS: u32> Scalar<BITS> {
     pub const HALF: u32 = BITS / 2;
 
     /// Every value.
-    pub const UNKNOWN: Self = Self {
-        bits: Tnum::of_bits(BITS),
-        full: Range::full(BITS),
-        half: Range::full(Self::HALF),
-    };
+    pub const UNKNOWN: Self =
+        Self { bits: Tnum::of_bits(BITS), full: Range::full(BITS), half: Range::full(Self::HALF) };
 
     /// One value.
     pub const fn constant(value: u64) -> Self {

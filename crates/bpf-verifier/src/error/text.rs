@@ -34,7 +34,7 @@ impl fmt::Display for ErrorClass {
 }
 
 /// What a helper wants of an argument.
-pub(super) const fn expected(kind: &ArgKind) -> &'static str {
+pub(super) const fn expected(kind: ArgKind) -> &'static str {
     match kind {
         ArgKind::None => "nothing",
         ArgKind::Anything | ArgKind::Unchecked => "any value",
@@ -180,8 +180,12 @@ impl VerifyErrorKind {
             Self::FramePointerWrite => {
                 Words(S, "write to the frame pointer", "use one of R0 to R9 instead of R10")
             }
-            _ => Words(S, "invalid instruction", "build the program for an instruction set that \
-                 RFC 9669 defines"),
+            _ => Words(
+                S,
+                "invalid instruction",
+                "build the program for an instruction set that \
+                 RFC 9669 defines",
+            ),
         }
     }
 

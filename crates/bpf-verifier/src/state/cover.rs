@@ -112,7 +112,8 @@ pub(crate) fn covers(
             // References are in the order of acquisition, the number behind
             // the others; they correspond by place.
             let found = if cell.addr >= REFS {
-                let from_end = old.cells(arena).saturating_sub(index.saturating_sub(old.regs(arena)));
+                let from_end =
+                    old.cells(arena).saturating_sub(index.saturating_sub(old.regs(arena)));
                 let at = new.cells.len().checked_sub(from_end.saturating_add(1))?;
                 new.cells.get(arena, at)?
             } else {

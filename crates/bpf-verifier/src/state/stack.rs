@@ -101,7 +101,9 @@ impl State {
             let stop = end.min(cell.end());
             let piece = part(&cell, pos, stop.saturating_sub(pos)).number.as_constant();
             known = match (known, piece) {
-                (Some(sum), Some(piece)) if cfg!(target_endian = "little") || (sum | piece) == 0 => {
+                (Some(sum), Some(piece))
+                    if cfg!(target_endian = "little") || (sum | piece) == 0 =>
+                {
                     let shift = pos.saturating_sub(addr).saturating_mul(8);
                     Some(sum | piece.wrapping_shl(shift))
                 }
@@ -170,12 +172,7 @@ impl State {
     }
 
     /// Fills `len` bytes with what is not known.
-    pub fn fill_stack(
-        &mut self,
-        arena: &mut Arena<'_>,
-        addr: u32,
-        len: u32,
-    ) -> Result<(), NoRoom> {
+    pub fn fill_stack(&mut self, arena: &mut Arena<'_>, addr: u32, len: u32) -> Result<(), NoRoom> {
         if len == 0 {
             return Ok(());
         }
@@ -203,7 +200,8 @@ impl State {
             if let Some(deps) = zero
                 && plain(&cell) == Some(Plain::Zero)
             {
-                value = Value { deps: deps | cell.value.deps, ..Value::scalar(Scalar::constant(0)) };
+                value =
+                    Value { deps: deps | cell.value.deps, ..Value::scalar(Scalar::constant(0)) };
             }
             self.put(arena, Cell { addr: start, len, value, live: cell.live })?;
             pos = stop;

@@ -5,9 +5,9 @@ use core::fmt;
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::map::MapDef;
 
+use super::State;
 use super::cells::SAVED;
 use super::reg::{Kind, Value};
-use super::State;
 use crate::arena::Arena;
 
 /// What is known at one instruction of one path.
@@ -198,4 +198,3 @@ impl List<'_, '_> {
         Ok(())
     }
 }
-
