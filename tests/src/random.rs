@@ -138,6 +138,9 @@ impl Generator {
     /// The function that the calls go to: it keeps what it must keep, and uses
     /// its own frame.
     fn function(&mut self) {
+        if self.calls.is_empty() {
+            return;
+        }
         let start = self.insns.len();
         for at in std::mem::take(&mut self.calls) {
             let distance = (start - at - 1) as i32;

@@ -13,7 +13,7 @@ use kernel_bpf_tests::engine::{self, Outcome};
 use kernel_bpf_tests::{outcome, random};
 
 /// Programs of each kind that one test run generates.
-const PROGRAMS: u64 = 3_000;
+const PROGRAMS: u64 = 1_000;
 
 /// What became of one case.
 struct Seen {
