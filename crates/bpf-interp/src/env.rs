@@ -9,7 +9,7 @@ use bpf_verifier::{HelperTable, StackPolicy};
 use crate::helper::Helper;
 use crate::platform::{NullPlatform, Platform};
 
-/// Instructions that one execution may execute where nothing else is said.
+/// Instructions that one program may execute where nothing else is said.
 pub const DEFAULT_BUDGET: u64 = 100_000_000;
 
 /// The surroundings of programs, shared by all engines. Cheap to copy.
@@ -83,8 +83,9 @@ impl<'e> Environment<'e> {
         Self { platform, ..self }
     }
 
-    /// With this many instructions for one execution. An instruction is counted
-    /// before it is executed.
+    /// With this many instructions for one program; a tail call's target gets as
+    /// many again. An instruction is counted before it is executed, a 64-bit
+    /// immediate load as one.
     #[must_use]
     pub const fn with_budget(self, budget: u64) -> Self {
         Self { budget, ..self }

@@ -2,6 +2,8 @@
 
 mod common;
 
+use bpf_bytecode::opcode::{AtomicOp, Width};
+use bpf_interp::semantics;
 use common::{minus, run};
 
 /// Runs `text` with R1 and R2 preset, and gives R0.
@@ -169,4 +171,34 @@ fn conditions_on_low_halves() {
     let wide = "r1 = 0xffffffff ll\nr0 = 1\nif r1 == -1 goto +1\nr0 = 0\nexit";
     let narrow = "r1 = 0xffffffff ll\nr0 = 1\nif w1 == -1 goto +1\nr0 = 0\nexit";
     assert_eq!((run(wide), run(narrow)), (Ok(0), Ok(1)));
+}
+
+/// The model of atomics that other engines' tests use, against the engine.
+#[test]
+fn atomics_are_as_their_model_says() {
+    let values = [0, 1, 10, MIN32, 0xffff_ffff, MIN, ALL];
+    let insns = [
+        (AtomicOp::Add, "lock *(u64 *)(r10 -8) += r1"),
+        (AtomicOp::Or, "lock *(u64 *)(r10 -8) |= r1"),
+        (AtomicOp::And, "lock *(u64 *)(r10 -8) &= r1"),
+        (AtomicOp::Xor, "lock *(u64 *)(r10 -8) ^= r1"),
+        (AtomicOp::Xchg, "r1 = xchg_64(r10 -8, r1)"),
+        (AtomicOp::Cmpxchg, "r0 = cmpxchg_64(r10 -8, r0, r1)"),
+    ];
+    for (op, insn) in insns {
+        for old in values {
+            for src in values {
+                let text = format!(
+                    "r2 = {old:#x} ll\n*(u64 *)(r10 -8) = r2\nr0 = 10\nr1 = {src:#x} ll\n{insn}
+                    r0 = *(u64 *)(r10 -8)\nexit"
+                );
+                let expected = semantics::atomic(op, Width::W64, old, src, 10);
+                assert_eq!(run(&text), Ok(expected), "{insn}, {old:#x}, {src:#x}");
+            }
+        }
+    }
+    let half = semantics::atomic(AtomicOp::Add, Width::W32, 0xffff_ffff, 2, 0);
+    let kept = semantics::atomic(AtomicOp::Cmpxchg, Width::W32, 7, 2, 0x1_0000_0008);
+    let put = semantics::atomic(AtomicOp::Cmpxchg, Width::W32, 7, 2, 0x1_0000_0007);
+    assert_eq!((half, kept, put), (1, 7, 2));
 }

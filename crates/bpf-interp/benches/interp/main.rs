@@ -9,8 +9,9 @@ mod peers;
 mod workloads;
 
 use bpf_bytecode::{BpfProgType, BpfProgram, ProgramBuilder};
-use bpf_interp::{BpfContext, BpfExecutor, Environment, Interpreter};
+use bpf_interp::{BpfContext, BpfExecutor, Environment, Interpreter, VerifiedInterpreter};
 use bpf_profile::ActiveProfile;
+use bpf_verifier::Verifier;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use peers::{Rbpf, Sbpf};
@@ -51,6 +52,16 @@ fn interpreters(criterion: &mut Criterion) {
         group.bench_function("bpf-interp, unverified", |bencher| {
             bencher.iter(|| interp.execute(&program, &context));
         });
+
+        // What has no proof (it walks a context of plain bytes, say) stands
+        // without this line.
+        if let Ok(verified) = Verifier::<ActiveProfile>::new().verify_program(&program) {
+            let interp = VerifiedInterpreter::<ActiveProfile>::new();
+            assert_eq!(interp.execute(&verified, &context), Ok(expected));
+            group.bench_function("bpf-interp, verified", |bencher| {
+                bencher.iter(|| interp.execute(&verified, &context));
+            });
+        }
 
         let bytes = workload.bytes();
         let mut rbpf = Rbpf::new(&bytes);
