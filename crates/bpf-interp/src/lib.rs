@@ -3,7 +3,7 @@
 //!
 //! [`Interpreter`] executes any program, [`VerifiedInterpreter`] verified ones,
 //! over one [`Environment`] of live maps, helpers and a [`Platform`]. Each
-//! execution is a [`Run`](run::Run), which all engines share: it resolves every
+//! execution is a [`Run`], which all engines share: it resolves every
 //! address that a program produces, calls helpers, and keeps frames.
 //!
 //! # Re-entrance

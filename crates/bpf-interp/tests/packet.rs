@@ -186,7 +186,8 @@ fn the_old_bounds_no_longer_hold_after_a_move() {
     assert_eq!(memory_fault(xdp(text, &context)), Some((4, 1)));
 }
 
-/// One's complement has two zeros; which of them comes out is Linux's choice.
+/// All results are those of Linux 6.18. One's complement has two zeros; which of
+/// them comes out is its choice.
 #[test]
 fn csum_diff_is_folded_as_linux_folds_it() {
     let sum = |from: (&str, u32), to: (&str, u32), seed: &str| {
@@ -234,7 +235,11 @@ fn csum_diff_is_folded_as_linux_folds_it() {
         assert_eq!(sum(("words", 4), ("words", 8), "0"), Ok(2));
         assert_eq!(sum(("words", 8), none, "5"), Ok(2));
     }
-    assert_eq!(sum(("words", 6), none, "0"), Ok(EINVAL));
-    assert_eq!(sum(none, ("words", 2), "0"), Ok(EINVAL));
+    if cfg!(target_endian = "little") {
+        assert_eq!(sum(("words", 6), none, "0"), Ok(0xfffc));
+        assert_eq!(sum(none, ("words", 1), "0"), Ok(1));
+        assert_eq!(sum(none, ("words", 5), "0"), Ok(3));
+        assert_eq!(sum(none, ("words", 7), "0"), Ok(3));
+    }
     assert_eq!(memory_fault(sum(("words", 20), none, "0")).map(|f| f.1), Some(20));
 }

@@ -4,14 +4,15 @@ use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::id;
 use bpf_maps::memory::View;
 
-use super::{EINVAL, low};
+use super::low;
 use crate::error::Fault;
 use crate::run::Run;
 
 /// `s64 bpf_csum_diff(__be32 *from, u32 from_size, __be32 *to, u32 to_size, __wsum seed)`
 ///
 /// The checksum `seed` with the words of `from` taken out and those of `to` put
-/// in, folded to 16 bits, not inverted.
+/// in, folded to 16 bits, not inverted. Sizes need not be multiples of 4, though
+/// Linux once wanted that: zeros fill the last word.
 pub(super) fn diff(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
     const TYPES: &[BpfProgType] = &[BpfProgType::SchedCls, BpfProgType::SchedAct, BpfProgType::Xdp];
     if !TYPES.contains(&run.program().prog_type()) {
@@ -19,9 +20,6 @@ pub(super) fn diff(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
     }
     let [from, from_size, to, to_size, seed] = args;
     let (from_size, to_size) = (low(from_size), low(to_size));
-    if !(from_size | to_size).is_multiple_of(4) {
-        return Ok(EINVAL);
-    }
     let from = run.view(from, bytes(from_size))?;
     let to = run.view(to, bytes(to_size))?;
     let seed = low(seed);
@@ -41,9 +39,13 @@ fn bytes(size: u32) -> usize {
 
 /// The one's-complement sum of `sum` and the words of `data`.
 fn partial(data: View<'_>, mut sum: u32) -> u32 {
-    let mut word = [0; 4];
     let mut offset = 0_usize;
-    while data.read(offset, &mut word).is_some() {
+    while let Some(left) = data.len().checked_sub(offset).filter(|left| *left > 0) {
+        let mut word = [0; 4];
+        let (part, _) = word.split_at_mut(left.min(4));
+        if data.read(offset, part).is_none() {
+            break;
+        }
         sum = add(sum, u32::from_ne_bytes(word));
         offset = offset.saturating_add(4);
     }
