@@ -1,2 +1,30 @@
-//! `kbpf`: verify, run, disassemble and inspect eBPF programs.
-fn main() {}
+//! `kbpf`: verify, run, disassemble, assemble and inspect eBPF programs.
+//!
+//! Exit codes: 0 when all went well; 1 when a program was rejected, faulted or
+//! could not run; 2 when the command line is wrong; 3 when an input could not
+//! be read or is malformed.
+
+mod args;
+mod command;
+mod diagnostic;
+mod engine;
+mod exit;
+mod hex;
+mod live;
+mod object;
+mod output;
+mod packets;
+mod platform;
+mod verifying;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match command::run(args) {
+        Ok(status) => status.into(),
+        Err(error) => exit::report(&error),
+    }
+}

@@ -1,3 +1,65 @@
 //! Program execution engines.
+//!
+//! | executor | runs | profile |
+//! |---|---|---|
+//! | [`Interpreter`] | any program, every access checked | both |
+//! | [`VerifiedInterpreter`] | verified programs | both |
+#![cfg_attr(
+    all(feature = "cloud-profile", target_arch = "x86_64"),
+    doc = "| [`JitExecutor`] | compiled programs | cloud |"
+)]
+//! | [`DefaultExecutor`] | loaded programs | both |
+//!
+//! [`DefaultExecutor`] is the engine that suits the build: the JIT compiler
+//! where profile and CPU have one, with the verified interpreter as fallback,
+//! and the verified interpreter elsewhere. What it runs is a [`LoadedProgram`],
+//! which [`load`] makes of a verified one. Code that is written against these
+//! three names runs unchanged on every profile:
+//!
+#![cfg_attr(any(feature = "std", feature = "embedded-profile"), doc = "```")]
+#![cfg_attr(not(any(feature = "std", feature = "embedded-profile")), doc = "```ignore")]
+//! use kernel_bpf::bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+//! use kernel_bpf::execution::{BpfContext, BpfExecutor, DefaultExecutor, load};
+//! use kernel_bpf::profile::ActiveProfile;
+//! use kernel_bpf::verifier::Verifier;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+//!     .insn(BpfInsn::mov64_imm(0, 42))
+//!     .insn(BpfInsn::exit())
+//!     .build()?;
+//! let program = load(Verifier::new().verify_program(&program)?);
+//!
+//! let executor = DefaultExecutor::<ActiveProfile>::new();
+//! assert_eq!(executor.execute(&program, &BpfContext::empty()), Ok(42));
+//! # Ok(())
+//! # }
+//! ```
 
 pub use bpf_interp::*;
+
+#[cfg(feature = "cloud-profile")]
+pub use bpf_jit_x86 as jit;
+#[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
+pub use bpf_jit_x86::{CompiledProgram, JitExecutor};
+
+/// An engine of this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Engine {
+    /// The verified interpreter.
+    Interpreter,
+    /// The JIT compiler.
+    #[cfg(feature = "cloud-profile")]
+    Jit,
+}
+
+// The one place where the default engine is chosen.
+#[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "execution/compiled.rs")]
+#[cfg_attr(
+    not(all(feature = "cloud-profile", target_arch = "x86_64")),
+    path = "execution/interpreted.rs"
+)]
+mod default;
+
+pub use default::*;

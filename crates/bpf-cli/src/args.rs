@@ -1,0 +1,187 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Verify, run, disassemble, assemble and inspect eBPF programs.
+#[derive(Debug, Parser)]
+#[command(name = "kbpf", version, about, after_help = "\
+Examples:
+  kbpf verify firewall.bpf.o
+  kbpf run firewall.bpf.o --pcap traffic.pcap --out passed.pcap
+  kbpf disasm firewall.bpf.o
+  echo 'r0 = 42
+exit' | kbpf asm - | kbpf plugin
+
+Exit codes: 0 success; 1 a program was rejected, faulted or could not run;
+2 wrong command line; 3 an input could not be read or is malformed.")]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print JSON of the documented shape instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to colour the text.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// When to colour the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Verify every program of objects, flat images or assembly files.
+    #[command(after_help = "Examples:\n  kbpf verify firewall.bpf.o\n  kbpf verify --prog classify --json firewall.bpf.o")]
+    Verify(Verify),
+    /// Verify a program and run it over packets or bytes.
+    #[command(after_help = "\
+Examples:
+  kbpf run firewall.bpf.o --pcap in.pcap --out out.pcap --repeat 100
+  kbpf run sensor.bpf.o --ctx '10 00 00 00 2a 00 00 00' --engine interp
+  kbpf run firewall.bpf.o --pcap in.pcap --map 'blocked=c0a80001:01'")]
+    Run(Run),
+    /// Show the instructions of a program as text.
+    #[command(after_help = "Examples:\n  kbpf disasm firewall.bpf.o\n  kbpf disasm --source --prog xdp_main firewall.bpf.o")]
+    Disasm(Disasm),
+    /// Assemble text into instructions.
+    #[command(after_help = "Examples:\n  kbpf asm prog.s            # hex byte pairs on standard output\n  kbpf asm prog.s -o prog.bin # eight bytes an instruction")]
+    Asm(Asm),
+    /// Show the maps of an object.
+    #[command(after_help = "Example:\n  kbpf maps firewall.bpf.o")]
+    Maps(Input),
+    /// Show what an object holds; convert it into a flat image.
+    #[command(after_help = "Examples:\n  kbpf inspect firewall.bpf.o\n  kbpf inspect sensor.bpf.o --flat sensor.kbi")]
+    Inspect(Inspect),
+    /// Run a program as public conformance suites ask for it.
+    #[command(after_help = "\
+The program comes on standard input as hex byte pairs; the memory, if any, as
+the first argument. R0 goes to standard output in hex.
+
+Example:
+  echo 'b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00' | kbpf plugin '01 02'")]
+    Plugin(Plugin),
+}
+
+/// A file and, if wanted, one of its programs.
+#[derive(Debug, ClapArgs)]
+pub struct Input {
+    /// ELF object, flat image (`.kbi`) or assembly text (`.s`, `.asm`).
+    pub file: PathBuf,
+    /// Only the program of this name.
+    #[arg(long, value_name = "NAME")]
+    pub prog: Option<String>,
+}
+
+/// Arguments of `kbpf verify`.
+#[derive(Debug, ClapArgs)]
+pub struct Verify {
+    /// ELF objects, flat images (`.kbi`) or assembly texts (`.s`, `.asm`).
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Only programs of this name.
+    #[arg(long, value_name = "NAME")]
+    pub prog: Option<String>,
+    /// Worst-case execution time at the most, in units of the cost table.
+    #[cfg(feature = "embedded-profile")]
+    #[arg(long, value_name = "UNITS")]
+    pub wcet: Option<u64>,
+}
+
+/// Which engine to run a program on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// The interpreter.
+    Interp,
+    /// The JIT compiler.
+    Jit,
+}
+
+/// Arguments of `kbpf run`.
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    /// File and program.
+    #[command(flatten)]
+    pub input: Input,
+    /// Run over every packet of this capture (pcap or pcapng).
+    #[arg(long, value_name = "IN", conflicts_with_all = ["ctx", "mem"])]
+    pub pcap: Option<PathBuf>,
+    /// Write the packets that were let through to this capture.
+    #[arg(long, value_name = "OUT", requires = "pcap")]
+    pub out: Option<PathBuf>,
+    /// Run over each packet, or the bytes, this many times.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// Engine; without it the build's default, which falls back by itself.
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineName>,
+    /// The context's bytes, as hex byte pairs.
+    #[arg(long, value_name = "HEX")]
+    pub ctx: Option<String>,
+    /// The packet's bytes, as hex byte pairs, for a packet program; the
+    /// context's bytes for any other.
+    #[arg(long, value_name = "HEX")]
+    pub mem: Option<String>,
+    /// An entry to put into a map beforehand; may be given several times.
+    #[arg(long, value_name = "NAME=KEYHEX:VALUEHEX")]
+    pub map: Vec<String>,
+    /// Instructions that one execution may execute.
+    #[arg(long, value_name = "N")]
+    pub budget: Option<u64>,
+}
+
+/// Arguments of `kbpf disasm`.
+#[derive(Debug, ClapArgs)]
+pub struct Disasm {
+    /// File and program.
+    #[command(flatten)]
+    pub input: Input,
+    /// Show the lines of source that BTF has.
+    #[arg(long)]
+    pub source: bool,
+    /// Show the bytes of each slot.
+    #[arg(long)]
+    pub bytes: bool,
+}
+
+/// Arguments of `kbpf asm`.
+#[derive(Debug, ClapArgs)]
+pub struct Asm {
+    /// Assembly text; `-` for standard input.
+    pub file: PathBuf,
+    /// Write the instructions here, eight bytes each, instead of printing hex.
+    #[arg(short, long, value_name = "OUT")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `kbpf inspect`.
+#[derive(Debug, ClapArgs)]
+pub struct Inspect {
+    /// ELF object or flat image.
+    pub file: PathBuf,
+    /// Write the object as a flat image.
+    #[arg(long, value_name = "OUT")]
+    pub flat: Option<PathBuf>,
+}
+
+/// Arguments of `kbpf plugin`.
+#[derive(Debug, ClapArgs)]
+pub struct Plugin {
+    /// The memory, as hex byte pairs.
+    #[arg(default_value = "")]
+    pub memory: String,
+    /// Engine.
+    #[arg(long, value_enum, default_value_t = EngineName::Interp)]
+    pub engine: EngineName,
+}

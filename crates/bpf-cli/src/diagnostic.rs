@@ -1,0 +1,217 @@
+//! Why a program was rejected, in terms of its source.
+//!
+//! The headings are those under which Linux reports a rejected program.
+
+use anyhow::Result;
+use kernel_bpf::bytecode::text::Listing;
+use kernel_bpf::verifier::Event;
+use serde::Serialize;
+
+use crate::object::{SourceLine, Unit};
+use crate::output::{Output, Role};
+use crate::verifying::Failure;
+
+/// A rejected program.
+#[derive(Debug, Serialize)]
+pub struct Rejection {
+    program: String,
+    section: String,
+    class: String,
+    title: String,
+    reason: String,
+    at: Option<Place>,
+    /// Registers and stack at the instruction.
+    state: Option<String>,
+    /// How many steps there are before those of `path`.
+    omitted: usize,
+    path: Vec<Step>,
+    suggestion: Option<String>,
+}
+
+/// An instruction and the source it was compiled from.
+#[derive(Debug, Serialize)]
+struct Place {
+    pc: usize,
+    insn: String,
+    function: Option<String>,
+    source: Option<Source>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Source {
+    file: String,
+    line: u32,
+    column: u32,
+    text: String,
+}
+
+/// A step of the path that leads to the error.
+#[derive(Debug, Serialize)]
+struct Step {
+    #[serde(flatten)]
+    place: Place,
+    /// What was done there.
+    went: Way,
+}
+
+/// Which way a path goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Way {
+    Taken,
+    NotTaken,
+    Called,
+    Returned,
+}
+
+/// A rejection in the frame of a command's answer.
+#[derive(Serialize)]
+struct Answer<'r> {
+    rejection: &'r Rejection,
+}
+
+impl Rejection {
+    /// The verifier did not accept the program.
+    pub fn unverified(unit: &Unit, failure: &Failure) -> Self {
+        let kind = failure.error.kind();
+        Self {
+            class: kind.class().to_string(),
+            title: kind.title().to_owned(),
+            at: Some(Place::of(unit, failure.error.pc())),
+            state: Some(failure.state.clone()).filter(|state| !state.is_empty()),
+            omitted: failure.omitted,
+            path: failure.path.iter().map(|event| Step::of(unit, *event)).collect(),
+            suggestion: Some(kind.suggestion().to_owned()),
+            ..Self::unloaded(unit, &kind.to_string())
+        }
+    }
+
+    /// The program did not get as far as the verifier.
+    pub fn unloaded(unit: &Unit, error: &str) -> Self {
+        Self {
+            program: unit.name.clone(),
+            section: unit.section.clone(),
+            class: "loading".to_owned(),
+            title: "program could not be loaded".to_owned(),
+            reason: error.to_owned(),
+            at: None,
+            state: None,
+            omitted: 0,
+            path: Vec::new(),
+            suggestion: None,
+        }
+    }
+
+    /// Prints the rejection as the answer of `command`.
+    pub fn print(&self, command: &str, output: Output) -> Result<()> {
+        if output.json {
+            return output.json(command, Answer { rejection: self });
+        }
+        output.line(format!("{} ({})", output.paint(Role::Heading, &self.program), self.section))?;
+        output.line(self.text(output))
+    }
+
+    /// The rejection under its headings.
+    pub fn text(&self, output: Output) -> String {
+        let failed = format!("Verification failed: {}: {}", self.class, self.title);
+        let mut lines = vec![output.paint(Role::Bad, &failed)];
+        let heading = |name: &str| output.paint(Role::Heading, name);
+        lines.push(format!("{} {}", heading("Reason:"), self.reason));
+        if let Some(at) = &self.at {
+            lines.push(format!("{} {}", heading("At:"), at.source_text()));
+            lines.push(at.insn_text());
+            let error = output.paint(Role::Bad, &format!("^-- error: {}", self.title));
+            lines.push(format!("{:INDENT$}{error}", ""));
+            let state = self.state.iter().map(|state| format!("{:INDENT$}with {state}", ""));
+            lines.extend(state.map(|line| output.paint(Role::Faint, &line)));
+        }
+        if !self.path.is_empty() {
+            lines.push(heading("Causal path:"));
+            if self.omitted > 0 {
+                lines.push(format!("{:INDENT$}({} steps before)", "", self.omitted));
+            }
+            lines.extend(self.path_text(output));
+        }
+        if let Some(suggestion) = &self.suggestion {
+            lines.push(format!("{} {suggestion}", heading("Suggestion:")));
+        }
+        lines.join("\n")
+    }
+
+    /// The branches, the source line of each before it where it changes.
+    fn path_text(&self, output: Output) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut previous = None;
+        for step in &self.path {
+            if step.place.source.is_some() && step.place.source.as_ref() != previous {
+                lines.push(output.paint(Role::Faint, &format!("  {}", step.place.source_text())));
+            }
+            previous = step.place.source.as_ref();
+            let way = output.paint(Role::Faint, step.went.text());
+            lines.push(format!("{:<48} {way}", step.place.insn_text()));
+        }
+        lines
+    }
+}
+
+/// Columns before an instruction's text.
+const INDENT: usize = 8;
+
+impl Step {
+    fn of(unit: &Unit, event: Event) -> Self {
+        let (pc, went) = match event {
+            Event::Branch { pc, taken: true } => (pc, Way::Taken),
+            Event::Branch { pc, taken: false } => (pc, Way::NotTaken),
+            Event::Call { pc, .. } => (pc, Way::Called),
+            Event::Return { pc, .. } => (pc, Way::Returned),
+        };
+        Self { place: Place::of(unit, pc), went }
+    }
+}
+
+impl Way {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::NotTaken => "not taken",
+            Self::Called => "called",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+impl Place {
+    fn of(unit: &Unit, pc: usize) -> Self {
+        let insns = unit.program.as_ref().map(|p| p.insns()).unwrap_or_default();
+        let line = Listing::new(insns).lines().find(|line| line.pc() == pc);
+        Self {
+            pc,
+            insn: line.map(|line| line.to_string()).unwrap_or_default(),
+            function: unit.function(pc).map(str::to_owned),
+            source: unit.line(pc).map(Source::of),
+        }
+    }
+
+    fn insn_text(&self) -> String {
+        format!("{:>6}: {}", self.pc, self.insn)
+    }
+
+    fn source_text(&self) -> String {
+        match (&self.source, &self.function) {
+            (Some(source), _) => format!("{}:{}: {}", source.file, source.line, source.text),
+            (None, Some(function)) => format!("function {function}"),
+            (None, None) => format!("insn {}", self.pc),
+        }
+    }
+}
+
+impl Source {
+    fn of(line: &SourceLine) -> Self {
+        Self {
+            file: line.file.clone(),
+            line: line.line,
+            column: line.column,
+            text: line.text.trim().to_owned(),
+        }
+    }
+}

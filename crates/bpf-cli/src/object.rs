@@ -1,0 +1,234 @@
+//! Files as programs and map definitions, whatever their format.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use kernel_bpf::bytecode::abi::map::MapDef;
+use kernel_bpf::bytecode::text;
+use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
+use kernel_bpf::loader::flat::{FlatContents, FlatImage};
+use kernel_bpf::loader::{Contents, Linked, Object};
+use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
+
+/// Slots that the tool can hold of one program.
+const MAX_SLOTS: usize = ActiveProfile::MAX_INSN_COUNT;
+
+/// A line of source.
+#[derive(Clone, Debug)]
+pub struct SourceLine {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    pub text: String,
+}
+
+/// A program of a file, or why it could not be loaded.
+#[derive(Debug)]
+pub struct Unit {
+    pub name: String,
+    pub section: String,
+    pub program: Result<BpfProgram<ActiveProfile>, String>,
+    /// The function that begins at a slot.
+    pub functions: Vec<(usize, String)>,
+    /// For each slot the line it was compiled from.
+    pub lines: Vec<Option<SourceLine>>,
+}
+
+impl Unit {
+    /// The line of source from which slot `pc` was compiled.
+    pub fn line(&self, pc: usize) -> Option<&SourceLine> {
+        self.lines.get(pc)?.as_ref()
+    }
+
+    /// The function to which slot `pc` belongs.
+    pub fn function(&self, pc: usize) -> Option<&str> {
+        let begun = self.functions.iter().rev().find(|(start, _)| *start <= pc)?;
+        Some(&begun.1)
+    }
+}
+
+/// A map of a file.
+#[derive(Debug)]
+pub struct MapUnit {
+    pub name: String,
+    pub def: MapDef,
+    /// The beginning of the map's only value before the first program runs, zeros
+    /// follow; empty for a map that starts without entries, or as zeros.
+    pub contents: Vec<u8>,
+    /// Programs to fill a program array with: index, program.
+    pub programs: Vec<(u32, String)>,
+}
+
+/// A file.
+#[derive(Debug)]
+pub struct LoadedFile {
+    pub format: &'static str,
+    pub license: String,
+    pub units: Vec<Unit>,
+    pub maps: Vec<MapUnit>,
+}
+
+impl LoadedFile {
+    /// Reads and loads a file. Its content decides between object and image,
+    /// its name marks assembly text.
+    pub fn open(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let bytes = fs::read(path).with_context(|| format!("{name}"))?;
+        let is_text = path.extension().is_some_and(|e| e == "s" || e == "asm");
+        let loaded = if is_text {
+            Self::from_text(&bytes, path)
+        } else if bytes.starts_with(b"\x7fELF") {
+            Self::from_object(&bytes)
+        } else {
+            Self::from_image(&bytes)
+        };
+        loaded.with_context(|| format!("{name}"))
+    }
+
+    /// The programs that `--prog` selects: the one of that name, or all.
+    pub fn select(&self, prog: Option<&str>) -> Result<Vec<&Unit>> {
+        let Some(wanted) = prog else { return Ok(self.units.iter().collect()) };
+        let found: Vec<_> = self.units.iter().filter(|unit| unit.name == wanted).collect();
+        if found.is_empty() {
+            let names: Vec<_> = self.units.iter().map(|unit| unit.name.as_str()).collect();
+            bail!("no program `{wanted}`; there are: {}", names.join(", "));
+        }
+        Ok(found)
+    }
+
+    fn from_object(bytes: &[u8]) -> Result<Self> {
+        let object = Object::<ActiveProfile>::parse(bytes)?;
+        let mut maps = Vec::new();
+        for (index, map) in object.maps().iter().enumerate() {
+            let programs = object
+                .prog_array_values(index)
+                .map(|entry| entry.map(|(slot, name)| (slot, name.to_owned())))
+                .collect::<Result<_, _>>()?;
+            let contents = match map.contents {
+                Contents::Bytes(bytes) => bytes.to_vec(),
+                Contents::Empty | Contents::Zeroed => Vec::new(),
+            };
+            maps.push(MapUnit { name: map.name.to_owned(), def: map.def, contents, programs });
+        }
+        let defs: Vec<MapDef> = object.maps().iter().map(|map| map.def).collect();
+        let units = object
+            .programs()
+            .map(|program| {
+                let (name, section) = (program.name().to_owned(), program.section().to_owned());
+                match program.link() {
+                    Ok(linked) => unit_of(name, section, &linked, &defs),
+                    Err(error) => failed(name, section, error.to_string()),
+                }
+            })
+            .collect();
+        Ok(Self { format: "ELF", license: object.license().to_owned(), units, maps })
+    }
+
+    fn from_image(bytes: &[u8]) -> Result<Self> {
+        let image = FlatImage::parse(bytes)?;
+        let names: Vec<String> = image.programs().map(|p| p.name.to_owned()).collect();
+        let maps: Vec<MapUnit> = image
+            .maps()
+            .map(|map| MapUnit {
+                name: map.name.to_owned(),
+                def: map.def,
+                contents: match map.contents {
+                    FlatContents::Value(bytes) => bytes.to_vec(),
+                    FlatContents::Empty | FlatContents::Programs => Vec::new(),
+                },
+                programs: map
+                    .programs()
+                    .filter_map(|(slot, at)| Some((slot, names.get(at)?.clone())))
+                    .collect(),
+            })
+            .collect();
+        let defs: Vec<MapDef> = maps.iter().map(|map| map.def).collect();
+        let units = image
+            .programs()
+            .map(|program| {
+                let insns = program.insns().collect();
+                let built = build(program.name, program.prog_type, insns, &defs);
+                Unit {
+                    name: program.name.to_owned(),
+                    section: String::new(),
+                    program: built.map_err(|error| format!("{error:#}")),
+                    functions: Vec::new(),
+                    lines: Vec::new(),
+                }
+            })
+            .collect();
+        Ok(Self { format: "flat image", license: String::new(), units, maps })
+    }
+
+    fn from_text(bytes: &[u8], path: &Path) -> Result<Self> {
+        let source = std::str::from_utf8(bytes)?;
+        let insns = assemble(source).map_err(|error| anyhow!("{error}"))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let program = build(&name, BpfProgType::SocketFilter, insns, &[])
+            .map_err(|error| format!("{error:#}"));
+        let unit = Unit {
+            name,
+            section: String::new(),
+            program,
+            functions: Vec::new(),
+            lines: Vec::new(),
+        };
+        Ok(Self { format: "assembly", license: String::new(), units: vec![unit], maps: vec![] })
+    }
+}
+
+/// Assembles text of any length.
+pub fn assemble(source: &str) -> Result<Vec<BpfInsn>, text::AsmError> {
+    // No statement is shorter than two bytes, and none makes more than two slots.
+    let room = source.len().saturating_add(2).min(MAX_SLOTS.saturating_add(1));
+    let mut slots = vec![BpfInsn::default(); room];
+    let count = text::assemble_into::<ActiveProfile>(source, &mut slots)?.len();
+    slots.truncate(count);
+    Ok(slots)
+}
+
+fn failed(name: String, section: String, error: String) -> Unit {
+    Unit { name, section, program: Err(error), functions: Vec::new(), lines: Vec::new() }
+}
+
+fn unit_of(
+    name: String,
+    section: String,
+    linked: &Linked<'_, '_, ActiveProfile>,
+    defs: &[MapDef],
+) -> Unit {
+    let built = || -> Result<BpfProgram<ActiveProfile>> {
+        let kind = linked.kind()?;
+        let insns = linked.insns().collect::<Result<Vec<_>, _>>()?;
+        build(&name, kind.prog_type, insns, defs)
+    };
+    let program = built().map_err(|error| format!("{error:#}"));
+    let functions = linked.functions().map(|(at, name)| (at, name.to_owned())).collect();
+    let lines = (0..linked.len())
+        .map(|pc| {
+            linked.line(pc).map(|line| SourceLine {
+                file: line.file.to_owned(),
+                line: line.line,
+                column: line.column,
+                text: line.text.to_owned(),
+            })
+        })
+        .collect();
+    Unit { name, section, program, functions, lines }
+}
+
+/// A program over instructions that live as long as the process, so that its
+/// length is bounded by the profile alone and not by a static capacity.
+pub fn build(
+    name: &str,
+    prog_type: BpfProgType,
+    insns: Vec<BpfInsn>,
+    defs: &[MapDef],
+) -> Result<BpfProgram<ActiveProfile>> {
+    let mut builder = ProgramBuilder::from_static(prog_type, Vec::leak(insns)).name(name);
+    for def in defs {
+        builder = builder.map(*def);
+    }
+    Ok(builder.build()?)
+}

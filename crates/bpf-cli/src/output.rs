@@ -1,0 +1,110 @@
+//! Text and JSON on standard output.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Result;
+use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
+use serde::Serialize;
+
+use crate::args::When;
+
+/// Version of the JSON shapes, see `JSON.md`. It changes when a field is
+/// removed or changes its meaning, not when one is added.
+pub const JSON_VERSION: u32 = 1;
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Whether JSON is wanted.
+    pub json: bool,
+    color: bool,
+}
+
+/// The frame of every JSON answer.
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    version: u32,
+    command: &'a str,
+    profile: &'a str,
+    #[serde(flatten)]
+    body: T,
+}
+
+/// A role that text can have.
+#[derive(Clone, Copy, Debug)]
+pub enum Role {
+    Good,
+    Bad,
+    Heading,
+    Faint,
+}
+
+impl Output {
+    /// Output as the command line wants it.
+    pub fn new(json: bool, when: When) -> Self {
+        let color = match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        };
+        Self { json, color: color && !json }
+    }
+
+    /// `text` in the colour of its role.
+    pub fn paint(self, role: Role, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match role {
+            Role::Good => "32",
+            Role::Bad => "31;1",
+            Role::Heading => "1",
+            Role::Faint => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// Prints a line of text.
+    pub fn line(self, text: impl AsRef<str>) -> Result<()> {
+        writeln!(io::stdout().lock(), "{}", text.as_ref())?;
+        Ok(())
+    }
+
+    /// Prints an answer in JSON.
+    pub fn json<T: Serialize>(self, command: &str, body: T) -> Result<()> {
+        let profile = ActiveProfile::NAME;
+        let answer = Answer { version: JSON_VERSION, command, profile, body };
+        let mut out = io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, &answer)?;
+        writeln!(out)?;
+        Ok(())
+    }
+}
+
+/// A digest of what programs computed: the 64-bit FNV-1a hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Digest(u64);
+
+impl Digest {
+    /// The digest of nothing.
+    pub const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Takes bytes in, with their number, so that the split matters.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.mix(&(bytes.len() as u64).to_le_bytes());
+        self.mix(bytes);
+    }
+
+    fn mix(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The digest as 16 hex digits.
+    pub fn hex(self) -> String {
+        format!("{:016x}", self.0)
+    }
+}

@@ -1,0 +1,24 @@
+//! Storage that grows as it is needed.
+
+use kernel_bpf::bytecode::BpfProgram;
+use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::verifier::{VerifiedProgram, Verifier, VerifyError};
+
+/// Bytes that the verifier's working memory may grow to.
+const MEMORY: usize = 1 << 30;
+
+/// Gives `body` a verifier. The profile counts no time.
+pub fn with_verifier<R>(
+    _wcet: Option<u64>,
+    body: &mut dyn FnMut(&Verifier<'_, ActiveProfile>) -> R,
+) -> R {
+    body(&Verifier::new().memory_limit(MEMORY))
+}
+
+/// Verifies a program.
+pub fn verify_program(
+    verifier: &Verifier<'_, ActiveProfile>,
+    program: &BpfProgram<ActiveProfile>,
+) -> Result<VerifiedProgram<ActiveProfile>, VerifyError> {
+    verifier.verify_program(program)
+}

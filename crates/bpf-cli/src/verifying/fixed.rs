@@ -1,0 +1,33 @@
+//! Storage that is handed in: more of it than the profile sets aside by itself,
+//! so that what a program may do is bounded by the profile's limits alone.
+
+use kernel_bpf::bytecode::BpfProgram;
+use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::verifier::{InsnFact, VerifiedProgram, Verifier, VerifyError};
+
+/// Words of the verifier's working memory: 64 MiB, of which the host gives what
+/// is touched.
+const WORKSPACE_WORDS: usize = 8 << 20;
+
+/// Gives `body` a verifier with a budget of worst-case execution time.
+pub fn with_verifier<R>(
+    wcet: Option<u64>,
+    body: &mut dyn FnMut(&Verifier<'_, ActiveProfile>) -> R,
+) -> R {
+    let mut workspace = vec![0; WORKSPACE_WORDS];
+    let verifier = Verifier::with_workspace(&mut workspace);
+    body(&match wcet {
+        Some(budget) => verifier.wcet_budget(budget),
+        None => verifier,
+    })
+}
+
+/// Verifies a program. The facts stay as long as the process, which verifies
+/// each program once.
+pub fn verify_program(
+    verifier: &Verifier<'_, ActiveProfile>,
+    program: &BpfProgram<ActiveProfile>,
+) -> Result<VerifiedProgram<ActiveProfile>, VerifyError> {
+    let facts = vec![InsnFact::default(); program.len()];
+    verifier.verify_program_into(program, Vec::leak(facts))
+}
