@@ -6,6 +6,11 @@
 //! several smaller ones where it is not (such an access may be seen half done,
 //! as on hardware).
 //!
+//! Programs choose the sizes of their accesses. Where two of them meet in
+//! different sizes at the same time, Rust's own model of memory says nothing;
+//! the machine, and LLVM's model, say that every byte is the one or the other.
+//! The maps' own records are always accessed in one size.
+//!
 //! All of it wants memory that may be written, also where it only reads: that is
 //! what atomics are defined for.
 //!

@@ -4,6 +4,9 @@ use core::fmt;
 
 use crate::memory::View;
 
+/// Bytes that are read at once where values are compared or printed.
+const CHUNK: usize = 64;
+
 /// A value of a map, seen by the host.
 ///
 /// Programs may write the value at any time, so it is never a slice: the guard
@@ -108,11 +111,21 @@ impl<'a> MapValue<'a> {
         Some(u64::from_ne_bytes(bytes))
     }
 
-    /// The bytes one by one.
+    /// The bytes one by one, though read in larger pieces.
     fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..self.parts)
-            .map_while(|cpu| self.cpu(cpu))
-            .flat_map(|part| (0..part.first.len()).map_while(move |at| part.first.byte(at)))
+        let parts = (0..self.parts).map_while(|cpu| self.cpu(cpu));
+        let starts = parts.flat_map(|part| {
+            (0..part.first.len()).step_by(CHUNK).map(move |start| (part.first, start))
+        });
+        starts.flat_map(|(part, start)| {
+            let mut chunk = [0; CHUNK];
+            let count = part.len().saturating_sub(start).min(CHUNK);
+            if let Some(chunk) = chunk.get_mut(..count) {
+                // The range is within, so there is nothing that could be missing.
+                let _ = part.read(start, chunk);
+            }
+            chunk.into_iter().take(count)
+        })
     }
 }
 

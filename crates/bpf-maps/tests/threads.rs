@@ -8,7 +8,7 @@ use bpf_maps::memory::{Rmw, load_u64, rmw_u64};
 use bpf_maps::{BpfMap, MapError, RingBuf, RingBuffer, create};
 use bpf_profile::ActiveProfile;
 
-const ROUNDS: u32 = if cfg!(miri) { 50 } else { 20_000 };
+const ROUNDS: u32 = if cfg!(miri) { 40 } else { 20_000 };
 
 /// Repeats a change for as long as another thread holds the lock: on a busy host
 /// that may be off its CPU.
@@ -83,6 +83,7 @@ fn lookups_see_whole_values_of_their_own_key() {
 #[cfg(feature = "cloud-profile")]
 #[test]
 fn lookups_go_on_through_a_resize() {
+    const STEPS: u32 = if cfg!(miri) { 4 } else { 12 };
     let map = create::<ActiveProfile>(MapDef::new(MapType::Hash, 4, 16, 16)).unwrap();
     for key in 0..16_u32 {
         map.update(&key.to_ne_bytes(), &pair(key), 0).unwrap();
@@ -97,7 +98,7 @@ fn lookups_go_on_through_a_resize() {
                 }
             }
         });
-        for step in 1..12 {
+        for step in 1..STEPS {
             patiently(|| map.resize(16 << step)).unwrap();
             for key in (8 << step)..(16 << step) {
                 patiently(|| map.update(&u32::to_ne_bytes(key), &pair(key), 0)).unwrap();
@@ -106,7 +107,7 @@ fn lookups_go_on_through_a_resize() {
         done.store(true, Ordering::Relaxed);
         reader.join().unwrap();
     });
-    assert_eq!(map.len(), 16 << 11);
+    assert_eq!(map.len(), 16 << (STEPS - 1));
 }
 
 #[cfg(feature = "cloud-profile")]

@@ -2,7 +2,6 @@
 
 use crate::MapError;
 use crate::limits::PREFIX_BYTES;
-use crate::memory::View;
 
 /// A key: a number of bits, and the bytes that they begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,30 +25,51 @@ impl<'a> Prefix<'a> {
         Ok(prefix)
     }
 
-    /// The bit at `position`, counted from the first byte's highest.
-    pub(super) fn bit(&self, position: u32) -> Side {
-        side(self.data.get(position as usize / 8).copied(), position)
+    /// The child for the bit at `position`, counted from the first byte's
+    /// highest.
+    pub(super) fn side(&self, position: u32) -> Side {
+        side(self.word(position / WORD_BITS), position)
     }
 
-    /// How many leading bits are those of `other`'s first `len` bits, where the
-    /// first `known` ones are known to be.
+    /// The bits from 32 times `index` on, the first one highest; zeroes after
+    /// the last byte.
     #[inline]
-    pub(super) fn common(&self, other: View<'_>, len: u32, known: u32) -> u32 {
+    pub(super) fn word(&self, index: u32) -> u32 {
+        let rest = self.data.get((index as usize).saturating_mul(4)..).unwrap_or_default();
+        match rest {
+            [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]),
+            [a, b, c] => u32::from_be_bytes([*a, *b, *c, 0]),
+            [a, b] => u32::from_be_bytes([*a, *b, 0, 0]),
+            [a] => u32::from_be_bytes([*a, 0, 0, 0]),
+            [] => 0,
+        }
+    }
+
+    /// How many leading bits are those of another prefix of `len` bits, given by
+    /// its words, where the first `known` ones are known to be.
+    #[inline]
+    pub(super) fn common(
+        &self,
+        len: u32,
+        known: u32,
+        other: impl Fn(u32) -> Option<u32>,
+    ) -> Option<u32> {
         let limit = self.len.min(len);
-        let mut bits = known & !7;
-        for (offset, &byte) in self.data.iter().enumerate().skip(known as usize / 8) {
-            if bits >= limit {
-                break;
-            }
-            let same = (byte ^ other.byte(offset).unwrap_or(!byte)).leading_zeros();
+        let first = known / WORD_BITS;
+        let mut bits = first.saturating_mul(WORD_BITS);
+        for index in first..limit.div_ceil(WORD_BITS) {
+            let same = (self.word(index) ^ other(index)?).leading_zeros();
             bits = bits.saturating_add(same);
-            if same < 8 {
+            if same < WORD_BITS {
                 break;
             }
         }
-        bits.min(limit)
+        Some(bits.min(limit))
     }
 }
+
+/// Bits of a word.
+pub(super) const WORD_BITS: u32 = u32::BITS;
 
 /// Which of a node's children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +87,9 @@ impl Side {
     }
 }
 
-/// The child for the bit at `position`, given the byte that it is in.
-pub(super) fn side(byte: Option<u8>, position: u32) -> Side {
-    let mask = 0x80_u8.checked_shr(position % 8).unwrap_or(0);
-    if byte.unwrap_or(0) & mask == 0 { Side::Left } else { Side::Right }
+/// The child for the bit at `position`, given the word that it is in.
+pub(super) fn side(word: u32, position: u32) -> Side {
+    if word.rotate_left(position % WORD_BITS) >> 31 == 0 { Side::Left } else { Side::Right }
 }
 
 #[cfg(test)]
@@ -80,15 +99,32 @@ mod tests {
     #[test]
     fn bits_in_common() {
         let a = Prefix { len: 20, data: &[0b1010_0000, 0xff, 0xf0] };
-        let common = |data: &[u8], len| a.common(data.into(), len, 0);
-        assert_eq!(common(&[0b1010_0000, 0xff, 0xf0], 24), 20);
-        assert_eq!(common(&[0b1010_0001, 0xff, 0xf0], 24), 7);
-        assert_eq!(common(&[0b1010_0000, 0xff, 0xf0], 9), 9);
-        assert_eq!(common(&[0, 0, 0], 24), 0);
-        assert_eq!(common(&[0, 0, 0], 0), 0);
-        // What is known is not looked at.
-        assert_eq!(a.common([0, 0, 0xf0].as_slice().into(), 24, 17), 20);
-        assert_eq!(a.common([0, 0, 0].as_slice().into(), 24, 16), 16);
+        let common = |data: &[u8], len, known| {
+            let other = Prefix { len, data };
+            a.common(len, known, |index| Some(other.word(index))).unwrap()
+        };
+        assert_eq!(common(&[0b1010_0000, 0xff, 0xf0], 24, 0), 20);
+        assert_eq!(common(&[0b1010_0001, 0xff, 0xf0], 24, 0), 7);
+        assert_eq!(common(&[0b1010_0000, 0xff, 0xf0], 9, 0), 9);
+        assert_eq!(common(&[0, 0, 0], 24, 0), 0);
+        assert_eq!(common(&[0, 0, 0], 0, 0), 0);
+    }
+
+    #[test]
+    fn what_is_known_is_not_looked_at() {
+        let a = Prefix { len: 64, data: &[1, 2, 3, 4, 5, 6, 7, 8] };
+        let words = [None, Some(0x0506_0700)];
+        let other = |index: u32| words[index as usize];
+        assert_eq!(a.common(64, 0, other), None);
+        assert_eq!(a.common(64, 40, other), Some(60));
+        assert_eq!(a.common(50, 32, other), Some(50));
+    }
+
+    #[test]
+    fn sides() {
+        let a = Prefix { len: 40, data: &[0b1010_0000, 0, 0, 1, 0b0100_0000] };
+        let sides = [0, 1, 2, 31, 32, 33, 40, 4000].map(|position| a.side(position) == Side::Right);
+        assert_eq!(sides, [true, false, true, true, false, true, false, false]);
     }
 
     #[test]

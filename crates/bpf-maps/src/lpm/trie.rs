@@ -17,7 +17,7 @@ use bpf_bytecode::abi::map::MapDef;
 use bpf_profile::PhysicalProfile;
 use portable_atomic::{AtomicU32, AtomicUsize};
 
-use super::prefix::{Prefix, Side, side};
+use super::prefix::{Prefix, Side, WORD_BITS, side};
 use crate::key::Mode;
 use crate::limits::PREFIX_BYTES;
 use crate::memory::{Cells, View};
@@ -35,7 +35,7 @@ const LEN: usize = 4;
 const VALUE: usize = 8;
 /// In a node: numbers of the children.
 const CHILDREN: [usize; 2] = [12, 16];
-/// In a node: the prefix's bytes.
+/// In a node: the prefix's bits in words, the first bit highest.
 const DATA: usize = 20;
 /// In a value's record: the value.
 const VALUE_START: usize = 8;
@@ -114,15 +114,28 @@ impl<'a> Node<'a> {
         self.child(side).map_or(NONE, |child| child.load(Acquire))
     }
 
-    fn data(&self, bytes: usize) -> Option<View<'a>> {
-        self.cells.view().part(DATA, bytes)
+    /// A word of the prefix. It is written and read as one: Rust's memory model
+    /// leaves open what it means to read half of it meanwhile.
+    fn word(&self, index: u32) -> Option<u32> {
+        self.cells.load(word_offset(index), Relaxed)
     }
 
-    /// The child on whose side a longer prefix with these bytes is.
-    fn side_of(&self, other: View<'_>) -> Option<Side> {
-        let len = self.len()?;
-        Some(side(other.byte(len as usize / 8), len))
+    /// How many leading bits the prefix has in common with `key`, where the
+    /// first `known` ones are known to be.
+    #[inline]
+    fn common(&self, key: Prefix<'_>, known: u32) -> Option<u32> {
+        key.common(self.len()?, known, |index| self.word(index))
     }
+
+    /// The child for the bit of this prefix at `position`.
+    fn side(&self, position: u32) -> Option<Side> {
+        Some(side(self.word(position / WORD_BITS)?, position))
+    }
+}
+
+/// Where in a node a word of the prefix is.
+const fn word_offset(index: u32) -> usize {
+    DATA.saturating_add((index as usize).saturating_mul(4))
 }
 
 /// Where the walk towards a prefix ended.
@@ -159,7 +172,7 @@ pub(super) struct Trie<P: PhysicalProfile> {
 
 const fn shapes(def: &MapDef) -> Option<(Shape, Shape)> {
     let Some(data) = def.key_size.checked_sub(PREFIX_BYTES) else { return None };
-    let Some(node) = round_up(DATA.saturating_add(data as usize)) else { return None };
+    let Some(node) = round_up(word_offset(data.div_ceil(4))) else { return None };
     let Some(value) = round_up(VALUE_START.saturating_add(def.value_size as usize)) else {
         return None;
     };
@@ -252,7 +265,7 @@ impl<P: PhysicalProfile> Trie<P> {
             for _ in 0..self.steps() {
                 let Some(node) = self.node(number) else { break };
                 let len = node.len()?;
-                if key.common(node.data(self.data_bytes)?, len, known) < len {
+                if node.common(key, known)? < len {
                     break;
                 }
                 known = len;
@@ -260,7 +273,7 @@ impl<P: PhysicalProfile> Trie<P> {
                 if len >= key.len {
                     break;
                 }
-                number = node.child_number(key.bit(len));
+                number = node.child_number(key.side(len));
             }
             self.value(best?)
         })
@@ -272,11 +285,11 @@ impl<P: PhysicalProfile> Trie<P> {
         for _ in 0..self.steps() {
             let Some(node) = self.node(reached.link.load(Acquire)) else { break };
             let len = node.len()?;
-            let common = key.common(node.data(self.data_bytes)?, len, reached.common);
+            let common = node.common(key, reached.common)?;
             if common < len || len == key.len {
                 return Some(Reached { node: Some(node), common, ..reached });
             }
-            let side = key.bit(len);
+            let side = key.side(len);
             reached = Reached {
                 link: node.child(side)?,
                 node: None,
@@ -318,7 +331,7 @@ impl<P: PhysicalProfile> Trie<P> {
     fn add(&self, key: Prefix<'_>, reached: &Reached<'_>, value: u32) -> Option<()> {
         match reached.node {
             None => {
-                let leaf = self.new_node(key.len, key.data.into(), value)?;
+                let leaf = self.new_node(key, key.len, value)?;
                 reached.link.store(leaf.number, Release);
             }
             // Prefixes part here, and one of them ends here.
@@ -327,19 +340,19 @@ impl<P: PhysicalProfile> Trie<P> {
             }
             // The node's prefix goes on where the new one ends.
             Some(node) if reached.common == key.len => {
-                let above = self.new_node(key.len, key.data.into(), value)?;
-                let side = above.side_of(node.data(self.data_bytes)?)?;
+                let above = self.new_node(key, key.len, value)?;
+                let side = node.side(key.len)?;
                 above.child(side)?.store(node.number, Relaxed);
                 reached.link.store(above.number, Release);
             }
             // They part.
             Some(node) => {
-                let leaf = self.new_node(key.len, key.data.into(), value)?;
-                let Some(fork) = self.new_node(reached.common, key.data.into(), NONE) else {
+                let leaf = self.new_node(key, key.len, value)?;
+                let Some(fork) = self.new_node(key, reached.common, NONE) else {
                     self.nodes.give(leaf.number);
                     return None;
                 };
-                let side = key.bit(reached.common);
+                let side = key.side(reached.common);
                 fork.child(side)?.store(leaf.number, Relaxed);
                 fork.child(side.other())?.store(node.number, Relaxed);
                 reached.link.store(fork.number, Release);
@@ -349,14 +362,17 @@ impl<P: PhysicalProfile> Trie<P> {
         Some(())
     }
 
-    fn new_node(&self, len: u32, data: View<'_>, value: u32) -> Option<Node<'_>> {
+    /// A node for the first `len` bits of `key`.
+    fn new_node(&self, key: Prefix<'_>, len: u32, value: u32) -> Option<Node<'_>> {
         let (number, cells) = self.nodes.take(|| self.count_change())?;
         cells.store(LEN, len, Relaxed)?;
         cells.store(VALUE, value, Relaxed)?;
         for child in CHILDREN {
             cells.store(child, NONE, Relaxed)?;
         }
-        cells.write_view(DATA, data)?;
+        for (index, _) in (0..).zip(key.data.chunks(4)) {
+            cells.store(word_offset(index), key.word(index), Relaxed)?;
+        }
         Some(Node { number, cells })
     }
 
@@ -404,7 +420,11 @@ impl<P: PhysicalProfile> Trie<P> {
             let node = self.after(previous)?;
             let (len, data) = out.split_first_chunk_mut::<{ PREFIX_BYTES as usize }>()?;
             *len = node.len()?.to_ne_bytes();
-            node.cells.view().read(DATA, data)
+            for (index, bytes) in (0..).zip(data.chunks_mut(4)) {
+                let word = node.word(index)?.to_be_bytes();
+                bytes.copy_from_slice(word.get(..bytes.len())?);
+            }
+            Some(())
         })
         .ok_or(MapError::NotFound)
     }
@@ -419,7 +439,7 @@ impl<P: PhysicalProfile> Trie<P> {
         for _ in 0..self.steps() {
             let Some(node) = self.node(number) else { break };
             let len = node.len()?;
-            if key.common(node.data(self.data_bytes)?, len, 0) < len {
+            if node.common(key, 0)? < len {
                 break;
             }
             if len == key.len {
@@ -431,7 +451,7 @@ impl<P: PhysicalProfile> Trie<P> {
                     Next::Below(number) => self.first_below(number),
                 };
             }
-            let side = key.bit(len);
+            let side = key.side(len);
             let right = node.child_number(Side::Right);
             if side == Side::Left && right != NONE {
                 next = Some(Next::Below(right));
