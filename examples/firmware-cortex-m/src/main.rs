@@ -1,7 +1,9 @@
-//! Firmware for a Cortex-M4 without a heap: verifies a program, runs it over
-//! readings, prints what came out over semihosting, and ends.
+//! Firmware for a Cortex-M4 without a heap: verifies the sensor filter, runs it
+//! over bursts of readings, prints what came out over semihosting, and ends.
 #![no_std]
 #![no_main]
+
+mod sensor;
 
 use core::panic::PanicInfo;
 
@@ -11,7 +13,18 @@ use cortex_m_semihosting::{debug, hprintln};
 #[entry]
 fn main() -> ! {
     hprintln!("firmware-cortex-m: up");
-    debug::exit(debug::EXIT_SUCCESS);
+    match sensor::run() {
+        Ok(()) => hprintln!("firmware-cortex-m: done"),
+        Err(error) => {
+            hprintln!("firmware-cortex-m: failed: {}", error);
+            end(debug::EXIT_FAILURE);
+        }
+    }
+    end(debug::EXIT_SUCCESS)
+}
+
+fn end(status: debug::ExitStatus) -> ! {
+    debug::exit(status);
     loop {
         cortex_m::asm::wfi();
     }
@@ -20,8 +33,5 @@ fn main() -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     hprintln!("firmware-cortex-m: panic: {}", info);
-    debug::exit(debug::EXIT_FAILURE);
-    loop {
-        cortex_m::asm::wfi();
-    }
+    end(debug::EXIT_FAILURE)
 }

@@ -87,6 +87,18 @@ pub fn protect_image() {
     flush_all();
 }
 
+/// Pages, of whatever size, that are both writable and executable.
+pub fn writable_and_executable() -> usize {
+    let is_loose =
+        |entry: &u64| entry & (PRESENT | WRITABLE) == PRESENT | WRITABLE && entry & NO_EXECUTE == 0;
+    let tables = TABLES.lock();
+    let small = tables.iter().flat_map(|table| &table.0).filter(|entry| is_loose(entry)).count();
+    // SAFETY: the directory is written by `protect_image` alone, before this.
+    let directory = unsafe { (&raw const boot_pd).read_volatile() };
+    let large = directory.iter().filter(|entry| *entry & LARGE != 0 && is_loose(entry)).count();
+    small + large
+}
+
 fn flush_all() {
     // SAFETY: loading CR3 with its own value only drops cached translations.
     unsafe { asm!("mov {0}, cr3", "mov cr3, {0}", out(reg) _, options(nostack)) };
