@@ -44,6 +44,30 @@ pub struct CompiledProgram<P: PhysicalProfile> {
 impl<P: PhysicalProfile> CompiledProgram<P> {
     /// Compiles a verified program, to code without run-time checks.
     ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+    /// use bpf_interp::{BpfContext, BpfExecutor};
+    /// use bpf_jit_x86::{CompiledProgram, HostMemory, JitExecutor};
+    /// use bpf_profile::ActiveProfile;
+    /// use bpf_verifier::Verifier;
+    ///
+    /// let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::Xdp)
+    ///     .insn(BpfInsn::ldx_w(2, 1, 4)) // the packet's end
+    ///     .insn(BpfInsn::ldx_w(0, 1, 0)) // the packet
+    ///     .insn(BpfInsn::sub64_reg(2, 0))
+    ///     .insn(BpfInsn::mov64_reg(0, 2))
+    ///     .insn(BpfInsn::exit())
+    ///     .build()?;
+    /// let verified = Verifier::new().verify_program(&program)?;
+    /// let compiled = CompiledProgram::compile(&verified, &HostMemory)?;
+    ///
+    /// let mut packet = [0; 60];
+    /// let result = JitExecutor::new().execute(&compiled, &BpfContext::xdp(&mut packet));
+    /// assert_eq!(result, Ok(60));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`CompileError`] when heap or executable memory runs out, or there is
     /// more code than a jump can cross.
@@ -81,8 +105,11 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         let lowered = lower(program, proof.map(|(facts, _)| facts))?;
         let machine = x86::emit(&lowered)?;
         let mut writable = memory.allocate(machine.bytes.len())?;
-        match writable.bytes().get_mut(..machine.bytes.len()) {
-            Some(bytes) => bytes.copy_from_slice(&machine.bytes),
+        match writable.bytes().split_at_mut_checked(machine.bytes.len()) {
+            Some((bytes, rest)) => {
+                bytes.copy_from_slice(&machine.bytes);
+                rest.fill(x86::TRAP);
+            }
             None => return Err(OutOfMemory { requested: machine.bytes.len() }.into()),
         }
         Ok(Self {

@@ -2,12 +2,12 @@
 //!
 //! On the cloud profile this is the engine of choice; under the embedded profile
 //! the crate is empty, and on a CPU that is no x86-64 only what other backends
-//! would build on is left: [`lower`], [`memory`] and [`error`].
+//! would build on is left: `lower`, `memory` and `error`.
 //!
 //! # Two ways to compile
-//! [`CompiledProgram::compile`] takes a verified program and makes code that
+//! `CompiledProgram::compile` takes a verified program and makes code that
 //! checks nothing: what could go wrong was proven not to.
-//! [`CompiledProgram::compile_checked`] takes any program and makes code that
+//! `CompiledProgram::compile_checked` takes any program and makes code that
 //! has every access to memory checked, counts every instruction and every
 //! frame, and gives what the interpreter gives, its faults included. It is the
 //! way to run programs that nobody has verified, and not a fast one.
@@ -16,7 +16,7 @@
 //! ```text
 //! BpfProgram + facts ──lower──▶ [Step] ──x86──▶ bytes ──CodeMemory──▶ CompiledProgram
 //! ```
-//! [`lower`] decides what to emit, `x86` how the CPU encodes it, `runtime` what
+//! `lower` decides what to emit, `x86` how the CPU encodes it, `runtime` what
 //! the code finds when it runs. Code calls the host only through a table that it
 //! is given at its entry, so it holds no address of the host at all.
 //!

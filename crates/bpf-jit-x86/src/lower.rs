@@ -75,8 +75,11 @@ impl List {
         self.steps.try_reserve(additional).map_err(|_| OutOfMemory { requested }.into())
     }
 
+    #[inline]
     fn push(&mut self, pc: usize, op: Op) -> Result<(), CompileError> {
-        self.reserve(1)?;
+        if self.steps.len() == self.steps.capacity() {
+            self.reserve(1)?;
+        }
         self.steps.push(Step { pc, op });
         Ok(())
     }

@@ -3,6 +3,12 @@
 //! The compiler writes a whole program into a [`WritableCode`], once, and seals
 //! it; only then is it executed. What implements these traits keeps the rule
 //! that a page is never writable and executable at once.
+//!
+//! A kernel hands out pages of its own: [`CodeMemory::allocate`] maps some for
+//! writing, [`WritableCode::seal`] takes the right to write away, flushes the
+//! translations of every CPU, and only then gives the right to execute, and the
+//! drop of the [`ExecutableCode`] unmaps them. Code may lie anywhere: it holds no
+//! address of its own and none of the kernel.
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
@@ -40,7 +46,7 @@ pub trait CodeMemory {
 /// Memory that takes machine code and is not executable yet. Dropping it gives
 /// it back.
 pub trait WritableCode {
-    /// The bytes to fill, as many as were asked for.
+    /// The bytes to fill, as many as were asked for or more.
     fn bytes(&mut self) -> &mut [u8];
 
     /// Takes the right to write away and gives the right to execute, in this

@@ -44,6 +44,9 @@ mod thunk;
 use buffer::{CodeBuffer, Label};
 use thunk::Thunks;
 
+/// A byte that stops the CPU where no code is.
+pub(crate) const TRAP: u8 = 0xcc;
+
 /// Machine code of a program.
 #[derive(Debug)]
 pub(crate) struct MachineCode {

@@ -58,6 +58,7 @@ impl WritableCode for WatchedCode {
 }
 
 /// Looks at the maps while compiled code waits for it.
+#[allow(clippy::unnecessary_wraps, reason = "helpers can fail")]
 fn look(_: &mut HelperCall<'_, '_>) -> Result<u64, Fault> {
     assert_separate("running");
     Ok(u64::try_from(executable().len()).unwrap_or(0))

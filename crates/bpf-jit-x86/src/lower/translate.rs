@@ -35,6 +35,7 @@ pub(super) fn checked(pc: usize, insn: Instruction) -> (Op, Option<Op>) {
     }
 }
 
+#[inline]
 fn plain(pc: usize, insn: Instruction) -> Op {
     // Targets were checked when the program was built.
     let target = |off| jump_target(pc, off).unwrap_or(usize::MAX);

@@ -6,12 +6,13 @@ use bpf_bytecode::text::Listing;
 use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
 use bpf_interp::{BpfContext, BpfError, BpfExecutor, BpfResult, Environment, Fault, Interpreter};
 use bpf_profile::ActiveProfile;
+use bpf_verifier::Verifier;
 use proptest::prelude::*;
 
 use super::decode::assert_sound;
-use super::generator::{Dice, any, right};
+use super::generator::{Dice, Style, any, right};
 use super::{Program, checked, from_insns, proven};
-use crate::JitExecutor;
+use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 /// The result, without the addresses that differ from run to run.
 fn comparable(result: BpfResult) -> BpfResult {
@@ -62,7 +63,7 @@ fn checked_equals_interpreter(program: &Program, budget: u64, packet: bool) {
 
 #[test]
 fn checked_code_gives_what_the_interpreter_gives() {
-    for seed in 0..20_000 {
+    for seed in 0..4_000 {
         let program = from_insns(&any(seed));
         checked_equals_interpreter(&program, 500, false);
         if seed % 8 == 0 {
@@ -102,13 +103,38 @@ fn proven_equals_interpreter(program: &Program) {
 
 #[test]
 fn proven_code_gives_what_the_interpreter_gives() {
-    for seed in 0..5_000 {
-        proven_equals_interpreter(&from_insns(&right(seed)));
+    for seed in 0..2_000 {
+        proven_equals_interpreter(&from_insns(&right(seed, Style::Free)));
     }
 }
 
+#[test]
+fn verified_code_gives_what_the_interpreter_gives() {
+    let verifier = Verifier::<ActiveProfile>::new();
+    let env = Environment::new().with_budget(100_000);
+    let (jit, interp) = (JitExecutor::with_env(env), Interpreter::with_env(env));
+    let mut accepted = 0;
+    for seed in 0..1_000 {
+        let program = from_insns(&right(seed, Style::Strict));
+        // Not every program that is right is accepted.
+        let Ok(verified) = verifier.verify_program(&program) else { continue };
+        accepted += 1;
+        let compiled = CompiledProgram::compile(&verified, &HostMemory).unwrap();
+        assert_sound(&compiled);
+        let mut memory = [0; 64];
+        let [a, b] = both(
+            &mut memory,
+            false,
+            |context| interp.execute(&program, context),
+            |context| jit.execute(&compiled, context),
+        );
+        assert_eq!(a, b, "{}", Listing::new(program.insns()));
+    }
+    assert!(accepted > 300, "{accepted}");
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn any_program(seed: u64, budget in 0_u64..1000) {
@@ -117,7 +143,7 @@ proptest! {
 
     #[test]
     fn any_right_program(seed: u64) {
-        proven_equals_interpreter(&from_insns(&right(seed)));
+        proven_equals_interpreter(&from_insns(&right(seed, Style::Free)));
     }
 
     #[test]
@@ -151,7 +177,7 @@ fn run_if_built(insns: &[BpfInsn]) {
 
 #[test]
 fn mutated_programs_never_crash() {
-    for seed in 0..20_000 {
+    for seed in 0..10_000 {
         let mut dice = Dice::new(seed);
         let mut insns = any(seed);
         for _ in 0..=dice.below(4) {

@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use bpf_bytecode::BpfInsn;
+use bpf_bytecode::opcode::Source;
 use bpf_bytecode::table::{Form, INSTRUCTION_SET, InsnDef};
 
 /// Numbers drawn from a seed (xorshift), so that a failing program is known by
@@ -162,19 +163,30 @@ fn place(dice: &mut Dice, other: u8) -> (u8, i16) {
     }
 }
 
+/// What a program that is right by construction may contain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Everything that has a meaning.
+    Free,
+    /// What the verifier does not refuse on principle.
+    Strict,
+}
+
 /// A program that is right by construction: arithmetic on initialised
 /// registers, accesses within the frame and the 64 bytes of context, forward
 /// jumps, a counted loop, calls of a function.
-pub(super) fn right(seed: u64) -> Vec<BpfInsn> {
+pub(super) fn right(seed: u64, style: Style) -> Vec<BpfInsn> {
     let mut dice = Dice::new(seed);
     let mut items = Vec::new();
     // R6 keeps the context, R9 counts.
     items.push(Item::plain(BpfInsn::mov64_reg(6, 1)));
     prologue(&mut dice, &mut items, &[0, 1, 2, 3, 4, 5, 7, 8]);
-    items.push(Item::plain(BpfInsn::mov64_imm(9, 5)));
+    let rounds = if style == Style::Strict { 2 } else { 5 };
+    items.push(Item::plain(BpfInsn::mov64_imm(9, rounds)));
+    call(&mut items);
     let top = items.len();
-    let count = 5 + dice.below(40);
-    body(&mut dice, &mut items, count, true);
+    let count = 5 + dice.below(if style == Style::Strict { 15 } else { 40 });
+    body(&mut dice, &mut items, count, true, style);
     items.push(Item::plain(BpfInsn::sub64_imm(9, 1)));
     items.push(Item { target: Some(top), ..Item::plain(BpfInsn::jne_imm(9, 0, 0)) });
     for register in [1, 2, 3, 4, 5, 7, 8] {
@@ -187,7 +199,7 @@ pub(super) fn right(seed: u64) -> Vec<BpfInsn> {
     items.push(Item::plain(BpfInsn::mov64_reg(6, 1)));
     prologue(&mut dice, &mut items, &[0, 1, 2, 3, 4, 5, 7, 8, 9]);
     let count = 5 + dice.below(20);
-    body(&mut dice, &mut items, count, false);
+    body(&mut dice, &mut items, count, false, style);
     items.push(Item::plain(BpfInsn::exit()));
     for item in &mut items {
         if item.insn.code() == BpfInsn::call(0).code() && item.insn.src() == 1 {
@@ -209,7 +221,18 @@ fn prologue(dice: &mut Dice, items: &mut Vec<Item>, registers: &[u8]) {
     }
 }
 
-fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool) {
+/// Calls the function with the context.
+fn call(items: &mut Vec<Item>) {
+    items.push(Item::plain(BpfInsn::mov64_reg(1, 6)));
+    items.push(Item { bound: true, ..Item::plain(BpfInsn::call_local(0)) });
+    // What a call leaves undefined.
+    for register in 1..=5 {
+        let insn = BpfInsn::mov64_reg(register, 0);
+        items.push(Item { bound: true, ..Item::plain(insn) });
+    }
+}
+
+fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool, style: Style) {
     let registers = [0, 1, 2, 3, 4, 5, 7, 8];
     let end = items.len() + count;
     while items.len() < end {
@@ -218,11 +241,25 @@ fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool) {
         let mut dst = if ops.has_dst() { dice.pick(&registers) } else { fixed.dst() };
         let mut src = if ops.has_src() { dice.pick(&registers) } else { fixed.src() };
         let mut off = fixed.off();
-        let imm = if ops.has_imm() { immediate(dice) } else { fixed.imm() };
+        let mut imm = if ops.has_imm() { immediate(dice) } else { fixed.imm() };
         let (mut high, mut target) = (None, None);
         let (base, at) = if dice.one_in(3) { (6, dice.below(8)) } else { (10, dice.below(8)) };
         let at = i16::try_from(at * 8).unwrap_or(0) - if base == 10 { 64 } else { 0 };
         match def.form {
+            // Would leave unreachable code.
+            Form::Ja | Form::Gotol if style == Style::Strict => continue,
+            Form::Atomic(..) | Form::StoreRelease(_) | Form::LoadAcquire(_)
+                if style == Style::Strict && base == 6 =>
+            {
+                continue;
+            }
+            Form::Alu(op, width, Source::Imm) if style == Style::Strict => {
+                if op.is_shift() {
+                    imm &= width.bits().cast_signed() - 1;
+                } else if op.is_division() && imm == 0 {
+                    imm = 3;
+                }
+            }
             Form::Alu(..) | Form::Neg(_) | Form::MovSx(..) | Form::ByteSwap(..) => {}
             Form::LoadImm64 => high = Some(immediate(dice)),
             Form::Load(..) | Form::LoadAcquire(_) => (src, off) = (base, at),
@@ -231,13 +268,7 @@ fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool) {
                 target = Some((items.len() + 1 + dice.below(6)).min(end));
             }
             Form::CallLocal if calls && items.len() + 8 < end => {
-                items.push(Item::plain(BpfInsn::mov64_reg(1, 6)));
-                items.push(Item { bound: true, ..Item::plain(BpfInsn::call_local(0)) });
-                // What a call leaves undefined.
-                for register in 1..=5 {
-                    let insn = BpfInsn::mov64_reg(register, 0);
-                    items.push(Item { bound: true, ..Item::plain(insn) });
-                }
+                call(items);
                 continue;
             }
             _ => continue,

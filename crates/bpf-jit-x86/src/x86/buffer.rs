@@ -123,6 +123,21 @@ impl CodeBuffer {
         }
     }
 
+    /// Whether there is room for as many bytes, or could be made.
+    #[inline]
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.bytes.capacity().wrapping_sub(self.bytes.len()) >= bytes || self.make_room(bytes)
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: usize) -> bool {
+        let made = self.bytes.try_reserve(bytes).is_ok();
+        if !made {
+            self.fail(OutOfMemory { requested: bytes }.into());
+        }
+        made
+    }
+
     fn fail(&mut self, failure: CompileError) {
         self.failure.get_or_insert(failure);
     }
@@ -218,29 +233,36 @@ impl CodeBuffer {
 
 /// What `dynasm!` calls.
 impl CodeBuffer {
+    #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        if self.bytes.try_reserve(bytes.len()).is_err() {
-            return self.fail(OutOfMemory { requested: bytes.len() }.into());
+        if self.has_room(bytes.len()) {
+            self.bytes.extend_from_slice(bytes);
         }
-        self.bytes.extend_from_slice(bytes);
     }
 
+    #[inline]
     pub(super) fn push(&mut self, byte: u8) {
-        self.extend(&[byte]);
+        if self.has_room(1) {
+            self.bytes.push(byte);
+        }
     }
 
+    #[inline]
     pub(super) fn push_i8(&mut self, value: i8) {
         self.extend(&value.to_le_bytes());
     }
 
+    #[inline]
     pub(super) fn push_i16(&mut self, value: i16) {
         self.extend(&value.to_le_bytes());
     }
 
+    #[inline]
     pub(super) fn push_i32(&mut self, value: i32) {
         self.extend(&value.to_le_bytes());
     }
 
+    #[inline]
     pub(super) fn push_i64(&mut self, value: i64) {
         self.extend(&value.to_le_bytes());
     }

@@ -6,7 +6,7 @@
 //! | `rdi` `rsi` `rdx` `rcx` `r8` | R1 to R5 | lost |
 //! | `rbx` `r13` `r14` `r15` | R6 to R9 | kept |
 //! | `rbp` | R10 | kept |
-//! | `r12` | the [`NativeContext`](crate::runtime::NativeContext) | kept |
+//! | `r12` | the [session](crate::runtime::Session) | kept |
 //! | `r9` | checked code: instructions left; else scratch | lost |
 //! | `r10` `r11` | scratch | lost |
 //!
