@@ -1,21 +1,14 @@
 //! The command line.
 
+mod examples;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Verify, run, disassemble, assemble and inspect eBPF programs.
 #[derive(Debug, Parser)]
-#[command(name = "kbpf", version, about, after_help = "\
-Examples:
-  kbpf verify firewall.bpf.o
-  kbpf run firewall.bpf.o --pcap traffic.pcap --out passed.pcap
-  kbpf disasm firewall.bpf.o
-  echo 'r0 = 42
-exit' | kbpf asm - | kbpf plugin
-
-Exit codes: 0 success; 1 a program was rejected, faulted or could not run;
-2 wrong command line; 3 an input could not be read or is malformed.")]
+#[command(name = "kbpf", version, about, after_help = examples::ALL)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -43,34 +36,25 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Verify every program of objects, flat images or assembly files.
-    #[command(after_help = "Examples:\n  kbpf verify firewall.bpf.o\n  kbpf verify --prog classify --json firewall.bpf.o")]
+    #[command(after_help = examples::VERIFY)]
     Verify(Verify),
     /// Verify a program and run it over packets or bytes.
-    #[command(after_help = "\
-Examples:
-  kbpf run firewall.bpf.o --pcap in.pcap --out out.pcap --repeat 100
-  kbpf run sensor.bpf.o --ctx '10 00 00 00 2a 00 00 00' --engine interp
-  kbpf run firewall.bpf.o --pcap in.pcap --map 'blocked=c0a80001:01'")]
+    #[command(after_help = examples::RUN)]
     Run(Run),
     /// Show the instructions of a program as text.
-    #[command(after_help = "Examples:\n  kbpf disasm firewall.bpf.o\n  kbpf disasm --source --prog xdp_main firewall.bpf.o")]
+    #[command(after_help = examples::DISASM)]
     Disasm(Disasm),
     /// Assemble text into instructions.
-    #[command(after_help = "Examples:\n  kbpf asm prog.s            # hex byte pairs on standard output\n  kbpf asm prog.s -o prog.bin # eight bytes an instruction")]
+    #[command(after_help = examples::ASM)]
     Asm(Asm),
     /// Show the maps of an object.
-    #[command(after_help = "Example:\n  kbpf maps firewall.bpf.o")]
+    #[command(after_help = examples::MAPS)]
     Maps(Input),
     /// Show what an object holds; convert it into a flat image.
-    #[command(after_help = "Examples:\n  kbpf inspect firewall.bpf.o\n  kbpf inspect sensor.bpf.o --flat sensor.kbi")]
+    #[command(after_help = examples::INSPECT)]
     Inspect(Inspect),
     /// Run a program as public conformance suites ask for it.
-    #[command(after_help = "\
-The program comes on standard input as hex byte pairs; the memory, if any, as
-the first argument. R0 goes to standard output in hex.
-
-Example:
-  echo 'b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00' | kbpf plugin '01 02'")]
+    #[command(after_help = examples::PLUGIN)]
     Plugin(Plugin),
 }
 

@@ -3,6 +3,7 @@
 //! The headings are those under which Linux reports a rejected program.
 
 use anyhow::Result;
+use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::bytecode::text::Listing;
 use kernel_bpf::verifier::Event;
 use serde::Serialize;
@@ -52,6 +53,8 @@ struct Step {
     place: Place,
     /// What was done there.
     went: Way,
+    /// How many times in a row.
+    times: usize,
 }
 
 /// Which way a path goes on.
@@ -80,7 +83,11 @@ impl Rejection {
             at: Some(Place::of(unit, failure.error.pc())),
             state: Some(failure.state.clone()).filter(|state| !state.is_empty()),
             omitted: failure.omitted,
-            path: failure.path.iter().map(|event| Step::of(unit, *event)).collect(),
+            path: failure
+                .path
+                .iter()
+                .map(|(event, times)| Step::of(unit, *event, *times))
+                .collect(),
             suggestion: Some(kind.suggestion().to_owned()),
             ..Self::unloaded(unit, &kind.to_string())
         }
@@ -107,7 +114,7 @@ impl Rejection {
         if output.json {
             return output.json(command, Answer { rejection: self });
         }
-        output.line(format!("{} ({})", output.paint(Role::Heading, &self.program), self.section))?;
+        output.line(output.program(&self.program, &self.section))?;
         output.line(self.text(output))
     }
 
@@ -147,7 +154,11 @@ impl Rejection {
                 lines.push(output.paint(Role::Faint, &format!("  {}", step.place.source_text())));
             }
             previous = step.place.source.as_ref();
-            let way = output.paint(Role::Faint, step.went.text());
+            let way = match step.times {
+                1 => step.went.text().to_owned(),
+                times => format!("{}, {times} times", step.went.text()),
+            };
+            let way = output.paint(Role::Faint, &way);
             lines.push(format!("{:<48} {way}", step.place.insn_text()));
         }
         lines
@@ -158,14 +169,14 @@ impl Rejection {
 const INDENT: usize = 8;
 
 impl Step {
-    fn of(unit: &Unit, event: Event) -> Self {
+    fn of(unit: &Unit, event: Event, times: usize) -> Self {
         let (pc, went) = match event {
             Event::Branch { pc, taken: true } => (pc, Way::Taken),
             Event::Branch { pc, taken: false } => (pc, Way::NotTaken),
             Event::Call { pc, .. } => (pc, Way::Called),
             Event::Return { pc, .. } => (pc, Way::Returned),
         };
-        Self { place: Place::of(unit, pc), went }
+        Self { place: Place::of(unit, pc), went, times }
     }
 }
 
@@ -182,7 +193,7 @@ impl Way {
 
 impl Place {
     fn of(unit: &Unit, pc: usize) -> Self {
-        let insns = unit.program.as_ref().map(|p| p.insns()).unwrap_or_default();
+        let insns = unit.program.as_ref().map(BpfProgram::insns).unwrap_or_default();
         let line = Listing::new(insns).lines().find(|line| line.pc() == pc);
         Self {
             pc,

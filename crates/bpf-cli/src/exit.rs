@@ -1,7 +1,10 @@
 //! Exit codes that scripts can rely on.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
+
+use crate::output;
 
 /// How a command ended that did what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,22 +48,59 @@ impl fmt::Display for Negative {
 
 impl std::error::Error for Negative {}
 
-/// Prints `error` and gives the code for its kind.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+/// Prints `error`, in JSON too where that is wanted, and gives the code for its
+/// kind.
+pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     // A reader that went away is no failure of ours.
-    let broken_pipe = error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    });
-    if broken_pipe {
+    if error.chain().any(is_broken_pipe) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("kbpf: {error:#}");
+    let exit = code(error);
+    let message = format!("{error:#}");
+    eprintln!("kbpf: {message}");
+    if json {
+        // What cannot be printed was printed above.
+        let _ = output::print_error(&message, exit);
+    }
+    ExitCode::from(exit)
+}
+
+/// The exit code for an error.
+fn code(error: &anyhow::Error) -> u8 {
     if error.is::<Negative>() {
-        ExitCode::from(1)
+        1
     } else if error.is::<Usage>() {
-        ExitCode::from(2)
+        2
     } else {
-        ExitCode::from(3)
+        3
+    }
+}
+
+fn is_broken_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+    io.or(json) == Some(ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_its_code_whatever_is_around_it() {
+        assert_eq!(code(&anyhow!(Negative(String::new()))), 1);
+        assert_eq!(code(&anyhow!(Usage(String::new())).context("where")), 2);
+        let missing = std::fs::read("/no/such/file").context("reading");
+        assert_eq!(code(&missing.unwrap_err()), 3);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let io = std::io::Error::from(ErrorKind::BrokenPipe);
+        assert!(anyhow!(io).context("writing").chain().any(is_broken_pipe));
+        let io = std::io::Error::from(ErrorKind::BrokenPipe);
+        assert!(anyhow!(serde_json::Error::io(io)).chain().any(is_broken_pipe));
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 /// The bytes of `text`: pairs of hex digits, blanks between them ignored.
 pub fn parse(text: &str) -> Result<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         bail!("hex: {} digits, which is no whole number of bytes", digits.len());
     }
     digits.chunks_exact(2).map(byte).collect()
@@ -21,7 +21,7 @@ fn byte(pair: &[u8]) -> Result<u8> {
 
 /// `bytes` as hex digits without blanks.
 pub fn plain(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// `bytes` as hex byte pairs with blanks between them.

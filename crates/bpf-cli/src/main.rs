@@ -23,8 +23,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
+    let json = args.json;
     match command::run(args) {
         Ok(status) => status.into(),
-        Err(error) => exit::report(&error),
+        Err(error) => exit::report(&error, json),
     }
 }

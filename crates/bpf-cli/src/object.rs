@@ -151,7 +151,7 @@ impl LoadedFile {
                 let built = build(program.name, program.prog_type, insns, &defs);
                 Unit {
                     name: program.name.to_owned(),
-                    section: String::new(),
+                    section: program.attach.to_owned(),
                     program: built.map_err(|error| format!("{error:#}")),
                     functions: Vec::new(),
                     lines: Vec::new(),

@@ -64,21 +64,46 @@ impl Output {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// A program's name, and its section where it has one.
+    pub fn program(self, name: &str, section: &str) -> String {
+        let name = self.paint(Role::Heading, name);
+        if section.is_empty() { name } else { format!("{name} ({section})") }
+    }
+
     /// Prints a line of text.
+    #[allow(clippy::unused_self, reason = "where it goes is the output's to know")]
     pub fn line(self, text: impl AsRef<str>) -> Result<()> {
         writeln!(io::stdout().lock(), "{}", text.as_ref())?;
         Ok(())
     }
 
     /// Prints an answer in JSON.
+    #[allow(clippy::unused_self, reason = "where it goes is the output's to know")]
     pub fn json<T: Serialize>(self, command: &str, body: T) -> Result<()> {
         let profile = ActiveProfile::NAME;
-        let answer = Answer { version: JSON_VERSION, command, profile, body };
-        let mut out = io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &answer)?;
-        writeln!(out)?;
-        Ok(())
+        print_json(&Answer { version: JSON_VERSION, command, profile, body })
     }
+}
+
+/// The answer of a command that failed.
+#[derive(Serialize)]
+struct Failure<'a> {
+    version: u32,
+    profile: &'a str,
+    error: &'a str,
+    exit: u8,
+}
+
+/// Prints in JSON that a command failed.
+pub fn print_error(error: &str, exit: u8) -> Result<()> {
+    print_json(&Failure { version: JSON_VERSION, profile: ActiveProfile::NAME, error, exit })
+}
+
+fn print_json(answer: &impl Serialize) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, answer)?;
+    writeln!(out)?;
+    Ok(())
 }
 
 /// A digest of what programs computed: the 64-bit FNV-1a hash.

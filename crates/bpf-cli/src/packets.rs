@@ -43,9 +43,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Packet>> {
         ng::SECTION_HEADER => ng::parse(bytes),
         classic::MICROSECONDS => classic::parse(bytes, Order::Little, 1000),
         classic::NANOSECONDS => classic::parse(bytes, Order::Little, 1),
-        _ if magic.swap_bytes() == classic::MICROSECONDS => {
-            classic::parse(bytes, Order::Big, 1000)
-        }
+        _ if magic.swap_bytes() == classic::MICROSECONDS => classic::parse(bytes, Order::Big, 1000),
         _ if magic.swap_bytes() == classic::NANOSECONDS => classic::parse(bytes, Order::Big, 1),
         _ => bail!("no capture"),
     }

@@ -19,8 +19,9 @@ const KEPT_EVENTS: usize = 16;
 pub struct Failure {
     /// What is wrong, and where.
     pub error: VerifyError,
-    /// The last branches, calls and returns that lead there, in order.
-    pub path: Vec<Event>,
+    /// The last branches, calls and returns that lead there, in order, and how
+    /// many times in a row.
+    pub path: Vec<(Event, usize)>,
     /// How many there were before them.
     pub omitted: usize,
     /// What is known of registers and stack there; empty where no path leads
@@ -35,7 +36,8 @@ pub fn verify(
     wcet: Option<u64>,
 ) -> Result<VerifiedProgram<ActiveProfile>, Box<Failure>> {
     storage::with_verifier(wcet, &mut |verifier| {
-        storage::verify_program(verifier, program).map_err(|error| explain(verifier, program, error))
+        let verified = storage::verify_program(verifier, program);
+        verified.map_err(|error| Box::new(explain(verifier, program, error)))
     })
 }
 
@@ -44,28 +46,30 @@ fn explain(
     verifier: &Verifier<'_, ActiveProfile>,
     program: &BpfProgram<ActiveProfile>,
     error: VerifyError,
-) -> Box<Failure> {
-    let failure = Failure { error, path: Vec::new(), omitted: 0, state: String::new() };
-    let mut witness = Witness(Box::new(failure));
+) -> Failure {
+    let mut witness =
+        Witness(Failure { error, path: Vec::new(), omitted: 0, state: String::new() });
     // The outcome is known; it is the way there that is wanted.
     let _ = verifier.verify_with(program, &mut witness);
     witness.0
 }
 
 /// Keeps what is seen at a rejection.
-struct Witness(Box<Failure>);
+struct Witness(Failure);
 
 impl Observer for Witness {
     fn rejected(&mut self, _: &VerifyError, path: Path<'_>, state: &StateView<'_>) {
         let failure = &mut self.0;
         failure.state = state.to_string();
-        // A path through a loop may be long, so no more is kept than is shown.
+        // A path through a loop may be long: no more is kept than is shown.
         for event in path {
-            if failure.path.len() == KEPT_EVENTS {
-                failure.path.remove(0);
-                failure.omitted += 1;
+            match failure.path.last_mut() {
+                Some((last, times)) if *last == event => *times += 1,
+                _ => failure.path.push((event, 1)),
             }
-            failure.path.push(event);
+            if failure.path.len() > KEPT_EVENTS {
+                failure.omitted += failure.path.remove(0).1;
+            }
         }
     }
 }

@@ -23,8 +23,8 @@ struct Answer {
 /// Assembles a text.
 pub fn run(args: &Asm, output: Output) -> Result<Status> {
     let (name, source) = read(&args.file)?;
-    let insns = assemble(&source)
-        .map_err(|e| anyhow!("{name}:{}:{}: {}", e.line, e.column, e.kind))?;
+    let insns =
+        assemble(&source).map_err(|e| anyhow!("{name}:{}:{}: {}", e.line, e.column, e.kind))?;
     let bytes: Vec<u8> = insns.iter().copied().flat_map(BpfInsn::to_bytes).collect();
     if let Some(out) = &args.out {
         fs::write(out, &bytes).with_context(|| format!("{}", out.display()))?;

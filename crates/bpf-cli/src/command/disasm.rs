@@ -80,8 +80,7 @@ fn lines(unit: &Unit, insns: &[BpfInsn]) -> Vec<LineShape> {
 }
 
 fn print(program: &ProgramShape, args: &Disasm, output: Output) -> Result<()> {
-    let name = output.paint(Role::Heading, &program.name);
-    output.line(format!("{name} ({}):", program.section))?;
+    output.line(format!("{}:", output.program(&program.name, &program.section)))?;
     if let Some(error) = &program.error {
         return output.line(format!("  {}", output.paint(Role::Bad, error)));
     }

@@ -92,14 +92,13 @@ fn shape(unit: &Unit) -> ProgramShape {
 fn print(answer: &Answer, output: Output) -> Result<()> {
     output.line(format!("{}: {}, licence `{}`", answer.file, answer.format, answer.license))?;
     for program in &answer.programs {
-        let name = output.paint(Role::Heading, &program.name);
-        let section = &program.section;
+        let name = output.program(&program.name, &program.section);
         if let Some(error) = &program.error {
-            output.line(format!("program {name} ({section}): {}", output.paint(Role::Bad, error)))?;
+            output.line(format!("program {name}: {}", output.paint(Role::Bad, error)))?;
             continue;
         }
         let (kind, slots) = (program.prog_type.unwrap_or("?"), program.slots.unwrap_or(0));
-        output.line(format!("program {name} ({section}): {kind}, {slots} slots"))?;
+        output.line(format!("program {name}: {kind}, {slots} slots"))?;
         for (start, function) in &program.functions {
             output.line(format!("  {start:>5}: {function}"))?;
         }

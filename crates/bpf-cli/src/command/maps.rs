@@ -39,25 +39,19 @@ impl MapShape {
         }
     }
 
-    /// A line of text.
+    /// The map as text: a line, and one for each program in it.
     pub fn text(&self, output: Output) -> String {
-        let mut line = format!(
-            "{:>2}: {:<16} {:<13} key {:>3}B  value {:>4}B  max_entries {:<8} flags {:#x}",
-            self.index,
-            output.paint(Role::Heading, &self.name),
-            self.map_type,
-            self.key_size,
-            self.value_size,
-            self.max_entries,
-            self.flags,
+        let name = output.paint(Role::Heading, &format!("{:<16}", self.name));
+        let initial = match self.initial_bytes {
+            0 => String::new(),
+            bytes => format!("  initial {bytes}B"),
+        };
+        let line = format!(
+            "{:>2}: {name} {:<13} key {:>3}B  value {:>4}B  max_entries {:<8} flags {:#x}{initial}",
+            self.index, self.map_type, self.key_size, self.value_size, self.max_entries, self.flags,
         );
-        if self.initial_bytes > 0 {
-            line.push_str(&format!("  initial {}B", self.initial_bytes));
-        }
-        for (slot, program) in &self.programs {
-            line.push_str(&format!("\n      [{slot}] = {program}"));
-        }
-        line
+        let programs = self.programs.iter().map(|(slot, name)| format!("      [{slot}] = {name}"));
+        std::iter::once(line).chain(programs).collect::<Vec<_>>().join("\n")
     }
 }
 

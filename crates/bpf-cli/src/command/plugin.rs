@@ -39,9 +39,7 @@ fn execute(args: &Plugin) -> Result<BpfResult> {
     let context =
         if memory.is_empty() { BpfContext::empty() } else { BpfContext::bytes(&mut memory) };
     match args.engine {
-        EngineName::Interp => {
-            Ok(Interpreter::<ActiveProfile>::new().execute(&program, &context))
-        }
+        EngineName::Interp => Ok(Interpreter::<ActiveProfile>::new().execute(&program, &context)),
         EngineName::Jit => engine::run_unverified(&program, &context),
     }
 }

@@ -75,8 +75,11 @@ fn reachable<'f>(file: &'f LoadedFile, entry: &'f Unit) -> Vec<&'f Unit> {
     std::iter::once(entry).chain(others).collect()
 }
 
-/// The programs, and what was proven about the first of them.
-fn verify(units: &[&Unit]) -> Result<(Vec<VerifiedProgram<ActiveProfile>>, InfoShape), Rejection> {
+/// Programs, and what was proven about the first of them.
+type Verified = (Vec<VerifiedProgram<ActiveProfile>>, InfoShape);
+
+/// Verifies every one of `units`.
+fn verify(units: &[&Unit]) -> Result<Verified, Box<Rejection>> {
     let mut programs = Vec::new();
     let mut shape = InfoShape::default();
     for unit in units {

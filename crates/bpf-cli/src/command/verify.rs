@@ -87,7 +87,7 @@ struct ProgramShape {
     section: String,
     accepted: bool,
     info: Option<InfoShape>,
-    rejection: Option<Rejection>,
+    rejection: Option<Box<Rejection>>,
 }
 
 #[derive(Serialize)]
@@ -155,26 +155,26 @@ const fn wcet(_args: &Verify) -> Option<u64> {
 pub fn verify_unit(
     unit: &Unit,
     wcet: Option<u64>,
-) -> Result<VerifiedProgram<ActiveProfile>, Rejection> {
+) -> Result<VerifiedProgram<ActiveProfile>, Box<Rejection>> {
     match &unit.program {
         Ok(program) => verifying::verify(program, wcet)
-            .map_err(|failure| Rejection::unverified(unit, &failure)),
-        Err(error) => Err(Rejection::unloaded(unit, error)),
+            .map_err(|failure| Box::new(Rejection::unverified(unit, &failure))),
+        Err(error) => Err(Box::new(Rejection::unloaded(unit, error))),
     }
 }
 
 fn print(shape: &ProgramShape, output: Output) -> Result<()> {
-    let ProgramShape { file, program, section, .. } = shape;
-    let program = output.paint(Role::Heading, program);
+    let file = &shape.file;
+    let program = output.program(&shape.program, &shape.section);
     match (&shape.info, &shape.rejection) {
         (Some(info), _) => {
             let accepted = output.paint(Role::Good, "accepted");
-            output.line(format!("{file}: {program} ({section}): {accepted}"))?;
+            output.line(format!("{file}: {program}: {accepted}"))?;
             output.line(info.text())
         }
         (None, Some(rejection)) => {
             let rejected = output.paint(Role::Bad, "rejected");
-            output.line(format!("{file}: {program} ({section}): {rejected}"))?;
+            output.line(format!("{file}: {program}: {rejected}"))?;
             output.line(rejection.text(output))
         }
         (None, None) => Ok(()),

@@ -102,10 +102,7 @@ impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
     ///
     /// # Errors
     /// [`OutOfMemory`] when there is no heap for the table.
-    pub fn with_programs(
-        self,
-        programs: &'e [&'e LoadedProgram<P>],
-    ) -> Result<Self, OutOfMemory> {
+    pub fn with_programs(self, programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
         let out_of_memory = |_| OutOfMemory { requested: size_of_val(programs) };
         let mut executor = Self::with_env(self.env);
         executor.verified.try_reserve_exact(programs.len()).map_err(out_of_memory)?;
@@ -143,9 +140,9 @@ impl<P: PhysicalProfile> BpfExecutor<P> for DefaultExecutor<'_, P> {
 
     fn execute(&self, program: &LoadedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
         match self.code(program) {
-            Some(code) => JitExecutor::with_env(self.env)
-                .with_programs(&self.compiled)
-                .execute(code, context),
+            Some(code) => {
+                JitExecutor::with_env(self.env).with_programs(&self.compiled).execute(code, context)
+            }
             None => VerifiedInterpreter::with_env(self.env)
                 .with_programs(&self.verified)
                 .execute(&program.verified, context),

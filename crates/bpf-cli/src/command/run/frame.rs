@@ -160,14 +160,18 @@ fn protocol(header: &[u8; ETH_HLEN], payload: &[u8]) -> u16 {
 /// The addresses in an IPv4 header.
 fn with_ipv4<'b>(context: BpfContext<'b>, payload: &[u8]) -> BpfContext<'b> {
     let Some(header) = payload.first_chunk::<IPV4_HLEN>() else { return context };
-    let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let word = |at: usize| {
+        u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
     context.with_field(LOCAL_IP4, word(12)).with_field(REMOTE_IP4, word(16))
 }
 
 /// The addresses in an IPv6 header.
 fn with_ipv6<'b>(context: BpfContext<'b>, payload: &[u8]) -> BpfContext<'b> {
     let Some(header) = payload.first_chunk::<IPV6_HLEN>() else { return context };
-    let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let word = |at: usize| {
+        u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
     (0..4_u16).fold(context, |context, i| {
         let at = usize::from(4 * i);
         context

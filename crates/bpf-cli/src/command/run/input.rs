@@ -104,9 +104,10 @@ impl Inputs {
         }
         let mut buffer = self.form.buffer(data);
         for _ in 0..repeat {
-            let context = match self.empty {
-                true => BpfContext::empty(),
-                false => self.form.context(data, &mut buffer)?,
+            let context = if self.empty {
+                BpfContext::empty()
+            } else {
+                self.form.context(data, &mut buffer)?
             };
             let begun = Instant::now();
             let result = run(&context);

@@ -146,8 +146,7 @@ impl Report {
         data.add(&execution.data);
         let (verdict, r0) = match execution.outcome {
             Outcome::Returned(r0) => {
-                // Only the low half of R0 is a verdict.
-                self.digest.add(&(r0 as u32).to_le_bytes());
+                self.digest.add(&verdict::verdict(r0).to_le_bytes());
                 (verdict::name(self.prog_type, r0), Some(r0))
             }
             Outcome::Fault(error) => {
@@ -169,6 +168,7 @@ impl Report {
         self.runs += u64::from(execution.runs);
     }
 
+    #[allow(clippy::cast_precision_loss, reason = "a mean of measured times has few digits")]
     fn ns_per_run(&self) -> f64 {
         self.time.as_nanos() as f64 / self.runs.max(1) as f64
     }
@@ -208,7 +208,8 @@ fn map_shape(live: &LiveMap) -> MapShape {
         digest.add(&entry.key);
         digest.add(&entry.value);
     }
-    let shape = |e: &live::Entry| EntryShape { key: hex::plain(&e.key), value: hex::plain(&e.value) };
+    let shape =
+        |e: &live::Entry| EntryShape { key: hex::plain(&e.key), value: hex::plain(&e.value) };
     MapShape {
         name: live.name.clone(),
         map_type: live.map.def().map_type.name(),
@@ -235,7 +236,10 @@ fn print_text(answer: &Answer, output: Output) -> Result<()> {
     for map in &answer.maps {
         let name = output.paint(Role::Heading, &map.name);
         let count = map.entries.len();
-        output.line(format!("map {name} ({}), {count} entries, digest {}", map.map_type, map.digest))?;
+        output.line(format!(
+            "map {name} ({}), {count} entries, digest {}",
+            map.map_type, map.digest
+        ))?;
         for entry in map.entries.iter().take(SHOWN_ENTRIES) {
             output.line(format!("  {} = {}", entry.key, entry.value))?;
         }

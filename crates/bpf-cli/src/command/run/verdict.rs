@@ -2,9 +2,15 @@
 
 use kernel_bpf::bytecode::BpfProgType;
 
+/// The part of R0 that is a verdict: its low half.
+#[allow(clippy::cast_possible_truncation, reason = "as said")]
+pub const fn verdict(r0: u64) -> u32 {
+    r0 as u32
+}
+
 /// The verdict's name, as the field calls it.
 pub const fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
-    let low = r0 as u32;
+    let low = verdict(r0);
     match prog_type {
         BpfProgType::Xdp => match low {
             0 => "XDP_ABORTED",
@@ -38,7 +44,7 @@ pub const fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
 /// How many of the `len` bytes that the program saw its verdict lets through;
 /// `None` where it drops the packet.
 pub fn passed(prog_type: BpfProgType, r0: u64, len: usize) -> Option<usize> {
-    let low = r0 as u32;
+    let low = verdict(r0);
     match prog_type {
         BpfProgType::Xdp => matches!(low, 2..=4).then_some(len),
         BpfProgType::SchedCls | BpfProgType::SchedAct => (low != 2 && low != 4).then_some(len),

@@ -1,0 +1,62 @@
+//! What the help shows below the options.
+
+pub const ALL: &str = "\
+Examples:
+  kbpf verify firewall.bpf.o
+  kbpf run firewall.bpf.o --pcap traffic.pcap --out passed.pcap
+  kbpf disasm --source firewall.bpf.o
+  echo 'r0 = 42; exit' | kbpf asm - | kbpf plugin
+
+Exit codes:
+  0  all went well
+  1  a program was rejected, faulted or could not run
+  2  the command line is wrong
+  3  an input could not be read or is malformed";
+
+pub const VERIFY: &str = "\
+Every program of every file is verified. For one that is rejected, the report
+names the line of source and the way that leads there.
+
+Examples:
+  kbpf verify firewall.bpf.o
+  kbpf verify --json --prog classify one.bpf.o two.kbi three.s";
+
+pub const RUN: &str = "\
+A program runs over each packet as Linux's test runs have it: XDP programs with
+room before and behind the packet, traffic classifiers over the whole frame,
+socket filters and cgroup programs from behind the Ethernet header. What Linux
+takes for no frame is skipped. Time is the packet's time stamp, random numbers
+have a fixed seed, and the CPU is number 0.
+
+Examples:
+  kbpf run firewall.bpf.o --pcap in.pcap --out out.pcap --repeat 100
+  kbpf run firewall.bpf.o --pcap in.pcap --map 'blocked=c0a80001:01'
+  kbpf run sensor.bpf.o --ctx '10 00 00 00 2a 00 00 00' --engine interp";
+
+pub const DISASM: &str = "\
+Examples:
+  kbpf disasm firewall.bpf.o
+  kbpf disasm --source --prog xdp_main firewall.bpf.o";
+
+pub const ASM: &str = "\
+Examples:
+  kbpf asm prog.s                # hex byte pairs on standard output
+  kbpf asm prog.s -o prog.bin    # eight bytes an instruction";
+
+pub const MAPS: &str = "\
+Example:
+  kbpf maps firewall.bpf.o";
+
+pub const INSPECT: &str = "\
+Examples:
+  kbpf inspect firewall.bpf.o
+  kbpf inspect sensor.bpf.o --flat sensor.kbi";
+
+pub const PLUGIN: &str = "\
+The program comes on standard input as hex byte pairs; the memory, if any, as
+the first argument. R1 is the memory's address and R2 its length. R0 goes to
+standard output in hex. The program is not verified: whatever it does is checked
+while it runs.
+
+Example:
+  echo 'b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00' | kbpf plugin '01 02'";
