@@ -256,44 +256,46 @@ impl DeadlinePolicy {
         self.held.pop().ok_or(CeilingError::NothingHeld)
     }
 
-    /// Nanoseconds that `units` of proven execution time take, rounded up; 0
-    /// while the rate is unknown.
-    fn nanoseconds(&self, units: u64) -> u64 {
-        let Some(rate) = self.units_per_us else { return 0 };
-        let ns = u128::from(units).saturating_mul(1000).div_ceil(u128::from(rate));
-        u64::try_from(ns).unwrap_or(u64::MAX)
-    }
-
     /// Nanojoules that `units` of proven execution time cost, rounded up.
     fn nanojoules(&self, units: u64) -> u64 {
         let pj = u128::from(units).saturating_mul(u128::from(self.picojoules_per_unit));
         u64::try_from(pj.div_ceil(1000)).unwrap_or(u64::MAX)
     }
 
-    /// By how much some deadline would be missed if `new` joined `waiting`.
+    /// By how much some deadline would be missed if `new` joined `waiting`, on a
+    /// target that executes `rate` units in a microsecond.
     fn lateness<H>(
         &self,
+        rate: u64,
         new: &BpfExecRequest<'_, H>,
         deadline: Deadline,
         waiting: &[QueuedProgram<'_, H>],
     ) -> u64 {
         let due = |q: &QueuedProgram<'_, H>| q.request().deadline().map(Deadline::absolute_ns);
-        let own = self.nanoseconds(new.wcet());
-        let demand = |until: u64| {
+        let start = deadline.released_ns().max(self.now_ns).saturating_add(self.blocking_ns);
+        let units_until = |until: u64| {
             let before = waiting.iter().filter(|q| due(q).is_some_and(|d| d <= until));
-            let work = before.map(|q| self.nanoseconds(q.request().wcet()));
-            work.fold(own, u64::saturating_add)
+            before.map(|q| q.request().wcet()).fold(new.wcet(), u64::saturating_add)
         };
-        let deadlines = waiting.iter().filter_map(due).filter(|d| *d >= deadline.absolute_ns());
-        let now = deadline.released_ns().max(self.now_ns);
-        let start = now.saturating_add(self.blocking_ns);
-        let ends = |until: u64| start.saturating_add(demand(until));
-        deadlines
-            .chain([deadline.absolute_ns()])
-            .map(|until| ends(until).saturating_sub(until))
-            .max()
-            .unwrap_or_default()
+        let own = deadline.absolute_ns();
+        let later = waiting.iter().filter_map(due).filter(|until| *until > own);
+        let late = later.chain([own]).map(|until| late_by(start, units_until(until), rate, until));
+        late.max().unwrap_or_default()
     }
+}
+
+/// Nanoseconds by which `units` of work from `start` on, `rate` units in a
+/// microsecond, end after `until`. Divides only where they do.
+fn late_by(start: u64, units: u64, rate: u64, until: u64) -> u64 {
+    let milliunits = u128::from(units).saturating_mul(1000);
+    if let Some(time) = until.checked_sub(start)
+        && milliunits <= u128::from(time).saturating_mul(u128::from(rate))
+    {
+        return 0;
+    }
+    let takes = milliunits.div_ceil(u128::from(rate).max(1));
+    let ends = u128::from(start).saturating_add(takes);
+    u64::try_from(ends.saturating_sub(u128::from(until))).unwrap_or(u64::MAX)
 }
 
 impl QueuePolicy for DeadlinePolicy {
@@ -310,8 +312,8 @@ impl QueuePolicy for DeadlinePolicy {
             }
         }
         let Some(deadline) = request.deadline() else { return Ok(u64::MAX) };
-        if self.units_per_us.is_some() {
-            let late_ns = self.lateness(request, deadline, waiting);
+        if let Some(rate) = self.units_per_us {
+            let late_ns = self.lateness(rate, request, deadline, waiting);
             if late_ns > 0 {
                 return Err(AdmissionError::DeadlineInfeasible { late_ns });
             }

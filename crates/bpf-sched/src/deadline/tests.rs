@@ -120,14 +120,27 @@ fn time_that_has_passed_and_what_runs_count() {
     assert!(!submit(51, 0) && !submit(0, 51) && !submit(20, 31) && !submit(u64::MAX, 1));
 }
 
-/// A fraction of a nanosecond is a whole one, for every request by itself.
+/// A fraction of a nanosecond at the end of all work is a whole one.
 #[test]
 fn times_are_rounded_up() {
     let mut scheduler = Scheduler::with_policy(DeadlinePolicy::new().with_rate(3000));
     assert!(scheduler.submit(request(1, 4).with_deadline(due(1))).is_err());
     scheduler.submit(request(1, 4).with_deadline(due(2))).unwrap();
-    assert!(scheduler.submit(request(2, 1).with_deadline(due(2))).is_err());
-    scheduler.submit(request(2, 1).with_deadline(due(3))).unwrap();
+    assert!(scheduler.submit(request(2, 3).with_deadline(due(2))).is_err());
+    scheduler.submit(request(2, 2).with_deadline(due(2))).unwrap();
+    assert!(scheduler.submit(request(3, 1).with_deadline(due(2))).is_err());
+}
+
+/// The last moment of the clock is a deadline too.
+#[test]
+fn the_largest_times_do_not_wrap() {
+    for units in [1, u64::MAX] {
+        let mut scheduler = unit_rate();
+        scheduler.policy_mut().set_now_ns(u64::MAX);
+        let refused = scheduler.submit(request(1, units).with_deadline(due(u64::MAX)));
+        let reason = refused.map_err(|refused| refused.reason);
+        assert_eq!(reason, Err(AdmissionError::DeadlineInfeasible { late_ns: units }));
+    }
 }
 
 #[test]
