@@ -4,7 +4,8 @@
 use bpf_bytecode::BpfInsn;
 
 /// Names and bodies.
-pub const WORKLOADS: [(&str, &str); 5] = [
+pub const WORKLOADS: [(&str, &str); 6] = [
+    ("enter", "r0 = 7"),
     (
         "fnv1a",
         "r0 = 0xcbf29ce484222325 ll\nr6 = 0x100000001b3 ll\nr4 = 0
