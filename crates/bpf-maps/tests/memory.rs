@@ -9,11 +9,16 @@ use bpf_maps::memory::{
 };
 
 /// Bytes that are accessed through one pointer alone.
-struct Memory(Box<[u64]>);
+struct Memory(Box<[Word]>);
+
+/// Aligned to its size, which a number of 32-bit machines is not.
+#[derive(Clone)]
+#[repr(align(8))]
+struct Word(#[allow(dead_code, reason = "accessed as raw memory")] [u8; 8]);
 
 impl Memory {
     fn new(bytes: usize) -> Self {
-        Self(vec![0; bytes.div_ceil(8)].into_boxed_slice())
+        Self(vec![Word([0; 8]); bytes.div_ceil(8)].into_boxed_slice())
     }
 
     fn at(&mut self, offset: usize) -> NonNull<u8> {

@@ -40,7 +40,7 @@ macro_rules! plain {
         #[inline]
         pub unsafe fn $load(at: NonNull<u8>) -> $ty {
             $(#[$gate])*
-            if at.cast::<$ty>().is_aligned() {
+            if at.cast::<$atomic>().is_aligned() {
                 // SAFETY: valid by contract, aligned as just seen.
                 return unsafe { $atomic::from_ptr(at.as_ptr().cast()) }.load(Relaxed);
             }
@@ -65,7 +65,7 @@ macro_rules! plain {
         #[allow(clippy::cast_possible_truncation, reason = "the halves are wanted")]
         pub unsafe fn $store(at: NonNull<u8>, value: $ty) {
             $(#[$gate])*
-            if at.cast::<$ty>().is_aligned() {
+            if at.cast::<$atomic>().is_aligned() {
                 // SAFETY: valid by contract, aligned as just seen.
                 return unsafe { $atomic::from_ptr(at.as_ptr().cast()) }.store(value, Relaxed);
             }

@@ -37,7 +37,7 @@ macro_rules! ordered {
         #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody else may")]
         /// access them other than through atomics.
         pub unsafe fn $load(at: NonNull<u8>) -> Result<$ty, Misaligned> {
-            if !at.cast::<$ty>().is_aligned() {
+            if !at.cast::<$atomic>().is_aligned() {
                 return Err(Misaligned);
             }
             // SAFETY: valid by contract, aligned as just seen.
@@ -53,7 +53,7 @@ macro_rules! ordered {
         #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody else may")]
         /// access them other than through atomics.
         pub unsafe fn $store(at: NonNull<u8>, value: $ty) -> Result<(), Misaligned> {
-            if !at.cast::<$ty>().is_aligned() {
+            if !at.cast::<$atomic>().is_aligned() {
                 return Err(Misaligned);
             }
             // SAFETY: valid by contract, aligned as just seen.
@@ -75,7 +75,7 @@ macro_rules! rmw {
         #[doc = concat!("`at` must be valid for reads and writes of ", $bytes, " bytes; nobody")]
         /// else may access them other than through atomics.
         pub unsafe fn $rmw(at: NonNull<u8>, op: Rmw, operand: $ty) -> Result<$ty, Misaligned> {
-            if !at.cast::<$ty>().is_aligned() {
+            if !at.cast::<$atomic>().is_aligned() {
                 return Err(Misaligned);
             }
             // SAFETY: valid by contract, aligned as just seen.
@@ -103,7 +103,7 @@ macro_rules! rmw {
             expected: $ty,
             new: $ty,
         ) -> Result<$ty, Misaligned> {
-            if !at.cast::<$ty>().is_aligned() {
+            if !at.cast::<$atomic>().is_aligned() {
                 return Err(Misaligned);
             }
             // SAFETY: valid by contract, aligned as just seen.
