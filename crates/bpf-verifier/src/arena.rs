@@ -119,11 +119,7 @@ impl<'a> Arena<'a> {
             return false;
         }
         let Words::Own(vec) = &mut self.words else { return false };
-        let target = if Memory::ELASTIC {
-            end.max(end.saturating_mul(3) / 2).max(1024).min(self.limit)
-        } else {
-            self.limit
-        };
+        let target = end.max(end.saturating_mul(3) / 2).max(1024).min(self.limit);
         let missing = target.saturating_sub(vec.len());
         if vec.try_reserve(missing).is_err() {
             return false;

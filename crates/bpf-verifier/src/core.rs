@@ -78,10 +78,16 @@ pub(crate) struct Walker {
     pub meter: Meter,
     /// One bit for each conditional jump since then, the last one lowest.
     pub trail: u64,
+    /// Their number, or [`LOST`].
     pub trail_len: u32,
     /// Branches since then that could go both ways.
     pub forks: u32,
+    /// Instructions since the last branch that could go both ways.
+    pub lonely: u64,
 }
+
+/// In the place of a trail's length: there were too many jumps to keep.
+pub(crate) const LOST: u32 = 0xff;
 
 /// Figures of a verification.
 #[derive(Clone, Copy, Debug, Default)]
@@ -138,6 +144,7 @@ impl<'a> Explorer<'a> {
             trail: 0,
             trail_len: 0,
             forks: 0,
+            lonely: 0,
         };
         Ok(Self {
             code,
@@ -172,6 +179,7 @@ impl<'a> Explorer<'a> {
             self.figures.processed = self.figures.processed.saturating_add(1);
             let insn = self.code.insn(self.walker.pc)?;
             self.walker.meter = self.walker.meter.then(self.cost(&insn));
+            self.walker.lonely = self.walker.lonely.saturating_add(1);
             match self.execute(&insn)? {
                 Flow::To(pc) => self.walker.pc = pc,
                 Flow::End => {

@@ -205,7 +205,7 @@ fn check_all<const B: u32>(elements: &[Scalar<B>], stride: usize) {
 }
 
 /// Unoptimised builds try a sample.
-const STRIDE: usize = if cfg!(debug_assertions) { 97 } else { 7 };
+const STRIDE: usize = if cfg!(debug_assertions) { 331 } else { 7 };
 
 #[test]
 fn four_bits() {

@@ -169,7 +169,7 @@ fn cond() -> impl Strategy<Value = Cond> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 3000 } else { 100_000 }, ..ProptestConfig::default() })]
 
     #[test]
     fn arithmetic((a, x) in member(), (b, y) in member(), op in op()) {

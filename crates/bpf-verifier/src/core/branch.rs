@@ -4,7 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{Cond, Width};
 
-use super::{Explorer, Flow, Step, reject};
+use super::{Explorer, Flow, LOST, Step, reject};
 use crate::domain::{Outcome, Scalar, compare};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
@@ -79,7 +79,9 @@ impl Explorer<'_> {
     pub(super) fn take_side(&mut self, insn: &Instruction, taken: bool) -> Step<usize> {
         let pc = self.walker.pc;
         self.walker.trail = self.walker.trail.wrapping_shl(1) | u64::from(taken);
-        self.walker.trail_len = self.walker.trail_len.saturating_add(1);
+        if self.walker.trail_len != LOST {
+            self.walker.trail_len = self.walker.trail_len.saturating_add(1);
+        }
         if let Some(test) = self.test(insn)? {
             match sort(&test) {
                 Sort::Numbers => {

@@ -10,7 +10,7 @@
 //! whatever follows from it has followed from the node. A state that equals an
 //! open node closes a circle: the program can go round for ever.
 
-use super::{Explorer, Step, Walker, reject};
+use super::{Explorer, LOST, Step, Walker, reject};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
@@ -29,8 +29,6 @@ const SNAPSHOT: u32 = SEGMENT + Meter::WORDS;
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
 const MAX_TRAIL: u32 = 64;
-/// Jumps after which a node is made where paths join.
-const LONG_TRAIL: u32 = 40;
 /// Instructions after which a node is made where paths join.
 const LONG_SEGMENT: u64 = 100;
 /// Instructions before which none is made.
@@ -142,10 +140,10 @@ impl Node {
 impl Explorer<'_> {
     /// The walk comes to an instruction. Whether it need not go on from there.
     pub(super) fn arrive(&mut self) -> Step<bool> {
+        if self.walker.trail_len == MAX_TRAIL {
+            self.end_trail()?;
+        }
         let Some(point) = self.code.point(&self.arena, self.walker.pc) else {
-            if self.walker.trail_len >= MAX_TRAIL {
-                self.add_node()?;
-            }
             return Ok(false);
         };
         self.drop_dead_registers();
@@ -154,15 +152,29 @@ impl Explorer<'_> {
             self.end_path(bound);
             return Ok(true);
         }
-        let Walker { meter, trail_len, forks, .. } = self.walker;
+        let Walker { meter, forks, lonely, .. } = self.walker;
         let worth = forks > 0 && meter.insns >= SHORT_SEGMENT;
-        if worth || trail_len >= LONG_TRAIL || meter.insns >= LONG_SEGMENT {
+        // Where a path goes on without forks, nodes only serve to find circles;
+        // ever fewer suffice.
+        let far = meter.insns >= LONG_SEGMENT && meter.insns >= lonely / 4;
+        if worth || far {
             let node = self.add_node()?;
             let word = self.arena.word(point);
             node.set_next(&mut self.arena, low(word));
             self.arena.set(point, pair(node.0, high(word)));
         }
         Ok(false)
+    }
+
+    /// A trail holds no more jumps. It ends in a node where other paths begin
+    /// from it; otherwise it is given up.
+    fn end_trail(&mut self) -> Step {
+        if self.walker.forks > 0 {
+            self.add_node()?;
+        } else {
+            self.walker.trail_len = LOST;
+        }
+        Ok(())
     }
 
     /// Forgets registers that are written before they are read.
@@ -250,8 +262,15 @@ impl Explorer<'_> {
         meter.store(arena, node.field(SEGMENT));
         Snapshot::write(&self.state, arena, node.field(SNAPSHOT), size);
         self.rest_on_node();
-        self.walker =
-            Walker { pc, parent: at, meter: Meter::default(), trail: 0, trail_len: 0, forks: 0 };
+        self.walker = Walker {
+            pc,
+            parent: at,
+            meter: Meter::default(),
+            trail: 0,
+            trail_len: 0,
+            forks: 0,
+            lonely: self.walker.lonely,
+        };
         let figures = &mut self.figures;
         figures.states = figures.states.saturating_add(1);
         figures.total_states = figures.total_states.saturating_add(1);

@@ -5,9 +5,11 @@
 
 use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 
-use super::Explorer;
 use super::checkpoint::Node;
+use super::{Explorer, LOST};
 use crate::arena::NONE;
+use crate::state::cells::Cell;
+use crate::state::{Kind, Value};
 
 /// Frames that are told apart.
 const FRAMES: usize = 32;
@@ -36,6 +38,14 @@ pub enum Event {
         /// Where the caller goes on.
         target: usize,
     },
+    /// A long stretch without branches that could have gone another way, as a
+    /// loop with a known number of rounds; it is not kept how it went.
+    Skipped {
+        /// Slot at which it began.
+        pc: usize,
+        /// Slot to which it led.
+        target: usize,
+    },
 }
 
 /// The branches, calls and returns of one path, from the program's start.
@@ -44,12 +54,12 @@ pub struct Path<'a> {
     /// The node that the current stretch leads to; none, for the last one.
     node: Node,
     pc: usize,
-    end: usize,
     trail: u64,
+    /// Jumps of the stretch that are still to come, or [`LOST`].
     left: u32,
     returns: [usize; FRAMES],
     depth: usize,
-    /// Steps that may still be gone without a jump.
+    /// Instructions that may still be gone without a jump.
     fuel: usize,
 }
 
@@ -61,27 +71,31 @@ impl<'a> Path<'a> {
             explorer,
             node: root,
             pc: 0,
-            end: explorer.walker.pc,
             trail: 0,
             left: 0,
             returns: [0; FRAMES],
             depth: 0,
             fuel: 0,
         };
+        path.refuel();
         path.next_stretch();
         path
     }
 
+    /// Between two jumps every instruction is gone once at the most.
+    fn refuel(&mut self) {
+        self.fuel = self.explorer.code.insns.len().saturating_mul(2).saturating_add(2);
+    }
+
     /// Sets out for the next node. Whether there is one.
     fn next_stretch(&mut self) -> bool {
-        self.fuel = self.explorer.code.insns.len().saturating_mul(2).saturating_add(2);
         if self.node.0 == NONE {
             return false;
         }
         let next = Node(self.node.parent(&self.explorer.arena));
         let walker = &self.explorer.walker;
         (self.trail, self.left) = match next.0 {
-            NONE => (walker.trail, walker.trail_len.min(64)),
+            NONE => (walker.trail, walker.trail_len),
             _ => next.trail(&self.explorer.arena),
         };
         self.node = next;
@@ -91,18 +105,46 @@ impl<'a> Path<'a> {
     /// Whether the next conditional jump's condition holds; none where the path
     /// ends before it.
     fn bit(&mut self) -> Option<bool> {
-        while self.left == 0 {
-            if !self.next_stretch() {
-                return None;
-            }
-        }
-        self.left = self.left.saturating_sub(1);
+        self.left = self.left.checked_sub(1)?;
+        self.refuel();
         Some(self.trail.wrapping_shr(self.left) & 1 == 1)
     }
 
-    /// Whether nothing of the path is left but to reach its end.
-    fn is_last(&self) -> bool {
-        self.left == 0 && self.node.0 == NONE
+    /// Goes to the end of a stretch of which the jumps are not known.
+    fn skip(&mut self) -> Event {
+        let explorer = self.explorer;
+        let (mut depth, mut returns) = (0_usize, [0; FRAMES]);
+        let mut add = |value: &Value| {
+            if value.kind == Kind::Return
+                && let Some(slot) = returns.get_mut(depth)
+            {
+                *slot = value.id as usize;
+                depth = depth.saturating_add(1);
+            }
+        };
+        let from = self.pc;
+        if self.node.0 == NONE {
+            let cells = &explorer.state.cells;
+            for cell in (0..cells.len()).filter_map(|at| cells.get(&explorer.arena, at)) {
+                add(&cell.value);
+            }
+            self.pc = explorer.walker.pc;
+        } else {
+            let snapshot = self.node.snapshot();
+            let mut entries = snapshot.read(&explorer.arena);
+            for _ in 0..snapshot.regs(&explorer.arena) {
+                entries.value(&explorer.arena);
+            }
+            for _ in 0..snapshot.cells(&explorer.arena) {
+                let Cell { value, .. } = entries.cell(&explorer.arena);
+                add(&value);
+            }
+            self.pc = self.node.pc(&explorer.arena);
+        }
+        (self.depth, self.returns) = (depth, returns);
+        self.left = 0;
+        self.refuel();
+        Event::Skipped { pc: from, target: self.pc }
     }
 }
 
@@ -111,10 +153,24 @@ impl Iterator for Path<'_> {
 
     fn next(&mut self) -> Option<Event> {
         loop {
-            let pc = self.pc;
-            if self.is_last() && pc == self.end {
-                return None;
+            if self.left == LOST {
+                return Some(self.skip());
             }
+            if self.left == 0 {
+                // Where a stretch ends without further jumps, its last
+                // instructions are gone before those of the next one.
+                let end = match self.node.0 {
+                    NONE => self.explorer.walker.pc,
+                    _ => self.node.pc(&self.explorer.arena),
+                };
+                if self.pc == end {
+                    if !self.next_stretch() {
+                        return None;
+                    }
+                    continue;
+                }
+            }
+            let pc = self.pc;
             self.fuel = self.fuel.checked_sub(1)?;
             let insn = self.explorer.code.insn(pc).ok()?;
             let next = pc.saturating_add(insn.slots());

@@ -17,7 +17,8 @@ impl Explorer<'_> {
         let size = Snapshot::measure(&self.state, &self.arena);
         let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
         self.walker.forks = self.walker.forks.saturating_add(1);
-        let Walker { pc, parent, meter, trail, trail_len, forks } = self.walker;
+        self.walker.lonely = 0;
+        let Walker { pc, parent, meter, trail, trail_len, forks, .. } = self.walker;
         let field = |index: u32| at.saturating_add(index);
         let arena = &mut self.arena;
         arena.set(at, pair(parent, self.pending));
@@ -46,6 +47,7 @@ impl Explorer<'_> {
             trail: self.arena.word(field(2)),
             trail_len: high(place) & 0xff,
             forks: high(place).wrapping_shr(8),
+            lonely: 0,
         };
         let snapshot = Snapshot(field(SNAPSHOT));
         let words = snapshot.words(&self.arena).saturating_add(SNAPSHOT) as usize;

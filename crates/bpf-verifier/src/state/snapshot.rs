@@ -11,7 +11,7 @@ use super::cells::Cell;
 use super::reg::{head, split_head, unpack_number};
 use super::{State, Value};
 use crate::arena::{Arena, At, NoRoom, high, low, pair};
-use crate::domain::Scalar;
+use crate::domain::{Range, Scalar, Tnum};
 
 const HEAD_WORDS: u32 = 2;
 
@@ -25,6 +25,17 @@ enum Class {
     Bits32 = 4,
     Unknown = 5,
     General = 6,
+    /// Bounds below 2^31, from which all else follows.
+    SmallRange = 7,
+    /// Bounds below 2^31, and known bits.
+    SmallBits = 8,
+}
+
+/// The number between two bounds below 2^31, with these known bits.
+const fn small(umin: u32, umax: u32, bits: Tnum) -> Scalar {
+    let (low, high) = (umin as u64, umax as u64);
+    let range = Range { umin: low, umax: high, smin: low.cast_signed(), smax: high.cast_signed() };
+    Scalar::from_parts(bits, range, range)
 }
 
 impl Class {
@@ -40,9 +51,20 @@ impl Class {
             0xffff => Self::Bits16,
             0xffff_ffff => Self::Bits32,
             u64::MAX => Self::Unknown,
-            _ => return Self::General,
+            _ => Self::General,
         };
-        if class.plain() == Some(*number) { class } else { Self::General }
+        if class.plain() == Some(*number) { class } else { Self::ranged(number) }
+    }
+
+    /// Which bounds are needed.
+    fn ranged(number: &Scalar) -> Self {
+        let (umin, umax) = (low(number.umin()), low(number.umax()));
+        let bits = number.bits();
+        if umax.cast_signed() < 0 || small(umin, umax, bits) != *number {
+            return Self::General;
+        }
+        let implied = Tnum::between(umin.into(), umax.into());
+        if bits == implied { Self::SmallRange } else { Self::SmallBits }
     }
 
     /// The number of a class that needs no words.
@@ -53,13 +75,14 @@ impl Class {
             Self::Bits16 => Scalar::of_bits(16),
             Self::Bits32 => Scalar::of_bits(32),
             Self::Unknown => Scalar::UNKNOWN,
-            Self::Constant | Self::General => return None,
+            Self::Constant | Self::General | Self::SmallRange | Self::SmallBits => return None,
         })
     }
 
     const fn words(self) -> u32 {
         match self {
-            Self::Constant => 1,
+            Self::Constant | Self::SmallRange => 1,
+            Self::SmallBits => 2,
             Self::General => 8,
             _ => 0,
         }
@@ -73,6 +96,8 @@ impl Class {
             3 => Self::Bits16,
             4 => Self::Bits32,
             5 => Self::Unknown,
+            7 => Self::SmallRange,
+            8 => Self::SmallBits,
             _ => Self::General,
         }
     }
@@ -235,6 +260,13 @@ impl Writer<'_, '_> {
         }
         match class {
             Class::Constant => self.word(value.number.bits().value()),
+            Class::SmallRange | Class::SmallBits => {
+                self.word(pair(low(value.number.umin()), low(value.number.umax())));
+                if class == Class::SmallBits {
+                    let bits = value.number.bits();
+                    self.word(pair(low(bits.value()), low(bits.mask())));
+                }
+            }
             Class::General => {
                 let [_, _, number @ .., _] = value.pack();
                 for word in number {
@@ -270,6 +302,16 @@ impl Reader {
         }
         value.number = match class {
             Class::Constant => Scalar::constant(self.word(arena)),
+            Class::SmallRange => {
+                let word = self.word(arena);
+                let (umin, umax) = (low(word), high(word));
+                small(umin, umax, Tnum::between(umin.into(), umax.into()))
+            }
+            Class::SmallBits => {
+                let (range, bits) = (self.word(arena), self.word(arena));
+                let bits = Tnum::new(low(bits).into(), high(bits).into());
+                small(low(range), high(range), bits)
+            }
             Class::General => {
                 let words = arena.slice(self.at, 8).first_chunk().copied().unwrap_or_default();
                 self.at = self.at.saturating_add(8);

@@ -1,0 +1,244 @@
+//! Working memory, sizes, and input that means harm.
+
+mod common;
+
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{InsnFact, Verifier, VerifyError, VerifyErrorKind};
+use common::{LOOKUP, MAPS, SOCKET, built, program, with_value};
+use proptest::prelude::*;
+
+#[test]
+fn errors_are_small() {
+    assert!(size_of::<VerifyError>() <= 48, "{}", size_of::<VerifyError>());
+}
+
+/// Forty branches, each with a number of its own that decides something later.
+fn branching() -> String {
+    let mut text = String::from("r6 = r1\nr7 = 0\n");
+    for at in 0..20 {
+        text += &format!("r2 = *(u32 *)(r6 +0)\nif r2 != {at} goto over{at}\nr7 += 1\nover{at}:\n");
+    }
+    text + "r2 = r10\nr2 += -64\nr2 += r7\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit"
+}
+
+#[test]
+fn workspaces_of_every_size() {
+    let program = program(BpfProgType::SocketFilter, &branching());
+    let mut fits = None;
+    for words in [0, 1, 2, 8, 32, 64, 100, 200, 400, 800, 1600, 3200, 6400, 12800] {
+        let mut workspace = vec![0_u64; words];
+        let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace);
+        match verifier.verify_program(&program) {
+            Ok(verified) => {
+                let bytes = verified.info().workspace_bytes;
+                assert!(bytes <= words * 8, "{bytes}");
+                fits.get_or_insert(words);
+            }
+            Err(error) => {
+                let VerifyErrorKind::WorkspaceExhausted { needed_about, available } = error.kind()
+                else {
+                    panic!("{error}");
+                };
+                assert_eq!(available, words as u64 * 8);
+                assert!(needed_about > available);
+                assert_eq!(fits, None, "less would do");
+            }
+        }
+    }
+    assert!(fits.is_some_and(|words| words <= 6400), "{fits:?}");
+}
+
+/// The same verifier again and again, with the same memory.
+#[test]
+fn workspaces_serve_again() {
+    let mut workspace = vec![0_u64; 4096];
+    let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace);
+    for _ in 0..3 {
+        assert!(verifier.verify(&program(BpfProgType::SocketFilter, "r0 = 0\nexit")).is_ok());
+        assert!(verifier.verify(&program(BpfProgType::SocketFilter, "exit")).is_err());
+        let value = program(BpfProgType::SocketFilter, &with_value("r0 = *(u64 *)(r0 +0)\nexit"));
+        assert!(verifier.verify(&value).is_ok());
+    }
+}
+
+#[test]
+fn a_thousand_instructions() {
+    // What a sensor's filter may look like: straight code with bounds checks.
+    let mut insns: Vec<BpfInsn> = Vec::new();
+    insns.push(BpfInsn::mov64_imm(0, 0));
+    while insns.len() < 990 {
+        insns.push(BpfInsn::ldx_w(2, 1, 0));
+        insns.push(BpfInsn::rsh64_imm(2, 3));
+        insns.push(BpfInsn::jgt_imm(2, 700, 1));
+        insns.push(BpfInsn::add64_reg(0, 2));
+    }
+    insns.push(BpfInsn::exit());
+    let insns: &'static [BpfInsn] = insns.leak();
+    let program =
+        ProgramBuilder::from_static(BpfProgType::SocketFilter, insns).build().expect("valid");
+    let mut workspace = vec![0_u64; 16 << 10];
+    let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace);
+    assert_eq!(verifier.verify(&program), Ok(()));
+    let facts = vec![InsnFact::Unreached; insns.len()].leak();
+    let verified = verifier.verify_program_into(&program, facts).expect("safe");
+    assert_eq!(verified.facts().len(), insns.len());
+    let short = vec![InsnFact::Unreached; 10].leak();
+    let error = verifier.verify_program_into(&program, short).unwrap_err();
+    assert!(matches!(error.kind(), VerifyErrorKind::OutOfMemory(_)));
+}
+
+#[test]
+fn facts_name_what_is_accessed() {
+    let text = format!(
+        "r6 = *(u32 *)(r1 +0)
+         {LOOKUP}
+         if r0 == 0 goto out
+         r0 = *(u64 *)(r0 +0)
+         r6 = 1
+         if r6 == 1 goto out
+         r6 = 2
+         out: r0 = 0
+         exit"
+    );
+    let program = program(BpfProgType::SocketFilter, &text);
+    let verified = Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe");
+    use InsnFact::{Context, MapValue, Plain, Stack, Unreached};
+    let expected = [
+        Context, Plain, Stack, Plain, Plain, Plain, Unreached, Plain, Plain, MapValue, Plain,
+        Plain, Unreached, Plain, Plain,
+    ];
+    assert_eq!(verified.facts(), expected);
+    assert_eq!(verified.program(), &program);
+}
+
+/// The same program twice costs the same and gives the same.
+#[test]
+fn verification_is_deterministic() {
+    let program = program(BpfProgType::SocketFilter, &branching());
+    let verifier = Verifier::<ActiveProfile>::new();
+    let infos = [0, 1].map(|_| *verifier.verify_program(&program).expect("safe").info());
+    assert_eq!(infos[0], infos[1]);
+    assert!(infos[0].processed < 20_000 && infos[0].peak_states > 0, "{:?}", infos[0]);
+}
+
+/// A program whose paths double at every step, with a number that decides.
+#[test]
+fn no_input_costs_more_than_the_budget() {
+    let mut text = String::from("r6 = r1\nr7 = 0\n");
+    for at in 0..40 {
+        text += &format!(
+            "r2 = *(u32 *)(r6 +0)\nr7 <<= 1\nif r2 != {at} goto over{at}\nr7 |= 1\nover{at}:\n"
+        );
+    }
+    text += "r2 = r10\nr7 &= 63\nr2 += -64\nr2 += r7\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit";
+    let program = program(BpfProgType::SocketFilter, &text);
+    let verifier = Verifier::<ActiveProfile>::new().step_limit(100_000).memory_limit(4 << 20);
+    match verifier.verify_program(&program) {
+        Ok(verified) => assert!(verified.info().processed <= 100_000),
+        Err(error) => assert!(matches!(
+            error.kind(),
+            VerifyErrorKind::TooComplex { .. } | VerifyErrorKind::WorkspaceExhausted { .. }
+        )),
+    }
+}
+
+#[test]
+fn map_types_of_the_profile() {
+    let verify = |map_type| {
+        let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+            .map(MapDef::new(map_type, 8, 8, 4))
+            .insns(&BpfInsn::ld_map(1, 0))
+            .insn(BpfInsn::mov64_imm(0, 0))
+            .insn(BpfInsn::exit())
+            .build()
+            .expect("valid");
+        Verifier::<ActiveProfile>::new().verify(&program).map_err(|error| error.to_string())
+    };
+    assert_eq!(verify(MapType::Hash), Ok(()));
+    for (map_type, name) in [(MapType::LruHash, "lru_hash"), (MapType::LpmTrie, "lpm_trie")] {
+        let expected = if cfg!(feature = "embedded-profile") {
+            Err(format!("insn 0: maps of type {name} do not exist on the embedded profile"))
+        } else {
+            Ok(())
+        };
+        assert_eq!(verify(map_type), expected);
+    }
+}
+
+fn any_insn() -> impl Strategy<Value = BpfInsn> {
+    let code = prop_oneof![
+        any::<u8>(),
+        prop::sample::select(vec![
+            0x07_u8, 0x0f, 0x17, 0x57, 0x67, 0x77, 0xb7, 0xbf, 0xb4, 0xbc, 0x61, 0x79, 0x71, 0x63,
+            0x7b, 0x73, 0x7a, 0x15, 0x1d, 0x25, 0x2d, 0x35, 0x55, 0x65, 0xb5, 0x05, 0x85, 0x95,
+            0xdb, 0x16, 0x26, 0x66, 0xe5, 0x81, 0x91,
+        ]),
+    ];
+    let imm = prop_oneof![-64..64_i32, any::<i32>(), Just(0)];
+    let off = prop_oneof![-64..8_i16, 0..12_i16, Just(0)];
+    (code, 0..11_u8, 0..11_u8, off, imm).prop_map(|(code, dst, src, off, imm)| {
+        let (src, imm) = match code {
+            // Calls of helpers that exist, and of functions.
+            0x85 if imm & 1 == 0 => (0, [1, 2, 5, 7, 12, 26, 131, 132][(imm as usize >> 1) % 8]),
+            0x85 => (1, imm % 8),
+            _ => (src, imm),
+        };
+        BpfInsn::new(code, dst, src, off, imm)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    /// Whatever a program is, the answer comes, and within the limits.
+    #[test]
+    fn random_programs(
+        mut insns in prop::collection::vec(any_insn(), 1..40),
+        kind in prop::sample::select(BpfProgType::ALL.to_vec()),
+        words in 0..4000_usize,
+    ) {
+        // Slots that decode, so that most programs can be built.
+        insns.retain(|insn| bpf_bytecode::Instruction::decode(&[*insn], 0).is_ok());
+        insns.insert(0, BpfInsn::mov64_imm(0, 0));
+        insns.push(BpfInsn::exit());
+        let mut builder = ProgramBuilder::<ActiveProfile>::new(kind).insns(&insns);
+        for map in MAPS {
+            builder = builder.map(map);
+        }
+        if let Ok(program) = builder.build() {
+            let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);
+            let result = verifier.verify(&program);
+            let mut workspace = vec![u64::MAX; words];
+            let small = Verifier::<ActiveProfile>::with_workspace(&mut workspace).step_limit(20_000);
+            // Less memory can only refuse more.
+            match (result, small.verify(&program)) {
+                (Err(_), Ok(())) => prop_assert!(false, "accepted in less memory"),
+                (Ok(()), Err(error)) => {
+                    let limit = matches!(
+                        error.kind(),
+                        VerifyErrorKind::WorkspaceExhausted { .. }
+                            | VerifyErrorKind::TooComplex { .. }
+                    );
+                    prop_assert!(limit, "{error}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn structure_is_checked_in_linear_time() {
+    // A ladder of jumps backwards, which liveness passes do not like.
+    let mut insns = vec![BpfInsn::mov64_imm(0, 0), BpfInsn::ja(199)];
+    for _ in 0..198 {
+        insns.push(BpfInsn::jeq_imm(0, 1, 0));
+    }
+    insns.push(BpfInsn::exit());
+    insns.push(BpfInsn::ja(-200));
+    let program = built(BpfProgType::SocketFilter, &insns);
+    assert!(Verifier::<ActiveProfile>::new().verify(&program).is_ok());
+    SOCKET.accepts("goto b\na: r0 = 1\nexit\nb: goto c\nd: goto a\nc: goto d");
+}

@@ -1,0 +1,226 @@
+//! Loops: bounds, circles, what is compared where paths join.
+
+mod common;
+
+use bpf_bytecode::BpfProgType;
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{Verifier, VerifyErrorKind};
+use common::{PACKET, SOCKET, XDP, program};
+
+/// Counts to `rounds`.
+fn counting(rounds: u32) -> String {
+    format!("r0 = 0\nr1 = 0\nagain: r0 += 2\nr1 += 1\nif r1 < {rounds} goto again\nexit")
+}
+
+#[test]
+fn counted_loops_have_exact_bounds() {
+    for rounds in [1, 2, 10, 1000, 50_000] {
+        assert_eq!(SOCKET.accepts(&counting(rounds)).max_insns, 3 + 3 * u64::from(rounds));
+    }
+    // Down, by a product, nested.
+    SOCKET.accepts("r0 = 100\nagain: r0 += -1\nif r0 != 0 goto again\nexit");
+    SOCKET.accepts("r0 = 1\nagain: r0 *= 3\nif r0 < 1000 goto again\nexit");
+    let nested = SOCKET.accepts(
+        "r0 = 0
+         r1 = 0
+         outer: r2 = 0
+         inner: r0 += 1
+         r2 += 1
+         if r2 < 10 goto inner
+         r1 += 1
+         if r1 < 20 goto outer
+         exit",
+    );
+    assert_eq!(nested.max_insns, 2 + 20 * (1 + 10 * 3 + 2) + 1);
+}
+
+#[test]
+fn circles() {
+    SOCKET.rejects("infinite loop", "r0 = 0\nagain: goto again");
+    SOCKET.rejects("infinite loop", "r0 = 0\nagain: r0 = 1\nif r0 == 1 goto again\nexit");
+    SOCKET.rejects(
+        "infinite loop",
+        "r0 = 0\nagain: r1 = r0\ncall 5\nr0 = 0\nif r0 == 0 goto again\nexit",
+    );
+    // In a register, on the stack, in a function.
+    SOCKET.rejects(
+        "infinite loop",
+        "*(u64 *)(r10 -8) = 3
+         again: r0 = *(u64 *)(r10 -8)
+         if r0 == 3 goto again
+         exit",
+    );
+    SOCKET.rejects(
+        "infinite loop",
+        "call local f\nexit\nf: r0 = 0\nagain: if r0 == 0 goto again\nexit",
+    );
+}
+
+#[test]
+fn loops_that_do_not_end_cost_the_budget_at_most() {
+    // The counter is never the same twice, and never large enough.
+    let endless =
+        program(BpfProgType::SocketFilter, "r0 = 0\nagain: r0 += 2\nif r0 != 7 goto again\nexit");
+    let error = Verifier::<ActiveProfile>::new().verify(&endless).unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 1_000_000 });
+    let error = Verifier::<ActiveProfile>::new().step_limit(5000).verify(&endless).unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 5000 });
+    // Depends on data that nobody bounds.
+    SOCKET.rejects("", "r6 = r1\nagain: call 7\nif r0 != 0 goto again\nexit");
+}
+
+#[test]
+fn bounded_by_what_is_read() {
+    // At most as many rounds as the mask allows.
+    let info = SOCKET.accepts(
+        "r0 = *(u32 *)(r1 +0)
+         r0 &= 15
+         r2 = 0
+         again: if r2 >= r0 goto out
+         r2 += 1
+         goto again
+         out: exit",
+    );
+    assert!((48..60).contains(&info.max_insns), "{info:?}");
+    // A walk over a packet.
+    XDP.accepts(&format!(
+        "{PACKET}
+         r0 = 0
+         r5 = 0
+         again: r4 = r2
+         r4 += 1
+         if r4 > r3 goto out
+         r6 = *(u8 *)(r2 +0)
+         r0 += r6
+         r2 += 1
+         r5 += 1
+         if r5 < 64 goto again
+         out: exit"
+    ));
+}
+
+/// Sums that differ on every path, and on which nothing is decided, do not
+/// multiply the work.
+#[test]
+fn what_decides_nothing_is_not_compared() {
+    let text = "r6 = r1
+         r0 = 0
+         r7 = 0
+         again: r2 = *(u32 *)(r6 +0)
+         if r2 & 1 goto odd
+         r0 += 3
+         goto both
+         odd: r0 += 5
+         both: r7 += 1
+         if r7 < 200 goto again
+         exit";
+    let program = program(BpfProgType::SocketFilter, text);
+    let verifier = Verifier::<ActiveProfile>::new();
+    let info = *verifier.verify_program(&program).expect("safe").info();
+    assert!(info.processed < 5000, "{info:?}");
+    assert_eq!(info.max_insns, 3 + 200 * 6 + 1);
+    let error = Verifier::<ActiveProfile>::new().compare_everything().verify(&program);
+    assert!(matches!(error.unwrap_err().kind(), VerifyErrorKind::TooComplex { .. }));
+}
+
+/// The same number decides about an access later: then it is compared.
+#[test]
+fn what_decides_later_is_compared() {
+    XDP.rejects(
+        "invalid stack access",
+        "r6 = *(u32 *)(r1 +12)
+         r0 = 8
+         if r6 == 0 goto join
+         r0 = 16
+         r0 *= 40
+         join: r7 = r0
+         r7 += 0
+         r2 = r10
+         r2 -= r7
+         *(u8 *)(r2 +0) = 1
+         r0 = 0
+         exit",
+    );
+    // By way of the stack, and of another register's comparison.
+    XDP.rejects(
+        "invalid stack access",
+        "r6 = *(u32 *)(r1 +12)
+         *(u64 *)(r10 -8) = 8
+         if r6 == 0 goto join
+         *(u64 *)(r10 -8) = 640
+         join: r7 = *(u64 *)(r10 -8)
+         r2 = r10
+         r2 -= r7
+         *(u8 *)(r2 +0) = 1
+         r0 = 0
+         exit",
+    );
+    SOCKET.rejects(
+        "invalid stack access",
+        "r6 = *(u32 *)(r1 +0)
+         r7 = *(u32 *)(r1 +4)
+         r8 = 8
+         if r6 == 0 goto join
+         r8 = 6400
+         join: if r7 > r8 goto out
+         r2 = r10
+         r2 += -8
+         r2 -= r7
+         *(u8 *)(r2 +0) = 1
+         out: r0 = 0
+         exit",
+    );
+    // A zero on the stack that is compared by way of a wider read.
+    SOCKET.rejects(
+        "unbounded or large value",
+        "r6 = *(u32 *)(r1 +0)
+         *(u64 *)(r10 -16) = 0
+         *(u64 *)(r10 -8) = 0
+         if r6 == 0 goto join
+         *(u32 *)(r10 -12) = 1
+         join: r7 = *(u64 *)(r10 -16)
+         r2 = r10
+         r2 -= r7
+         *(u8 *)(r2 -1) = 1
+         r0 = 0
+         exit",
+    );
+}
+
+#[test]
+fn bounds_count_the_longest_path_through_joins() {
+    let info = SOCKET.accepts(
+        "r0 = *(u32 *)(r1 +0)
+         if r0 == 0 goto short
+         r2 = 1
+         r2 = 2
+         r2 = 3
+         r2 = 4
+         r2 = 5
+         r2 = 6
+         short: r0 = 0
+         r0 = 1
+         r0 = 2
+         exit",
+    );
+    assert_eq!(info.max_insns, 12);
+    // The short side comes second and is cut off at the join.
+    let info = SOCKET.accepts(
+        "r0 = *(u32 *)(r1 +0)
+         if r0 == 0 goto long
+         r2 = 1
+         goto join
+         long: r2 = 1
+         r2 = 2
+         r2 = 3
+         r2 = 4
+         r2 = 5
+         r2 = 6
+         goto join
+         join: r0 = 0
+         r0 = 1
+         r0 = 2
+         exit",
+    );
+    assert_eq!(info.max_insns, 2 + 7 + 4);
+}

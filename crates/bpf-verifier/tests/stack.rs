@@ -1,0 +1,225 @@
+//! The stack: initialisation, spills, variable offsets.
+
+mod common;
+
+use common::{SOCKET, UNPRIVILEGED};
+
+#[test]
+fn frames_have_an_end() {
+    SOCKET.accepts("*(u64 *)(r10 -512) = 0\nr0 = *(u64 *)(r10 -512)\nexit");
+    SOCKET.rejects("invalid stack access", "*(u64 *)(r10 -520) = 0\nr0 = 0\nexit");
+    SOCKET.rejects("invalid stack access", "*(u64 *)(r10 +0) = 0\nr0 = 0\nexit");
+    SOCKET.rejects("invalid stack access", "*(u8 *)(r10 +0) = 0\nr0 = 0\nexit");
+    // The access must fit as a whole, not only begin inside.
+    SOCKET
+        .rejects("misaligned", "*(u64 *)(r10 -4) = 0\nr0 = 0\nexit".replace("-4", "-12").as_str());
+    SOCKET.rejects("invalid stack access", "*(u64 *)(r10 -4) = 0\nr0 = 0\nexit");
+    SOCKET.rejects("misaligned", "*(u32 *)(r10 -6) = 0\nr0 = 0\nexit");
+}
+
+/// A predecessor addressed its stack backwards.
+#[test]
+fn the_stack_grows_down_and_reads_forward() {
+    SOCKET.accepts(
+        "r1 = 0x1122334455667788 ll
+         *(u64 *)(r10 -8) = r1
+         r0 = *(u32 *)(r10 -8)
+         if r0 == 0x55667788 goto low
+         r0 = r9
+         low: r0 = *(u8 *)(r10 -1)
+         if r0 == 0x11 goto out
+         r0 = r9
+         out: exit",
+    );
+}
+
+#[test]
+fn bytes_are_initialised_one_by_one() {
+    SOCKET.rejects("invalid read from stack", "r0 = *(u64 *)(r10 -8)\nexit");
+    SOCKET.rejects("invalid read from stack", "*(u32 *)(r10 -8) = 0\nr0 = *(u64 *)(r10 -8)\nexit");
+    SOCKET.rejects("invalid read from stack", "*(u8 *)(r10 -8) = 0\nr0 = *(u16 *)(r10 -8)\nexit");
+    SOCKET.accepts("*(u32 *)(r10 -8) = 0\n*(u32 *)(r10 -4) = 0\nr0 = *(u64 *)(r10 -8)\nexit");
+    SOCKET.accepts("*(u64 *)(r10 -8) = 0\nr0 = *(u8 *)(r10 -3)\nexit");
+}
+
+#[test]
+fn numbers_of_every_width_come_back() {
+    for (size, bytes) in [("u8", 1), ("u16", 2), ("u32", 4), ("u64", 8)] {
+        for off in (bytes..=8).step_by(bytes) {
+            SOCKET.accepts(&format!(
+                "*({size} *)(r10 -{off}) = 77
+                 r0 = *({size} *)(r10 -{off})
+                 if r0 == 77 goto out
+                 r0 = r9
+                 out: exit"
+            ));
+        }
+    }
+    // Bounds survive, too, and what is learned of a copy holds for the slot.
+    SOCKET.accepts(
+        "r2 = *(u32 *)(r1 +0)
+         *(u64 *)(r10 -8) = r2
+         if r2 > 100 goto other
+         r0 = *(u64 *)(r10 -8)
+         if r0 <= 100 goto out
+         r0 = r9
+         out: exit
+         other: r0 = 0
+         exit",
+    );
+    SOCKET.accepts(
+        "r2 = *(u32 *)(r1 +0)
+         *(u32 *)(r10 -4) = r2
+         r3 = *(u32 *)(r10 -4)
+         if r3 > 100 goto other
+         if r2 <= 100 goto out
+         r0 = r9
+         out: r0 = 1
+         exit
+         other: r0 = 0
+         exit",
+    );
+}
+
+#[test]
+fn narrow_copies_are_no_copies() {
+    // The slot has the low half only; the register may be larger.
+    SOCKET.rejects(
+        "R9 !read_ok",
+        "call 5
+         r2 = r0
+         *(u32 *)(r10 -4) = r2
+         r3 = *(u32 *)(r10 -4)
+         if r3 > 100 goto other
+         if r2 <= 100 goto out
+         r0 = r9
+         out: r0 = 1
+         exit
+         other: r0 = 0
+         exit",
+    );
+}
+
+#[test]
+fn pointers_are_spilled_whole() {
+    SOCKET.accepts("*(u64 *)(r10 -8) = r1\nr1 = *(u64 *)(r10 -8)\nr0 = *(u32 *)(r1 +0)\nexit");
+    SOCKET.rejects("invalid size of register spill", "*(u32 *)(r10 -8) = r1\nr0 = 0\nexit");
+    SOCKET.rejects(
+        "invalid size of register spill",
+        "*(u64 *)(r10 -8) = r1\nr0 = *(u32 *)(r10 -8)\nexit",
+    );
+    // Overwritten in part, it is no pointer any more.
+    for store in ["*(u8 *)(r10 -8) = 0", "*(u8 *)(r10 -1) = 0", "*(u32 *)(r10 -4) = 0"] {
+        SOCKET.rejects(
+            "R1 invalid mem access 'scalar'",
+            &format!(
+                "*(u64 *)(r10 -8) = r1
+                 {store}
+                 r1 = *(u64 *)(r10 -8)
+                 r0 = *(u32 *)(r1 +0)
+                 exit"
+            ),
+        );
+        UNPRIVILEGED.rejects(
+            "invalid size of register spill",
+            &format!("*(u64 *)(r10 -8) = r1\n{store}\nr0 = 0\nexit"),
+        );
+    }
+    // Written over twice, the second pointer counts.
+    SOCKET.accepts(
+        "*(u64 *)(r10 -8) = r10
+         *(u64 *)(r10 -8) = r1
+         r1 = *(u64 *)(r10 -8)
+         r0 = *(u32 *)(r1 +0)
+         exit",
+    );
+}
+
+const VARIABLE: &str = "
+    r2 = *(u32 *)(r1 +0)
+    r2 &= 8
+    r3 = r10
+    r3 += -16
+    r3 += r2
+";
+
+#[test]
+fn variable_offsets() {
+    SOCKET.accepts(&format!(
+        "*(u64 *)(r10 -8) = 0
+         *(u64 *)(r10 -16) = 0
+         {VARIABLE}
+         r0 = *(u64 *)(r3 +0)
+         exit"
+    ));
+    // Either slot may be read.
+    SOCKET.rejects(
+        "invalid read from stack",
+        &format!("*(u64 *)(r10 -8) = 0\n{VARIABLE}\nr0 = *(u64 *)(r3 +0)\nexit"),
+    );
+    SOCKET
+        .rejects("invalid stack access", &format!("{VARIABLE}\n*(u64 *)(r3 +8) = 0\nr0 = 0\nexit"));
+    SOCKET.rejects(
+        "unbounded",
+        "call 5
+         r3 = r10
+         r3 += r0
+         *(u8 *)(r3 +0) = 1
+         r0 = 0
+         exit",
+    );
+    SOCKET.rejects(
+        "misaligned",
+        "*(u64 *)(r10 -8) = 0
+         *(u64 *)(r10 -16) = 0
+         r2 = *(u32 *)(r1 +0)
+         r2 &= 7
+         r3 = r10
+         r3 += -16
+         r3 += r2
+         r0 = *(u64 *)(r3 +0)
+         exit",
+    );
+}
+
+#[test]
+fn variable_writes_initialise_nothing_for_sure() {
+    SOCKET.rejects(
+        "invalid read from stack",
+        &format!("{VARIABLE}\n*(u64 *)(r3 +0) = 1\nr0 = *(u64 *)(r10 -8)\nexit"),
+    );
+    // They blur what was known.
+    SOCKET.rejects(
+        "R9 !read_ok",
+        &format!(
+            "*(u64 *)(r10 -8) = 0
+             *(u64 *)(r10 -16) = 0
+             {VARIABLE}
+             *(u64 *)(r3 +0) = 5
+             r0 = *(u64 *)(r10 -8)
+             if r0 == 0 goto out
+             r0 = r9
+             out: exit"
+        ),
+    );
+    // A spilled pointer in reach is none afterwards.
+    SOCKET.rejects(
+        "R4 invalid mem access 'scalar'",
+        &format!(
+            "*(u64 *)(r10 -8) = r1
+             *(u64 *)(r10 -16) = 0
+             {VARIABLE}
+             *(u64 *)(r3 +0) = 5
+             r4 = *(u64 *)(r10 -8)
+             r0 = *(u32 *)(r4 +0)
+             exit"
+        ),
+    );
+}
+
+#[test]
+fn depth_is_what_is_used() {
+    assert_eq!(SOCKET.accepts("r0 = 0\nexit").stack_bytes, 32);
+    assert_eq!(SOCKET.accepts("*(u8 *)(r10 -33) = 0\nr0 = 0\nexit").stack_bytes, 64);
+    assert_eq!(SOCKET.accepts("*(u8 *)(r10 -512) = 0\nr0 = 0\nexit").stack_bytes, 512);
+}
