@@ -98,6 +98,7 @@ mod percpu_array;
 mod prog_array;
 mod region;
 mod ringbuf;
+mod seal;
 mod settings;
 mod slots;
 mod storage;

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use bpf_bytecode::abi::map::MapDef;
 
 use crate::memory::View;
+use crate::seal::Sealed;
 use crate::{MapError, MapValue, ValueRegion};
 
 /// Bytes of a key at the most, so that an engine can copy one to its stack.
@@ -33,7 +34,7 @@ pub const MAX_KEY_SIZE: usize = 512;
 /// part of the map until the map is dropped: a pointer to the value of a deleted
 /// entry is never dangling, and reads the old bytes or those of the entry that
 /// came after.
-pub trait BpfMap: Send + Sync {
+pub trait BpfMap: Sealed + Send + Sync {
     /// The definition that the map was created from. After a resize it still
     /// states the original number of entries.
     fn def(&self) -> &MapDef;
@@ -159,7 +160,7 @@ pub enum Wakeup {
 /// interrupt each other; none of it takes a lock. Records are consumed in the
 /// order in which they were reserved: one that is still reserved holds back
 /// those after it.
-pub trait RingBuffer: Send + Sync {
+pub trait RingBuffer: Sealed + Send + Sync {
     /// Reserves a record of `size` bytes and gives the address of its first
     /// one, 8-aligned, valid for `size` bytes until it is submitted or
     /// discarded. `None` where there is no room, or where `flags` is not 0.
