@@ -44,6 +44,8 @@ OPTIONS:
 const TAIL: usize = 60;
 /// Width of the table's last column.
 const WHY_WIDTH: usize = 60;
+/// How much of a reason it holds; the step itself printed all of it.
+const WHY_LENGTH: usize = 240;
 
 /// What a step works with.
 pub struct Context {
@@ -214,8 +216,8 @@ fn finish(reports: &[Report], all: bool) -> Result<()> {
             }
             Err(error) => {
                 failed += 1;
-                let text = format!("{error:#}");
-                ("FAILED", text.lines().next().unwrap_or_default().to_string())
+                let text = format!("{error:#}").replace('\n', " ");
+                ("FAILED", text.chars().take(WHY_LENGTH).collect())
             }
         };
         table.push_record([report.name.as_str(), result, &seconds, &why]);

@@ -103,13 +103,11 @@ fn as_linux(verdicts: &[u64]) -> Result<(), Box<dyn Error>> {
     let differs = |(digit, verdict): &(char, &u64)| {
         digit.to_digit(10).is_some_and(|digit| u64::from(digit) != **verdict)
     };
-    match row.chars().zip(verdicts).position(|pair| differs(&pair)) {
-        Some(packet) => Err(format!("Linux decided otherwise about packet {packet}").into()),
-        None => {
-            println!("verdicts are those of Linux");
-            Ok(())
-        }
+    if let Some(packet) = row.chars().zip(verdicts).position(|pair| differs(&pair)) {
+        return Err(format!("Linux decided otherwise about packet {packet}").into());
     }
+    println!("verdicts are those of Linux");
+    Ok(())
 }
 
 /// A program that reads the packet without asking how long it is.

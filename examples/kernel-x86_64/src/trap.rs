@@ -13,6 +13,9 @@ const VECTORS: usize = 32;
 /// Distance between two entry stubs.
 const STUB: u64 = 16;
 const CODE_SEGMENT: u16 = 0x08;
+/// Last byte of the table.
+#[expect(clippy::cast_possible_truncation, reason = "32 gates are 512 bytes")]
+const LIMIT: u16 = (size_of::<[Gate; VECTORS]>() - 1) as u16;
 /// Present, ring 0, 64-bit interrupt gate.
 const GATE: u16 = 0x8E00;
 
@@ -96,10 +99,7 @@ pub fn init() {
         *gate = Gate::to(handler);
         handler += STUB;
     }
-    let pointer = TablePointer {
-        limit: (size_of::<[Gate; VECTORS]>() - 1) as u16,
-        base: table.as_ptr() as u64,
-    };
+    let pointer = TablePointer { limit: LIMIT, base: table.as_ptr() as u64 };
     // SAFETY: the table lies in a static, is complete, and is not written again.
     unsafe { asm!("lidt [{}]", in(reg) &raw const pointer, options(readonly, nostack)) };
 }

@@ -4,15 +4,29 @@ use anyhow::Result;
 
 use super::{Context, Outcome, Step};
 use crate::boot::{MACHINES, Machine};
+use crate::process::Run;
+use crate::repo;
 
-/// One step for each machine.
+/// One step for the lints, one for each machine.
 pub fn steps() -> Vec<Step> {
-    MACHINES
-        .iter()
-        .map(|machine| {
-            Step::or_unavailable(format!("boot {}", machine.name), |context| boot(context, machine))
-        })
-        .collect()
+    let mut steps = vec![Step::new("bare-metal clippy", clippy)];
+    steps.extend(MACHINES.iter().map(|machine| {
+        Step::or_unavailable(format!("boot {}", machine.name), |context| boot(context, machine))
+    }));
+    steps
+}
+
+/// Lints need no library of the target: these packages are checked, not linked,
+/// as if for the host.
+fn clippy(context: &Context) -> Result<()> {
+    let target = repo::work_dir(&context.root, "examples-clippy")?;
+    for machine in MACHINES {
+        Run::cargo(&context.root.join(machine.folder))
+            .args(["clippy", "--", "-D", "warnings"])
+            .env("CARGO_TARGET_DIR", &target)
+            .check(&context.log)?;
+    }
+    Ok(())
 }
 
 fn boot(context: &Context, machine: &Machine) -> Result<Outcome> {
