@@ -120,9 +120,9 @@ fn map(text: &str) -> Result<MapDef, String> {
     let map_type =
         (0..64).filter_map(MapType::from_number).find(|t| t.name() == name).ok_or_else(bad)?;
     let numbers: Vec<u32> = words.map_while(|word| word.parse().ok()).collect();
-    match numbers.as_slice() {
-        &[key, value, entries] => Ok(MapDef::new(map_type, key, value, entries)),
-        &[key, value, entries, flags] => {
+    match *numbers.as_slice() {
+        [key, value, entries] => Ok(MapDef::new(map_type, key, value, entries)),
+        [key, value, entries, flags] => {
             Ok(MapDef::new(map_type, key, value, entries).with_flags(flags))
         }
         _ => Err(bad()),

@@ -127,6 +127,14 @@ fn contents(map: &AnyMap<ActiveProfile>) -> Vec<u8> {
     all
 }
 
+/// Runs a case: the case, its program, and the verified program where there is
+/// one. The error is the definition that the profile has no map for.
+pub type Runner = fn(
+    &Case,
+    &BpfProgram<ActiveProfile>,
+    Option<&VerifiedProgram<ActiveProfile>>,
+) -> Result<Outcome, (MapDef, MapError)>;
+
 /// An engine under test.
 pub struct Engine {
     /// Name, for messages.
@@ -134,11 +142,7 @@ pub struct Engine {
     /// Whether the engine runs verified programs only.
     pub verified_only: bool,
     /// Runs a case whose program was verified if it could be.
-    pub run: fn(
-        &Case,
-        &BpfProgram<ActiveProfile>,
-        Option<&VerifiedProgram<ActiveProfile>>,
-    ) -> Result<Outcome, (MapDef, MapError)>,
+    pub run: Runner,
 }
 
 /// The interpreter, on the program as it stands.

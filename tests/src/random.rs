@@ -159,7 +159,7 @@ impl Generator {
     fn block(&mut self, depth: usize) {
         match self.rng.below(if depth == 0 { 6 } else { 10 }) {
             0..=2 => {
-                for _ in 0..1 + self.rng.below(6) {
+                for _ in 0..=self.rng.below(6) {
                     self.arithmetic();
                 }
             }
