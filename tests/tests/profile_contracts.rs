@@ -2,8 +2,7 @@
 //! Design Decisions, held against the build's profile.
 
 use kernel_bpf::profile::{
-    ActiveProfile, FailureAction, FailureSemantic, MemoryStrategy, PhysicalProfile,
-    SchedulerPolicy,
+    ActiveProfile, FailureAction, FailureSemantic, MemoryStrategy, PhysicalProfile, SchedulerPolicy,
 };
 
 type Memory = <ActiveProfile as PhysicalProfile>::Memory;
@@ -11,6 +10,7 @@ type Time = <ActiveProfile as PhysicalProfile>::Scheduler;
 type Failure = <ActiveProfile as PhysicalProfile>::Failure;
 
 /// The column of the Profile Comparison that this build must match.
+#[allow(clippy::struct_excessive_bools, reason = "a column of the table")]
 struct Column {
     name: &'static str,
     elastic: bool,
@@ -122,6 +122,122 @@ fn storage_comes_from_the_heap() {
     assert!(Memory::allocate(usize::MAX / 2).is_err());
 }
 
+mod behaviour {
+    //! What the rows mean for a program.
+
+    use kernel_bpf::bytecode::insn::BpfInsn;
+    use kernel_bpf::bytecode::program::{BpfProgType, BpfProgram, ProgramBuilder};
+    use kernel_bpf::execution::{
+        BpfContext, BpfError, BpfExecutor, DefaultExecutor, Engine, Fault, load,
+    };
+    use kernel_bpf::scheduler::{BpfExecRequest, BpfScheduler, Outcome, ProgId, QueuedProgram};
+    use kernel_bpf::verifier::{VerifiedProgram, Verifier};
+
+    use super::ActiveProfile;
+
+    const FAULT: BpfError = BpfError::Fault { pc: 0, fault: Fault::Budget };
+
+    type Handle = &'static VerifiedProgram<ActiveProfile>;
+
+    fn program() -> BpfProgram<ActiveProfile> {
+        ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+            .insn(BpfInsn::mov64_imm(0, 42))
+            .insn(BpfInsn::exit())
+            .build()
+            .expect("valid program")
+    }
+
+    fn verified() -> VerifiedProgram<ActiveProfile> {
+        Verifier::new().verify_program(&program()).expect("safe program")
+    }
+
+    /// JIT compilation: yes and by default on cloud, erased on embedded, where
+    /// the interpreter is the primary engine.
+    #[test]
+    fn the_default_engine_is_the_profiles() {
+        #[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
+        const ENGINE: Engine = Engine::Jit;
+        #[cfg(not(all(feature = "cloud-profile", target_arch = "x86_64")))]
+        const ENGINE: Engine = Engine::Interpreter;
+
+        let program = load(verified());
+        let executor = DefaultExecutor::<ActiveProfile>::new();
+        assert_eq!(executor.engine(&program), ENGINE);
+        assert_eq!(executor.execute(&program, &BpfContext::empty()), Ok(42));
+    }
+
+    #[cfg(feature = "embedded-profile")]
+    #[test]
+    fn a_worst_case_over_the_budget_is_refused() {
+        use kernel_bpf::verifier::VerifyErrorKind;
+
+        let wcet = verified().info().wcet;
+        let verify = |budget| Verifier::new().wcet_budget(budget).verify(&program());
+        assert_eq!(verify(wcet), Ok(()));
+        let budget = wcet - 1;
+        let error = verify(budget).expect_err("one unit is missing");
+        assert_eq!(error.kind(), VerifyErrorKind::WcetExceeded { wcet, budget });
+    }
+
+    #[cfg(feature = "cloud-profile")]
+    #[test]
+    fn a_map_can_grow() {
+        use kernel_bpf::maps::{ArrayMap, BpfMap};
+
+        let map = ArrayMap::<ActiveProfile>::with_entries(4, 1).expect("storage");
+        let (key, value) = (1_u32.to_ne_bytes(), 7_u32.to_ne_bytes());
+        assert!(map.update(&key, &value, 0).is_err());
+        map.resize(2).expect("storage");
+        map.update(&key, &value, 0).expect("there is room now");
+        assert_eq!(map.lookup(&key).expect("it was written"), value);
+    }
+
+    fn request(id: u32) -> BpfExecRequest<'static, Handle> {
+        BpfExecRequest::new(ProgId(id), Box::leak(Box::new(verified())), BpfContext::empty())
+    }
+
+    fn next(scheduler: &mut BpfScheduler<'static, Handle>) -> QueuedProgram<'static, Handle> {
+        scheduler.next().expect("one waits")
+    }
+
+    #[cfg(feature = "cloud-profile")]
+    #[test]
+    fn a_failed_program_is_restarted() {
+        let mut scheduler = BpfScheduler::new();
+        scheduler.submit(request(1)).expect("room");
+        let queued = next(&mut scheduler);
+        assert!(matches!(scheduler.complete(queued, Err(FAULT)), Outcome::Restarted { .. }));
+        assert_eq!(next(&mut scheduler).request().id(), ProgId(1));
+    }
+
+    #[cfg(feature = "embedded-profile")]
+    #[test]
+    fn a_failed_program_is_recovered_from_and_not_restarted() {
+        let mut scheduler = BpfScheduler::new();
+        scheduler.submit(request(1)).expect("room");
+        let queued = next(&mut scheduler);
+        let mut called = false;
+        let mut handler = |_, _: &BpfError| called = true;
+        let outcome = scheduler.complete(queued, Err(FAULT), &mut handler);
+        assert!(matches!(outcome, Outcome::Recovered { error: FAULT, .. }));
+        assert!(called && scheduler.is_empty());
+    }
+
+    #[cfg(feature = "embedded-profile")]
+    #[test]
+    fn the_earliest_deadline_goes_first() {
+        use kernel_bpf::scheduler::Deadline;
+
+        let mut scheduler = BpfScheduler::new();
+        for (id, due) in [(1, 3000), (2, 1000), (3, 2000)] {
+            let request = request(id).with_deadline(Deadline::from_now(0, due));
+            scheduler.submit(request).expect("room");
+        }
+        let order = [(); 3].map(|()| next(&mut scheduler).request().id());
+        assert_eq!(order, [ProgId(2), ProgId(3), ProgId(1)]);
+    }
+}
+
 mod marker {
     //! Types carry the profile as `PhantomData<fn() -> P>`.
 
@@ -158,10 +274,11 @@ mod marker {
 }
 
 /// The profile traits are sealed: implementing one elsewhere does not compile.
+/// The compiler names those that do implement it, which are the profile's own.
 #[test]
 fn the_profile_traits_are_sealed() {
     let cases = trybuild::TestCases::new();
-    cases.compile_fail("tests/ui/sealed_*.rs");
+    cases.compile_fail(format!("tests/ui/sealed_on_{}.rs", ActiveProfile::NAME));
 }
 
 /// Every module of the specification's tree is where the tree says.

@@ -81,7 +81,7 @@
 extern crate std;
 
 mod any;
-mod array;
+pub mod array;
 mod bound;
 mod create;
 mod error;

@@ -1,0 +1,5 @@
+use kernel_bpf::scheduler::deadline::DeadlinePolicy;
+
+fn main() {
+    let _ = DeadlinePolicy::new();
+}

@@ -1,0 +1,5 @@
+use kernel_bpf::scheduler::EnergyBudget;
+
+fn main() {
+    let _ = EnergyBudget::from_microjoules(1);
+}
