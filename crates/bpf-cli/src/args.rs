@@ -102,7 +102,7 @@ pub struct Run {
     #[arg(long, value_name = "IN", conflicts_with_all = ["ctx", "mem"])]
     pub pcap: Option<PathBuf>,
     /// Write the packets that were let through to this capture.
-    #[arg(long, value_name = "OUT", requires = "pcap")]
+    #[arg(long, value_name = "OUT")]
     pub out: Option<PathBuf>,
     /// Run over each packet, or the bytes, this many times.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

@@ -65,6 +65,9 @@ enum Way {
     NotTaken,
     Called,
     Returned,
+    /// On through a stretch that had to go as it went, such as a loop with a
+    /// known number of rounds.
+    Unchosen,
 }
 
 /// A rejection in the frame of a command's answer.
@@ -175,6 +178,7 @@ impl Step {
             Event::Branch { pc, taken: false } => (pc, Way::NotTaken),
             Event::Call { pc, .. } => (pc, Way::Called),
             Event::Return { pc, .. } => (pc, Way::Returned),
+            Event::Skipped { pc, .. } => (pc, Way::Unchosen),
         };
         Self { place: Place::of(unit, pc), went, times }
     }
@@ -187,6 +191,7 @@ impl Way {
             Self::NotTaken => "not taken",
             Self::Called => "called",
             Self::Returned => "returned",
+            Self::Unchosen => "and on, with no choice",
         }
     }
 }

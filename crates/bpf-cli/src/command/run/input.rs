@@ -33,6 +33,9 @@ impl Inputs {
         let form = Form::of(prog_type);
         let single = |data| vec![Packet { timestamp_ns: 0, data }];
         let bytes = args.ctx.as_ref().or(args.mem.as_ref());
+        if form == Form::Bytes && args.out.is_some() {
+            return Err(usage(format!("--out: programs of type {prog_type} pass no packets on")));
+        }
         let (packets, empty) = match (&args.pcap, bytes) {
             (Some(path), _) if form == Form::Bytes => {
                 let path = path.display();

@@ -1,0 +1,8 @@
+//! The tool as its users see it: text, JSON and exit codes of the binary.
+
+mod disasm;
+mod hostile;
+mod plugin;
+mod run;
+mod support;
+mod verify;
