@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use lexopt::prelude::*;
 
 use crate::bare::{self, Library};
-use crate::process::{Run, which};
+use crate::process::{self, Run, which};
 use crate::repo;
 
 const HELP: &str = "\
@@ -20,6 +20,8 @@ USAGE: cargo xtask boot [cortex-m|x86_64]...
 Without a name, boots all of them.
 ";
 
+/// How much of a failed build is shown.
+const TAIL: usize = 30;
 /// How long a machine may take from reset to its exit.
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -151,7 +153,9 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
         }
         let log = repo::work_dir(&root, "logs")?.join(format!("boot-{}.log", machine.name));
         println!("{}: building (log: {})", machine.name, log.display());
-        let image = machine.build(&root, &log)?;
+        let image = machine
+            .build(&root, &log)
+            .inspect_err(|_| eprint!("{}", process::tail(&log, TAIL, "    ")))?;
         let output = machine.boot(&root, &image)?;
         print!("{output}");
         println!("{}: booted, and printed what it should", machine.name);

@@ -25,7 +25,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Modify, Style, Width};
 
-use crate::process::Run;
+use crate::process::{self, Run};
 use crate::repo::{self, Package};
 
 const HELP: &str = "\
@@ -188,11 +188,7 @@ impl Report {
             Ok(Outcome::Unavailable(why)) => println!("    could not run: {why}"),
             Err(error) => {
                 println!("    FAILED, {seconds:.1} s: {error:#}");
-                let written = fs::read_to_string(log).unwrap_or_default();
-                let lines: Vec<&str> = written.lines().collect();
-                for line in &lines[lines.len().saturating_sub(TAIL)..] {
-                    println!("    | {line}");
-                }
+                print!("{}", process::tail(log, TAIL, "    | "));
                 println!("    log: {}", log.display());
             }
         }

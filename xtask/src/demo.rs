@@ -96,7 +96,8 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
     let root = repo::root()?;
     let log = repo::work_dir(&root, "logs")?.join("demo.log");
     fs::write(&log, "")?;
-    println!("{}", compare(&root, &options, &log, &mut |text| println!("{text}"))?);
+    let line = compare(&root, &options, &log, &mut |text| println!("{text}"));
+    println!("\n{}", line.inspect_err(|_| eprintln!("log: {}", log.display()))?);
     Ok(())
 }
 

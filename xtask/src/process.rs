@@ -121,6 +121,14 @@ impl Output {
     }
 }
 
+/// The last lines of a log, each after `before`.
+pub fn tail(log: &Path, lines: usize, before: &str) -> String {
+    let written = std::fs::read_to_string(log).unwrap_or_default();
+    let all: Vec<&str> = written.lines().collect();
+    let last = &all[all.len().saturating_sub(lines)..];
+    last.iter().flat_map(|line| [before, line, "\n"]).collect()
+}
+
 fn append(log: &Path) -> Result<File> {
     OpenOptions::new()
         .create(true)

@@ -7,11 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::answer::Answer;
-use crate::process::Run;
+use crate::process::{self, Run};
 use crate::repo::{self, Profile};
 
 /// How long one run may take.
 const LIMIT: Duration = Duration::from_mins(5);
+
+/// How much of a failed build is shown.
+const TAIL: usize = 30;
 
 /// An engine, as the command line of `kbpf` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +58,9 @@ impl Tool {
         if !quick {
             args.push("--release");
         }
-        Run::cargo(root)
-            .args(args)
-            .check(log)
-            .with_context(|| format!("build kbpf for {}; see {}", profile.name(), log.display()))?;
+        Run::cargo(root).args(args).check(log).with_context(|| {
+            format!("build kbpf for {}:\n{}", profile.name(), process::tail(log, TAIL, "    "))
+        })?;
         let file = format!("kbpf{}", std::env::consts::EXE_SUFFIX);
         let built =
             repo::target_dir(root).join(if quick { "debug" } else { "release" }).join(&file);
