@@ -12,8 +12,18 @@ macro_rules! files {
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let written =
-        files!["jumps", "memory", "calls", "atomics", "helpers", "maps", "packets", "faults"];
+    let written = files![
+        "jumps",
+        "memory",
+        "calls",
+        "atomics",
+        "helpers",
+        "maps",
+        "packets",
+        "faults",
+        "soundness",
+        "precision"
+    ];
     let mut cases: Vec<Case> = written.iter().flat_map(|(file, text)| parse(file, text)).collect();
     cases.extend(generate::arithmetic());
     cases.extend(generate::conditions());
