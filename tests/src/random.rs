@@ -146,14 +146,30 @@ impl Generator {
             let distance = (start - at - 1) as i32;
             self.insns[at] = BpfInsn::call_local(distance);
         }
-        self.emit([
-            BpfInsn::stx_dw(10, -8, 1),
-            BpfInsn::mov64_reg(0, 2),
-            BpfInsn::ldx_w(7, 10, -8),
-            BpfInsn::add64_reg(0, 7),
-            BpfInsn::mov64_imm(8, 5),
-            BpfInsn::exit(),
-        ]);
+        // A chain of functions, each with a frame of its own, that keep registers
+        // over the calls of the next one.
+        let depth = 1 + self.rng.below(4);
+        for level in 0..depth {
+            self.emit([
+                BpfInsn::stx_dw(10, -8, 1),
+                BpfInsn::mov64_reg(0, 2),
+                BpfInsn::ldx_w(7, 10, -8),
+                BpfInsn::add64_reg(0, 7),
+                BpfInsn::mov64_imm(8, 5),
+            ]);
+            if level + 1 < depth {
+                self.emit([
+                    BpfInsn::mov64_reg(1, 0),
+                    BpfInsn::mov64_reg(2, 8),
+                    // Behind the four slots that follow.
+                    BpfInsn::call_local(4),
+                    BpfInsn::add64_reg(0, 7),
+                    BpfInsn::ldx_b(6, 10, -5),
+                    BpfInsn::xor64_reg(0, 6),
+                ]);
+            }
+            self.emit([BpfInsn::exit()]);
+        }
     }
 
     fn block(&mut self, depth: usize) {

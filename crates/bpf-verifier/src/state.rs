@@ -17,11 +17,18 @@ mod view;
 
 use bpf_bytecode::Register;
 
+pub(crate) use reg::NO_RANGE;
 pub use reg::{Kind, Value};
 pub use view::{Bytes, Shown, StateView};
 
 use crate::arena::{Arena, NoRoom};
 use cells::{Cell, Cells, REFS, SAVED};
+
+/// Where what a call from `frame` saves is kept: R6 to R9 and the return, at
+/// their numbers from here. Frames are further apart than any number.
+const fn saved(frame: u32) -> u32 {
+    SAVED.saturating_add(frame.saturating_mul(16))
+}
 
 /// Registers of a frame but R10.
 pub(crate) const REGS: usize = 10;
@@ -126,7 +133,7 @@ impl State {
         to: ReturnTo,
         live: u16,
     ) -> Result<(), NoRoom> {
-        let base = SAVED.saturating_add(self.frame.saturating_mul(8));
+        let base = saved(self.frame);
         let at = self.cells.find(arena, base);
         let mut kept = [Cell { addr: 0, len: 1, value: Value::NOT_INIT, live: 0 }; 5];
         let mut count = 0_usize;
@@ -146,8 +153,7 @@ impl State {
             }
         }
         let back = Value { kind: Kind::Return, index: to.function, id: to.pc, ..Value::NOT_INIT };
-        // Registers have the numbers 6 to 9; the return comes behind R7 in the
-        // order, but any fixed number will do.
+        // Registers have the numbers 6 to 9.
         keep(base.saturating_add(10), back);
         let kept = kept.get(..count).unwrap_or_default();
         self.cells.splice(arena, at, at, kept)?;
@@ -163,7 +169,7 @@ impl State {
     /// Where `frame` returns to.
     pub fn return_of(&self, arena: &Arena<'_>, frame: u32) -> Option<ReturnTo> {
         let caller = frame.checked_sub(1)?;
-        let addr = SAVED.saturating_add(caller.saturating_mul(8)).saturating_add(10);
+        let addr = saved(caller).saturating_add(10);
         let (_, cell) = self.cells.at_addr(arena, addr)?;
         Some(ReturnTo { pc: cell.value.id, function: cell.value.index })
     }
@@ -171,7 +177,7 @@ impl State {
     /// Drops the running frame and brings its caller's R6 to R9 back.
     pub fn pop_frame(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
         let Some(caller) = self.frame.checked_sub(1) else { return Ok(()) };
-        let base = SAVED.saturating_add(caller.saturating_mul(8));
+        let base = saved(caller);
         let from = self.cells.find(arena, base);
         let mut to = from;
         for (number, value) in (0_u32..).zip(&mut self.regs) {
