@@ -114,6 +114,8 @@ pub(crate) struct Explorer<'a> {
     pub figures: Figures,
     /// Latest of the states that wait for their turn.
     pending: At,
+    /// Instructions that had been walked when nodes were given up for room.
+    reclaimed: u64,
     last_id: u32,
 }
 
@@ -156,6 +158,7 @@ impl<'a> Explorer<'a> {
             walker,
             figures: Figures::default(),
             pending: NONE,
+            reclaimed: 0,
             last_id: 0,
         })
     }

@@ -86,6 +86,8 @@ pub enum ErrorClass {
     ContextAccess,
     /// Something that was acquired is not released.
     Resource,
+    /// A result that programs of the type may not have.
+    Result,
     /// The program may not end.
     Termination,
     /// More stack than there is.

@@ -165,7 +165,6 @@ fn loops_on_the_way() {
     );
     assert_eq!(error.pc(), 6);
     assert!(report.events.len() < 400, "{}", report.events.len());
-    assert!(report.events.iter().any(|event| matches!(event, Event::Skipped { .. })));
     assert_eq!(report.events.first(), Some(&Event::Branch { pc: 1, taken: true }));
-    assert_eq!(report.events.last(), Some(&Event::Branch { pc: 4, taken: true }));
+    assert!(matches!(report.events.last(), Some(Event::Skipped { target: 6, .. })));
 }

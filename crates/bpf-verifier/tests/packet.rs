@@ -113,8 +113,12 @@ fn headers_of_unknown_length() {
         &walk(4, "r0 = *(u32 *)(r2 +1)"),
     );
     XDP.accepts(&walk(4, "*(u16 *)(r2 +2) = 7"));
-    // Before the unknown part nothing is proven by this comparison.
-    XDP.rejects("size=4", &walk(4, "r0 = *(u32 *)(r2 -20)"));
+    // Before the unknown part lie at least 34 bytes.
+    XDP.accepts(&walk(4, "r0 = *(u32 *)(r2 -20)"));
+    XDP.accepts(&walk(4, "r0 = *(u32 *)(r2 -34)"));
+    XDP.rejects("off=-1 size=4", &walk(4, "r0 = *(u32 *)(r2 -35)"));
+    XDP.accepts(&walk(-4, "r0 = *(u32 *)(r2 -8)"));
+    XDP.rejects("size=4", &walk(-4, "r0 = *(u32 *)(r2 -7)"));
 }
 
 #[test]

@@ -3,15 +3,30 @@
 
 mod common;
 
-use common::{LOOKUP, PACKET, SOCKET, XDP, rejects_value, with_value};
+use bpf_verifier::ErrorClass;
+use common::{LOOKUP, PACKET, SOCKET, XDP, with_value};
+
+/// The program is refused for what it does with memory or addresses.
+#[track_caller]
+fn unsafe_program(text: &str) {
+    let class = SOCKET.rejects("", text).class();
+    let right =
+        matches!(class, ErrorClass::MemorySafety | ErrorClass::Pointer | ErrorClass::Resource);
+    assert!(right, "refused for {class}: {text}");
+}
+
+/// As [`unsafe_program`], behind a lookup whose result, not null, is in R0.
+#[track_caller]
+fn unsafe_value(text: &str) {
+    unsafe_program(&with_value(text));
+}
 
 /// Bounds of 32-bit arithmetic taken for those of 64 bits (CVE-2020-8835, and
 /// CVE-2021-31440 the other way round).
 #[test]
 fn halves_are_not_wholes() {
     // w1 <= 8 says nothing of the upper half.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          if w1 > 8 goto out
          r0 += r1
@@ -21,8 +36,7 @@ fn halves_are_not_wholes() {
          exit",
     );
     // The value 1 << 32 has a low half of 0.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = 1
          r2 <<= 32
@@ -35,8 +49,7 @@ fn halves_are_not_wholes() {
          exit",
     );
     // s32 bounds of a number that need not fit 32 bits.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          if w1 s< 0 goto out
          if w1 s> 8 goto out
@@ -52,8 +65,7 @@ fn halves_are_not_wholes() {
 /// truncation bugs of 2018 and 2020).
 #[test]
 fn narrow_results_wrap() {
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r1 &= 1
          w1 += -1
@@ -62,8 +74,7 @@ fn narrow_results_wrap() {
          exit",
     );
     // A 32-bit move of a negative number is a large positive one.
-    rejects_value(
-        "",
+    unsafe_value(
         "w1 = -1
          if r1 == -1 goto safe
          r0 += r1
@@ -76,8 +87,7 @@ fn narrow_results_wrap() {
         "w1 = -1\nif r1 != -1 goto safe\nr0 += r1\nr0 = *(u8 *)(r0 +0)\nexit\nsafe: r0 = 0\nexit",
     ));
     // Multiplied beyond 32 bits.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r1 &= 0xffff
          w1 *= 0x10001
@@ -92,9 +102,8 @@ fn narrow_results_wrap() {
 /// Sign extension taken for zero extension (CVE-2017-16995).
 #[test]
 fn sign_extension() {
-    rejects_value("", "r1 = *(s8 *)(r0 +0)\nr0 += r1\nr0 = *(u8 *)(r0 +0)\nexit");
-    rejects_value(
-        "",
+    unsafe_value("r1 = *(s8 *)(r0 +0)\nr0 += r1\nr0 = *(u8 *)(r0 +0)\nexit");
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r1 &= 0xff
          r1 = (s8)r1
@@ -105,8 +114,7 @@ fn sign_extension() {
          out: r0 = 0
          exit",
     );
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = 0x80000000 ll
          r1 = (s32)r1
          r1 >>= 32
@@ -119,8 +127,7 @@ fn sign_extension() {
 /// Wrong bounds of shifts (CVE-2017-16996, CVE-2018-18445).
 #[test]
 fn shifts() {
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = *(u64 *)(r0 +8)
          r1 &= 1
@@ -130,8 +137,7 @@ fn shifts() {
          exit",
     );
     // The count is masked: by 32 a low half is not shifted out.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = 32
          w1 >>= w2
@@ -140,8 +146,7 @@ fn shifts() {
          exit",
     );
     // Arithmetic shifts keep the sign.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r1 s>>= 60
          r0 += r1
@@ -149,8 +154,7 @@ fn shifts() {
          exit",
     );
     // Of 32 bits, that of the low half.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          w1 s>>= 28
          r0 += r1
@@ -166,8 +170,7 @@ fn shifts() {
 /// CVE-2021-3600).
 #[test]
 fn bitwise() {
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          w1 |= 64
          r1 &= 0x7f
@@ -175,8 +178,7 @@ fn bitwise() {
          r0 = *(u8 *)(r0 +0)
          exit",
     );
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = *(u64 *)(r0 +8)
          r1 &= 0x30
@@ -186,8 +188,7 @@ fn bitwise() {
          r0 = *(u8 *)(r0 +0)
          exit",
     );
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r1 &= 6
          r1 *= r1
@@ -196,8 +197,7 @@ fn bitwise() {
          exit",
     );
     // Division by a zero from a register gives 0, modulo leaves the number.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = *(u64 *)(r0 +8)
          r2 &= 1
@@ -207,8 +207,7 @@ fn bitwise() {
          r0 = *(u8 *)(r0 +0)
          exit",
     );
-    rejects_value(
-        "",
+    unsafe_value(
         "r2 = 0
          r1 = 100
          r1 %= r2
@@ -222,8 +221,7 @@ fn bitwise() {
 #[test]
 fn branches() {
     // Not equal to 5 is no bound.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          if r1 == 5 goto out
          r0 += r1
@@ -233,8 +231,7 @@ fn branches() {
          exit",
     );
     // JSET with a mask of several bits says nothing of any one.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          if r1 & 0xffffffc0 goto out
          r0 += r1
@@ -244,8 +241,7 @@ fn branches() {
          exit",
     );
     // Equality of halves.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          if w1 == 4 goto same
          r0 = 0
@@ -255,8 +251,7 @@ fn branches() {
          exit",
     );
     // A bound by another unknown number (CVE-2021-45402 and others).
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = *(u64 *)(r0 +8)
          if r1 > r2 goto out
@@ -267,8 +262,7 @@ fn branches() {
          exit",
     );
     // Learned of a copy, then the copy changes.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = r1
          r1 += 8
@@ -281,8 +275,7 @@ fn branches() {
          exit",
     );
     // Two copies of different origin.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = r1
          r1 = *(u64 *)(r0 +8)
@@ -332,10 +325,8 @@ fn spills() {
          exit",
     );
     // The two halves of a number, written apart (bounds of the old one).
-    SOCKET.rejects(
-        "",
-        &with_value(
-            "r1 = 4
+    unsafe_program(&with_value(
+        "r1 = 4
              *(u64 *)(r10 -16) = r1
              r2 = *(u64 *)(r0 +0)
              *(u32 *)(r10 -12) = r2
@@ -343,13 +334,10 @@ fn spills() {
              r0 += r1
              r0 = *(u8 *)(r0 +0)
              exit",
-        ),
-    );
+    ));
     // Through a second pointer to the same place.
-    SOCKET.rejects(
-        "",
-        &with_value(
-            "r1 = 4
+    unsafe_program(&with_value(
+        "r1 = 4
              *(u64 *)(r10 -16) = r1
              r3 = r10
              r3 += -16
@@ -359,13 +347,10 @@ fn spills() {
              r0 += r1
              r0 = *(u8 *)(r0 +0)
              exit",
-        ),
-    );
+    ));
     // By an atomic operation (CVE-2022-0264 and the like).
-    SOCKET.rejects(
-        "",
-        &with_value(
-            "r1 = 4
+    unsafe_program(&with_value(
+        "r1 = 4
              *(u64 *)(r10 -16) = r1
              r2 = *(u64 *)(r0 +0)
              lock *(u64 *)(r10 -16) |= r2
@@ -373,13 +358,10 @@ fn spills() {
              r0 += r1
              r0 = *(u8 *)(r0 +0)
              exit",
-        ),
-    );
+    ));
     // By a function that was given its address.
-    SOCKET.rejects(
-        "",
-        &with_value(
-            "r6 = r0
+    unsafe_program(&with_value(
+        "r6 = r0
              r1 = 4
              *(u64 *)(r10 -16) = r1
              r1 = r10
@@ -393,8 +375,7 @@ fn spills() {
              f: *(u64 *)(r1 +0) = r2
              r0 = 0
              exit",
-        ),
-    );
+    ));
 }
 
 /// Paths that meet: what was proven for one is used for the other.
@@ -416,8 +397,7 @@ fn joins() {
         ),
     );
     // A bound on one path only.
-    rejects_value(
-        "",
+    unsafe_value(
         "r1 = *(u64 *)(r0 +0)
          r2 = *(u64 *)(r0 +8)
          if r2 == 0 goto join
@@ -445,8 +425,7 @@ fn joins() {
         ),
     );
     // A reservation on one path only.
-    SOCKET.rejects(
-        "",
+    unsafe_program(
         "r6 = r1
          r7 = *(u32 *)(r1 +0)
          r0 = 0
@@ -461,8 +440,7 @@ fn joins() {
          exit",
     );
     // Loops that change a bound each round.
-    rejects_value(
-        "",
+    unsafe_value(
         "r6 = r0
          r1 = 0
          r2 = *(u64 *)(r0 +0)
@@ -479,8 +457,7 @@ fn joins() {
 /// Frames of callees that are gone, and initialised bytes of others.
 #[test]
 fn dead_frames() {
-    SOCKET.rejects(
-        "",
+    unsafe_program(
         "r1 = r10
          r1 += -8
          *(u64 *)(r10 -8) = 0

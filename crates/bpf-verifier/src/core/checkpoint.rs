@@ -336,10 +336,22 @@ impl Explorer<'_> {
         if let Ok(at) = self.arena.alloc(words) {
             return Ok(at);
         }
+        // To look through all points again and again would cost too much.
+        let pause = self.figures.processed.saturating_sub(self.reclaimed);
+        if self.reclaimed != 0 && pause < (self.code.points().len() / 8) as u64 {
+            return Ok(self.arena.alloc(words)?);
+        }
+        self.reclaimed = self.figures.processed;
         self.reclaim(true);
         if let Ok(at) = self.arena.alloc(words) {
             return Ok(at);
         }
+        // To look through all points again and again would cost too much.
+        let pause = self.figures.processed.saturating_sub(self.reclaimed);
+        if self.reclaimed != 0 && pause < (self.code.points().len() / 8) as u64 {
+            return Ok(self.arena.alloc(words)?);
+        }
+        self.reclaimed = self.figures.processed;
         self.reclaim(false);
         Ok(self.arena.alloc(words)?)
     }

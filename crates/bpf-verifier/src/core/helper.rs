@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// The map in an argument, by index.
     pub map: Option<(u32, MapDef)>,
     /// Bytes to be reserved.
-    alloc: u32,
+    alloc: i32,
     /// Reserved memory to be released.
     release: Option<u32>,
 }
@@ -136,7 +136,7 @@ impl Explorer<'_> {
                 if size >= MAX_ALLOC {
                     return reject(VerifyErrorKind::UnboundedSize { arg });
                 }
-                args.alloc = u32::try_from(size).unwrap_or(0);
+                args.alloc = i32::try_from(size).unwrap_or(0);
                 Ok(())
             }
             ArgKind::AllocMem => {

@@ -201,7 +201,7 @@ impl Explorer<'_> {
                 }
                 Self::check_bounds(span, def.map_or(0, |def| def.value_size))
             }
-            Kind::Reserved => Self::check_bounds(span, base.range),
+            Kind::Reserved => Self::check_bounds(span, base.range.unsigned_abs()),
             _ => {
                 if span.access == Access::Write
                     && !(self.layout.packet_writable && base.kind.is_packet())
@@ -235,19 +235,19 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// The whole access within what comparisons proved to be in the packet. The
-    /// proof counts from the pointer's unknown part, which must not lie before
-    /// the packet.
+    /// The whole access within what comparisons proved to be in the packet: it
+    /// begins behind the packet's start wherever the unknown part leads, and
+    /// ends where the packet is known to reach, which counts from that part.
     fn check_packet(span: &Span) -> Step {
         let base = &span.base;
         let off = i64::from(base.off).saturating_add(span.off.into());
         let end = off.saturating_add(span.size.into());
-        if base.number.smin() < 0 || off < 0 || end > i64::from(base.range) {
+        if span.min() < 0 || end > i64::from(base.range) {
             return reject(VerifyErrorKind::PacketBounds {
                 reg: span.reg,
-                off: off.saturating_add(base.number.smin().min(0)),
+                off: if span.min() < 0 { span.min() } else { off },
                 size: span.size,
-                range: base.range,
+                range: base.range.max(0).unsigned_abs(),
             });
         }
         Ok(())

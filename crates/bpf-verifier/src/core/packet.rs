@@ -7,7 +7,7 @@ use crate::state::{Kind, Value};
 
 /// Offsets of packet pointers for which a comparison proves something: sums
 /// with larger ones might wrap.
-const MAX_PACKET_OFFSET: u64 = 0xffff;
+const MAX_PACKET_OFFSET: i64 = 0xffff;
 
 /// How a packet pointer was found to lie to the packet's end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,15 +69,12 @@ impl Explorer<'_> {
             return;
         };
         let Some(found) = found else { return };
-        let Ok(off) = u32::try_from(pointer.off) else { return };
-        let greatest = pointer.number.umax().saturating_add(off.into());
-        if pointer.number.smin() < 0 || greatest > MAX_PACKET_OFFSET {
+        // The sum must not wrap: neither end of it, and not the unknown part.
+        let (min, max) = (pointer.min_offset(), pointer.max_offset());
+        if min < 0 || max > MAX_PACKET_OFFSET || pointer.number.smin() < 0 {
             return;
         }
-        let range = off.saturating_add((found == Order::Before).into());
-        if range == 0 {
-            return;
-        }
+        let range = pointer.off.saturating_add((found == Order::Before).into());
         self.state.for_each(&mut self.arena, |value| {
             let better =
                 value.kind == pointer.kind && value.id == pointer.id && value.range < range;

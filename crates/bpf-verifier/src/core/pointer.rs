@@ -7,7 +7,7 @@ use bpf_bytecode::opcode::{AluOp, Width};
 use super::{Explorer, Step, reject};
 use crate::domain::alu;
 use crate::error::VerifyErrorKind;
-use crate::state::{Kind, Value};
+use crate::state::{Kind, NO_RANGE, Value};
 
 /// Offsets of this size and more are refused, as on Linux.
 pub(super) const MAX_OFFSET: i32 = 1 << 29;
@@ -79,7 +79,7 @@ impl Explorer<'_> {
             if matches!(kind, Kind::Packet | Kind::PacketMeta) {
                 // Another unknown part: what was proven is of no use to it.
                 out.id = self.fresh_id();
-                out.range = 0;
+                out.range = NO_RANGE;
             }
         }
         let (min, max) = (out.min_offset(), out.max_offset());

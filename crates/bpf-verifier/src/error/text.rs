@@ -17,6 +17,7 @@ impl ErrorClass {
             Self::HelperCall => "helper call",
             Self::ContextAccess => "context access",
             Self::Resource => "resource",
+            Self::Result => "program result",
             Self::Termination => "termination",
             Self::Stack => "stack",
             Self::Limit => "limit",
@@ -120,7 +121,7 @@ impl VerifyErrorKind {
                  to a helper",
             ),
             Self::ReturnValue { .. } => Words(
-                C::HelperCall,
+                C::Result,
                 "result out of range",
                 "return only what programs of this type may return",
             ),

@@ -112,15 +112,19 @@ pub struct Value {
     pub id: u32,
     /// Constant part of a pointer's offset, in bytes.
     pub off: i32,
-    /// Bytes behind a packet pointer's unknown part that are known to be in the
-    /// packet; bytes of reserved memory.
-    pub range: u32,
+    /// Of a packet pointer: how far behind its start and unknown part the packet
+    /// is known to reach at least, in bytes; negative where it is known only
+    /// that it ends no earlier than that. Of reserved memory: its bytes.
+    pub range: i32,
     /// The number, or the unknown part of a pointer's offset.
     pub number: Scalar,
     /// Which values of the last checkpoint the knowledge of this number rests
     /// on, one bit each.
     pub(crate) deps: u64,
 }
+
+/// The range of a packet pointer of which nothing is known.
+pub(crate) const NO_RANGE: i32 = i32::MIN;
 
 /// Words of a packed [`Value`].
 pub(crate) const VALUE_WORDS: usize = 11;
@@ -190,7 +194,7 @@ impl Value {
         let (full, half) = (self.number.full(), self.number.half());
         [
             head(self.kind, self.index, self.id),
-            pair(self.off.cast_unsigned(), self.range),
+            pair(self.off.cast_unsigned(), self.range.cast_unsigned()),
             self.number.bits().value(),
             self.number.bits().mask(),
             full.umin,
@@ -211,7 +215,7 @@ impl Value {
             index,
             id,
             off: low(place).cast_signed(),
-            range: high(place),
+            range: high(place).cast_signed(),
             number: unpack_number([value, mask, umin, umax, smin, smax, half_u, half_s]),
             deps,
         }

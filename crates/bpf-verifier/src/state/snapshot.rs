@@ -256,7 +256,7 @@ impl Writer<'_, '_> {
         let word = head(value.kind, value.index, value.id);
         self.word(word | (class as u64).wrapping_shl(4));
         if value.kind.is_pointer() {
-            self.word(pair(value.off.cast_unsigned(), value.range));
+            self.word(pair(value.off.cast_unsigned(), value.range.cast_unsigned()));
         }
         match class {
             Class::Constant => self.word(value.number.bits().value()),
@@ -298,7 +298,8 @@ impl Reader {
         let mut value = Value::pointer(kind, index, id);
         if kind.is_pointer() {
             let place = self.word(arena);
-            (value.off, value.range) = (low(place).cast_signed(), high(place));
+            value.off = low(place).cast_signed();
+            value.range = high(place).cast_signed();
         }
         value.number = match class {
             Class::Constant => Scalar::constant(self.word(arena)),

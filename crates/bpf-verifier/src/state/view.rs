@@ -168,7 +168,7 @@ impl Shown<'_> {
     fn describe(&self, list: &mut List<'_, '_>) -> fmt::Result {
         let value = &self.value;
         match value.kind {
-            Kind::Packet | Kind::PacketMeta => list.item("r", &value.range),
+            Kind::Packet | Kind::PacketMeta => list.item("r", &value.range.max(0)),
             Kind::Reserved | Kind::ReservedOrNull => list.item("sz", &value.range),
             Kind::Map | Kind::MapValue | Kind::MapValueOrNull => {
                 let index = usize::try_from(value.index).ok();

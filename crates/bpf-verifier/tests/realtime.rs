@@ -1,0 +1,97 @@
+//! What only the embedded profile asks for: time, interrupts, no allocation.
+#![cfg(feature = "embedded-profile")]
+
+mod common;
+
+use bpf_bytecode::BpfProgType;
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{CostTable, ErrorClass, HelperTable, Place, Verifier, VerifyErrorKind};
+use common::program;
+
+const NO_ARGS: [ArgKind; 5] = [ArgKind::None; 5];
+
+/// Costs that are told apart in a sum.
+const COSTS: CostTable<'static> = CostTable {
+    alu: 1,
+    mul: 10,
+    div: 100,
+    load: 1_000,
+    store: 10_000,
+    jump: 100_000,
+    call: 1_000_000,
+    exit: 10_000_000,
+    helper: 100_000_000,
+    helpers: &[(5, 7)],
+    ..CostTable::INSTRUCTIONS
+};
+
+fn wcet(text: &str) -> u64 {
+    let program = program(BpfProgType::SocketFilter, text);
+    let verifier = Verifier::<ActiveProfile>::new().cost_table(COSTS);
+    verifier.verify_program(&program).expect("safe").info().wcet
+}
+
+#[test]
+fn time_is_that_of_the_costliest_path() {
+    assert_eq!(wcet("r0 = 0\nexit"), 10_000_001);
+    assert_eq!(wcet("r0 = 6\nr0 *= 2\nr0 /= 3\nexit"), 10_000_111);
+    assert_eq!(wcet("r0 = *(u32 *)(r1 +0)\n*(u64 *)(r10 -8) = r0\nexit"), 10_011_000);
+    assert_eq!(wcet("call 5\nexit"), 10_000_007);
+    assert_eq!(wcet("call 7\nexit"), 110_000_000);
+    // The costlier side counts, not the longer one.
+    let sides = "r0 = *(u32 *)(r1 +0)
+        if r0 == 0 goto dear
+        r0 = 1
+        r0 = 2
+        r0 = 3
+        exit
+        dear: r0 /= 3
+        exit";
+    assert_eq!(wcet(sides), 10_000_000 + 100_000 + 1_000 + 100);
+    // Functions count where they are called, with their return.
+    let calls = "call local f\ncall local f\nexit\nf: r0 = 0\nexit";
+    assert_eq!(wcet(calls), 2 * (1_000_000 + 1 + 10_000_000) + 10_000_000);
+    // Loops, as often as they go round.
+    let rounds = "r0 = 0\nagain: r0 += 1\nif r0 < 10 goto again\nexit";
+    assert_eq!(wcet(rounds), 1 + 10 * (1 + 100_000) + 10_000_000);
+}
+
+#[test]
+fn time_has_a_budget() {
+    let program = program(BpfProgType::SocketFilter, "r0 = 1\nr0 += 1\nexit");
+    let verifier = |budget| {
+        Verifier::<ActiveProfile>::new().cost_table(CostTable::INSTRUCTIONS).wcet_budget(budget)
+    };
+    assert_eq!(verifier(3).verify(&program), Ok(()));
+    let kind = verifier(2).verify(&program).unwrap_err().kind();
+    assert_eq!(kind, VerifyErrorKind::WcetExceeded { wcet: 3, budget: 2 });
+    assert_eq!(kind.class(), ErrorClass::RealTime);
+    assert_eq!(kind.title(), "worst-case execution time exceeded");
+}
+
+#[test]
+fn interrupts_call_only_what_is_safe_there() {
+    let prints =
+        program(BpfProgType::SocketFilter, "r1 = map[idx:4][0]+0 ll\nr2 = 4\ncall 6\nr0 = 0\nexit");
+    let verifier = Verifier::<ActiveProfile>::new();
+    assert_eq!(verifier.verify(&prints), Ok(()));
+    let verifier = verifier.runs_in(Place::Interrupt);
+    let kind = verifier.verify(&prints).unwrap_err().kind();
+    assert_eq!(kind, VerifyErrorKind::InterruptUnsafe(6));
+    let clock = program(BpfProgType::SocketFilter, "call 5\nexit");
+    assert_eq!(verifier.verify(&clock), Ok(()));
+}
+
+#[test]
+fn nothing_allocates() {
+    const EXTRA: [HelperSig; 1] = [HelperSig {
+        allocates: true,
+        ..HelperSig::new(6000, "make_room", NO_ARGS, RetKind::Integer)
+    }];
+    let program = program(BpfProgType::SocketFilter, "call 6000\nexit");
+    let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::with(&EXTRA));
+    let kind = verifier.verify(&program).unwrap_err().kind();
+    assert_eq!(kind, VerifyErrorKind::DynamicAllocation(6000));
+    assert_eq!(kind.title(), "dynamic allocation");
+}
