@@ -1,5 +1,6 @@
 //! What verification costs: the examples as clang compiled them, and shapes of
 //! programs that are hard on verifiers.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 use std::hint::black_box;
 

@@ -4,7 +4,7 @@
 //! is put on a list for the side where the condition holds, and the walk goes
 //! on with the other; at the end of a path the last state of the list comes
 //! next. Where paths join, states are kept and compared (see
-//! [`checkpoint`](self::checkpoint)).
+//! the crate's documentation).
 
 mod alu;
 mod branch;

@@ -1,5 +1,162 @@
 //! A sound verifier for eBPF programs that needs neither `std` nor, on the
 //! embedded profile, a heap.
+//!
+//! [`Verifier`] walks every path that a [`BpfProgram`](bpf_bytecode::BpfProgram)
+//! can take, on *abstract* values: sets of numbers, and pointers with bounds on
+//! their offset. What it accepts accesses only memory that it was given, ends
+//! after a proven number of instructions, and releases what it acquired. It may
+//! refuse programs that would behave; it never accepts one that would not.
+//!
+//! ```
+//! use bpf_bytecode::text::assemble;
+//! use bpf_bytecode::{BpfProgType, ProgramBuilder};
+//! use bpf_profile::ActiveProfile;
+//! use bpf_verifier::Verifier;
+//!
+//! # fn program(text: &str) -> bpf_bytecode::BpfProgram<ActiveProfile> {
+//! #     let insns = assemble::<ActiveProfile>(text).unwrap();
+//! #     ProgramBuilder::new(BpfProgType::Xdp).insns(&insns).build().unwrap()
+//! # }
+//! let checked = program(
+//!     "r2 = *(u32 *)(r1 +0)      // the packet
+//!      r3 = *(u32 *)(r1 +4)      // its end
+//!      r4 = r2
+//!      r4 += 14
+//!      if r4 > r3 goto short
+//!      r0 = *(u8 *)(r2 +13)      // 14 bytes are there
+//!      exit
+//!      short: r0 = 1
+//!      exit",
+//! );
+//! assert!(Verifier::new().verify(&checked).is_ok());
+//!
+//! let unchecked = program("r2 = *(u32 *)(r1 +0)\nr0 = *(u8 *)(r2 +13)\nexit");
+//! let error = Verifier::new().verify(&unchecked).unwrap_err();
+//! assert_eq!(error.kind().title(), "access beyond the packet's end");
+//! ```
+//!
+//! # The domain
+//!
+//! A number is a [`domain::Scalar`]: known bits, and signed and unsigned bounds
+//! of the whole and of the low half; see [`domain`]. A pointer is a
+//! [`Value`] of some [`Kind`] with a constant and an unknown part of its offset.
+//! Copies of a number share an identity, so that a comparison of one says
+//! something of all; so do pointers that are null together, and packet pointers
+//! with the same unknown part.
+//!
+//! ```
+//! use bpf_bytecode::opcode::{Cond, Width};
+//! use bpf_verifier::domain::{Scalar, compare};
+//!
+//! // if w1 > 8: where that fails, the low half is at most 8. Of the upper half
+//! // nothing is known yet...
+//! let (r1, _) = compare(Cond::Gt, Width::W32, Scalar::<64>::UNKNOWN, Scalar::constant(8))
+//!     .fails
+//!     .expect("possible");
+//! assert!(r1.contains(5) && r1.contains(1 << 40) && !r1.contains(9));
+//! // ...until r1 < 100 is found as well: the bounds of one half and of the whole
+//! // sharpen each other.
+//! let (r1, _) = compare(Cond::Lt, Width::W64, r1, Scalar::constant(100)).holds.expect("possible");
+//! assert_eq!(r1.umax(), 8);
+//! ```
+//!
+//! A new operation needs a rule for known bits ([`domain::Tnum`]), one for
+//! bounds ([`domain::Range`]), and a line in the tests that compare it with the
+//! concrete operation: on every value at four bits, on samples at 64.
+//!
+//! # The order of the walk
+//!
+//! Before any path is walked, [`mod@cfg`] finds functions, refuses jumps between
+//! them, recursion and unreachable instructions, and finds where edges join and
+//! which registers are live. [`core`](crate::core) then walks depth first: at a branch that
+//! can go both ways it keeps the state for the side where the condition holds,
+//! and goes on with the other. A called function is walked in the state of the
+//! call, in a frame of its own.
+//!
+//! # Pruning
+//!
+//! Where paths join, the state is kept as a *node*. A later state need not be
+//! walked on where a node covers it from which every path was already walked.
+//! Numbers on which nothing was decided may differ: here both sums lead to the
+//! same three instructions, which are walked once.
+//!
+//! ```
+//! # use bpf_bytecode::text::assemble;
+//! # use bpf_bytecode::{BpfProgType, ProgramBuilder};
+//! # use bpf_profile::ActiveProfile;
+//! # use bpf_verifier::Verifier;
+//! # fn program(text: &str) -> bpf_bytecode::BpfProgram<ActiveProfile> {
+//! #     let insns = assemble::<ActiveProfile>(text).unwrap();
+//! #     ProgramBuilder::new(BpfProgType::SocketFilter).insns(&insns).build().unwrap()
+//! # }
+//! let joining = program(
+//!     "r6 = *(u32 *)(r1 +0)
+//!      r7 = 3
+//!      r8 = 4
+//!      r0 = 5
+//!      if r6 == 0 goto join
+//!      r0 = 9
+//!      join: r0 += r7
+//!      r0 += r8
+//!      exit",
+//! );
+//! let verified = Verifier::new().verify_program(&joining).unwrap();
+//! assert_eq!(verified.info().processed, 9);
+//! assert_eq!(verified.info().max_insns, 9);
+//! ```
+//!
+//! To know what decided something, every number carries one bit for each entry
+//! of the last node that it was derived from. When a jump is found to go one way
+//! only, when a number becomes part of an address, when it is passed as a size,
+//! these entries are marked in the node, and what they were derived from in the
+//! node before. Stack bytes are marked in the same way when they are read; dead
+//! registers are known beforehand.
+//!
+//! A node that has only served comparisons in vain is given up, and so are all
+//! that are not needed any more where memory runs out.
+//!
+//! # Loops
+//!
+//! A loop is walked round by round. It is accepted when every path leaves it
+//! within the limit of [`rules::DEFAULT_STEPS`] instructions walked, and the
+//! exact number of rounds is part of the proven bound. A state that returns
+//! unchanged is an infinite loop.
+//!
+//! ```
+//! # use bpf_bytecode::text::assemble;
+//! # use bpf_bytecode::{BpfProgType, ProgramBuilder};
+//! # use bpf_profile::ActiveProfile;
+//! # use bpf_verifier::{Verifier, VerifyErrorKind};
+//! # fn program(text: &str) -> bpf_bytecode::BpfProgram<ActiveProfile> {
+//! #     let insns = assemble::<ActiveProfile>(text).unwrap();
+//! #     ProgramBuilder::new(BpfProgType::SocketFilter).insns(&insns).build().unwrap()
+//! # }
+//! let bounded = program("r0 = 0\nagain: r0 += 1\nif r0 < 100 goto again\nexit");
+//! let verified = Verifier::new().verify_program(&bounded).unwrap();
+//! assert_eq!(verified.info().max_insns, 1 + 100 * 2 + 1);
+//!
+//! let endless = program("r0 = 0\nagain: r1 = 1\nif r0 == 0 goto again\nexit");
+//! let error = Verifier::new().verify(&endless).unwrap_err();
+//! assert!(matches!(error.kind(), VerifyErrorKind::InfiniteLoop { .. }));
+//! ```
+//!
+//! The bound of a whole program is the cost of its costliest path. It is found
+//! on the way: the bound of a node is the greatest sum over the paths from it,
+//! and a path that ends at a node which covers it adds that node's.
+//!
+//! # Cost
+//!
+//! All that is kept lies in one slice of words: the caller's
+//! ([`Verifier::with_workspace`]), an array on the stack (embedded), or storage
+//! that grows up to [`Verifier::memory_limit`] (cloud). The instructions walked
+//! have a limit, too ([`Verifier::step_limit`]). Beyond either the answer is a
+//! [`VerifyErrorKind::WorkspaceExhausted`] or [`VerifyErrorKind::TooComplex`].
+//!
+//! # Addresses
+//!
+//! By default a loader counts as privileged, as root on Linux: programs may
+//! store, subtract, compare and return addresses. With
+//! [`Privilege::Unprivileged`] addresses stay in registers and on the stack.
 #![no_std]
 #![deny(
     clippy::indexing_slicing,

@@ -1,4 +1,5 @@
 //! Functions of the program: frames, registers, stack, recursion.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 mod common;
 

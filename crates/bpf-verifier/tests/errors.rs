@@ -1,4 +1,5 @@
 //! What an error tells, and the way to it.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Working memory, sizes, and input that means harm.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 mod common;
 
@@ -91,6 +92,7 @@ fn a_thousand_instructions() {
 
 #[test]
 fn facts_name_what_is_accessed() {
+    use InsnFact::{Context, MapValue, Plain, Stack, Unreached};
     let text = format!(
         "r6 = *(u32 *)(r1 +0)
          {LOOKUP}
@@ -104,7 +106,6 @@ fn facts_name_what_is_accessed() {
     );
     let program = program(BpfProgType::SocketFilter, &text);
     let verified = Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe");
-    use InsnFact::{Context, MapValue, Plain, Stack, Unreached};
     let expected = [
         Context, Plain, Stack, Plain, Plain, Plain, Unreached, Plain, Plain, MapValue, Plain,
         Plain, Unreached, Plain, Plain,
@@ -181,7 +182,9 @@ fn any_insn() -> impl Strategy<Value = BpfInsn> {
     (code, 0..11_u8, 0..11_u8, off, imm).prop_map(|(code, dst, src, off, imm)| {
         let (src, imm) = match code {
             // Calls of helpers that exist, and of functions.
-            0x85 if imm & 1 == 0 => (0, [1, 2, 5, 7, 12, 26, 131, 132][(imm as usize >> 1) % 8]),
+            0x85 if imm & 1 == 0 => {
+                (0, [1, 2, 5, 7, 12, 26, 131, 132][(imm.unsigned_abs() as usize >> 1) % 8])
+            }
             0x85 => (1, imm % 8),
             _ => (src, imm),
         };
