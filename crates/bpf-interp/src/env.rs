@@ -35,7 +35,8 @@ pub struct Environment<'e> {
     platform: &'e dyn Platform,
     budget: u64,
     stack: StackPolicy,
-    fingerprint: u64,
+    /// Of the helper table; none where no program can be verified against it.
+    fingerprint: Option<u64>,
 }
 
 impl<'e> Environment<'e> {
@@ -49,7 +50,7 @@ impl<'e> Environment<'e> {
             platform: &NullPlatform,
             budget: DEFAULT_BUDGET,
             stack: StackPolicy::LINUX,
-            fingerprint: HelperTable::standard().fingerprint(),
+            fingerprint: Some(HelperTable::standard().fingerprint()),
         }
     }
 
@@ -70,10 +71,12 @@ impl<'e> Environment<'e> {
     /// exist.
     ///
     /// Programs are verified against the same signatures:
-    /// [`HelperTable::with`]. The number of `bpf_tail_call` cannot be replaced.
+    /// [`HelperTable::with`]. Where that refuses a signature, no verified
+    /// program is bound to this environment. The number of `bpf_tail_call`
+    /// cannot be replaced.
     #[must_use]
     pub fn with_helpers(self, signatures: &'e [HelperSig], helpers: &'e [&'e dyn Helper]) -> Self {
-        let fingerprint = HelperTable::with(signatures).fingerprint();
+        let fingerprint = HelperTable::with(signatures).ok().map(|table| table.fingerprint());
         Self { signatures, helpers, fingerprint, ..self }
     }
 
@@ -107,13 +110,9 @@ impl<'e> Environment<'e> {
         self.maps.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// The signatures that programs are to be verified against.
-    pub const fn helper_table(&self) -> HelperTable<'e> {
-        HelperTable::with(self.signatures)
-    }
-
-    /// The fingerprint of [`helper_table`](Self::helper_table).
-    pub const fn helper_fingerprint(&self) -> u64 {
+    /// The fingerprint of the table that programs are to be verified against;
+    /// none where there can be none.
+    pub const fn helper_fingerprint(&self) -> Option<u64> {
         self.fingerprint
     }
 

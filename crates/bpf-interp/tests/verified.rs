@@ -86,7 +86,8 @@ fn helpers_must_be_those_of_the_proof() {
     };
     let (proven, other) = (signature(ArgKind::None), signature(ArgKind::Anything));
     let program = program(BpfProgType::Xdp, &[], "call 10000\nexit");
-    let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::with(&proven));
+    let verifier =
+        Verifier::<ActiveProfile>::with_env(HelperTable::with(&proven).expect("numbers only"));
     let program = verifier.verify_program(&program).unwrap_or_else(|error| panic!("{error}"));
     let helpers: [&dyn Helper; 1] = [&seven];
     let run = |env| execute(env, &program, &BpfContext::empty());
@@ -162,7 +163,7 @@ fn a_verified_chain_is_admitted_link_by_link() {
 fn compiled_code_moves_frames_by_itself() {
     let info = VerifiedInfo { frames: 3, ..VerifiedInfo::default() };
     let env = Environment::new();
-    let info = VerifiedInfo { helpers: env.helper_fingerprint(), ..info };
+    let info = VerifiedInfo { helpers: env.helper_fingerprint().expect("a table"), ..info };
     let program = ProgramInfo::new(BpfProgType::Xdp, &[], Some(&info));
     let (mut stack, context) = (StackMemory::<ActiveProfile>::new(), BpfContext::empty());
     let mut run = Run::begin(&env, program, &context, &mut stack).unwrap();

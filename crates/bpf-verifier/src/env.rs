@@ -1,6 +1,6 @@
 //! What a program may call.
 
-use bpf_bytecode::abi::helper::{self, HelperSig};
+use bpf_bytecode::abi::helper::{self, ArgKind, HelperSig, RetKind};
 
 /// The helpers that programs are verified against: the standard ones and those
 /// that a kernel adds. One of the kernel's replaces a standard one of the same
@@ -17,8 +17,20 @@ impl<'e> HelperTable<'e> {
     }
 
     /// The standard helpers and `extra`.
-    pub const fn with(extra: &'e [HelperSig]) -> Self {
-        Self { extra }
+    ///
+    /// # Errors
+    /// [`SignatureError`] for a signature that returns a pointer or takes one
+    /// back. Verified programs follow such pointers unchecked, and nothing could
+    /// hold a kernel's helper to what its signature promises.
+    pub const fn with(extra: &'e [HelperSig]) -> Result<Self, SignatureError> {
+        let mut rest = extra;
+        while let [sig, more @ ..] = rest {
+            if !matches!(sig.ret, RetKind::Integer | RetKind::Void) || takes_reserved(&sig.args) {
+                return Err(SignatureError { id: sig.id });
+            }
+            rest = more;
+        }
+        Ok(Self { extra })
     }
 
     /// The signatures that the kernel added.
@@ -41,6 +53,25 @@ impl<'e> HelperTable<'e> {
         }
         core::hash::Hasher::finish(&hash)
     }
+}
+
+/// Whether an argument is memory that a helper reserved, or its size.
+const fn takes_reserved(mut args: &[ArgKind]) -> bool {
+    while let [arg, more @ ..] = args {
+        if matches!(arg, ArgKind::AllocMem | ArgKind::AllocSize) {
+            return true;
+        }
+        args = more;
+    }
+    false
+}
+
+/// A kernel's helper has a signature that only standard helpers may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("helper {id}: a kernel's helper can neither return pointers nor take reserved memory")]
+pub struct SignatureError {
+    /// The helper's number.
+    pub id: u32,
 }
 
 /// A signature as what it means to the verifier.
@@ -72,5 +103,30 @@ impl core::hash::Hasher for Fnv {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_helpers_return_numbers() {
+        let none = [ArgKind::None; 5];
+        let mut takes = none;
+        takes[0] = ArgKind::AllocMem;
+        let cases = [
+            (none, RetKind::Integer, true),
+            (none, RetKind::Void, true),
+            (none, RetKind::MapValueOrNull, false),
+            (none, RetKind::AllocMemOrNull, false),
+            (takes, RetKind::Void, false),
+        ];
+        for (args, ret, allowed) in cases {
+            let extra = [HelperSig::new(5000, "own", args, ret)];
+            let table = HelperTable::with(&extra);
+            assert_eq!(table.is_ok(), allowed, "{args:?} {ret:?}");
+            assert!(allowed || table.is_err_and(|error| error.id == 5000));
+        }
     }
 }

@@ -68,7 +68,7 @@
 //!
 //! Before any path is walked, [`mod@cfg`] finds functions, refuses jumps between
 //! them, recursion and unreachable instructions, and finds where edges join and
-//! which registers are live. [`core`](crate::core) then walks depth first: at a branch that
+//! which registers are live. [`core`] then walks depth first: at a branch that
 //! can go both ways it keeps the state for the side where the condition holds,
 //! and goes on with the other. A called function is walked in the state of the
 //! call, in a frame of its own.
@@ -185,7 +185,7 @@ mod verifier;
 pub use crate::core::path::{Event, Path};
 #[cfg(feature = "embedded-profile")]
 pub use cost::CostTable;
-pub use env::HelperTable;
+pub use env::{HelperTable, SignatureError};
 pub use error::{Access, ErrorClass, Feature, Sink, VerifyError, VerifyErrorKind};
 pub use observer::{Observer, Unobserved};
 pub use policy::StackPolicy;

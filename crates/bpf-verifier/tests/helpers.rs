@@ -297,13 +297,14 @@ fn kernels_add_helpers() {
         // In the place of a standard one.
         HelperSig::new(5, "clock", [ArgKind::Anything; 5], RetKind::Integer),
     ];
-    let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::with(&EXTRA));
+    let verifier =
+        Verifier::<ActiveProfile>::with_env(HelperTable::with(&EXTRA).expect("numbers only"));
     let good = program(
         BpfProgType::SocketFilter,
         "r1 = r10\nr1 += -8\nr2 = 8\ncall 5000\nr0 = *(u64 *)(r10 -8)\nexit",
     );
     let info = verifier.verify_program(&good).expect("safe");
-    assert_eq!(info.info().helpers, HelperTable::with(&EXTRA).fingerprint());
+    assert_eq!(info.info().helpers, HelperTable::with(&EXTRA).expect("numbers only").fingerprint());
     assert_ne!(info.info().helpers, HelperTable::standard().fingerprint());
     let other = program(BpfProgType::SocketFilter, "call 5\nexit");
     assert!(verifier.verify(&other).is_err());

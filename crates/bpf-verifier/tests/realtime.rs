@@ -90,7 +90,8 @@ fn nothing_allocates() {
         ..HelperSig::new(6000, "make_room", NO_ARGS, RetKind::Integer)
     }];
     let program = program(BpfProgType::SocketFilter, "call 6000\nexit");
-    let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::with(&EXTRA));
+    let verifier =
+        Verifier::<ActiveProfile>::with_env(HelperTable::with(&EXTRA).expect("numbers only"));
     let kind = verifier.verify(&program).unwrap_err().kind();
     assert_eq!(kind, VerifyErrorKind::DynamicAllocation(6000));
     assert_eq!(kind.title(), "dynamic allocation");

@@ -67,7 +67,7 @@ pub(super) fn check_context(
 
 /// Checks that what was proven was proven for this environment.
 pub(super) fn check_proof(env: &Environment<'_>, info: &VerifiedInfo) -> Result<(), Refusal> {
-    if info.helpers != env.helper_fingerprint() {
+    if env.helper_fingerprint() != Some(info.helpers) {
         return Err(Refusal::HelperMismatch);
     }
     let stack = env.stack_policy();

@@ -54,7 +54,7 @@ fn helpers_get_all_arguments_and_reach_every_frame() {
     let signatures = [SUM];
     let env = Environment::new().with_helpers(&signatures, &[&sum]).with_budget(1000);
     let info = VerifiedInfo {
-        helpers: HelperTable::with(&signatures).fingerprint(),
+        helpers: HelperTable::with(&signatures).expect("numbers only").fingerprint(),
         frames: 2,
         ..VerifiedInfo::default()
     };
@@ -74,7 +74,7 @@ fn a_fault_in_a_helper_stops_the_program_there() {
     let signatures = [SUM];
     let env = Environment::new().with_helpers(&signatures, &[&sum]);
     let info = VerifiedInfo {
-        helpers: HelperTable::with(&signatures).fingerprint(),
+        helpers: HelperTable::with(&signatures).expect("numbers only").fingerprint(),
         frames: 2,
         ..VerifiedInfo::default()
     };
