@@ -16,9 +16,21 @@ pub struct LiveMap {
     pub map: AnyMap<ActiveProfile>,
 }
 
+/// Bytes that the maps of one file may take together: a file that asks for more
+/// is refused, before the machine runs out.
+const MAX_BYTES: usize = 1 << 30;
+
 /// Creates every map of a file with its initial contents. `programs` numbers
 /// the programs for program arrays.
 pub fn create(units: &[MapUnit], programs: &[&str]) -> Result<Vec<LiveMap>> {
+    let bytes = units
+        .iter()
+        .filter_map(|unit| AnyMap::<ActiveProfile>::storage_bytes(&unit.def, 1))
+        .fold(0, usize::saturating_add);
+    if bytes > MAX_BYTES {
+        let text = format!("the maps take {bytes} bytes, {MAX_BYTES} are allowed here");
+        return Err(anyhow!(Negative(text)));
+    }
     units.iter().map(|unit| create_one(unit, programs)).collect()
 }
 
@@ -75,20 +87,19 @@ pub fn entries(map: &AnyMap<ActiveProfile>) -> Vec<Entry> {
     }
     let mut found = Vec::new();
     let key_size = usize::try_from(def.key_size).unwrap_or_default();
-    let (mut key, mut next) = (None::<Vec<u8>>, vec![0; key_size]);
+    let (mut key, mut next) = (vec![0; key_size], vec![0; key_size]);
+    let mut value = vec![0; map.host_value_size()];
     // Bounded, should the map change under the walk.
-    for _ in 0..=map.max_entries() {
-        if map.next_key(key.as_deref(), &mut next).is_err() {
+    for number in 0..=map.max_entries() {
+        let previous = (number > 0).then_some(&*key);
+        if map.next_key(previous, &mut next).is_err() {
             break;
         }
-        if let Ok(value) = map.lookup(&next) {
-            let mut bytes = vec![0; value.len()];
-            value.copy_to(&mut bytes);
-            if !is_array(def) || bytes.iter().any(|byte| *byte != 0) {
-                found.push(Entry { key: next.clone(), value: bytes });
-            }
+        let read = map.lookup(&next).is_ok_and(|guard| guard.read(0, &mut value).is_some());
+        if read && (!is_array(def) || value.iter().any(|byte| *byte != 0)) {
+            found.push(Entry { key: next.clone(), value: value.clone() });
         }
-        key = Some(next.clone());
+        key.copy_from_slice(&next);
     }
     found.sort();
     found
@@ -109,4 +120,54 @@ fn ring_entries(ring: &dyn maps::RingBuffer) -> Vec<Entry> {
     // After an error, what was read before it is still worth showing.
     let _ = ring.consume(&mut take);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(def: MapDef) -> MapUnit {
+        MapUnit { name: "m".to_owned(), def, contents: Vec::new(), programs: Vec::new() }
+    }
+
+    #[test]
+    fn entries_come_sorted_and_untouched_ones_of_an_array_not_at_all() {
+        let live = create(&[unit(MapDef::new(MapType::Hash, 1, 1, 8))], &[]).unwrap();
+        for entry in ["m=03:01", "m=01:02", "m=02:00"] {
+            insert(&live, entry).unwrap();
+        }
+        let keys: Vec<_> = entries(&live[0].map).into_iter().map(|entry| entry.key).collect();
+        assert_eq!(keys, [[1], [2], [3]]);
+
+        let live = create(&[unit(MapDef::new(MapType::Array, 4, 2, 4))], &[]).unwrap();
+        insert(&live, "m=02000000:0700").unwrap();
+        let expected = Entry { key: vec![2, 0, 0, 0], value: vec![7, 0] };
+        assert_eq!(entries(&live[0].map), [expected]);
+    }
+
+    #[test]
+    fn initial_contents_are_filled_up_with_zeros_and_programs_numbered() {
+        let array = unit(MapDef::new(MapType::Array, 4, 4, 1));
+        let array = MapUnit { contents: vec![1, 2], ..array };
+        let calls = unit(MapDef::new(MapType::ProgArray, 4, 4, 2));
+        let calls = MapUnit { programs: vec![(1, "second".to_owned())], ..calls };
+        let live = create(&[array, calls], &["first", "second"]).unwrap();
+        assert_eq!(entries(&live[0].map)[0].value, [1, 2, 0, 0]);
+        let expected = Entry { key: vec![1, 0, 0, 0], value: vec![1, 0, 0, 0] };
+        assert_eq!(entries(&live[1].map), [expected]);
+    }
+
+    #[test]
+    fn more_memory_than_the_machine_should_give_is_refused() {
+        let error = create(&[unit(MapDef::new(MapType::Array, 4, 1024, 1 << 24))], &[]);
+        assert!(error.unwrap_err().to_string().contains("are allowed here"));
+    }
+
+    #[test]
+    fn an_entry_that_makes_no_sense_is_refused() {
+        let live = create(&[unit(MapDef::new(MapType::Hash, 1, 1, 8))], &[]).unwrap();
+        for entry in ["m", "m=01", "n=01:02", "m=01:0203", "m=zz:00"] {
+            assert!(insert(&live, entry).is_err(), "{entry}");
+        }
+    }
 }

@@ -46,7 +46,8 @@ pub fn run(args: &Run, output: Output) -> Result<Status> {
     }
     let prog_type = verified.first().map_or(BpfProgType::SocketFilter, VerifiedProgram::prog_type);
     let inputs = Inputs::from_args(args, prog_type)?;
-    let report = execute(args, verified, &live, &inputs, Report::new(prog_type))?;
+    let report =
+        execute(args, verified, &live, &inputs, Report::new(prog_type, args.pcap.is_none()))?;
     let failed = report.faults() > 0;
     report.print(entry, info, &live, output)?;
     Ok(if failed { Status::Negative } else { Status::Success })

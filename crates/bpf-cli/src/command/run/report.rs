@@ -61,6 +61,7 @@ pub struct Report {
     /// What the program traced.
     pub trace: String,
     prog_type: BpfProgType,
+    keeps_data: bool,
     verdicts: BTreeMap<&'static str, u64>,
     results: Vec<ResultShape>,
     faults: Vec<FaultShape>,
@@ -93,6 +94,8 @@ struct ResultShape {
     /// Bytes of the packet afterwards, and their digest.
     bytes: usize,
     digest: String,
+    /// The bytes in hex, for bytes that came with the command line.
+    data: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,12 +123,14 @@ struct Answer {
 }
 
 impl Report {
-    /// A report of nothing.
-    pub const fn new(prog_type: BpfProgType) -> Self {
+    /// A report of nothing. `keeps_data` is whether the inputs' bytes are to be
+    /// shown as they are afterwards.
+    pub const fn new(prog_type: BpfProgType, keeps_data: bool) -> Self {
         Self {
             engine: "",
             trace: String::new(),
             prog_type,
+            keeps_data,
             verdicts: BTreeMap::new(),
             results: Vec::new(),
             faults: Vec::new(),
@@ -163,7 +168,8 @@ impl Report {
         self.digest.add(&execution.data);
         *self.verdicts.entry(verdict).or_default() += 1;
         let (bytes, digest) = (execution.data.len(), data.hex());
-        self.results.push(ResultShape { verdict, r0, bytes, digest });
+        let data = self.keeps_data.then(|| hex::plain(&execution.data));
+        self.results.push(ResultShape { verdict, r0, bytes, digest, data });
         self.time += execution.time;
         self.runs += u64::from(execution.runs);
     }
@@ -227,6 +233,12 @@ fn print_text(answer: &Answer, output: Output) -> Result<()> {
     output.line(answer.verification.text())?;
     for (verdict, count) in &answer.verdicts {
         output.line(format!("  {verdict:<16} {count}"))?;
+    }
+    for result in answer.results.iter().filter(|result| result.data.is_some()) {
+        let r0 = result.r0.map(|r0| format!("  r0 {r0:#x}"));
+        let data = result.data.as_ref().filter(|data| !data.is_empty());
+        let lines = [r0, data.map(|data| format!("  bytes afterwards {data}"))];
+        lines.iter().flatten().try_for_each(|line| output.line(line))?;
     }
     for fault in answer.faults.iter().take(SHOWN_ENTRIES) {
         let text = format!("  input {}: {}", fault.input, fault.error);
