@@ -154,7 +154,7 @@ impl<P: PhysicalProfile> RingBuf<P> {
             .get()
             .checked_sub(base)
             .and_then(|offset| offset.checked_sub(HEADER))
-            .filter(|&offset| offset < self.size())
+            .filter(|&offset| offset < self.size() && offset.is_multiple_of(HEADER))
             .ok_or(MapError::InvalidValue)?;
         let header = self.header(offset).ok_or(MapError::InvalidValue)?;
         let busy = header.load(Relaxed);
