@@ -29,7 +29,10 @@ pub fn packets(capture: &[u8]) -> Option<impl Iterator<Item = Packet<'_>>> {
         let length = usize::try_from(word(rest, 8)?).ok()?;
         let data = rest.get(PACKET_HEADER..)?.get(..length)?;
         rest = &rest[PACKET_HEADER + length..];
-        Some(Packet { time_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * unit, data })
+        Some(Packet {
+            time_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * unit,
+            data,
+        })
     }))
 }
 
