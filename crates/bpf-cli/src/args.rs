@@ -1,6 +1,7 @@
 //! The command line.
 
 mod examples;
+mod suites;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,13 @@ pub struct Args {
     /// When to colour the text.
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     pub color: When,
+}
+
+impl Args {
+    /// The arguments of this process; ends it where they are wrong.
+    pub fn of_process() -> Self {
+        Self::parse_from(suites::normalized(std::env::args_os()))
+    }
 }
 
 /// When to colour the text.

@@ -19,10 +19,8 @@ mod verifying;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::of_process();
     let json = args.json;
     match command::run(args) {
         Ok(status) => status.into(),

@@ -56,7 +56,8 @@ pub const PLUGIN: &str = "\
 The program comes on standard input as hex byte pairs; the memory, if any, as
 the first argument. R1 is the memory's address and R2 its length. R0 goes to
 standard output in hex. The program is not verified: whatever it does is checked
-while it runs.
+while it runs. A link to the tool under the name kbpf-plugin is this command, for
+suites that run a plugin by its path.
 
 Example:
   echo 'b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00' | kbpf plugin '01 02'";

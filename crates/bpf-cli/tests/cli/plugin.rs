@@ -74,6 +74,14 @@ fn what_is_no_program_is_a_failure() {
 }
 
 #[test]
+fn arguments_as_suites_give_them() {
+    let program = assembled("r0 = r2; exit");
+    let args = ["plugin", "01  02  03  ", "--engine interp"];
+    assert_eq!(kbpf_with_input(&args, &program.replace(' ', "  ")).ended(0), "3\n");
+    assert_eq!(kbpf_with_input(&["plugin", "", ""], &program).ended(0), "0\n");
+}
+
+#[test]
 fn an_engine_that_does_not_exist_is_a_failure() {
     kbpf(&["plugin", "--engine", "none"]).error(2);
     #[cfg(feature = "embedded-profile")]
