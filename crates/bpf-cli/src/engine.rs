@@ -12,8 +12,8 @@ use crate::args::EngineName;
 use crate::exit::Negative;
 
 // The build's JIT compiler, or that it has none.
-#[cfg_attr(feature = "cloud-profile", path = "engine/jit.rs")]
-#[cfg_attr(feature = "embedded-profile", path = "engine/no_jit.rs")]
+#[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "engine/jit.rs")]
+#[cfg_attr(not(all(feature = "cloud-profile", target_arch = "x86_64")), path = "engine/no_jit.rs")]
 mod jit;
 
 pub use jit::run_unverified;

@@ -65,7 +65,10 @@ pub fn insert(live: &[LiveMap], entry: &str) -> Result<()> {
         .iter()
         .find(|map| map.name == name)
         .ok_or_else(|| anyhow!(Usage(format!("--map `{entry}`: there is no map `{name}`"))))?;
-    let (key, value) = (hex::parse(key)?, hex::parse(value)?);
+    let bytes = |text| {
+        hex::parse(text).map_err(|error| anyhow!(Usage(format!("--map `{entry}`: {error}"))))
+    };
+    let (key, value) = (bytes(key)?, bytes(value)?);
     map.map
         .update(&key, &value, flags::BPF_ANY)
         .map_err(|error| anyhow!(Usage(format!("--map `{entry}`: {error}"))))

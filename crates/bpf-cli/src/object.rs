@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use kernel_bpf::bytecode::abi::map::MapDef;
 use kernel_bpf::bytecode::text;
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
 use kernel_bpf::loader::flat::{FlatContents, FlatImage};
 use kernel_bpf::loader::{Contents, Linked, Object};
 use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
+
+use crate::exit::Usage;
 
 /// Slots that the tool can hold of one program.
 const MAX_SLOTS: usize = ActiveProfile::MAX_INSN_COUNT;
@@ -92,7 +94,8 @@ impl LoadedFile {
         let found: Vec<_> = self.units.iter().filter(|unit| unit.name == wanted).collect();
         if found.is_empty() {
             let names: Vec<_> = self.units.iter().map(|unit| unit.name.as_str()).collect();
-            bail!("no program `{wanted}`; there are: {}", names.join(", "));
+            let text = format!("no program `{wanted}`; there are: {}", names.join(", "));
+            return Err(anyhow!(Usage(text)));
         }
         Ok(found)
     }

@@ -54,7 +54,7 @@ impl InfoShape {
     pub fn text(&self) -> String {
         format!(
             "  processed {} insns, total_states {}, peak_states {}, {} B of workspace, {} us\n  \
-             executes {} insns at the most, stack {} B in {} frames{}",
+             executes {} insns at the most, stack {} B, call depth {}{}",
             self.processed,
             self.total_states,
             self.peak_states,

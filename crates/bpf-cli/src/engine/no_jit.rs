@@ -1,4 +1,4 @@
-//! The profile has no JIT compiler.
+//! The build has no JIT compiler.
 
 use anyhow::{Result, anyhow};
 use kernel_bpf::bytecode::BpfProgram;
@@ -29,5 +29,6 @@ pub fn run_unverified(
 
 fn absent() -> anyhow::Error {
     let profile = ActiveProfile::NAME;
-    anyhow!(Negative(format!("--engine jit: the {profile} profile has no JIT compiler")))
+    let cpu = std::env::consts::ARCH;
+    anyhow!(Negative(format!("--engine jit: the {profile} profile has no JIT compiler on {cpu}")))
 }

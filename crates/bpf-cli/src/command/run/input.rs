@@ -46,7 +46,10 @@ impl Inputs {
                 let text = "take packets; use --pcap or --mem";
                 return Err(usage(format!("--ctx: programs of type {prog_type} {text}")));
             }
-            (None, Some(text)) => (single(hex::parse(text)?), false),
+            (None, Some(text)) => {
+                let bytes = hex::parse(text).map_err(|error| usage(error.to_string()))?;
+                (single(bytes), false)
+            }
             (None, None) if form == Form::Bytes => (single(Vec::new()), true),
             (None, None) => {
                 let text = "take packets; give some with --pcap or --mem";
