@@ -5,9 +5,9 @@ use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{InsnFact, VerifiedProgram, Verifier, VerifyError};
 
-/// Words of the verifier's working memory: 64 MiB, of which the host gives what
+/// Words of the verifier's working memory: 256 MiB, of which the host gives what
 /// is touched.
-const WORKSPACE_WORDS: usize = 8 << 20;
+const WORKSPACE_WORDS: usize = 32 << 20;
 
 /// Gives `body` a verifier with a budget of worst-case execution time.
 pub fn with_verifier<R>(
