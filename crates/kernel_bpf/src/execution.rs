@@ -13,7 +13,9 @@
 //! [`DefaultExecutor`] is the engine that suits the build: the JIT compiler
 //! where profile and CPU have one, with the verified interpreter as fallback,
 //! and the verified interpreter elsewhere. What it runs is a [`LoadedProgram`],
-//! which `load` makes of a verified one. Code that is written against these
+//! which `load` makes of a verified one. (A kernel on the cloud profile has no
+//! operating system to get executable memory from: it hands some to `load_into`.)
+//! Code that is written against these
 //! three names runs unchanged on every profile:
 //!
 #![cfg_attr(any(feature = "std", feature = "embedded-profile"), doc = "```")]
