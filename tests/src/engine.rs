@@ -10,6 +10,7 @@ use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{VerifiedProgram, Verifier, VerifyError};
 
 use crate::case::{Case, Input};
+use crate::replay;
 
 #[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "engine/jit.rs")]
 #[cfg_attr(not(all(feature = "cloud-profile", target_arch = "x86_64")), path = "engine/no_jit.rs")]
@@ -52,6 +53,13 @@ pub fn run_fresh(
     case: &Case,
     run: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
 ) -> Result<Outcome, (MapDef, MapError)> {
+    replay::same_place(|| run_here(case, run))
+}
+
+fn run_here(
+    case: &Case,
+    run: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
+) -> Result<Outcome, (MapDef, MapError)> {
     let live = case
         .maps
         .iter()
@@ -59,6 +67,7 @@ pub fn run_fresh(
         .collect::<Result<Vec<AnyMap<ActiveProfile>>, _>>()?;
     let refs: Vec<&dyn BpfMap> = live.iter().map(|map| map as &dyn BpfMap).collect();
     let env = Environment::standard().with_maps(&refs).with_budget(BUDGET);
+    let env = if replay::in_arena() { env.with_stack_policy(replay::stack_policy()) } else { env };
     let (result, memory) = over_input(&case.input, case, &|context| run(env, context));
     let maps = live.iter().map(contents).collect();
     Ok(Outcome { result, memory, maps })
@@ -86,7 +95,8 @@ fn over_input(
             } else {
                 BpfContext::sk_buff(&mut buffer, range)
             };
-            let context = context.expect("the range is inside the buffer");
+            // A program sees the address of the context's own fields.
+            let context = Box::new(context.expect("the range is inside the buffer"));
             let result = run(&context);
             let memory = context.with_packet(<[u8]>::to_vec).expect("no run is under way");
             (result, memory)

@@ -16,3 +16,4 @@ pub mod engine;
 pub mod generate;
 pub mod outcome;
 pub mod random;
+pub mod replay;

@@ -58,8 +58,9 @@ struct Generator {
 }
 
 /// A program that touches only what it was given and ends: arithmetic on
-/// numbers, the stack, a packet, a map value; branches, loops that count down,
-/// calls. The verifier should accept it, and every engine must agree on it.
+/// numbers, the stack, a packet, map values, records of a ring buffer; branches,
+/// loops that count down, calls. The verifier should accept it, and every engine
+/// must agree on it.
 pub fn valid(seed: u64) -> Case {
     let mut generator = Generator { rng: Rng::new(seed), insns: Vec::new(), calls: Vec::new() };
     generator.program();
@@ -69,7 +70,11 @@ pub fn valid(seed: u64) -> Case {
         name: format!("valid-{seed}"),
         prog_type: BpfProgType::Xdp,
         insns: generator.insns,
-        maps: vec![MapDef::new(MapType::Array, 4, 32, 4)],
+        maps: vec![
+            MapDef::new(MapType::Array, 4, 32, 4),
+            MapDef::new(MapType::Hash, 8, 16, 4),
+            MapDef::new(MapType::RingBuf, 0, 0, 4096),
+        ],
         input: Input::Packet(packet),
         expect: String::new(),
         verdict: Verdict::Accept,
@@ -173,7 +178,7 @@ impl Generator {
     }
 
     fn block(&mut self, depth: usize) {
-        match self.rng.below(if depth == 0 { 6 } else { 10 }) {
+        match self.rng.below(if depth == 0 { 8 } else { 12 }) {
             0..=2 => {
                 for _ in 0..=self.rng.below(6) {
                     self.arithmetic();
@@ -182,8 +187,10 @@ impl Generator {
             3 => self.stack(),
             4 => self.packet(),
             5 => self.map(),
-            6 | 7 => self.branch(depth),
-            8 => self.repeat(depth),
+            6 => self.pointer(),
+            7 => self.helper(),
+            8 | 9 => self.branch(depth),
+            10 => self.repeat(depth),
             _ => self.call(),
         }
     }
@@ -268,6 +275,105 @@ impl Generator {
             BpfInsn::stx_w(0, at, 8),
         ]);
         self.numbers_again(&[0, 1, 2, 3, 4]);
+    }
+
+    /// Pointers that were kept in memory, and offsets known at run time only.
+    fn pointer(&mut self) {
+        let number = self.rng.pick(&NUMBERS);
+        let (a, b) = (self.rng.pick(&[3, 7]), self.rng.pick(&[4, 8]));
+        // An index of one of four words, and one word.
+        let index = [BpfInsn::mov64_reg(1, number), BpfInsn::and64_imm(1, 24)];
+        match self.rng.below(3) {
+            0 => self.emit([
+                BpfInsn::stx_dw(10, -48, 10),
+                BpfInsn::ldx_dw(2, 10, -48),
+                BpfInsn::stx_dw(2, -16, a),
+                BpfInsn::stx_dw(2, -56, 6),
+                BpfInsn::ldx_dw(1, 10, -56),
+                BpfInsn::ldx_w(b, 1, 12),
+            ]),
+            1 => {
+                self.emit(index);
+                self.emit([
+                    BpfInsn::mov64_reg(2, 10),
+                    BpfInsn::add64_reg(2, 1),
+                    BpfInsn::stx_dw(2, -32, a),
+                    BpfInsn::ldx_dw(b, 2, -32),
+                ]);
+            }
+            _ => {
+                let key = self.rng.below(5) as i32;
+                self.emit(index);
+                self.emit([BpfInsn::stx_dw(10, -64, 1), BpfInsn::st_w(10, -36, key)]);
+                self.emit([BpfInsn::mov64_reg(2, 10), BpfInsn::add64_imm(2, -36)]);
+                self.emit(BpfInsn::ld_map(1, 0));
+                self.emit([
+                    BpfInsn::call(1),
+                    BpfInsn::jeq_imm(0, 0, 4),
+                    BpfInsn::ldx_dw(1, 10, -64),
+                    BpfInsn::add64_reg(0, 1),
+                    BpfInsn::ldx_dw(7, 0, 0),
+                    BpfInsn::stx_dw(0, 0, 8),
+                ]);
+                return self.numbers_again(&[0, 1, 2, 3, 4]);
+            }
+        }
+        self.numbers_again(&[1, 2]);
+    }
+
+    /// Helpers that change maps, the packet's bounds, or sum memory up.
+    fn helper(&mut self) {
+        let number = self.rng.pick(&NUMBERS);
+        let small = self.rng.below(24) as i32 - 12;
+        match self.rng.below(5) {
+            // An entry is added or taken away.
+            0 | 1 => {
+                let (id, key) = (self.rng.pick(&[2, 2, 3]), self.rng.below(6) as i32);
+                self.emit([
+                    BpfInsn::st_dw(10, -56, key),
+                    BpfInsn::mov64_reg(2, 10),
+                    BpfInsn::add64_imm(2, -56),
+                    BpfInsn::mov64_reg(3, 10),
+                    BpfInsn::add64_imm(3, -32),
+                    BpfInsn::mov64_imm(4, 0),
+                ]);
+                self.emit(BpfInsn::ld_map(1, 1));
+                self.emit([BpfInsn::call(id)]);
+            }
+            2 => {
+                let end = self.rng.pick(&[132, 133]);
+                self.emit(BpfInsn::ld_map(1, 2));
+                self.emit([
+                    BpfInsn::mov64_imm(2, 16),
+                    BpfInsn::mov64_imm(3, 0),
+                    BpfInsn::call(131),
+                    BpfInsn::jeq_imm(0, 0, 6),
+                    BpfInsn::stx_dw(0, 0, 7),
+                    BpfInsn::stx_w(0, 8, 8),
+                    BpfInsn::st_w(0, 12, small),
+                    BpfInsn::mov64_reg(1, 0),
+                    BpfInsn::mov64_imm(2, 0),
+                    BpfInsn::call(end),
+                ]);
+                return self.numbers_again(&[0, 1, 2, 3, 4]);
+            }
+            3 => self.emit([
+                BpfInsn::mov64_reg(2, number),
+                BpfInsn::and64_imm(2, 28),
+                BpfInsn::mov64_reg(5, 8),
+                BpfInsn::mov64_reg(1, 10),
+                BpfInsn::add64_imm(1, -32),
+                BpfInsn::mov64_imm(3, 0),
+                BpfInsn::mov64_imm(4, 0),
+                BpfInsn::call(28),
+            ]),
+            _ => self.emit([
+                BpfInsn::mov64_reg(1, 6),
+                BpfInsn::mov64_imm(2, small),
+                BpfInsn::call(44),
+            ]),
+        }
+        self.numbers_again(&[1, 2, 3, 4]);
     }
 
     fn numbers_again(&mut self, registers: &[u8]) {
