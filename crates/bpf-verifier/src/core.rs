@@ -93,6 +93,8 @@ pub(crate) const LOST: u32 = 0xff;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     pub processed: u64,
+    /// Steps that the handling of large states counts as.
+    pub handled: u64,
     pub total_states: u32,
     pub states: u32,
     pub peak_states: u32,
@@ -176,7 +178,7 @@ impl<'a> Explorer<'a> {
                 continue;
             }
             observer.step(self.walker.pc, &self.view());
-            if self.figures.processed >= self.rules.steps {
+            if self.figures.processed.saturating_add(self.figures.handled) >= self.rules.steps {
                 return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
             }
             self.figures.processed = self.figures.processed.saturating_add(1);

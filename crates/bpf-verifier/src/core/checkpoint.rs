@@ -38,6 +38,8 @@ const CIRCLE_CHECKS: u32 = 2;
 /// Vain comparisons after which a done node is given up, and how many more a
 /// success is worth.
 const MISSES: u32 = 3;
+/// Words of a state whose handling counts as a step, as a power of two.
+const STATE_STEP_SHIFT: u32 = 5;
 
 impl Node {
     const fn field(self, index: u32) -> At {
@@ -187,13 +189,21 @@ impl Explorer<'_> {
         }
     }
 
+    /// Counts the handling of a state of so many words as steps, so that large
+    /// states cannot make the walk slow.
+    fn charge(&mut self, words: usize) {
+        let steps = words.wrapping_shr(STATE_STEP_SHIFT) as u64;
+        self.figures.handled = self.figures.handled.saturating_add(steps);
+    }
+
     /// Refuses a state that the path has been in before.
-    fn check_circle(&self, point: At) -> Step {
+    fn check_circle(&mut self, point: At) -> Step {
         let mut node = Node(low(self.arena.word(point)));
         for _ in 0..CIRCLE_CHECKS {
             if node.0 == NONE {
                 break;
             }
+            self.charge(node.words(&self.arena));
             let same = covers(node.snapshot(), &self.state, &self.arena, Closeness::Same);
             if same.is_some() {
                 let pc = slot_number(self.walker.pc);
@@ -216,6 +226,7 @@ impl Explorer<'_> {
             } else {
                 Closeness::Matters { read: u64::MAX, precise: u64::MAX }
             };
+            self.charge(node.words(&self.arena));
             if let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, close) {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
@@ -248,6 +259,7 @@ impl Explorer<'_> {
     pub(super) fn add_node(&mut self) -> Step<Node> {
         let size = Snapshot::measure(&self.state, &self.arena);
         let words = size.saturating_add(SNAPSHOT) as usize;
+        self.charge(words);
         let at = self.alloc(words)?;
         let node = Node(at);
         let Walker { pc, parent, meter, trail, trail_len, .. } = self.walker;

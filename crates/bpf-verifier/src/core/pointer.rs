@@ -37,6 +37,7 @@ impl Explorer<'_> {
             (true, false, AluOp::Add | AluOp::Sub, Width::W64) => {
                 self.offset_pointer(reg, op, a, b)
             }
+            (false, true, AluOp::Sub, Width::W32) => self.number_of_address(reg, bits),
             (false, true, AluOp::Add, Width::W64) => self.offset_pointer(reg, op, b, a),
             _ => reject(refused),
         }
