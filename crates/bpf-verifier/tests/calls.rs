@@ -245,3 +245,27 @@ fn tail_calls_come_from_the_first_function() {
         "call local f\nexit\nf: r2 = map[idx:3] ll\nr3 = 0\ncall 12\nr0 = 0\nexit",
     );
 }
+
+/// A function is walked anew where it returns elsewhere.
+#[test]
+fn states_of_different_callers_differ() {
+    SOCKET.rejects(
+        "R9 !read_ok",
+        "r6 = *(u32 *)(r1 +0)
+         r7 = *(u32 *)(r1 +4)
+         r1 = r7
+         if r6 == 0 goto other
+         call local f
+         exit
+         other: call local f
+         r0 = r9
+         exit
+         f: r0 = 0
+         if r1 == 3 goto join
+         r0 = 1
+         r0 = 2
+         join: r0 = 3
+         r0 = 4
+         exit",
+    );
+}

@@ -123,16 +123,17 @@ fn what_decides_nothing_is_not_compared() {
     assert!(matches!(error.unwrap_err().kind(), VerifyErrorKind::TooComplex { .. }));
 }
 
-/// The same number decides about an access later: then it is compared.
+/// The same number decides about an access later: then it is compared. The side
+/// that behaves is walked first in each of these programs.
 #[test]
 fn what_decides_later_is_compared() {
     XDP.rejects(
         "invalid stack access",
         "r6 = *(u32 *)(r1 +12)
-         r0 = 8
-         if r6 == 0 goto join
          r0 = 16
          r0 *= 40
+         if r6 == 0 goto join
+         r0 = 8
          join: r7 = r0
          r7 += 0
          r2 = r10
@@ -141,13 +142,13 @@ fn what_decides_later_is_compared() {
          r0 = 0
          exit",
     );
-    // By way of the stack, and of another register's comparison.
+    // By way of the stack.
     XDP.rejects(
         "invalid stack access",
         "r6 = *(u32 *)(r1 +12)
-         *(u64 *)(r10 -8) = 8
-         if r6 == 0 goto join
          *(u64 *)(r10 -8) = 640
+         if r6 == 0 goto join
+         *(u64 *)(r10 -8) = 8
          join: r7 = *(u64 *)(r10 -8)
          r2 = r10
          r2 -= r7
@@ -155,13 +156,14 @@ fn what_decides_later_is_compared() {
          r0 = 0
          exit",
     );
+    // As the bound of another number.
     SOCKET.rejects(
         "invalid stack access",
         "r6 = *(u32 *)(r1 +0)
          r7 = *(u32 *)(r1 +4)
-         r8 = 8
-         if r6 == 0 goto join
          r8 = 6400
+         if r6 == 0 goto join
+         r8 = 8
          join: if r7 > r8 goto out
          r2 = r10
          r2 += -8
@@ -170,18 +172,117 @@ fn what_decides_later_is_compared() {
          out: r0 = 0
          exit",
     );
-    // A zero on the stack that is compared by way of a wider read.
+    // As the bound of a copy of the number that is used.
+    SOCKET.rejects(
+        "invalid stack access",
+        "r6 = *(u32 *)(r1 +0)
+         r7 = *(u32 *)(r1 +4)
+         *(u64 *)(r10 -8) = r7
+         r8 = 6400
+         if r6 == 0 goto join
+         r8 = 8
+         join: if r7 > r8 goto out
+         r7 = 0
+         r3 = *(u64 *)(r10 -8)
+         r2 = r10
+         r2 += -8
+         r2 -= r3
+         *(u8 *)(r2 +0) = 1
+         out: r0 = 0
+         exit",
+    );
+    // As copies on one path, as strangers on the other.
+    SOCKET.rejects(
+        "invalid stack access",
+        "r6 = *(u32 *)(r1 +0)
+         r7 = *(u32 *)(r1 +4)
+         r7 &= 0xffff
+         r8 = *(u32 *)(r1 +8)
+         r8 &= 0xffff
+         if r6 == 0 goto join
+         r8 = r7
+         join: if r8 > 100 goto out
+         r8 = 0
+         r2 = r10
+         r2 += -8
+         r2 -= r7
+         *(u8 *)(r2 +0) = 1
+         out: r0 = 0
+         exit",
+    );
+    // Where a jump goes one way only.
+    SOCKET.rejects(
+        "R9 !read_ok",
+        "r6 = *(u32 *)(r1 +0)
+         r7 = 0
+         if r6 == 0 goto join
+         r7 = 1
+         join: r8 = 1
+         r8 = 1
+         if r7 != 0 goto out
+         r0 = r9
+         out: r0 = 0
+         exit",
+    );
+    // As a size that a helper is passed.
+    SOCKET.rejects(
+        "invalid stack access",
+        "r6 = *(u32 *)(r1 +0)
+         r4 = 16
+         if r6 == 0 goto join
+         r4 = 8
+         join: r2 = 0
+         r3 = r10
+         r3 += -8
+         call 26
+         r0 = 0
+         exit",
+    );
+    // A zero on the stack, read with its neighbours.
     SOCKET.rejects(
         "unbounded or large value",
         "r6 = *(u32 *)(r1 +0)
-         *(u64 *)(r10 -16) = 0
          *(u64 *)(r10 -8) = 0
-         if r6 == 0 goto join
+         *(u32 *)(r10 -16) = 0
          *(u32 *)(r10 -12) = 1
+         if r6 == 0 goto join
+         *(u32 *)(r10 -12) = 0
          join: r7 = *(u64 *)(r10 -16)
          r2 = r10
          r2 -= r7
          *(u8 *)(r2 -1) = 1
+         r0 = 0
+         exit",
+    );
+    // Bytes that only one side has written.
+    SOCKET.rejects(
+        "invalid read from stack",
+        "r6 = *(u32 *)(r1 +0)
+         if r6 == 0 goto join
+         *(u64 *)(r10 -8) = 0
+         r7 = 0
+         join: r8 = 0
+         r8 = 1
+         r0 = *(u64 *)(r10 -8)
+         exit",
+    );
+    // Bytes that a helper reads, a frame further up.
+    SOCKET.rejects(
+        "invalid read from stack",
+        "r6 = *(u32 *)(r1 +0)
+         r1 = r10
+         r1 += -8
+         if r6 == 0 goto join
+         *(u64 *)(r10 -8) = 0
+         r7 = 0
+         join: r8 = 0
+         r8 = 1
+         call local f
+         r0 = 0
+         exit
+         f: r2 = r1
+         r1 = map[idx:0] ll
+         call 1
          r0 = 0
          exit",
     );
@@ -223,4 +324,43 @@ fn bounds_count_the_longest_path_through_joins() {
          exit",
     );
     assert_eq!(info.max_insns, 2 + 7 + 4);
+}
+
+/// Three ways to `join`: the first two behave, and differ in R8 until `low`,
+/// where the second one's walk ends as the first one's covers it. What that one
+/// needed, the second one needs, too; the third has other than that.
+fn three_ways(third: &str, first: &str, needed: &str) -> String {
+    format!(
+        "r6 = *(u32 *)(r1 +0)
+         r9 = *(u32 *)(r1 +4)
+         r5 = *(u32 *)(r1 +8)
+         r8 = 1
+         {third}
+         if r6 == 0 goto join
+         {first}
+         if r9 == 0 goto join
+         r8 = 0
+         r3 = 0
+         join: r3 = 1
+         r3 = 2
+         if r5 > 50 goto low
+         if r8 == 0 goto low
+         r3 = 4
+         low: r8 = 0
+         r3 = 7
+         r2 = r10
+         {needed}
+         r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn what_a_covering_state_needs_is_needed() {
+    let number = "r2 -= r7\n*(u8 *)(r2 +0) = 1";
+    SOCKET.accepts(&three_ways("r7 = 8", "r7 = 16", number));
+    SOCKET.rejects("invalid stack access", &three_ways("r7 = 640", "r7 = 8", number));
+    let bytes = "r7 = *(u64 *)(r10 -8)";
+    SOCKET.accepts(&three_ways("*(u64 *)(r10 -8) = 3", "*(u64 *)(r10 -8) = 4", bytes));
+    SOCKET.rejects("invalid read", &three_ways("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
 }
