@@ -1,0 +1,159 @@
+//! Engines agree on every program, and a program that the verifier accepted
+//! does not fault, on any engine, within the bound that was proven for it.
+
+mod place;
+
+#[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "differential/jit.rs")]
+#[cfg_attr(
+    not(all(feature = "cloud-profile", target_arch = "x86_64")),
+    path = "differential/no_jit.rs"
+)]
+mod compiled;
+
+use kernel_bpf::bytecode::BpfProgram;
+use kernel_bpf::execution::{
+    BpfContext, BpfError, BpfExecutor, BpfResult, Environment, Fault, Interpreter, Refusal,
+    VerifiedInterpreter,
+};
+use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::verifier::VerifiedProgram;
+use kernel_bpf_tests::case::Input;
+use kernel_bpf_tests::engine;
+use kernel_bpf_tests::outcome;
+
+use crate::program;
+use place::{Outcome, Place, same};
+
+type Program = BpfProgram<ActiveProfile>;
+type Verified = VerifiedProgram<ActiveProfile>;
+
+/// Runs a program in an environment over a context.
+type Execute<'p> = Box<dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult + Sync + 'p>;
+
+/// An engine with a program in its form.
+struct Loaded<'p> {
+    name: &'static str,
+    /// Whether nothing but verified programs gets there.
+    verified: bool,
+    execute: Execute<'p>,
+}
+
+/// Instructions of one run. Small, since most programs that do not end by
+/// themselves are none the wiser for more.
+const BUDGET: u64 = 8_000;
+
+/// Runs a program on every engine.
+///
+/// # Panics
+/// When engines disagree, an accepted program faults, or a proven bound does
+/// not hold.
+pub fn check(data: &[u8]) {
+    let mut case = program::case(data);
+    let Some(program) = program::build(&case) else { return };
+    let verified = engine::verify(&program).ok();
+    let fits = verified.as_ref().is_none_or(|verified| give_context(&mut case.input, verified));
+    let engines = engines(&program, verified.as_ref());
+    let mut place = Place::new(&case);
+    let run = |place: &mut Place, engine: &Loaded<'_>, budget| {
+        place.run(&|env, context| (engine.execute)(env.with_budget(budget), context))
+    };
+    if let Some(verified) = &verified {
+        for engine in engines.iter().filter(|engine| engine.verified) {
+            let outcome = run(&mut place, engine, BUDGET);
+            admitted(&program, verified, fits, engine.name, &outcome);
+        }
+        if fits {
+            within_bound(&program, verified, |engine, budget| run(&mut place, engine, budget));
+        }
+    }
+    // Where the bound exceeds the budget, or the context is too small, only the
+    // unverified form starts.
+    let bound = verified.as_ref().map(|verified| verified.info().max_insns);
+    let all = fits && bound.is_none_or(|bound| bound <= BUDGET);
+    let mut first: Option<(&str, Outcome)> = None;
+    for engine in engines.iter().filter(|engine| all || !engine.verified) {
+        let outcome = run(&mut place, engine, BUDGET);
+        let Some((first_name, first)) = &first else {
+            first = Some((engine.name, outcome));
+            continue;
+        };
+        assert!(
+            same(first, &outcome) || place::shows_addresses(&case, &engines),
+            "{first_name} gives {}, {} gives {}\n{}",
+            outcome::of(first.result),
+            engine.name,
+            outcome::of(outcome.result),
+            program.listing()
+        );
+    }
+}
+
+/// Every engine of the build that can have the program.
+fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) -> Vec<Loaded<'p>> {
+    let mut engines = vec![Loaded {
+        name: "interpreter",
+        verified: false,
+        execute: Box::new(|env, context| {
+            Interpreter::<ActiveProfile>::with_env(env).execute(program, context)
+        }),
+    }];
+    if let Some(verified) = verified {
+        engines.push(Loaded {
+            name: "verified interpreter",
+            verified: true,
+            execute: Box::new(|env, context| {
+                VerifiedInterpreter::<ActiveProfile>::with_env(env).execute(verified, context)
+            }),
+        });
+    }
+    engines.extend(compiled::engines(program, verified));
+    engines
+}
+
+/// Sees to it that an accepted program's context has the bytes that the program
+/// may read; false if it has none at all.
+fn give_context(input: &mut Input, verified: &Verified) -> bool {
+    let bytes = verified.info().context_bytes;
+    match input {
+        Input::Empty => bytes == 0,
+        Input::Bytes(context) => {
+            context.resize(context.len().max(bytes), 0);
+            true
+        }
+        Input::Packet(_) => true,
+    }
+}
+
+/// A verified program is refused for its surroundings, or runs to its end.
+fn admitted(program: &Program, verified: &Verified, fits: bool, name: &str, outcome: &Outcome) {
+    let fine = match outcome.result {
+        Ok(_) => fits && verified.info().max_insns <= BUDGET,
+        Err(BpfError::Refused(Refusal::BudgetTooSmall { bound, .. })) => {
+            bound == verified.info().max_insns && bound > BUDGET
+        }
+        Err(BpfError::Refused(_)) => !fits,
+        Err(BpfError::Fault { .. }) => false,
+    };
+    assert!(fine, "{name}: {}\n{}", outcome::of(outcome.result), program.listing());
+}
+
+/// A budget of what was proven is enough to execute the program, counted by the
+/// interpreter that knows nothing of the proof.
+fn within_bound(
+    program: &Program,
+    verified: &Verified,
+    mut run: impl FnMut(&Loaded<'_>, u64) -> Outcome,
+) {
+    let bound = verified.info().max_insns;
+    if bound > BUDGET {
+        return;
+    }
+    let unverified = &engines(program, None)[0];
+    let result = run(unverified, bound).result;
+    assert!(
+        !matches!(result, Err(BpfError::Fault { fault: Fault::Budget, .. })),
+        "more than {bound} instructions\n{}",
+        program.listing()
+    );
+    assert!(result.is_ok(), "{}\n{}", outcome::of(result), program.listing());
+}

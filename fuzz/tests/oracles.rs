@@ -1,0 +1,86 @@
+//! A short run of every oracle, and proof that each reaches what it is for.
+
+use std::fs;
+use std::path::Path;
+
+use kernel_bpf_fuzz::mutate::{self, Rng};
+use kernel_bpf_fuzz::{Check, differential, loader, maps, program, text, verifier};
+use kernel_bpf_tests::engine;
+
+/// Tries of each oracle; `KBPF_FUZZ_TRIES` sets another number.
+fn tries() -> u64 {
+    let tries = std::env::var("KBPF_FUZZ_TRIES").ok().and_then(|text| text.parse().ok());
+    tries.unwrap_or(2_000)
+}
+
+fn run(check: Check, seeds: &[Vec<u8>]) {
+    for attempt in 0..tries() {
+        check(&mutate::bytes(&mut Rng::new(attempt), seeds));
+    }
+}
+
+/// The example objects and their flat images.
+fn objects() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs");
+    let files =
+        fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("a file").path());
+    let mut files: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|ext| ext == "o" || ext == "kbi"))
+        .collect();
+    files.sort();
+    files.iter().map(|path| fs::read(path).expect("an example")).collect()
+}
+
+#[test]
+fn text_and_slots_survive_each_other() {
+    run(text::check, &[]);
+    let sources =
+        ["\x01r0 = *(u8 *)(r1 +14)\nif w2 s> -1 goto +3\nexit", "\x01l: goto l\n r0 = be16 r0"];
+    run(text::check, &sources.map(|source| source.as_bytes().to_vec()));
+}
+
+#[test]
+fn objects_may_be_anything() {
+    let seeds = objects();
+    assert!(seeds.len() >= 10, "only {} examples", seeds.len());
+    // The examples themselves are read and written back whole.
+    for seed in &seeds {
+        loader::check(seed);
+    }
+    run(loader::check, &seeds);
+}
+
+#[test]
+fn the_verifier_answers_to_everything() {
+    run(verifier::check, &[]);
+}
+
+#[test]
+fn engines_agree_on_everything() {
+    run(differential::check, &[]);
+}
+
+#[test]
+fn maps_are_their_models() {
+    run(maps::check, &[]);
+}
+
+/// If nothing was accepted, or nothing was rejected, the two tests above would
+/// show nothing.
+#[test]
+fn programs_are_of_all_kinds() {
+    let (mut built, mut accepted, mut tame) = (0, 0, 0);
+    for attempt in 0..500 {
+        let case = program::case(&mutate::bytes(&mut Rng::new(attempt), &[]));
+        let Some(program) = program::build(&case) else { continue };
+        built += 1;
+        if engine::verify(&program).is_ok() {
+            accepted += 1;
+            tame += usize::from(case.name == "tame");
+        }
+    }
+    assert!(
+        built > 150 && accepted > 40 && tame > 5 && accepted < built,
+        "{built} {accepted} {tame}"
+    );
+}
