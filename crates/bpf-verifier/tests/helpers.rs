@@ -311,3 +311,39 @@ fn kernels_add_helpers() {
     assert!(Verifier::<ActiveProfile>::new().verify(&other).is_ok());
     assert!(Verifier::<ActiveProfile>::new().verify(&good).is_err());
 }
+
+/// Two reservations in two registers are not one in both and one lost.
+#[test]
+fn reservations_are_told_apart_where_paths_join() {
+    let text = |other: &str| {
+        format!(
+            "r9 = *(u32 *)(r1 +0)
+             {RESERVED}
+             r6 = r0
+             r1 = map[idx:2] ll
+             r2 = 32
+             r3 = 0
+             call 131
+             if r0 == 0 goto one
+             r7 = r0
+             r3 = 1
+             r3 = 2
+             if r9 == 0 goto other
+             join: r3 = 3
+             r1 = r7
+             r2 = 0
+             call 132
+             one: r1 = r6
+             r2 = 0
+             call 132
+             r0 = 0
+             exit
+             other: r3 = 4
+             {other}
+             goto join"
+        )
+    };
+    SOCKET.accepts(&text("r3 = r6\nr6 = r7\nr7 = r3"));
+    SOCKET.rejects("R1 type=scalar", &text("r6 = r7"));
+    SOCKET.rejects("R1 type=scalar", &text("r7 = r6"));
+}

@@ -1,4 +1,5 @@
 //! Loops: bounds, circles, what is compared where paths join.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 mod common;
 
@@ -126,6 +127,7 @@ fn what_decides_nothing_is_not_compared() {
 /// The same number decides about an access later: then it is compared. The side
 /// that behaves is walked first in each of these programs.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a list of programs")]
 fn what_decides_later_is_compared() {
     XDP.rejects(
         "invalid stack access",
@@ -363,4 +365,81 @@ fn what_a_covering_state_needs_is_needed() {
     let bytes = "r7 = *(u64 *)(r10 -8)";
     SOCKET.accepts(&three_ways("*(u64 *)(r10 -8) = 3", "*(u64 *)(r10 -8) = 4", bytes));
     SOCKET.rejects("invalid read", &three_ways("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
+}
+
+/// What is decided behind a second join matters at the first one. The second and
+/// the third are joins by the graph only, so that no state meets another there.
+#[test]
+fn needs_go_back_over_several_joins() {
+    let text = |other: &str, first: &str, needed: &str| {
+        format!(
+            "r6 = *(u32 *)(r1 +0)
+             r9 = *(u32 *)(r1 +4)
+             {other}
+             if r6 == 0 goto first
+             {first}
+             r3 = 1
+             first: r3 = 2
+             r8 = r7
+             if r9 == 0 goto out
+             r3 = 3
+             if r3 == 9 goto second
+             r3 = 4
+             second: r3 = 5
+             if r9 == 1 goto out
+             r3 = 6
+             if r3 == 9 goto third
+             r3 = 7
+             third: r2 = r10
+             {needed}
+             out: r0 = 0
+             exit"
+        )
+    };
+    let number = "r2 -= r8\n*(u8 *)(r2 +0) = 1";
+    SOCKET.accepts(&text("r7 = 16", "r7 = 8", number));
+    SOCKET.rejects("invalid stack access", &text("r7 = 640", "r7 = 8", number));
+    let bytes = "r8 = *(u64 *)(r10 -8)";
+    SOCKET.accepts(&text("r7 = 0\n*(u64 *)(r10 -8) = 3", "*(u64 *)(r10 -8) = 4", bytes));
+    SOCKET.rejects("invalid read", &text("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
+}
+
+/// More on the stack than there are bits for what a number rests on.
+#[test]
+fn crowded_stacks() {
+    let text = |other: u32, bytes: usize| {
+        let mut text = String::from("r6 = *(u32 *)(r1 +0)\n");
+        for at in 0..bytes {
+            text.extend([
+                "*(u8 *)(r10 -",
+                &(9 + at).to_string(),
+                ") = ",
+                &(1 + at % 7).to_string(),
+                "\n",
+            ]);
+        }
+        text + &format!(
+            "*(u64 *)(r10 -8) = {other}
+             if r6 == 0 goto join
+             *(u64 *)(r10 -8) = 8
+             r3 = 1
+             r3 = 2
+             join: r3 = 3
+             if r6 == 9 goto out
+             r3 = 4
+             if r3 == 9 goto next
+             r3 = 5
+             next: r3 = 6
+             r3 = *(u64 *)(r10 -8)
+             r2 = r10
+             r2 -= r3
+             *(u8 *)(r2 +0) = 1
+             out: r0 = 0
+             exit"
+        )
+    };
+    for bytes in [1, 58, 59, 60, 61, 62, 63, 64, 100] {
+        SOCKET.accepts(&text(16, bytes));
+        SOCKET.rejects("invalid stack access", &text(640, bytes));
+    }
 }

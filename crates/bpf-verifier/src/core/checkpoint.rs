@@ -192,7 +192,8 @@ impl Explorer<'_> {
     /// Counts the handling of a state of so many words as steps, so that large
     /// states cannot make the walk slow.
     fn charge(&mut self, words: usize) {
-        let steps = words.wrapping_shr(STATE_STEP_SHIFT) as u64;
+        let charged = words.saturating_sub(FREE_WORDS);
+        let steps = charged.wrapping_shr(STATE_STEP_SHIFT) as u64;
         self.figures.handled = self.figures.handled.saturating_add(steps);
     }
 
