@@ -38,7 +38,10 @@ const CIRCLE_CHECKS: u32 = 2;
 /// Vain comparisons after which a done node is given up, and how many more a
 /// success is worth.
 const MISSES: u32 = 3;
-/// Words of a state whose handling counts as a step, as a power of two.
+/// Words of a state that are handled without a charge; ordinary states have
+/// fewer.
+const FREE_WORDS: usize = 128;
+/// Further words whose handling counts as a step, as a power of two.
 const STATE_STEP_SHIFT: u32 = 5;
 
 impl Node {
