@@ -40,7 +40,8 @@
 //! A number is a [`domain::Scalar`]: known bits, and signed and unsigned bounds
 //! of the whole and of the low half; see [`domain`]. A pointer is a
 //! [`Value`] of some [`Kind`] with a constant and an unknown part of its offset.
-//! Copies of a number share an identity, so that a comparison of one says
+//! Copies of a number share an identity, and keep it when a constant is added or
+//! taken away, so that a comparison of one says
 //! something of all; so do pointers that are null together, and packet pointers
 //! with the same unknown part.
 //!

@@ -325,3 +325,61 @@ fn results() {
     cgroup.accepts("r0 = *(u32 *)(r1 +0)\nr0 &= 1\nexit");
     cgroup.rejects("is not a known value", "r0 = r1\nexit");
 }
+
+/// What is learned of a number holds for those that are a constant more or less.
+#[test]
+fn sums_of_copies_are_learned_of() {
+    // A copy with something added is compared, the number itself is used.
+    accepts_value(
+        "r1 = *(u32 *)(r0 +0)\nr2 = r1\nr2 += 8\nif r2 > 47 goto out\nif r2 < 8 goto out\nr0 += r1\nr0 = *(u8 *)(r0 +8)\nout: r0 = 0\nexit",
+    );
+    rejects_value(
+        "invalid access",
+        "r1 = *(u32 *)(r0 +0)\nr2 = r1\nr2 += 8\nif r2 > 48 goto out\nif r2 < 8 goto out\nr0 += r1\nr0 = *(u8 *)(r0 +8)\nout: r0 = 0\nexit",
+    );
+    // The sum wraps at 32 bits: nothing is known of the number.
+    rejects_value(
+        "",
+        "r1 = *(u32 *)(r0 +0)\nr2 = r1\nw2 += 8\nif r2 > 47 goto out\nr0 += r1\nr0 = *(u8 *)(r0 +0)\nout: r0 = 0\nexit",
+    );
+    accepts_value(
+        "r1 = *(u32 *)(r0 +0)\nr1 &= 0xffff\nr2 = r1\nw2 += 8\nif r2 > 47 goto out\nr0 += r1\nr0 = *(u8 *)(r0 +8)\nout: r0 = 0\nexit",
+    );
+    // The other way round, with a spilled copy, less than the number.
+    accepts_value(
+        "r1 = *(u32 *)(r0 +0)\n*(u64 *)(r10 -16) = r1\nr1 -= 5\nif r1 > 10 goto out\nr2 = *(u64 *)(r10 -16)\nr0 += r2\nr0 = *(u8 *)(r0 +32)\nout: r0 = 0\nexit",
+    );
+    rejects_value(
+        "invalid access",
+        "r1 = *(u32 *)(r0 +0)\n*(u64 *)(r10 -16) = r1\nr1 -= 5\nif r1 > 11 goto out\nr2 = *(u64 *)(r10 -16)\nr0 += r2\nr0 = *(u8 *)(r0 +32)\nout: r0 = 0\nexit",
+    );
+    // Half of it stored: no copy.
+    rejects_value(
+        "",
+        "r1 = *(u64 *)(r0 +0)\nr2 = r1\nr2 += 4\n*(u32 *)(r10 -16) = r2\nr3 = *(u32 *)(r10 -16)\nif r3 > 8 goto out\nr0 += r1\nr0 = *(u8 *)(r0 +4)\nout: r0 = 0\nexit",
+    );
+}
+
+/// States in which sums are related otherwise do not cover each other.
+#[test]
+fn sums_are_compared() {
+    let text = |more: i32| {
+        format!(
+            "r6 = *(u32 *)(r0 +0)
+             r7 = *(u32 *)(r0 +4)
+             r8 = r7
+             r8 += {more}
+             if r6 == 0 goto join
+             r8 = r7
+             r8 += 8
+             join: if r8 > 40 goto out
+             if r8 < 8 goto out
+             r0 += r7
+             r0 = *(u8 *)(r0 +15)
+             out: r0 = 0
+             exit"
+        )
+    };
+    accepts_value(&text(8));
+    rejects_value("", &text(-8));
+}

@@ -5,9 +5,43 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Size, Width};
 
 use super::{Explorer, Step, reject};
+use crate::arena::low;
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::Value;
+
+/// What may be added to a number so that it keeps its identity.
+const MAX_SUM: i64 = 1 << 30;
+
+/// `out` is `a op b`. Where that is a constant more or less than one of them, it
+/// has that one's identity.
+fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), out: Value) -> Value {
+    let (named, by) = match (op, a.as_constant(), b.as_constant()) {
+        (AluOp::Add | AluOp::Sub, None, Some(by)) => (a, by),
+        (AluOp::Add, Some(by), None) => (b, by),
+        _ => return out,
+    };
+    if named.id == 0 || named.range != 0 || out.number.as_constant().is_some() {
+        return out;
+    }
+    let by = match width {
+        Width::W64 => by.cast_signed(),
+        Width::W32 => i64::from(low(by).cast_signed()),
+    };
+    let by = if op == AluOp::Sub { by.wrapping_neg() } else { by };
+    if width == Width::W32 {
+        // The whole must be the low half, before and after.
+        let max = i64::from(u32::MAX);
+        let (from, to) = (named.number.full().smin, named.number.full().smax);
+        if from < 0 || to > max || from.wrapping_add(by) < 0 || to.wrapping_add(by) > max {
+            return out;
+        }
+    }
+    match i32::try_from(i64::from(named.off).wrapping_add(by)) {
+        Ok(off) if i64::from(off).abs() <= MAX_SUM => Value { id: named.id, off, ..out },
+        _ => out,
+    }
+}
 
 impl Explorer<'_> {
     /// The value of an operand; an immediate is sign-extended to `bits`.
@@ -44,7 +78,8 @@ impl Explorer<'_> {
                     Value::scalar(Scalar::constant(0))
                 } else {
                     let number = alu(op, width, a.number, b.number);
-                    Value { deps: a.deps | b.deps, ..Value::scalar(number) }
+                    let out = Value { deps: a.deps | b.deps, ..Value::scalar(number) };
+                    sum(op, width, (&a, &b), out)
                 }
             }
             _ => self.pointer_alu(op, width, (dst, a), (src, b))?,
@@ -73,8 +108,9 @@ impl Explorer<'_> {
     /// that what is learned of one holds for the others.
     pub(super) fn linked(&mut self, register: Register, value: Value) -> Value {
         let mut value = value;
-        if value.is_scalar() && value.id == 0 && value.number.as_constant().is_none() {
-            value.id = self.fresh_id();
+        let unnamed = value.id == 0 || value.range != 0;
+        if value.is_scalar() && unnamed && value.number.as_constant().is_none() {
+            (value.id, value.off, value.range) = (self.fresh_id(), 0, 0);
             self.state.set_reg(register, value);
         }
         value

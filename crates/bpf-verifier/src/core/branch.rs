@@ -2,10 +2,10 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{Instruction, Operand, jump_target};
-use bpf_bytecode::opcode::{Cond, Width};
+use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
 use super::{Explorer, Flow, LOST, Step, reject};
-use crate::domain::{Outcome, Scalar, compare};
+use crate::domain::{Outcome, Scalar, alu, compare};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
 
@@ -140,11 +140,11 @@ impl Explorer<'_> {
         }
         let value = Value { number, deps, ..before };
         self.state.set_reg(register, value);
-        if before.id != 0 {
+        if before.id != 0 && before.range == 0 {
             self.state.for_each(&mut self.arena, |copy| {
-                let linked = copy.is_scalar() && copy.id == before.id;
+                let linked = copy.is_scalar() && copy.id == before.id && copy.range == 0;
                 if linked {
-                    copy.number = number;
+                    learn_sum(copy, &before, number);
                     copy.deps |= deps;
                 }
                 linked
@@ -170,6 +170,20 @@ impl Explorer<'_> {
             self.state.release(&mut self.arena, id)?;
         }
         Ok(())
+    }
+}
+
+/// `copy` is `known` but for what was added to either, and that is `number` now.
+fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
+    let more = i64::from(copy.off).wrapping_sub(known.off.into());
+    let number = match more {
+        0 => number,
+        _ => alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(more)),
+    };
+    // What the copy was known to be is as true; where both exclude each other,
+    // no execution comes here.
+    if let Some(both) = number.meet(copy.number) {
+        copy.number = both;
     }
 }
 

@@ -34,22 +34,36 @@ pub(crate) struct RestsOn {
 
 const MAX_IDS: usize = 32;
 
-/// Identities of the older state with those of the newer one that took their
-/// place.
+/// What took the place of what an identity named: another identity, or 0 for a
+/// constant, and how much more than what that names; none for a number of which
+/// no more is known.
+type Place = Option<(u32, i64)>;
+
+/// Identities of the older state with what took their place in the newer one.
 struct Ids {
-    pairs: [(u32, u32); MAX_IDS],
+    pairs: [(u32, Place); MAX_IDS],
     len: usize,
 }
 
 impl Ids {
     /// Whether `new` may stand for `old`: always the same one for the same one.
     fn matches(&mut self, old: u32, new: u32) -> bool {
-        if old == 0 {
+        old == 0 || self.stands(old, (new != 0).then_some((new, 0)))
+    }
+
+    /// Whether the number `new` may stand for `old`.
+    fn number_matches(&mut self, old: &Value, new: &Value) -> bool {
+        if old.id == 0 || old.range != 0 {
             return true;
         }
+        let base = new.base().map(|(id, more)| (id, more.wrapping_sub(old.off.into())));
+        self.stands(old.id, base)
+    }
+
+    fn stands(&mut self, old: u32, new: Place) -> bool {
         let known = self.pairs.get(..self.len).unwrap_or_default();
         if let Some((_, other)) = known.iter().find(|(id, _)| *id == old) {
-            return *other == new && new != 0;
+            return *other == new && new.is_some();
         }
         match self.pairs.get_mut(self.len) {
             Some(slot) => {
@@ -80,7 +94,7 @@ pub(crate) fn covers(
         Closeness::Matters { read, precise } => (read, precise),
         Closeness::Same => (u64::MAX, u64::MAX),
     };
-    let mut ids = Ids { pairs: [(0, 0); MAX_IDS], len: 0 };
+    let mut ids = Ids { pairs: [(0, None); MAX_IDS], len: 0 };
     let mut rests = RestsOn::default();
     let mut entries = old.read(arena);
     let mask = old.reg_mask(arena);
@@ -179,8 +193,8 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
     match old.kind {
         Kind::NotInit => true,
         Kind::Scalar if !exact => true,
-        Kind::Scalar if same => old.number == new.number && ids.matches(old.id, new.id),
-        Kind::Scalar => old.number.covers(&new.number) && ids.matches(old.id, new.id),
+        Kind::Scalar if same => old.number == new.number && ids.number_matches(old, new),
+        Kind::Scalar => old.number.covers(&new.number) && ids.number_matches(old, new),
         Kind::Return => old.id == new.id && old.index == new.index,
         // Where it was acquired does not matter.
         Kind::Reference => ids.matches(old.id, new.id),

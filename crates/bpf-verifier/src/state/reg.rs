@@ -107,10 +107,12 @@ pub struct Value {
     /// Frame of a stack pointer, or index of a map's definition.
     pub index: u32,
     /// Values of one kind with the same identity (not 0) are related: numbers
-    /// are equal, pointers are null together, packet pointers have the same
-    /// unknown part, reserved memory is released together.
+    /// are the same one but for what was added since, pointers are null
+    /// together, packet pointers have the same unknown part, reserved memory is
+    /// released together.
     pub id: u32,
-    /// Constant part of a pointer's offset, in bytes.
+    /// Constant part of a pointer's offset, in bytes. Of a number with an
+    /// identity: what was added, modulo 2^64, to the number that it names.
     pub off: i32,
     /// Of a packet pointer: how far behind its start and unknown part the packet
     /// is known to reach at least, in bytes; negative where it is known only
@@ -167,6 +169,17 @@ impl Value {
     /// The number, if it is one and known.
     pub fn as_constant(&self) -> Option<u64> {
         if self.is_scalar() { self.number.as_constant() } else { None }
+    }
+
+    /// The number that the identity names, in terms of another value: which
+    /// identity, and what it is larger than that. A constant is related to 0.
+    /// None, if nothing is known.
+    pub(crate) fn base(&self) -> Option<(u32, i64)> {
+        match self.as_constant() {
+            Some(number) => Some((0, number.cast_signed())),
+            None if self.id != 0 && self.range == 0 => Some((self.id, self.off.into())),
+            None => None,
+        }
     }
 
     /// Least offset of a pointer.

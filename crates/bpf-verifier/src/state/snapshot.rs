@@ -103,8 +103,14 @@ impl Class {
     }
 }
 
+/// Whether the value is a number that is told apart from what its identity
+/// names. Its entry has a bit in the place of an index.
+const fn is_sum(value: &Value) -> bool {
+    value.is_scalar() && (value.off != 0 || value.range != 0)
+}
+
 const fn value_words(value: &Value, class: Class) -> u32 {
-    let place = value.kind.is_pointer() as u32;
+    let place = (value.kind.is_pointer() || is_sum(value)) as u32;
     class.words().saturating_add(place).saturating_add(1)
 }
 
@@ -253,9 +259,11 @@ impl Writer<'_, '_> {
 
     fn value(&mut self, value: &Value) {
         let class = Class::of(&value.number);
-        let word = head(value.kind, value.index, value.id);
+        let sum = is_sum(value);
+        let index = if value.is_scalar() { sum.into() } else { value.index };
+        let word = head(value.kind, index, value.id);
         self.word(word | (class as u64).wrapping_shl(4));
-        if value.kind.is_pointer() {
+        if value.kind.is_pointer() || sum {
             self.word(pair(value.off.cast_unsigned(), value.range.cast_unsigned()));
         }
         match class {
@@ -296,7 +304,11 @@ impl Reader {
         let class = Class::from_bits(low(word).wrapping_shr(4) & 0xf);
         let (kind, index, id) = split_head(word & !0xf0);
         let mut value = Value::pointer(kind, index, id);
-        if kind.is_pointer() {
+        let sum = value.is_scalar() && index != 0;
+        if sum {
+            value.index = 0;
+        }
+        if kind.is_pointer() || sum {
             let place = self.word(arena);
             value.off = low(place).cast_signed();
             value.range = high(place).cast_signed();

@@ -164,9 +164,8 @@ impl State {
         if value.is_scalar() && size < 8 {
             let low = value.number.low(size.saturating_mul(8));
             if low != value.number || size < 4 {
-                value.id = 0;
+                value = Value { deps: value.deps, ..Value::scalar(low) };
             }
-            value = Value { id: value.id, deps: value.deps, ..Value::scalar(low) };
         }
         self.put(arena, Cell { addr, len: size, value, live: 0 })
     }

@@ -130,6 +130,9 @@ impl fmt::Display for Shown<'_> {
                 let mut sep = "";
                 if value.id != 0 {
                     write!(f, "id={}", value.id)?;
+                    if value.off != 0 {
+                        write!(f, "{:+}", value.off)?;
+                    }
                     sep = ",";
                 }
                 if !value.number.is_unknown() {
