@@ -10,7 +10,9 @@ pub mod input;
 pub mod loader;
 pub mod maps;
 pub mod mutate;
+mod place;
 pub mod program;
+pub mod soundness;
 pub mod text;
 pub mod verifier;
 
@@ -18,10 +20,11 @@ pub mod verifier;
 pub type Check = fn(&[u8]);
 
 /// Every oracle, under the name of its fuzz target.
-pub const CHECKS: [(&str, Check); 5] = [
+pub const CHECKS: [(&str, Check); 6] = [
     ("decode_text", text::check),
     ("loader", loader::check),
     ("verifier", verifier::check),
     ("differential", differential::check),
+    ("soundness", soundness::check),
     ("maps", maps::check),
 ];

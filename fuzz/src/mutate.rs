@@ -18,12 +18,23 @@ pub fn bytes(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A byte that is often a small number or an extreme one.
-fn byte(rng: &mut Rng) -> u8 {
+pub(crate) fn byte(rng: &mut Rng) -> u8 {
     let random = rng.next_u64().to_le_bytes()[0];
     match rng.below(4) {
         0 => random & 15,
         1 => [0, 1, 0x7f, 0x80, 0xff, 8, 16, 24][rng.below(8)],
         _ => random,
+    }
+}
+
+/// A number that is often at an edge.
+pub(crate) fn number(rng: &mut Rng) -> u64 {
+    match rng.below(5) {
+        0 => [0, 1, 2, 7, 8, 31, 32, 63, 64, 0x7f, 0xff, 0xffff, u64::MAX][rng.below(13)],
+        1 => (1_u64 << rng.below(64)).wrapping_sub(rng.next_u64() % 3),
+        2 => rng.next_u64() & 0xffff_ffff,
+        3 => rng.next_u64() % 80,
+        _ => rng.next_u64(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Programs from arbitrary bytes.
 //!
-//! Three ways, from free to tame: slots as they come; instructions of the table
-//! with operands that make sense, between a beginning that gives every register
-//! a value and an end; and the generated programs of the tests, changed in
-//! places.
+//! From free to tame: slots as they come; instructions of the table with operands
+//! that make sense, between a beginning that gives every register a value and an
+//! end; the generated programs of the tests, changed in places; and programs that
+//! compute with unknown numbers, as they are or changed in places.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -15,6 +15,8 @@ use kernel_bpf_tests::case::{self, Case, Verdict};
 use kernel_bpf_tests::random;
 
 use crate::input::Input;
+
+mod unknown;
 
 /// Slots of a program at the most: what a builder holds on every profile.
 pub const MAX_SLOTS: usize = PROGRAM_CAPACITY;
@@ -34,8 +36,10 @@ pub fn case(data: &[u8]) -> Case {
     let kind = input.u8();
     let mut case = match kind % 16 {
         0 => free(&mut input),
-        1..11 => tame(&mut input),
-        _ => generated(&mut input),
+        1..7 => tame(&mut input),
+        7..10 => generated(&mut input),
+        10 => changed(unknowns(&mut input), &mut input),
+        _ => unknowns(&mut input),
     };
     if kind < 240 {
         repair(&mut case.insns);
@@ -270,10 +274,22 @@ fn repair(insns: &mut [BpfInsn]) {
     }
 }
 
+/// A program that computes with unknown numbers.
+fn unknowns(input: &mut Input<'_>) -> Case {
+    let mut case = unknown::case(input);
+    case.insns.truncate(MAX_SLOTS);
+    case
+}
+
 /// A program that the tests generate, with slots changed.
 fn generated(input: &mut Input<'_>) -> Case {
     let mut case = random::valid(u64::from(input.u16()));
     case.insns.truncate(MAX_SLOTS);
+    changed(case, input)
+}
+
+/// A program with a few slots changed.
+fn changed(mut case: Case, input: &mut Input<'_>) -> Case {
     for _ in 0..input.below(6) {
         let at = usize::from(input.u16()) % case.insns.len();
         let insn = case.insns[at];

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf_fuzz::mutate::{self, Rng};
-use kernel_bpf_fuzz::{Check, differential, loader, maps, program, text, verifier};
+use kernel_bpf_fuzz::{Check, differential, loader, maps, program, soundness, text, verifier};
 use kernel_bpf_tests::engine;
 
 /// Tries of each oracle; `KBPF_FUZZ_TRIES` sets another number.
@@ -63,6 +64,17 @@ fn engines_agree_on_everything() {
 #[test]
 fn maps_are_their_models() {
     run(maps::check, &[]);
+}
+
+#[test]
+fn what_happens_was_foreseen() {
+    run(soundness::check, &[]);
+    let tally = &soundness::TALLY;
+    let read = |what: &AtomicU64| what.load(Ordering::Relaxed);
+    // Otherwise the test would show nothing.
+    let (accepted, compared) = (read(&tally.accepted), read(&tally.compared));
+    assert!(accepted * 6 > tries() && compared * 10 > accepted * 9, "{tally:?}");
+    assert!(read(&tally.steps) > 50 * accepted, "{tally:?}");
 }
 
 /// If nothing was accepted, or nothing was rejected, the two tests above would

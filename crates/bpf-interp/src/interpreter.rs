@@ -11,6 +11,7 @@ use crate::context::BpfContext;
 use crate::env::Environment;
 use crate::error::{BpfError, BpfResult};
 use crate::executor::BpfExecutor;
+use crate::observer::{Observer, Unobserved};
 use crate::run::{Run, StackMemory};
 
 mod code;
@@ -66,6 +67,22 @@ impl<'e, P: PhysicalProfile> Interpreter<'e, P> {
     pub const fn environment(&self) -> &Environment<'e> {
         &self.env
     }
+
+    /// Executes a program, as [`execute`](BpfExecutor::execute) does, before the
+    /// eyes of an observer.
+    ///
+    /// # Errors
+    /// As [`execute`](BpfExecutor::execute).
+    pub fn execute_with(
+        &self,
+        program: &BpfProgram<P>,
+        context: &BpfContext<'_>,
+        observer: &mut impl Observer,
+    ) -> BpfResult {
+        let programs = self.programs;
+        let find = |number| programs.get(usize::try_from(number).ok()?).map(|p| Code::from(*p));
+        run::<P, _>(&self.env, Code::from(program), &find, context, observer)
+    }
 }
 
 /// Runs verified programs.
@@ -106,9 +123,7 @@ impl<P: PhysicalProfile> BpfExecutor<P> for Interpreter<'_, P> {
     type Program = BpfProgram<P>;
 
     fn execute(&self, program: &BpfProgram<P>, context: &BpfContext<'_>) -> BpfResult {
-        let programs = self.programs;
-        let find = |number| programs.get(usize::try_from(number).ok()?).map(|p| Code::from(*p));
-        run::<P>(&self.env, Code::from(program), &find, context)
+        self.execute_with(program, context, &mut Unobserved)
     }
 }
 
@@ -118,20 +133,21 @@ impl<P: PhysicalProfile> BpfExecutor<P> for VerifiedInterpreter<'_, P> {
     fn execute(&self, program: &VerifiedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
         let programs = self.programs;
         let find = |number| programs.get(usize::try_from(number).ok()?).map(|p| Code::from(*p));
-        run::<P>(&self.env, Code::from(program), &find, context)
+        run::<P, _>(&self.env, Code::from(program), &find, context, &mut Unobserved)
     }
 }
 
 /// One run, on a stack of its own.
-fn run<'a, P: PhysicalProfile>(
+fn run<'a, P: PhysicalProfile, O: Observer>(
     env: &Environment<'_>,
     code: Code<'a>,
     programs: &dyn Fn(u32) -> Option<Code<'a>>,
     context: &BpfContext<'_>,
+    observer: &mut O,
 ) -> BpfResult {
     let mut stack = StackMemory::<P>::new();
     let mut run = Run::begin(env, code.info, context, &mut stack).map_err(BpfError::Refused)?;
-    machine::execute(&mut run, code, programs)
+    machine::execute(&mut run, code, programs, observer)
 }
 
 macro_rules! common {

@@ -143,6 +143,11 @@ impl<'r> Run<'r> {
         self.records.discard(addr, flags, fault).map(|()| 0)
     }
 
+    /// Records that the program has reserved and not given back.
+    pub fn held_records(&self) -> usize {
+        self.records.held()
+    }
+
     /// The environment.
     pub const fn environment(&self) -> &'r Environment<'r> {
         self.env

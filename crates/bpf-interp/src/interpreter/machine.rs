@@ -14,6 +14,7 @@ use super::code::Code;
 use super::opcodes as op;
 use super::registers::Registers;
 use crate::error::{BpfError, BpfResult, Fault};
+use crate::observer::{Observer, Step};
 use crate::run::{Run, Saved, legacy_position};
 use crate::semantics::{self, immediate};
 
@@ -28,10 +29,11 @@ pub(super) type Programs<'p, 'a> = &'p dyn Fn(u32) -> Option<Code<'a>>;
 
 /// Executes `entry` in a run that was just begun.
 #[allow(clippy::too_many_lines, reason = "one arm for each opcode")]
-pub(super) fn execute<'a: 'r, 'r>(
+pub(super) fn execute<'a: 'r, 'r, O: Observer>(
     run: &mut Run<'r>,
     entry: Code<'a>,
     programs: Programs<'_, 'a>,
+    observer: &mut O,
 ) -> BpfResult {
     let (mut insns, mut program) = (entry.insns, ENTRY);
     let mut regs = Registers::new(run.entry_registers());
@@ -58,6 +60,12 @@ pub(super) fn execute<'a: 'r, 'r>(
         let Some(&insn) = insns.get(pc) else { stop!(Fault::JumpOutOfRange) };
         let Some(left) = budget.checked_sub(1) else { stop!(Fault::Budget) };
         budget = left;
+        observer.step(&Step {
+            pc,
+            tail_called: (program != ENTRY).then_some(program),
+            registers: regs.all(),
+            run,
+        });
 
         macro_rules! dst {
             () => {

@@ -29,6 +29,13 @@ impl Registers {
         }
     }
 
+    /// R0 to R10.
+    #[inline(always)]
+    pub fn all(&self) -> &[u64; Register::COUNT] {
+        // There are more of them in the array.
+        self.0.first_chunk().unwrap_or(&[0; Register::COUNT])
+    }
+
     /// R1 to R5.
     pub const fn arguments(&self) -> [u64; 5] {
         let [_, r1, r2, r3, r4, r5, ..] = self.0;

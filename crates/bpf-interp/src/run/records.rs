@@ -53,6 +53,11 @@ impl<'r> Records<'r> {
         Some(at)
     }
 
+    /// Records that are reserved.
+    pub fn held(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
     /// Takes the record that begins at `addr`.
     fn take(&mut self, addr: u64) -> Option<Record<'r>> {
         let at = usize::try_from(addr).ok()?;

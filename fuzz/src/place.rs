@@ -9,14 +9,13 @@ use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf_tests::case::{Case, Input};
 use kernel_bpf_tests::outcome;
 
-use super::Loaded;
-use crate::mutate::Rng;
+use crate::mutate::{self, Rng};
 
 /// Room in front of a packet and behind it, in bytes.
 const ROOM: usize = 64;
 
 /// What an engine made of a program.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     pub result: BpfResult,
     /// The input as the program left it.
     memory: Vec<u8>,
@@ -25,17 +24,20 @@ pub(super) struct Outcome {
 }
 
 /// Whether outcomes are the same, addresses in faults aside.
-pub(super) fn same(a: &Outcome, b: &Outcome) -> bool {
+pub(crate) fn same(a: &Outcome, b: &Outcome) -> bool {
     outcome::of(a.result) == outcome::of(b.result) && a.memory == b.memory && a.maps == b.maps
 }
 
 /// Input and maps. A program that misses one of them and hits another does so on
 /// every engine, since they stay where they are.
-pub(super) struct Place {
+pub(crate) struct Place {
     prog_type: BpfProgType,
     input: Input,
     buffer: Vec<u8>,
     maps: Vec<AnyMap<ActiveProfile>>,
+    /// What array values and a few entries of hash maps are at first; zeros and
+    /// no entries without it.
+    values: Option<u64>,
 }
 
 impl Place {
@@ -51,7 +53,18 @@ impl Place {
             input: case.input.clone(),
             buffer: vec![0; ROOM + len + ROOM],
             maps: case.maps.iter().copied().map(create).collect(),
+            values: None,
         }
+    }
+
+    /// Another input, of any length, and other values in the maps.
+    pub fn fill(&mut self, input: Input, values: u64) {
+        let len = match &input {
+            Input::Empty => 0,
+            Input::Bytes(bytes) | Input::Packet(bytes) => bytes.len(),
+        };
+        self.buffer.resize(ROOM + len + ROOM, 0);
+        (self.input, self.values) = (input, Some(values));
     }
 
     /// Runs something here, as if it were the first.
@@ -59,7 +72,8 @@ impl Place {
         &mut self,
         execute: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
     ) -> Outcome {
-        self.maps.iter_mut().for_each(reset);
+        let values = self.values;
+        self.maps.iter_mut().for_each(|map| reset(map, values));
         self.buffer.fill(0);
         let range = ROOM..self.buffer.len() - ROOM;
         if let Input::Bytes(bytes) | Input::Packet(bytes) = &self.input {
@@ -91,15 +105,28 @@ impl Place {
 /// A map as it was at first, at the same addresses where it has a fixed number
 /// of entries. Another one gives its entries addresses in an order that depends
 /// on what was in it, so it is made anew.
-fn reset(map: &mut AnyMap<ActiveProfile>) {
+fn reset(map: &mut AnyMap<ActiveProfile>, values: Option<u64>) {
     let def = *map.def();
-    if def.map_type == MapType::Array {
-        let zeros = vec![0; def.value_size as usize];
-        for index in 0..def.max_entries {
-            map.update(&index.to_ne_bytes(), &zeros, 0).expect("the index exists");
+    let mut rng = values.map(Rng::new);
+    let mut value = || -> Vec<u8> {
+        let byte = |rng: &mut Rng| mutate::byte(rng);
+        (0..def.value_size).map(|_| rng.as_mut().map_or(0, byte)).collect()
+    };
+    match def.map_type {
+        MapType::Array => {
+            for index in 0..def.max_entries {
+                map.update(&index.to_ne_bytes(), &value(), 0).expect("the index exists");
+            }
         }
-    } else {
-        *map = AnyMap::new(def).expect("it was possible before");
+        MapType::Hash if values.is_some() => {
+            *map = AnyMap::new(def).expect("it was possible before");
+            for key in 0..def.max_entries.min(3) {
+                let mut bytes = u64::from(key).to_le_bytes().to_vec();
+                bytes.resize(def.key_size as usize, 0);
+                map.update(&bytes, &value(), 0).expect("there is room");
+            }
+        }
+        _ => *map = AnyMap::new(def).expect("it was possible before"),
     }
 }
 
@@ -120,51 +147,4 @@ fn contents(map: &AnyMap<ActiveProfile>) -> Vec<u8> {
         all.extend(bytes);
     }
     all
-}
-
-/// Whether the outcome of a program depends on where its memory is: one engine
-/// alone then gives several, with memory elsewhere. The stack is moved by small
-/// and by large distances, on this thread and on others, so that all bits of an
-/// address change, and the heap's blocks get other neighbours.
-pub(super) fn shows_addresses(case: &Case, engines: &[Loaded<'_>]) -> bool {
-    engines.iter().filter(|engine| !engine.verified).any(|engine| {
-        let run = || {
-            Place::new(case)
-                .run(&|env, context| (engine.execute)(env.with_budget(super::BUDGET), context))
-        };
-        let first = run();
-        let differs = || (0..DEPTHS).any(|depth| !same(&first, &elsewhere(&run, depth)));
-        let there = || std::thread::scope(|scope| scope.spawn(differs).join().expect("no panic"));
-        differs() || (0..4).any(|_| there())
-    })
-}
-
-/// Depths from which an engine is called.
-const DEPTHS: usize = 16;
-
-/// What `run` gives `depth` frames of several sizes further down the stack, and
-/// with the heap in another state.
-fn elsewhere(run: &dyn Fn() -> Outcome, depth: usize) -> Outcome {
-    let mut rng = Rng::new(depth as u64);
-    let mut held: Vec<Vec<u8>> = (0..8).map(|_| vec![0; 16 + rng.below(600)]).collect();
-    held.retain(|block| block.len() % 2 == 0);
-    // Two of these differ by the stack's alignment, so not even the lowest bits
-    // of an address stay the same.
-    let outcome = match depth % 4 {
-        _ if depth == 0 => run(),
-        0 => with_pad::<4112>(run, depth),
-        1 => with_pad::<16>(run, depth),
-        2 => with_pad::<32>(run, depth),
-        _ => with_pad::<240>(run, depth),
-    };
-    drop(std::hint::black_box(held));
-    outcome
-}
-
-#[inline(never)]
-fn with_pad<const BYTES: usize>(run: &dyn Fn() -> Outcome, depth: usize) -> Outcome {
-    let pad = std::hint::black_box([0_u8; BYTES]);
-    let outcome = elsewhere(run, depth - 1);
-    std::hint::black_box(&pad);
-    outcome
 }

@@ -1,0 +1,135 @@
+//! Whether what is there is in an abstract state.
+
+use kernel_bpf::bytecode::opcode::Size;
+use kernel_bpf::execution::{Run, Step};
+use kernel_bpf::verifier::{Bytes, Kind, Value};
+
+use super::states::AbstractState;
+use super::world::{self, World};
+
+/// Why something is in no state.
+pub(super) type Mismatch = String;
+
+/// Values with the same identity.
+#[derive(Debug, Default)]
+pub(super) struct Identities(Vec<(Kind, u32, u64)>);
+
+impl Identities {
+    /// Whether `what` agrees with what the identity stood for before. The kinds
+    /// of number, of value or null, and of packet pointer are told apart.
+    fn agree(&mut self, kind: Kind, id: u32, what: u64) -> bool {
+        if id == 0 {
+            return true;
+        }
+        let known = self.0.iter().find(|(k, i, _)| (*k, *i) == (kind, id));
+        match known {
+            Some((_, _, before)) => *before == what,
+            None => {
+                self.0.push((kind, id, what));
+                true
+            }
+        }
+    }
+}
+
+/// Whether registers and stack are in `state`.
+pub(super) fn check(
+    state: &AbstractState,
+    step: &Step<'_, '_>,
+    world: &World,
+    ids: &mut Identities,
+) -> Result<(), Mismatch> {
+    if state.frame != world.running(step.run) {
+        return Err(format!("frame {}", state.frame));
+    }
+    if step.run.held_records() > state.references as usize {
+        return Err(format!("{} references", state.references));
+    }
+    ids.0.clear();
+    for (register, value) in &state.regs {
+        let concrete = step.registers[register.index()];
+        if !is_member(value, concrete, step.run, world, ids) {
+            return Err(format!("{register:?} = {concrete:#x}"));
+        }
+    }
+    for bytes in &state.stack {
+        if !stack_is_member(bytes, step.run, world, ids) {
+            return Err(format!("fp{}[{}] of frame {}", bytes.off, bytes.len, bytes.frame));
+        }
+    }
+    Ok(())
+}
+
+/// Whether initialised bytes are what the state says.
+fn stack_is_member(bytes: &Bytes, run: &Run<'_>, world: &World, ids: &mut Identities) -> bool {
+    let at = world.frame_pointer(run, bytes.frame).wrapping_add_signed(bytes.off.into());
+    let byte = |index: u32| run.load(at.wrapping_add(index.into()), Size::B);
+    if bytes.len > 8 {
+        // Unknown bytes, or zeros.
+        let zeros = bytes.value.as_constant() == Some(0);
+        return (0..bytes.len).all(|index| byte(index).is_ok_and(|byte| byte == 0 || !zeros));
+    }
+    let number = (0..bytes.len).rev().try_fold(0_u64, |number, index| {
+        byte(index).ok().map(|byte| number.wrapping_shl(8) | byte)
+    });
+    number.is_some_and(|number| is_member(&bytes.value, number, run, world, ids))
+}
+
+/// Whether a value is what the state says.
+fn is_member(
+    value: &Value,
+    concrete: u64,
+    run: &Run<'_>,
+    world: &World,
+    ids: &mut Identities,
+) -> bool {
+    // The unknown part of an address in an object that begins at `base`.
+    let unknown =
+        |base: u64| concrete.wrapping_sub(base).wrapping_add_signed(-i64::from(value.off));
+    let points = |base: u64| value.number.contains(unknown(base));
+    let null_agrees =
+        |ids: &mut Identities| ids.agree(value.kind, value.id, u64::from(concrete == 0));
+    match value.kind {
+        Kind::Scalar => {
+            value.number.contains(concrete) && ids.agree(value.kind, value.id, concrete)
+        }
+        Kind::Context => points(world.context),
+        Kind::Stack => points(world.frame_pointer(run, value.index)),
+        Kind::Map => concrete == Run::map_handle(value.index),
+        Kind::MapValue => world::values(run, value.index).any(|range| points(range.start)),
+        Kind::MapValueOrNull => {
+            null_agrees(ids)
+                && (concrete == 0
+                    || world::values(run, value.index).any(|range| points(range.start)))
+        }
+        Kind::Packet => world.packet(run).is_some_and(|packet| {
+            in_packet(value, unknown(packet.start), packet.end - packet.start, ids)
+        }),
+        Kind::PacketMeta => world.metadata(run).is_some_and(|metadata| {
+            in_packet(value, unknown(metadata.start), metadata.end - metadata.start, ids)
+        }),
+        Kind::PacketEnd => world.packet(run).is_some_and(|packet| packet.end == concrete),
+        Kind::Reserved => is_record(value, concrete, run),
+        Kind::ReservedOrNull => {
+            null_agrees(ids) && (concrete == 0 || is_record(value, concrete, run))
+        }
+        // What is no value was not listed; what is unknown here is not judged.
+        _ => true,
+    }
+}
+
+/// Whether a pointer with this unknown part is as far from the end of what it
+/// points into as the state says.
+fn in_packet(value: &Value, unknown: u64, len: u64, ids: &mut Identities) -> bool {
+    let enough = unknown.cast_signed().checked_add(value.range.into());
+    value.number.contains(unknown)
+        && enough.is_none_or(|enough| enough <= len.cast_signed())
+        && ids.agree(value.kind, value.id, unknown)
+}
+
+/// Whether a record begins where the state says, and is as long.
+fn is_record(value: &Value, concrete: u64, run: &Run<'_>) -> bool {
+    let Some(offset) = value.known_offset() else { return true };
+    let len = usize::try_from(value.range).unwrap_or(0);
+    run.view(concrete.wrapping_add_signed(-offset), len).is_ok()
+}
