@@ -102,7 +102,11 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         proof: Option<(&[InsnFact], &VerifiedInfo)>,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
-        let lowered = lower(program, proof.map(|(facts, _)| facts))?;
+        let mut lowered = lower(program, proof.map(|(facts, _)| facts))?;
+        if let Some((_, info)) = proof.filter(|(_, info)| info.unwritten_reads) {
+            let bytes = info.stack_policy.frame_bytes();
+            lowered.zeroed = u32::try_from(bytes).unwrap_or(u32::MAX);
+        }
         let machine = x86::emit(&lowered)?;
         let mut writable = memory.allocate(machine.bytes.len())?;
         match writable.bytes().split_at_mut_checked(machine.bytes.len()) {

@@ -29,6 +29,9 @@ pub struct Lowered {
     pub slots: usize,
     /// Whether accesses are checked and instructions counted.
     pub mode: Mode,
+    /// Bytes of a frame, where a program that was verified may read some that it
+    /// has not written: a call zeroes them. Otherwise 0.
+    pub zeroed: u32,
 }
 
 /// Lowers a program: with `facts`, as one that was verified, whose accesses
@@ -61,7 +64,7 @@ pub fn lower<P: PhysicalProfile>(
             list.push(pc, op)?;
         }
     }
-    Ok(Lowered { steps: list.steps, slots, mode })
+    Ok(Lowered { steps: list.steps, slots, mode, zeroed: 0 })
 }
 
 /// The list under construction.

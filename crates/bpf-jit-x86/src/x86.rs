@@ -92,6 +92,8 @@ pub(crate) fn emit(lowered: &Lowered) -> Result<MachineCode, CompileError> {
 struct Emitter {
     code: CodeBuffer,
     mode: Mode,
+    /// Bytes that a call zeroes.
+    zeroed: u32,
     /// Restores the host's registers and returns.
     exit: Label,
     thunks: Thunks,
@@ -111,6 +113,7 @@ impl Emitter {
             exit: code.label(),
             code,
             mode: lowered.mode,
+            zeroed: lowered.zeroed,
             thunks: Thunks::default(),
             budget_stops: Vec::new(),
         }

@@ -100,6 +100,8 @@ pub(crate) struct Figures {
     pub peak_states: u32,
     pub context_bytes: usize,
     pub tail_calls: bool,
+    /// Whether stack bytes may be read that the program has not written.
+    pub unwritten_reads: bool,
     /// The bound of the whole program, once the walk is over.
     pub bound: Meter,
 }
@@ -156,7 +158,7 @@ impl<'a> Explorer<'a> {
             layout: ctx::layout(prog_type),
             rules,
             arena,
-            state: State::new(frame_bytes),
+            state: State::new(frame_bytes, rules.privilege),
             walker,
             figures: Figures::default(),
             pending: NONE,

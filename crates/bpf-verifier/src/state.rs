@@ -3,7 +3,8 @@
 //! A state holds the eleven registers of the running frame (R10 is implied) and
 //! a sorted list of cells for all else: initialised bytes of every frame's
 //! stack, R6 to R9 of the callers with the place they return to, and memory
-//! that is still to be released. What is not initialised takes no room.
+//! that is still to be released. What was not written takes no room; who may see
+//! addresses may read it, as numbers of which nothing is known.
 //!
 //! Stack bytes have addresses in one space: frame `f` covers `f * n` up to
 //! `(f + 1) * n` for frames of `n` bytes, lower addresses further from R10.
@@ -22,6 +23,7 @@ pub use reg::{Kind, Value};
 pub use view::{Bytes, Shown, StateView};
 
 use crate::arena::{Arena, NoRoom};
+use crate::rules::Privilege;
 use cells::{Cell, Cells, REFS, SAVED};
 
 /// Where what a call from `frame` saves is kept: R6 to R9 and the return, at
@@ -44,6 +46,8 @@ pub(crate) struct State {
     pub cells: Cells,
     /// Bytes of one frame.
     pub frame_bytes: u32,
+    /// Whose program it is.
+    pub privilege: Privilege,
 }
 
 /// Where a frame returns to.
@@ -55,13 +59,14 @@ pub(crate) struct ReturnTo {
 }
 
 impl State {
-    pub fn new(frame_bytes: u32) -> Self {
+    pub fn new(frame_bytes: u32, privilege: Privilege) -> Self {
         Self {
             regs: [Value::NOT_INIT; REGS],
             frame: 0,
             refs: 0,
             cells: Cells::default(),
             frame_bytes,
+            privilege,
         }
     }
 

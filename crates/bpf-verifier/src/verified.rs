@@ -94,6 +94,10 @@ pub struct VerifiedInfo {
     pub context_bytes: usize,
     /// Whether the program can tail-call.
     pub tail_calls: bool,
+    /// Whether the program may read stack bytes that it has not written. Engines
+    /// have zeros there: they enter every function with a frame of zeros, and
+    /// may leave that out where the program does not read them.
+    pub unwritten_reads: bool,
     /// The policy that was verified against.
     pub stack_policy: StackPolicy,
     /// Fingerprint of the helper table that was verified against.

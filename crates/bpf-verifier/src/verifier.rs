@@ -294,6 +294,7 @@ fn explore<P: PhysicalProfile, T>(
         frames: chain.frames as usize,
         context_bytes: figures.context_bytes,
         tail_calls: figures.tail_calls,
+        unwritten_reads: figures.unwritten_reads,
         stack_policy: rules.stack,
         helpers: rules.helpers.fingerprint(),
         processed: figures.processed,

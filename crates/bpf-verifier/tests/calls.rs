@@ -6,7 +6,7 @@ mod common;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{StackPolicy, Verifier, VerifyErrorKind};
-use common::{LOOKUP, SOCKET, program};
+use common::{LOOKUP, SOCKET, UNPRIVILEGED, program};
 
 #[test]
 fn arguments_and_results() {
@@ -48,7 +48,7 @@ fn saved_registers() {
 
 #[test]
 fn frames_are_apart() {
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         "*(u64 *)(r10 -8) = 1\ncall local f\nexit\nf: r0 = *(u64 *)(r10 -8)\nexit",
     );
@@ -72,7 +72,7 @@ fn frames_are_apart() {
         "r1 = r10\ncall local f\nexit\nf: *(u64 *)(r1 +0) = 5\nr0 = 0\nexit",
     );
     // It may initialise the caller's bytes, on every path.
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         "r2 = *(u32 *)(r1 +0)
          r1 = r10
@@ -86,7 +86,7 @@ fn frames_are_apart() {
          exit",
     );
     // The dead frame's bytes are not the next one's.
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         "call local f
          call local g

@@ -6,7 +6,7 @@ use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, Verifier};
-use common::{LOOKUP, PACKET, SOCKET, TC, XDP, program, with_value};
+use common::{LOOKUP, PACKET, SOCKET, TC, UNPRIVILEGED, XDP, program, with_value};
 
 #[test]
 fn helpers_that_do_not_exist_or_may_not_be_called() {
@@ -39,8 +39,8 @@ fn arguments_are_of_the_right_kind() {
 #[test]
 fn keys_are_initialised_and_inside() {
     let lookup = |key: &str| format!("r2 = r10\n{key}\nr1 = map[idx:0] ll\ncall 1\nr0 = 0\nexit");
-    SOCKET.rejects("invalid read from stack", &lookup("r2 += -8"));
-    SOCKET.rejects("invalid read from stack", &lookup("*(u32 *)(r10 -8) = 0\nr2 += -8"));
+    UNPRIVILEGED.rejects("invalid read from stack", &lookup("r2 += -8"));
+    UNPRIVILEGED.rejects("invalid read from stack", &lookup("*(u32 *)(r10 -8) = 0\nr2 += -8"));
     SOCKET.accepts(&lookup("*(u64 *)(r10 -8) = 0\nr2 += -8"));
     SOCKET.accepts(&lookup("*(u32 *)(r10 -8) = 0\n*(u32 *)(r10 -4) = 0\nr2 += -8"));
     SOCKET.rejects("invalid stack access", &lookup("*(u64 *)(r10 -8) = 0\nr2 += -4"));
@@ -56,7 +56,7 @@ fn keys_are_initialised_and_inside() {
         &format!("{LOOKUP}\nr2 = r0\nr1 = map[idx:0] ll\ncall 1\nr0 = 0\nexit"),
     );
     // Of 48 bytes of a value, all are read.
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         "*(u64 *)(r10 -8) = 0
          r2 = r10
@@ -120,7 +120,7 @@ fn memory_with_a_size() {
     SOCKET.rejects("min value is negative", &skb_load(""));
     SOCKET.rejects("unbounded memory access", &skb_load("w4 = w4\nif r4 == 0 goto +6"));
     // Of an unknown size some bytes may be left as they were.
-    SOCKET.rejects("invalid read from stack", &skb_load("r4 &= 7\nr4 += 1"));
+    UNPRIVILEGED.rejects("invalid read from stack", &skb_load("r4 &= 7\nr4 += 1"));
     SOCKET.accepts(&format!(
         "*(u64 *)(r10 -8) = 0\n*(u64 *)(r10 -16) = 0\n{}",
         skb_load("r4 &= 15\nr4 += 1")

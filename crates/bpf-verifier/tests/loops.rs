@@ -6,7 +6,7 @@ mod common;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{Verifier, VerifyErrorKind};
-use common::{PACKET, SOCKET, XDP, program};
+use common::{PACKET, SOCKET, UNPRIVILEGED, XDP, program};
 
 /// Counts to `rounds`.
 fn counting(rounds: u32) -> String {
@@ -257,7 +257,7 @@ fn what_decides_later_is_compared() {
          exit",
     );
     // Bytes that only one side has written.
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         "r6 = *(u32 *)(r1 +0)
          if r6 == 0 goto join
@@ -269,7 +269,7 @@ fn what_decides_later_is_compared() {
          exit",
     );
     // Bytes that a helper reads, a frame further up.
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         "r6 = *(u32 *)(r1 +0)
          r1 = r10
@@ -364,7 +364,7 @@ fn what_a_covering_state_needs_is_needed() {
     SOCKET.rejects("invalid stack access", &three_ways("r7 = 640", "r7 = 8", number));
     let bytes = "r7 = *(u64 *)(r10 -8)";
     SOCKET.accepts(&three_ways("*(u64 *)(r10 -8) = 3", "*(u64 *)(r10 -8) = 4", bytes));
-    SOCKET.rejects("invalid read", &three_ways("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
+    UNPRIVILEGED.rejects("invalid read", &three_ways("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
 }
 
 /// What is decided behind a second join matters at the first one. The second and
@@ -401,7 +401,7 @@ fn needs_go_back_over_several_joins() {
     SOCKET.rejects("invalid stack access", &text("r7 = 640", "r7 = 8", number));
     let bytes = "r8 = *(u64 *)(r10 -8)";
     SOCKET.accepts(&text("r7 = 0\n*(u64 *)(r10 -8) = 3", "*(u64 *)(r10 -8) = 4", bytes));
-    SOCKET.rejects("invalid read", &text("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
+    UNPRIVILEGED.rejects("invalid read", &text("r7 = 0", "*(u64 *)(r10 -8) = 4", bytes));
 }
 
 /// More on the stack than there are bits for what a number rests on.

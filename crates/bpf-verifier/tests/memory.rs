@@ -239,7 +239,8 @@ fn atomics() {
     accepts_value("r1 = 1\nr1 = atomic_fetch_add((u32 *)(r0 +4), r1)\nr0 = r1\nexit");
     rejects_value("misaligned", "r1 = 1\nlock *(u64 *)(r0 +4) += r1\nr0 = 0\nexit");
     rejects_value("within its 48", "r1 = 1\nlock *(u64 *)(r0 +48) += r1\nr0 = 0\nexit");
-    SOCKET.rejects("invalid read from stack", "r1 = 1\nlock *(u64 *)(r10 -8) += r1\nr0 = 0\nexit");
+    UNPRIVILEGED
+        .rejects("invalid read from stack", "r1 = 1\nlock *(u64 *)(r10 -8) += r1\nr0 = 0\nexit");
     SOCKET.rejects("R1 !read_ok", "r1 = 0\ncall 5\nlock *(u64 *)(r10 -8) += r1\nr0 = 0\nexit");
     // What is fetched is unknown, what is stored afterwards too.
     SOCKET.rejects(

@@ -35,11 +35,73 @@ fn the_stack_grows_down_and_reads_forward() {
 
 #[test]
 fn bytes_are_initialised_one_by_one() {
-    SOCKET.rejects("invalid read from stack", "r0 = *(u64 *)(r10 -8)\nexit");
-    SOCKET.rejects("invalid read from stack", "*(u32 *)(r10 -8) = 0\nr0 = *(u64 *)(r10 -8)\nexit");
-    SOCKET.rejects("invalid read from stack", "*(u8 *)(r10 -8) = 0\nr0 = *(u16 *)(r10 -8)\nexit");
+    UNPRIVILEGED.rejects("invalid read from stack", "r0 = *(u64 *)(r10 -8)\nexit");
+    UNPRIVILEGED
+        .rejects("invalid read from stack", "*(u32 *)(r10 -8) = 0\nr0 = *(u64 *)(r10 -8)\nexit");
+    UNPRIVILEGED
+        .rejects("invalid read from stack", "*(u8 *)(r10 -8) = 0\nr0 = *(u16 *)(r10 -8)\nexit");
     SOCKET.accepts("*(u32 *)(r10 -8) = 0\n*(u32 *)(r10 -4) = 0\nr0 = *(u64 *)(r10 -8)\nexit");
     SOCKET.accepts("*(u64 *)(r10 -8) = 0\nr0 = *(u8 *)(r10 -3)\nexit");
+}
+
+/// Who may see addresses may read what was never written: unknown numbers.
+#[test]
+fn unwritten_bytes_are_unknown_numbers() {
+    let info = SOCKET.accepts("r0 = *(u64 *)(r10 -8)\nexit");
+    assert!(info.unwritten_reads);
+    let info = SOCKET.accepts("*(u64 *)(r10 -8) = 0\nr0 = *(u32 *)(r10 -4)\nexit");
+    assert!(!info.unwritten_reads);
+    // Not even that they are zero is known, and the width bounds them.
+    SOCKET.rejects("R9 !read_ok", "r0 = *(u8 *)(r10 -8)\nif r0 == 0 goto out\nr0 = r9\nout: exit");
+    SOCKET.accepts("r0 = *(u8 *)(r10 -8)\nif r0 <= 255 goto out\nr0 = r9\nout: exit");
+    // Part of what is read was written.
+    SOCKET.rejects(
+        "R9 !read_ok",
+        "*(u32 *)(r10 -8) = 0
+         r0 = *(u64 *)(r10 -8)
+         if r0 == 0 goto out
+         r0 = r9
+         out: exit",
+    );
+    SOCKET.accepts(
+        "*(u32 *)(r10 -8) = 0
+         r0 = *(u64 *)(r10 -8)
+         w0 = w0
+         r0 = 0
+         exit",
+    );
+    // They are no addresses.
+    SOCKET.rejects(
+        "R1 invalid mem access 'scalar'",
+        "r1 = *(u64 *)(r10 -8)\nr0 = *(u64 *)(r1 +0)\nexit",
+    );
+    // A state with fewer bytes written is covered, and counts as reading them.
+    let info = SOCKET.accepts(
+        "r6 = *(u32 *)(r1 +0)
+         call 7
+         if r6 == 0 goto join
+         *(u64 *)(r10 -8) = r0
+         join: r7 = 0
+         r7 = 1
+         r7 = 2
+         r0 = *(u64 *)(r10 -8)
+         exit",
+    );
+    assert!(info.unwritten_reads);
+    // What a later branch rests on is not.
+    SOCKET.rejects(
+        "R9 !read_ok",
+        "r6 = *(u32 *)(r1 +0)
+         if r6 == 0 goto join
+         *(u64 *)(r10 -8) = 0
+         join: r7 = 0
+         r7 = 1
+         r7 = 2
+         r0 = *(u64 *)(r10 -8)
+         if r0 == 0 goto out
+         r0 = r9
+         out: exit",
+    );
 }
 
 #[test]
@@ -153,7 +215,7 @@ fn variable_offsets() {
          exit"
     ));
     // Either slot may be read.
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         &format!("*(u64 *)(r10 -8) = 0\n{VARIABLE}\nr0 = *(u64 *)(r3 +0)\nexit"),
     );
@@ -184,7 +246,7 @@ fn variable_offsets() {
 
 #[test]
 fn variable_writes_initialise_nothing_for_sure() {
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid read from stack",
         &format!("{VARIABLE}\n*(u64 *)(r3 +0) = 1\nr0 = *(u64 *)(r10 -8)\nexit"),
     );

@@ -55,7 +55,10 @@ impl Emitter {
         );
         match self.mode {
             Mode::Checked => dynasm!(self.code; .arch x64; mov rbp, r10),
-            Mode::Proven => dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]),
+            Mode::Proven => {
+                dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]);
+                self.zero_frame();
+            }
         }
         self.code.call(target);
         dynasm!(self.code; .arch x64
@@ -68,6 +71,26 @@ impl Emitter {
         if self.mode == Mode::Checked {
             self.call_out(Shim::Leave, Descriptor::new(pc, 0));
         }
+    }
+
+    /// Zeroes the frame that ends at R10, where the program may read what it has
+    /// not written. R0 has no value at the entry of a function.
+    fn zero_frame(&mut self) {
+        let Ok(bytes) = i32::try_from(self.zeroed) else { return };
+        if bytes == 0 {
+            return;
+        }
+        // Frames are a multiple of eight bytes.
+        dynasm!(self.code; .arch x64
+            ; mov r10, rdi
+            ; mov r11, rcx
+            ; lea rdi, [rbp - bytes]
+            ; mov ecx, bytes / 8
+            ; xor eax, eax
+            ; rep stosq
+            ; mov rdi, r10
+            ; mov rcx, r11
+        );
     }
 
     /// Returns to the calling function, or from the first one to the entry.

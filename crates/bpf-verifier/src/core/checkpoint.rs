@@ -235,6 +235,7 @@ impl Explorer<'_> {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
+                self.figures.unwritten_reads |= rests.unwritten;
                 return Some(node.bound(&self.arena));
             }
             if node.count(&mut self.arena, false) {

@@ -7,7 +7,7 @@ use super::{Explorer, Step, reject};
 use crate::domain::Scalar;
 use crate::error::{Access, Sink, VerifyErrorKind};
 use crate::state::Value;
-use crate::state::stack::StackFault;
+use crate::state::stack::{StackFault, StackRun};
 use crate::verified::InsnFact;
 
 /// Bytes of a frame that may be accessed.
@@ -55,6 +55,7 @@ impl Explorer<'_> {
         match self.state.read_stack(&self.arena, room.addr, span.size) {
             Ok(read) => {
                 self.mark_read(read.live);
+                self.figures.unwritten_reads |= read.unwritten;
                 Ok(self.link_stack(room, span.size, read.value))
             }
             Err(StackFault::Uninit(_)) => self.uninit(room.addr, span.size),
@@ -135,15 +136,15 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// Requires initialised bytes; where `span` is given or addresses are
+    /// Requires bytes that may be read; where `span` is given or addresses are
     /// guarded, no pointer among them.
     fn check_stack_init(&mut self, room: Room, size: u32, span: Option<&Span>) -> Step {
         match self.state.check_init(&self.arena, room.addr, room.len) {
-            Ok((live, pointer)) => {
-                self.mark_read(live);
+            Ok(run) => {
+                self.mark_run(run);
                 // An atomic operation on a pointer, or a load that may hit one.
                 let strict = span.is_none() || self.guards_addresses();
-                if pointer && strict {
+                if run.pointer && strict {
                     return self.partial(room.addr, size);
                 }
                 Ok(())
@@ -152,11 +153,17 @@ impl Explorer<'_> {
         }
     }
 
+    /// Bytes are read.
+    fn mark_run(&mut self, run: StackRun) {
+        self.mark_read(run.live);
+        self.figures.unwritten_reads |= run.unwritten;
+    }
+
     /// Those who may not see addresses may not overwrite part of one either.
     fn guard_overwrite(&mut self, room: Room, size: u32) -> Step {
-        let (live, pointer) = self.state.initialised(&self.arena, room.addr, room.len);
-        self.mark_read(live);
-        if pointer && !(room.exact && size == 8) {
+        let run = self.state.written(&self.arena, room.addr, room.len);
+        self.mark_read(run.live);
+        if run.pointer && !(room.exact && size == 8) {
             return self.partial(room.addr, size);
         }
         Ok(())
@@ -173,9 +180,9 @@ impl Explorer<'_> {
             return Ok(());
         }
         match self.state.check_init(&self.arena, room.addr, room.len) {
-            Ok((live, pointer)) => {
-                self.mark_read(live);
-                if pointer && self.guards_addresses() {
+            Ok(run) => {
+                self.mark_run(run);
+                if run.pointer && self.guards_addresses() {
                     let into = Sink::Helper(helper);
                     return reject(VerifyErrorKind::PointerLeak { reg: span.reg, into });
                 }

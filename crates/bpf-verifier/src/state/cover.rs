@@ -30,6 +30,8 @@ pub(crate) struct RestsOn {
     pub deps: u64,
     /// Stack bytes, by what they depend on.
     pub live: u64,
+    /// Whether bytes are among them that the newer state has not written.
+    pub unwritten: bool,
 }
 
 const MAX_IDS: usize = 32;
@@ -144,6 +146,7 @@ pub(crate) fn covers(
             continue;
         } else {
             let got = new.read_stack(arena, cell.addr, cell.len).ok()?;
+            rests.unwritten |= got.unwritten;
             (got.value, got.live)
         };
         if !value_covers(&cell.value, &value, exact, same, &mut ids) {
@@ -165,11 +168,12 @@ fn wide_covers(
     exact: bool,
     rests: &mut RestsOn,
 ) -> Option<bool> {
-    let (live, pointer) = new.check_init(arena, cell.addr, cell.len).ok()?;
-    if pointer {
+    let run = new.check_init(arena, cell.addr, cell.len).ok()?;
+    if run.pointer {
         return Some(false);
     }
-    rests.live |= live;
+    rests.live |= run.live;
+    rests.unwritten |= run.unwritten;
     if !exact || cell.value.number.as_constant() != Some(0) {
         return Some(true);
     }
@@ -177,7 +181,7 @@ fn wide_covers(
     while pos < end {
         let index = new.cells.find(arena, pos);
         let found = new.cells.get(arena, index)?;
-        if found.value.as_constant() != Some(0) {
+        if found.addr > pos || found.value.as_constant() != Some(0) {
             return Some(false);
         }
         rests.deps |= found.value.deps;

@@ -5,12 +5,14 @@ use super::cells::Cell;
 use super::reg::Value;
 use crate::arena::{Arena, NoRoom};
 use crate::domain::{Scalar, alu};
+use crate::rules::Privilege;
 use bpf_bytecode::opcode::{AluOp, Width};
 
 /// Why bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StackFault {
-    /// The byte at this address is not initialised.
+    /// The byte at this address is not initialised, and the loader may not see
+    /// what lies there.
     Uninit(u32),
     /// Part of a pointer.
     PartOfPointer,
@@ -22,6 +24,19 @@ pub(crate) struct StackRead {
     pub value: Value,
     /// See [`Cell::live`].
     pub live: u64,
+    /// Whether bytes are among it that the program has not written.
+    pub unwritten: bool,
+}
+
+/// What is known of a run of bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StackRun {
+    /// See [`Cell::live`].
+    pub live: u64,
+    /// Whether a pointer is among them.
+    pub pointer: bool,
+    /// Whether bytes are among them that the program has not written.
+    pub unwritten: bool,
 }
 
 /// Every value of so many bytes.
@@ -72,6 +87,12 @@ fn part(cell: &Cell, addr: u32, len: u32) -> Value {
 }
 
 impl State {
+    /// Whether bytes that were never written may be read, as unknown numbers.
+    /// Linux lets those who may see addresses do so.
+    fn may_read_unwritten(&self) -> bool {
+        self.privilege == Privilege::Privileged
+    }
+
     /// Reads up to eight bytes.
     pub fn read_stack(
         &self,
@@ -81,19 +102,25 @@ impl State {
     ) -> Result<StackRead, StackFault> {
         let end = addr.saturating_add(size);
         let mut index = self.cells.find(arena, addr);
-        let (mut pos, mut live, mut deps) = (addr, 0, 0);
+        let (mut pos, mut live, mut deps, mut unwritten) = (addr, 0, 0, false);
         let mut known = Some(0_u64);
         while pos < end {
-            let cell = self.cells.get(arena, index).ok_or(StackFault::Uninit(pos))?;
-            if cell.addr > pos {
-                return Err(StackFault::Uninit(pos));
-            }
+            let cell = match self.cells.get(arena, index) {
+                Some(cell) if cell.addr <= pos => cell,
+                _ if !self.may_read_unwritten() => return Err(StackFault::Uninit(pos)),
+                next => {
+                    (known, unwritten) = (None, true);
+                    pos = next.map_or(end, |cell| cell.addr.min(end));
+                    continue;
+                }
+            };
             if cell.addr <= addr && end <= cell.end() {
                 let whole = cell.addr == addr && cell.end() == end;
                 if cell.value.kind.is_pointer() && !whole {
                     return Err(StackFault::PartOfPointer);
                 }
-                return Ok(StackRead { value: part(&cell, addr, size), live: cell.live });
+                let value = part(&cell, addr, size);
+                return Ok(StackRead { value, live: cell.live, unwritten: false });
             }
             if cell.value.kind.is_pointer() {
                 return Err(StackFault::PartOfPointer);
@@ -114,42 +141,48 @@ impl State {
             index = index.saturating_add(1);
         }
         let number = known.map_or_else(|| unknown(size), Scalar::constant);
-        Ok(StackRead { value: Value { deps, ..Value::scalar(number) }, live })
+        Ok(StackRead { value: Value { deps, ..Value::scalar(number) }, live, unwritten })
     }
 
-    /// Whether `len` bytes are initialised: what they rest on, and whether a
-    /// pointer is among them; or the first that is not.
-    pub fn check_init(&self, arena: &Arena<'_>, addr: u32, len: u32) -> Result<(u64, bool), u32> {
-        let end = addr.saturating_add(len);
+    /// What is known of `len` bytes that are to be read; or the first of them
+    /// that may not be.
+    pub fn check_init(&self, arena: &Arena<'_>, addr: u32, len: u32) -> Result<StackRun, u32> {
+        let run = self.written(arena, addr, len);
+        if run.unwritten && !self.may_read_unwritten() {
+            return Err(self.first_unwritten(arena, addr));
+        }
+        Ok(run)
+    }
+
+    /// The first byte from `addr` on that was not written.
+    fn first_unwritten(&self, arena: &Arena<'_>, addr: u32) -> u32 {
         let mut index = self.cells.find(arena, addr);
-        let (mut pos, mut live, mut pointer) = (addr, 0, false);
-        while pos < end {
-            let cell = self.cells.get(arena, index).ok_or(pos)?;
-            if cell.addr > pos {
-                return Err(pos);
-            }
-            live |= cell.live;
-            pointer |= cell.value.kind.is_pointer();
+        let mut pos = addr;
+        while let Some(cell) = self.cells.get(arena, index)
+            && cell.addr <= pos
+        {
             pos = cell.end();
             index = index.saturating_add(1);
         }
-        Ok((live, pointer))
+        pos
     }
 
-    /// What those of `len` bytes rest on that are initialised, and whether a
-    /// pointer is among them.
-    pub fn initialised(&self, arena: &Arena<'_>, addr: u32, len: u32) -> (u64, bool) {
+    /// What is known of `len` bytes, whether they were written or not.
+    pub fn written(&self, arena: &Arena<'_>, addr: u32, len: u32) -> StackRun {
         let end = addr.saturating_add(len);
         let mut index = self.cells.find(arena, addr);
-        let (mut live, mut pointer) = (0, false);
+        let (mut pos, mut run) = (addr, StackRun::default());
         while let Some(cell) = self.cells.get(arena, index)
             && cell.addr < end
         {
-            live |= cell.live;
-            pointer |= cell.value.kind.is_pointer();
+            run.live |= cell.live;
+            run.pointer |= cell.value.kind.is_pointer();
+            run.unwritten |= cell.addr > pos;
+            pos = cell.end();
             index = index.saturating_add(1);
         }
-        (live, pointer)
+        run.unwritten |= pos < end;
+        run
     }
 
     /// Writes a register's low `size` bytes.
