@@ -95,10 +95,7 @@ const NUMBERS: [u8; 9] = [0, 1, 2, 3, 4, 5, 7, 8, 9];
 /// Instructions of the table between a beginning and an end.
 fn tame(input: &mut Input<'_>) -> Case {
     let case = new_case("tame", Vec::new(), input);
-    let packet_at = match case.prog_type {
-        BpfProgType::Xdp => (0, 4),
-        _ => (76, 80),
-    };
+    let packet_at = if case.prog_type == BpfProgType::Xdp { (0, 4) } else { (76, 80) };
     let insns = vec![BpfInsn::mov64_reg(6, 1)];
     let mut body = Body { insns, calls: Vec::new(), packet_at };
     body.numbers(&NUMBERS);

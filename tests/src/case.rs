@@ -99,7 +99,7 @@ fn parse_case(text: &str) -> Result<Case, String> {
 fn header(case: &mut Case, key: &str, value: &str) -> Result<(), String> {
     match key {
         "type" => {
-            let known = BpfProgType::ALL.into_iter().find(|t| t.name() == value);
+            let known = BpfProgType::ALL.iter().copied().find(|t| t.name() == value);
             case.prog_type = known.ok_or_else(|| format!("type `{value}`"))?;
         }
         "bytes" => case.input = Input::Bytes(hex(value)?),

@@ -5,3 +5,4 @@ pub mod errno;
 pub mod helper;
 pub mod helper_names;
 pub mod map;
+pub mod prog_type;

@@ -7,87 +7,10 @@ use bpf_profile::config::{MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
 use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
 
 use crate::abi::map::{MapDef, ObjName};
+pub use crate::abi::prog_type::BpfProgType;
 use crate::insn::BpfInsn;
 use crate::instruction::{CallTarget, DecodeError, Imm64, Instruction, jump_target};
 use crate::text::{self, AsmError, Listing};
-
-/// What a program is for, numbered as Linux does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum BpfProgType {
-    /// Decides how much of a packet a socket receives.
-    SocketFilter = 1,
-    /// Runs at a probe; its context is the register file.
-    Kprobe = 2,
-    /// Classifies packets for traffic control.
-    SchedCls = 3,
-    /// Acts on packets for traffic control.
-    SchedAct = 4,
-    /// Runs at a tracepoint; its context is a record of plain bytes.
-    Tracepoint = 5,
-    /// Decides about packets at the driver.
-    Xdp = 6,
-    /// Runs at a performance event.
-    PerfEvent = 7,
-    /// Decides about the packets of a control group.
-    CgroupSkb = 8,
-    /// Runs at a tracepoint; its context is up to twelve 64-bit arguments.
-    RawTracepoint = 17,
-    /// As [`RawTracepoint`](Self::RawTracepoint), and may write them.
-    RawTracepointWritable = 24,
-    /// Called by a user; its context is the caller's bytes.
-    Syscall = 31,
-}
-
-impl BpfProgType {
-    /// Every type known here.
-    pub const ALL: [Self; 11] = [
-        Self::SocketFilter,
-        Self::Kprobe,
-        Self::SchedCls,
-        Self::SchedAct,
-        Self::Tracepoint,
-        Self::Xdp,
-        Self::PerfEvent,
-        Self::CgroupSkb,
-        Self::RawTracepoint,
-        Self::RawTracepointWritable,
-        Self::Syscall,
-    ];
-
-    /// Linux's number.
-    pub const fn number(self) -> u32 {
-        self as u32
-    }
-
-    /// The type of this number, if it is known here.
-    pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|t| t.number() == number)
-    }
-
-    /// Linux's name in lower case, as `bpftool` prints it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SocketFilter => "socket_filter",
-            Self::Kprobe => "kprobe",
-            Self::SchedCls => "sched_cls",
-            Self::SchedAct => "sched_act",
-            Self::Tracepoint => "tracepoint",
-            Self::Xdp => "xdp",
-            Self::PerfEvent => "perf_event",
-            Self::CgroupSkb => "cgroup_skb",
-            Self::RawTracepoint => "raw_tracepoint",
-            Self::RawTracepointWritable => "raw_tracepoint_writable",
-            Self::Syscall => "syscall",
-        }
-    }
-}
-
-impl fmt::Display for BpfProgType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Why a program cannot be built. Indices are in slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! Helpers that a kernel adds.
 
-use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, MemSize, Memory};
 use bpf_maps::BpfMap;
 use bpf_maps::memory::View;
 
@@ -106,17 +106,18 @@ impl<'r> HelperCall<'_, 'r> {
 
     /// Copies `from` to the memory that goes with an argument, from `offset` on.
     ///
-    /// Such memory is zeroed before the helper is called, so that what it does
-    /// not write is known.
+    /// Memory that the helper fills ([`ArgKind::MemWrite`] and its like) is
+    /// zeroed before the helper is called, so that what it does not write is
+    /// known.
     ///
     /// # Errors
-    /// [`Fault::HelperArgument`] when the argument is not declared as
-    /// [`ArgKind::MemWrite`] or its memory has not as many bytes,
+    /// [`Fault::HelperArgument`] when the argument is not declared as memory
+    /// that the helper writes, or its memory has not as many bytes,
     /// [`Fault::Memory`] when they are not the program's to write.
     pub fn write(&mut self, arg: usize, offset: usize, from: &[u8]) -> Result<(), Fault> {
         let fault = self.bad_argument(arg);
         let address = self.part(arg, offset, from.len())?;
-        if at(&self.signature.args, arg) != Some(ArgKind::MemWrite) {
+        if !self.memory(arg).is_some_and(|memory| memory.writes) {
             return Err(fault);
         }
         self.run.cells(address, from.len())?.write(0, from).ok_or(fault)
@@ -149,14 +150,19 @@ impl<'r> HelperCall<'_, 'r> {
             let map = map.and_then(|index| self.args.get(index)).and_then(|at| self.run.map(*at));
             map.map_or(0, |map| u64::from(size(map)))
         };
-        match at(&self.signature.args, arg) {
-            Some(ArgKind::MemRead | ArgKind::MemReadOrNull | ArgKind::MemWrite) => {
-                self.arg(arg.saturating_add(1))
-            }
-            Some(ArgKind::MapKey) => of_map(|map| map.def().key_size),
-            Some(ArgKind::MapValue) => of_map(|map| map.def().value_size),
-            _ => 0,
+        let Some(memory) = self.memory(arg) else { return 0 };
+        match memory.size {
+            _ if memory.nullable && self.arg(arg) == 0 => 0,
+            MemSize::Next => self.arg(arg.saturating_add(1)),
+            MemSize::Key => of_map(|map| map.def().key_size),
+            MemSize::Value => of_map(|map| map.def().value_size),
+            MemSize::Fixed(bytes) => bytes.into(),
         }
+    }
+
+    /// What the signature says of the memory that goes with an argument.
+    fn memory(&self, arg: usize) -> Option<Memory> {
+        at(&self.signature.args, arg).and_then(ArgKind::memory)
     }
 
     /// The address of `len` bytes from `offset` on of an argument's memory.
@@ -175,14 +181,12 @@ pub(crate) fn call<'r>(
     signature: &'r HelperSig,
     args: [u64; 5],
 ) -> Result<u64, Fault> {
-    if !matches!(signature.ret, RetKind::Integer | RetKind::Void)
-        || !signature.allows(run.program().prog_type())
-    {
+    if !signature.is_plain() || !signature.allows(run.program().prog_type()) {
         return Err(Fault::UnknownHelper(signature.id));
     }
     let mut call = HelperCall { run, signature, args };
     for (arg, kind) in (1..).zip(signature.args) {
-        if kind == ArgKind::MemWrite {
+        if kind.memory().is_some_and(|memory| memory.writes && !memory.reads) {
             let (address, len) = (call.arg(arg), call.len(arg));
             call.run.cells(address, len)?.fill(0);
         }

@@ -3,7 +3,6 @@
 use core::mem::offset_of;
 
 use bpf_bytecode::abi::context::CtxLayout;
-use bpf_bytecode::abi::context::layout;
 use bpf_maps::{BpfMap, RingBuffer};
 
 use crate::context::{BpfContext, Taken};
@@ -100,7 +99,7 @@ impl<'r> Run<'r> {
         let mut run = Self {
             hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: env.budget(), stopped: 0 },
             env,
-            layout: layout(program.prog_type()),
+            layout: program.prog_type().context(),
             program,
             regions,
             stack: Stack::new(stack, env.stack_policy())?,

@@ -217,7 +217,7 @@ fn a_packet_of_another_kind_is_refused() {
     assert_eq!(run(BpfProgType::SocketFilter, &xdp), refused);
     assert_eq!(run(BpfProgType::Kprobe, &xdp), refused);
     assert_eq!(run(BpfProgType::Xdp, &socket), refused);
-    for prog_type in BpfProgType::ALL {
+    for prog_type in BpfProgType::STANDARD.iter().copied() {
         assert_eq!(run(prog_type, &bytes), Ok(1));
         assert_eq!(run(prog_type, &BpfContext::empty()), Ok(1));
     }

@@ -1,7 +1,7 @@
 //! What the name of a section says about the programs in it.
 //!
-//! The names are those of libbpf, including those of program types that this
-//! project does not run: these are refused by name.
+//! The names are those of libbpf, and stand with the program types. Those of
+//! types that are Linux's alone are refused by name.
 
 use bpf_bytecode::BpfProgType;
 
@@ -21,113 +21,66 @@ pub struct ProgramKind<'d> {
     pub autoload: bool,
 }
 
-/// How a section's name has to continue after the prefix of a rule.
-#[derive(Clone, Copy)]
-enum Rest {
-    /// Not at all.
-    None,
-    /// With a `/` and more, or not at all.
-    Optional,
+/// Sections of programs that only Linux itself can run, with the type's name.
+const LINUX_ONLY: &[(&str, &str)] = &[
+    ("xdp/devmap", "xdp (devmap)"),
+    ("xdp.frags/devmap", "xdp (devmap)"),
+    ("xdp/cpumap", "xdp (cpumap)"),
+    ("xdp.frags/cpumap", "xdp (cpumap)"),
+    ("sk_reuseport", "sk_reuseport"),
+    ("netfilter", "netfilter"),
+    ("netkit", "netkit"),
+    ("tp_btf", "tracing"),
+    ("fentry", "tracing"),
+    ("fentry.s", "tracing"),
+    ("fexit", "tracing"),
+    ("fexit.s", "tracing"),
+    ("fmod_ret", "tracing"),
+    ("fmod_ret.s", "tracing"),
+    ("iter", "tracing"),
+    ("iter.s", "tracing"),
+    ("freplace", "ext"),
+    ("lsm", "lsm"),
+    ("lsm.s", "lsm"),
+    ("lsm_cgroup", "lsm"),
+    ("lwt_in", "lwt_in"),
+    ("lwt_out", "lwt_out"),
+    ("lwt_xmit", "lwt_xmit"),
+    ("lwt_seg6local", "lwt_seg6local"),
+    ("sockops", "sock_ops"),
+    ("sk_skb", "sk_skb"),
+    ("sk_msg", "sk_msg"),
+    ("lirc_mode2", "lirc_mode2"),
+    ("flow_dissector", "flow_dissector"),
+    ("cgroup/dev", "cgroup_device"),
+    ("cgroup/sysctl", "cgroup_sysctl"),
+    ("cgroup/getsockopt", "cgroup_sockopt"),
+    ("cgroup/setsockopt", "cgroup_sockopt"),
+    ("cgroup/sock", "cgroup_sock"),
+    ("cgroup/sock_create", "cgroup_sock"),
+    ("cgroup/sock_release", "cgroup_sock"),
+    ("cgroup/post_bind4", "cgroup_sock"),
+    ("cgroup/post_bind6", "cgroup_sock"),
+    ("cgroup", "cgroup_sock_addr"),
+    ("struct_ops", "struct_ops"),
+    ("struct_ops.s", "struct_ops"),
+    ("sk_lookup", "sk_lookup"),
+];
+
+/// Bytes of `section` up to its end or to a `/`, if that is what `prefix` is.
+fn fit(section: &str, prefix: &str) -> Option<usize> {
+    let rest = section.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(prefix.len())
 }
 
-/// What a rule says: a type that is known here, or the name of one that is not.
-type Meaning = Result<BpfProgType, &'static str>;
-
-/// Prefix, continuation, meaning. The first rule that fits decides.
-const RULES: &[(&str, Rest, Meaning)] = {
-    use BpfProgType::{
-        CgroupSkb, Kprobe, PerfEvent, RawTracepoint, RawTracepointWritable, SchedAct, SchedCls,
-        SocketFilter, Syscall, Tracepoint, Xdp,
-    };
-    use Rest::{None, Optional};
-    &[
-        ("socket", Optional, Ok(SocketFilter)),
-        ("xdp", None, Ok(Xdp)),
-        ("xdp.frags", None, Ok(Xdp)),
-        ("xdp/devmap", None, Err("xdp (devmap)")),
-        ("xdp.frags/devmap", None, Err("xdp (devmap)")),
-        ("xdp/cpumap", None, Err("xdp (cpumap)")),
-        ("xdp.frags/cpumap", None, Err("xdp (cpumap)")),
-        // Not libbpf's, but aya's and iproute2's, who name programs so.
-        ("xdp", Optional, Ok(Xdp)),
-        ("xdp.frags", Optional, Ok(Xdp)),
-        ("tc", Optional, Ok(SchedCls)),
-        ("tcx", Optional, Ok(SchedCls)),
-        ("classifier", Optional, Ok(SchedCls)),
-        ("action", Optional, Ok(SchedAct)),
-        ("tracepoint", Optional, Ok(Tracepoint)),
-        ("tp", Optional, Ok(Tracepoint)),
-        ("raw_tracepoint", Optional, Ok(RawTracepoint)),
-        ("raw_tp", Optional, Ok(RawTracepoint)),
-        ("raw_tracepoint.w", Optional, Ok(RawTracepointWritable)),
-        ("raw_tp.w", Optional, Ok(RawTracepointWritable)),
-        ("kprobe", Optional, Ok(Kprobe)),
-        ("kretprobe", Optional, Ok(Kprobe)),
-        ("kprobe.multi", Optional, Ok(Kprobe)),
-        ("kretprobe.multi", Optional, Ok(Kprobe)),
-        ("kprobe.session", Optional, Ok(Kprobe)),
-        ("ksyscall", Optional, Ok(Kprobe)),
-        ("kretsyscall", Optional, Ok(Kprobe)),
-        ("uprobe", Optional, Ok(Kprobe)),
-        ("uprobe.s", Optional, Ok(Kprobe)),
-        ("uretprobe", Optional, Ok(Kprobe)),
-        ("uretprobe.s", Optional, Ok(Kprobe)),
-        ("uprobe.multi", Optional, Ok(Kprobe)),
-        ("uretprobe.multi", Optional, Ok(Kprobe)),
-        ("usdt", Optional, Ok(Kprobe)),
-        ("perf_event", Optional, Ok(PerfEvent)),
-        ("cgroup_skb/ingress", None, Ok(CgroupSkb)),
-        ("cgroup_skb/egress", None, Ok(CgroupSkb)),
-        ("cgroup/skb", None, Ok(CgroupSkb)),
-        ("cgroup_skb", Optional, Ok(CgroupSkb)),
-        ("syscall", None, Ok(Syscall)),
-        ("sk_reuseport", Optional, Err("sk_reuseport")),
-        ("netfilter", None, Err("netfilter")),
-        ("netkit", Optional, Err("netkit")),
-        ("tp_btf", Optional, Err("tracing")),
-        ("fentry", Optional, Err("tracing")),
-        ("fentry.s", Optional, Err("tracing")),
-        ("fexit", Optional, Err("tracing")),
-        ("fexit.s", Optional, Err("tracing")),
-        ("fmod_ret", Optional, Err("tracing")),
-        ("fmod_ret.s", Optional, Err("tracing")),
-        ("iter", Optional, Err("tracing")),
-        ("iter.s", Optional, Err("tracing")),
-        ("freplace", Optional, Err("ext")),
-        ("lsm", Optional, Err("lsm")),
-        ("lsm.s", Optional, Err("lsm")),
-        ("lsm_cgroup", Optional, Err("lsm")),
-        ("lwt_in", None, Err("lwt_in")),
-        ("lwt_out", None, Err("lwt_out")),
-        ("lwt_xmit", None, Err("lwt_xmit")),
-        ("lwt_seg6local", None, Err("lwt_seg6local")),
-        ("sockops", None, Err("sock_ops")),
-        ("sk_skb", Optional, Err("sk_skb")),
-        ("sk_msg", None, Err("sk_msg")),
-        ("lirc_mode2", None, Err("lirc_mode2")),
-        ("flow_dissector", None, Err("flow_dissector")),
-        ("cgroup/dev", None, Err("cgroup_device")),
-        ("cgroup/sysctl", None, Err("cgroup_sysctl")),
-        ("cgroup/getsockopt", None, Err("cgroup_sockopt")),
-        ("cgroup/setsockopt", None, Err("cgroup_sockopt")),
-        ("cgroup/sock", None, Err("cgroup_sock")),
-        ("cgroup/sock_create", None, Err("cgroup_sock")),
-        ("cgroup/sock_release", None, Err("cgroup_sock")),
-        ("cgroup/post_bind4", None, Err("cgroup_sock")),
-        ("cgroup/post_bind6", None, Err("cgroup_sock")),
-        ("cgroup", Optional, Err("cgroup_sock_addr")),
-        ("struct_ops", Optional, Err("struct_ops")),
-        ("struct_ops.s", Optional, Err("struct_ops")),
-        ("sk_lookup", None, Err("sk_lookup")),
-    ]
-};
-
-fn fits(name: &str, prefix: &str, rest: Rest) -> bool {
-    match (name.strip_prefix(prefix), rest) {
-        (Some(""), _) => true,
-        (Some(more), Rest::Optional) => more.starts_with('/'),
-        _ => false,
-    }
+/// The type of the programs in a section, or the name of one that is not
+/// supported. The longest name that fits decides.
+fn meaning(section: &str, own: &[BpfProgType]) -> Option<Result<BpfProgType, &'static str>> {
+    let known = BpfProgType::ALL.iter().chain(own).rev();
+    let known = known.filter_map(|known| Some((known.section_match(section)?, Ok(*known))));
+    let linux = LINUX_ONLY.iter();
+    let linux = linux.filter_map(|(prefix, name)| Some((fit(section, prefix)?, Err(*name))));
+    linux.chain(known).max_by_key(|(fit, _)| *fit).map(|(_, meaning)| meaning)
 }
 
 impl<'d> ProgramKind<'d> {
@@ -145,12 +98,21 @@ impl<'d> ProgramKind<'d> {
     /// [`LoadError::UnknownSection`] for a name that says nothing, and
     /// [`LoadError::UnsupportedProgType`] for a type that is Linux's alone.
     pub fn of_section(section: &'d str) -> Result<Self, LoadError> {
+        Self::of_section_among(section, &[])
+    }
+
+    /// As [`of_section`](Self::of_section), where a kernel adds program types of
+    /// its own. Where names fit a type of Linux and one of the kernel's equally
+    /// well, the kernel's decides.
+    ///
+    /// # Errors
+    /// As [`of_section`](Self::of_section).
+    pub fn of_section_among(section: &'d str, own: &[BpfProgType]) -> Result<Self, LoadError> {
         let (name, autoload) = match section.strip_prefix('?') {
             Some(name) => (name, false),
             None => (section, true),
         };
-        let rule = RULES.iter().find(|(prefix, rest, _)| fits(name, prefix, *rest));
-        let Some((_, _, meaning)) = rule else {
+        let Some(meaning) = meaning(name, own) else {
             return Err(LoadError::UnknownSection { section: Name::new(section) });
         };
         let prog_type = meaning.map_err(|prog_type| LoadError::UnsupportedProgType {

@@ -21,7 +21,7 @@ mod pending;
 mod pointer;
 mod stack;
 
-use bpf_bytecode::abi::context::{self as ctx, CtxLayout};
+use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
 use bpf_bytecode::{BpfProgType, Register};
@@ -155,7 +155,7 @@ impl<'a> Explorer<'a> {
         Ok(Self {
             code,
             maps,
-            layout: ctx::layout(prog_type),
+            layout: prog_type.context(),
             rules,
             arena,
             state: State::new(frame_bytes, rules.privilege),

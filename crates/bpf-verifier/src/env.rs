@@ -1,36 +1,43 @@
 //! What a program may call.
 
-use bpf_bytecode::abi::helper::{self, ArgKind, HelperSig, RetKind};
+use bpf_bytecode::abi::helper::{self, HelperSig};
 
 /// The helpers that programs are verified against: the standard ones and those
 /// that a kernel adds. One of the kernel's replaces a standard one of the same
 /// number.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct HelperTable<'e> {
+    base: &'static [HelperSig],
     extra: &'e [HelperSig],
+}
+
+impl Default for HelperTable<'_> {
+    fn default() -> Self {
+        Self::standard()
+    }
 }
 
 impl<'e> HelperTable<'e> {
     /// The standard helpers.
     pub const fn standard() -> Self {
-        Self { extra: &[] }
+        Self { base: helper::STANDARD, extra: &[] }
     }
 
     /// The standard helpers and `extra`.
     ///
     /// # Errors
-    /// [`SignatureError`] for a signature that returns a pointer or takes one
-    /// back. Verified programs follow such pointers unchecked, and nothing could
+    /// [`SignatureError`] for a signature that returns a pointer, or that takes
+    /// more than numbers, maps, plain memory and the context. Verified programs follow such pointers unchecked, and nothing could
     /// hold a kernel's helper to what its signature promises.
     pub const fn with(extra: &'e [HelperSig]) -> Result<Self, SignatureError> {
         let mut rest = extra;
         while let [sig, more @ ..] = rest {
-            if !matches!(sig.ret, RetKind::Integer | RetKind::Void) || takes_reserved(&sig.args) {
+            if !sig.is_plain() {
                 return Err(SignatureError { id: sig.id });
             }
             rest = more;
         }
-        Ok(Self { extra })
+        Ok(Self { base: helper::STANDARD, extra })
     }
 
     /// The signatures that the kernel added.
@@ -41,13 +48,14 @@ impl<'e> HelperTable<'e> {
     /// The signature of helper `id`.
     pub fn find(&self, id: u32) -> Option<&'e HelperSig> {
         let added = self.extra.iter().find(|sig| sig.id == id);
-        added.or_else(|| helper::find(helper::STANDARD, id))
+        added.or_else(|| helper::find(self.base, id))
     }
 
     /// A number that two tables share only if they agree on every signature
     /// (up to collisions of a 64-bit hash).
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Fnv::new();
+        core::hash::Hash::hash(&self.base.len(), &mut hash);
         for sig in self.extra {
             core::hash::Hash::hash(&Key(sig), &mut hash);
         }
@@ -55,20 +63,9 @@ impl<'e> HelperTable<'e> {
     }
 }
 
-/// Whether an argument is memory that a helper reserved, or its size.
-const fn takes_reserved(mut args: &[ArgKind]) -> bool {
-    while let [arg, more @ ..] = args {
-        if matches!(arg, ArgKind::AllocMem | ArgKind::AllocSize) {
-            return true;
-        }
-        args = more;
-    }
-    false
-}
-
 /// A kernel's helper has a signature that only standard helpers may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("helper {id}: a kernel's helper can neither return pointers nor take reserved memory")]
+#[error("helper {id}: a kernel's helper returns numbers, and takes numbers, maps and memory")]
 pub struct SignatureError {
     /// The helper's number.
     pub id: u32,
@@ -82,6 +79,7 @@ impl core::hash::Hash for Key<'_> {
         let sig = self.0;
         (sig.id, sig.args, sig.ret, sig.map_types, sig.prog_types).hash(state);
         (sig.packet_memory, sig.moves_packet, sig.interrupt_safe, sig.allocates).hash(state);
+        (sig.form, sig.acquires).hash(state);
     }
 }
 
@@ -108,6 +106,8 @@ impl core::hash::Hasher for Fnv {
 
 #[cfg(test)]
 mod tests {
+    use bpf_bytecode::abi::helper::{ArgKind, RetKind};
+
     use super::*;
 
     #[test]

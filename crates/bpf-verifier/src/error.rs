@@ -9,7 +9,7 @@ mod text;
 
 use core::fmt;
 
-use bpf_bytecode::abi::helper::ArgKind;
+use bpf_bytecode::abi::helper::{ArgKind, RetKind};
 use bpf_bytecode::abi::map::MapType;
 use bpf_bytecode::instruction::DecodeError;
 use bpf_bytecode::opcode::AluOp;
@@ -53,11 +53,21 @@ pub enum Feature {
     TailCallFromFunction,
     /// Legacy packet access in functions other than the first.
     LegacyPacketInFunction,
+    /// Helpers with an argument of this kind.
+    Argument(ArgKind),
+    /// Helpers with a result of this kind.
+    Result(RetKind),
 }
 
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Argument(kind) => {
+                return write!(f, "helpers that take a {}", text::expected(*kind));
+            }
+            Self::Result(kind) => {
+                return write!(f, "helpers that return a {}", text::result(*kind));
+            }
             Self::KernelFunctions => "calls of kernel functions",
             Self::MapDescriptors => "references to maps by file descriptor",
             Self::PlatformVariables => "addresses of platform variables",

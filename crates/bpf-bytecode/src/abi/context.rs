@@ -1,6 +1,4 @@
-//! What a program of each type finds behind R1 at its entry.
-
-use crate::program::BpfProgType;
+//! What a program finds behind R1 at its entry, as data.
 
 /// What a field of a context holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,18 +51,32 @@ pub struct CtxField {
 }
 
 impl CtxField {
-    /// Numbers at `offset` to `end`, read-only.
-    const fn scalars(offset: u16, end: u16, reads: Sizes) -> Self {
+    /// Numbers at `offset` to `end`, read-only, by loads of these sizes.
+    pub const fn scalars(offset: u16, end: u16, reads: Sizes) -> Self {
         let size = end.saturating_sub(offset);
         Self { offset, size, kind: FieldKind::Scalar, reads, writes: Sizes::NONE }
     }
 
-    const fn written(self, writes: Sizes) -> Self {
+    /// The same field, which stores of these sizes may write.
+    #[must_use]
+    pub const fn written(self, writes: Sizes) -> Self {
         Self { writes, ..self }
     }
 
-    const fn packet(offset: u16, kind: FieldKind) -> Self {
+    /// The same field, which loads do not read.
+    #[must_use]
+    pub const fn unread(self) -> Self {
+        Self { reads: Sizes::NONE, ..self }
+    }
+
+    /// A read-only field of 4 bytes that reads as an address.
+    pub const fn packet(offset: u16, kind: FieldKind) -> Self {
         Self { offset, size: 4, kind, reads: Sizes::ONLY_4, writes: Sizes::NONE }
+    }
+
+    /// A read-only field of 8 bytes that reads as an address.
+    pub const fn pointer(offset: u16, kind: FieldKind) -> Self {
+        Self { offset, size: 8, kind, reads: Sizes::ONLY_8, writes: Sizes::NONE }
     }
 
     /// Whether a load, or a store, of `bytes` bytes at `offset` is allowed.
@@ -78,7 +90,35 @@ impl CtxField {
     }
 }
 
+/// What the kernel hands in as the context of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CtxForm {
+    /// Plain bytes.
+    Bytes,
+    /// A packet under a `struct xdp_md`.
+    Xdp,
+    /// A packet under a `struct __sk_buff`.
+    SkBuff,
+    /// What only a kernel with more than this project's engines has: such
+    /// programs are verified here and run elsewhere.
+    Foreign,
+}
+
 /// The context of a program type.
+///
+/// ```
+/// use bpf_bytecode::abi::context::{CtxField, CtxLayout, FieldKind, Sizes};
+///
+/// // A reading of four bytes, and a word that the program may write.
+/// const FIELDS: &[CtxField] = &[
+///     CtxField::scalars(0, 4, Sizes::UP_TO_4),
+///     CtxField::scalars(8, 16, Sizes::ONLY_8).written(Sizes::ONLY_8),
+/// ];
+/// const LAYOUT: CtxLayout = CtxLayout::bytes(16, FIELDS);
+/// assert_eq!(LAYOUT.access(2, 2, false), Some(FieldKind::Scalar));
+/// assert_eq!(LAYOUT.access(2, 4, false), None);
+/// assert_eq!(LAYOUT.access(0, 4, true), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CtxLayout {
     /// Bytes; an access beyond is refused.
@@ -86,19 +126,38 @@ pub struct CtxLayout {
     /// What may be accessed. Where runs overlap, the first that allows an
     /// access decides about it.
     pub fields: &'static [CtxField],
-    /// Whether the context stands for a packet.
-    pub packet: bool,
-    /// Whether programs of this type may write packet bytes.
+    /// What the kernel hands in.
+    pub form: CtxForm,
+    /// Whether programs may write packet bytes.
     pub packet_writable: bool,
-    /// The values that R0 may have at the program's end, as a signed 32-bit
-    /// number; any, where there are none.
-    pub returns: Option<(i32, i32)>,
 }
 
 impl CtxLayout {
+    /// Plain bytes of which those of `fields` may be accessed.
+    pub const fn bytes(size: u16, fields: &'static [CtxField]) -> Self {
+        Self { size, fields, form: CtxForm::Bytes, packet_writable: false }
+    }
+
+    /// The same layout of what the kernel hands in as `form`.
+    #[must_use]
+    pub const fn of_form(self, form: CtxForm) -> Self {
+        Self { form, ..self }
+    }
+
+    /// The same layout for programs that may write packet bytes.
+    #[must_use]
+    pub const fn with_writable_packet(self) -> Self {
+        Self { packet_writable: true, ..self }
+    }
+
     /// Whether the context is plain bytes, without a packet.
     pub const fn is_opaque(&self) -> bool {
-        !self.packet
+        matches!(self.form, CtxForm::Bytes)
+    }
+
+    /// Whether the context stands for a packet that the engines here know.
+    pub const fn has_packet(&self) -> bool {
+        matches!(self.form, CtxForm::Xdp | CtxForm::SkBuff)
     }
 
     /// What a load, or with `store` a store, of `bytes` bytes at `offset`
@@ -162,180 +221,4 @@ pub mod sk_buff {
     pub const DATA_META: u16 = 140;
     /// Bytes of the structure.
     pub const SIZE: u16 = 192;
-}
-
-const XDP: CtxLayout = CtxLayout {
-    size: xdp_md::SIZE,
-    fields: &[
-        CtxField::packet(xdp_md::DATA, FieldKind::PacketData),
-        CtxField::packet(xdp_md::DATA_END, FieldKind::PacketEnd),
-        CtxField::packet(xdp_md::DATA_META, FieldKind::PacketMeta),
-        CtxField::scalars(xdp_md::INGRESS_IFINDEX, xdp_md::EGRESS_IFINDEX, Sizes::ONLY_4),
-    ],
-    packet: true,
-    packet_writable: true,
-    returns: None,
-};
-
-/// The program's own words of a `__sk_buff`, the last one in halves of eight
-/// bytes only where it has a neighbour.
-const CB: [CtxField; 2] = [
-    CtxField::scalars(sk_buff::CB, 64, Sizes::ALL).written(Sizes::ALL),
-    CtxField::scalars(64, sk_buff::HASH, Sizes::UP_TO_4).written(Sizes::UP_TO_4),
-];
-
-/// Socket filters read scalars, write `cb`, and reach the packet by helper and
-/// legacy loads only.
-const SOCKET_FILTER: CtxLayout = CtxLayout {
-    size: sk_buff::SIZE,
-    fields: &[
-        CB[0],
-        CB[1],
-        CtxField::scalars(sk_buff::LEN, sk_buff::TC_CLASSID, Sizes::UP_TO_4),
-        CtxField::scalars(84, 88, Sizes::UP_TO_4),
-        CtxField::scalars(164, 168, Sizes::UP_TO_4),
-        CtxField::scalars(176, 180, Sizes::UP_TO_4),
-    ],
-    packet: true,
-    packet_writable: false,
-    returns: None,
-};
-
-const SCHED_CLS: CtxLayout = CtxLayout {
-    size: sk_buff::SIZE,
-    fields: &[
-        CB[0],
-        CB[1],
-        CtxField::scalars(sk_buff::LEN, sk_buff::DATA, Sizes::UP_TO_4),
-        CtxField::scalars(sk_buff::MARK, 16, Sizes::NONE).written(Sizes::ONLY_4),
-        CtxField::scalars(sk_buff::PRIORITY, 36, Sizes::NONE).written(Sizes::ONLY_4),
-        CtxField::scalars(sk_buff::TC_INDEX, sk_buff::CB, Sizes::NONE).written(Sizes::ONLY_4),
-        CtxField::scalars(sk_buff::TC_CLASSID, sk_buff::DATA, Sizes::NONE).written(Sizes::ONLY_4),
-        CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
-        CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
-        CtxField::scalars(84, 88, Sizes::UP_TO_4),
-        CtxField::packet(sk_buff::DATA_META, FieldKind::PacketMeta),
-        CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
-        CtxField::scalars(160, 168, Sizes::UP_TO_4),
-        CtxField::scalars(176, 180, Sizes::UP_TO_4),
-        CtxField::scalars(184, 192, Sizes::ONLY_8),
-    ],
-    packet: true,
-    packet_writable: true,
-    returns: None,
-};
-
-/// Cgroup programs see the packet read-only, and the socket's addresses.
-const CGROUP_SKB: CtxLayout = CtxLayout {
-    size: sk_buff::SIZE,
-    fields: &[
-        CB[0],
-        CB[1],
-        CtxField::scalars(sk_buff::LEN, sk_buff::TC_CLASSID, Sizes::UP_TO_4),
-        CtxField::scalars(sk_buff::MARK, 12, Sizes::NONE).written(Sizes::ONLY_4),
-        CtxField::scalars(sk_buff::PRIORITY, 36, Sizes::NONE).written(Sizes::ONLY_4),
-        CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
-        CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
-        CtxField::scalars(84, 92, Sizes::UP_TO_4),
-        CtxField::scalars(92, 132, Sizes::ONLY_4),
-        CtxField::scalars(132, sk_buff::DATA_META, Sizes::UP_TO_4),
-        CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
-        CtxField::scalars(164, 168, Sizes::UP_TO_4),
-        CtxField::scalars(176, 180, Sizes::UP_TO_4),
-        CtxField::scalars(184, 192, Sizes::ONLY_8),
-    ],
-    packet: true,
-    packet_writable: false,
-    returns: Some((0, 1)),
-};
-
-/// Plain bytes of which those of `fields` may be accessed.
-const fn opaque(size: u16, fields: &'static [CtxField]) -> CtxLayout {
-    CtxLayout { size, fields, packet: false, packet_writable: false, returns: None }
-}
-
-/// What programs of type `prog_type` find behind R1.
-pub const fn layout(prog_type: BpfProgType) -> &'static CtxLayout {
-    const PT_REGS: CtxLayout = opaque(168, &[CtxField::scalars(0, 168, Sizes::ALL)]);
-    // The first eight bytes of a record belong to the kernel.
-    const RECORD: CtxLayout = opaque(8192, &[CtxField::scalars(8, 8192, Sizes::ALL)]);
-    const PERF_EVENT: CtxLayout = opaque(
-        184,
-        &[CtxField::scalars(0, 168, Sizes::ONLY_8), CtxField::scalars(168, 184, Sizes::ALL)],
-    );
-    const RAW_ARGS: CtxLayout = opaque(96, &[CtxField::scalars(0, 96, Sizes::ALL)]);
-    const SYSCALL: CtxLayout =
-        opaque(u16::MAX, &[CtxField::scalars(0, u16::MAX, Sizes::ALL).written(Sizes::ALL)]);
-    match prog_type {
-        BpfProgType::Xdp => &XDP,
-        BpfProgType::SocketFilter => &SOCKET_FILTER,
-        BpfProgType::SchedCls | BpfProgType::SchedAct => &SCHED_CLS,
-        BpfProgType::CgroupSkb => &CGROUP_SKB,
-        BpfProgType::Kprobe => &PT_REGS,
-        BpfProgType::Tracepoint => &RECORD,
-        BpfProgType::PerfEvent => &PERF_EVENT,
-        BpfProgType::RawTracepoint | BpfProgType::RawTracepointWritable => &RAW_ARGS,
-        BpfProgType::Syscall => &SYSCALL,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The ranges of offsets at which accesses of a size are allowed.
-    fn ranges(layout: &CtxLayout, bytes: u16, store: bool) -> impl Iterator<Item = (u16, u16)> {
-        let at = move |offset: u16| {
-            offset.is_multiple_of(bytes) && layout.access(offset, bytes, store).is_some()
-        };
-        let mut offset = 0_u16;
-        core::iter::from_fn(move || {
-            while !at(offset) {
-                offset = offset.checked_add(bytes).filter(|next| *next < layout.size)?;
-            }
-            let start = offset;
-            while at(offset) {
-                offset = offset.saturating_add(bytes);
-            }
-            Some((start, offset))
-        })
-    }
-
-    /// What Linux 6.18 accepts, found by loading a program for each access.
-    #[test]
-    fn accesses_are_those_that_linux_accepts() {
-        type Ranges = &'static [(u16, u16)];
-        let cases: &[(BpfProgType, u16, bool, Ranges)] = &[
-            (BpfProgType::SocketFilter, 1, false, &[(0, 72), (84, 88), (164, 168), (176, 180)]),
-            (BpfProgType::SocketFilter, 4, false, &[(0, 72), (84, 88), (164, 168), (176, 180)]),
-            (BpfProgType::SocketFilter, 8, false, &[(48, 64)]),
-            (BpfProgType::SocketFilter, 2, true, &[(48, 68)]),
-            (BpfProgType::SocketFilter, 8, true, &[(48, 64)]),
-            (BpfProgType::SchedCls, 2, false, &[(0, 76), (84, 88), (160, 168), (176, 180)]),
-            (BpfProgType::SchedCls, 4, false, &[(0, 88), (140, 144), (160, 168), (176, 180)]),
-            (BpfProgType::SchedCls, 4, true, &[(8, 16), (32, 36), (44, 68), (72, 76)]),
-            (BpfProgType::SchedCls, 8, true, &[(48, 64), (152, 160)]),
-            (
-                BpfProgType::CgroupSkb,
-                1,
-                false,
-                &[(0, 72), (84, 92), (132, 140), (164, 168), (176, 180)],
-            ),
-            (BpfProgType::CgroupSkb, 4, false, &[(0, 72), (76, 140), (164, 168), (176, 180)]),
-            (BpfProgType::CgroupSkb, 4, true, &[(8, 12), (32, 36), (48, 68)]),
-            (BpfProgType::Xdp, 4, false, &[(0, 20)]),
-            (BpfProgType::Xdp, 2, false, &[]),
-            (BpfProgType::Xdp, 4, true, &[]),
-            (BpfProgType::Kprobe, 8, false, &[(0, 168)]),
-            (BpfProgType::Tracepoint, 8, false, &[(8, 8192)]),
-            (BpfProgType::PerfEvent, 4, false, &[(168, 184)]),
-            (BpfProgType::PerfEvent, 8, false, &[(0, 184)]),
-            (BpfProgType::RawTracepoint, 4, false, &[(0, 96)]),
-            (BpfProgType::RawTracepoint, 4, true, &[]),
-        ];
-        for (prog_type, bytes, store, expected) in cases {
-            let found = ranges(layout(*prog_type), *bytes, *store);
-            assert!(found.eq(expected.iter().copied()), "{prog_type} {bytes} {store}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::id;
+use bpf_bytecode::abi::prog_type::ProgTypes;
 use bpf_maps::memory::View;
 
 use super::low;
@@ -14,8 +15,9 @@ use crate::run::Run;
 /// in, folded to 16 bits, not inverted. Sizes need not be multiples of 4, though
 /// Linux once wanted that: zeros fill the last word.
 pub(super) fn diff(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
-    const TYPES: &[BpfProgType] = &[BpfProgType::SchedCls, BpfProgType::SchedAct, BpfProgType::Xdp];
-    if !TYPES.contains(&run.program().prog_type()) {
+    const TYPES: ProgTypes =
+        ProgTypes::of(&[BpfProgType::SchedCls, BpfProgType::SchedAct, BpfProgType::Xdp]);
+    if !run.program().prog_type().def().helpers.meets(TYPES) {
         return Err(Fault::UnknownHelper(id::CSUM_DIFF));
     }
     let [from, from_size, to, to_size, seed] = args;

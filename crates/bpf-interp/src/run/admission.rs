@@ -1,7 +1,6 @@
 //! Whether program, context and environment fit together.
 
-use bpf_bytecode::BpfProgType;
-use bpf_bytecode::abi::context::layout;
+use bpf_bytecode::abi::context::CtxForm;
 use bpf_verifier::VerifiedInfo;
 
 use super::ProgramInfo;
@@ -38,22 +37,15 @@ pub(super) fn check_context(
     kind: ContextKind,
     len: usize,
 ) -> Result<(), Refusal> {
+    let form = program.prog_type().context().form;
     let needed = program.verified().map_or(0, |info| info.context_bytes);
     let fits = match kind {
         ContextKind::Empty => true,
         // Whoever was not verified, or reads nothing, may have plain bytes in
         // place of a packet.
-        ContextKind::Bytes => {
-            needed == 0 || program.verified().is_none() || layout(program.prog_type()).is_opaque()
-        }
-        ContextKind::Xdp => program.prog_type() == BpfProgType::Xdp,
-        ContextKind::Socket => matches!(
-            program.prog_type(),
-            BpfProgType::SocketFilter
-                | BpfProgType::SchedCls
-                | BpfProgType::SchedAct
-                | BpfProgType::CgroupSkb
-        ),
+        ContextKind::Bytes => needed == 0 || program.verified().is_none() || form == CtxForm::Bytes,
+        ContextKind::Xdp => form == CtxForm::Xdp,
+        ContextKind::Socket => form == CtxForm::SkBuff,
     };
     if !fits {
         return Err(Refusal::ContextKind);

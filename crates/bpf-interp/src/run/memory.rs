@@ -92,7 +92,7 @@ pub(super) fn address(at: NonNull<u8>) -> u64 {
 /// Whether a context of plain bytes may be written: where programs of the type
 /// may write anything in theirs, or where the bytes stand in for a packet.
 fn writable(layout: &CtxLayout) -> bool {
-    layout.packet || layout.fields.iter().any(|field| field.writes != Sizes::NONE)
+    layout.has_packet() || layout.fields.iter().any(|field| field.writes != Sizes::NONE)
 }
 
 fn fault(addr: u64, len: usize) -> Fault {

@@ -1,8 +1,8 @@
 //! Access to the program's context.
 
+use bpf_bytecode::Register;
 use bpf_bytecode::abi::context::FieldKind;
 use bpf_bytecode::opcode::Size;
-use bpf_bytecode::{BpfProgType, Register};
 
 use super::memory::Span;
 use super::{Explorer, Step, reject};
@@ -52,7 +52,8 @@ impl Explorer<'_> {
             FieldKind::PacketEnd => Kind::PacketEnd,
             FieldKind::PacketMeta => Kind::PacketMeta,
         };
-        if signed {
+        if signed || self.layout.is_opaque() {
+            // Plain bytes have no addresses in them that the engines would answer.
             return Self::no_field(span);
         }
         self.note(InsnFact::ContextPointer(field))?;
@@ -71,9 +72,8 @@ impl Explorer<'_> {
     /// A load of packet bytes by the deprecated instructions: the context must
     /// be in R6; the result is in R0, and R1 to R5 are gone.
     pub(super) fn legacy_packet(&mut self, size: Size, index: Option<Register>) -> Step {
-        use BpfProgType::{SchedAct, SchedCls, SocketFilter};
         let prog_type = self.code.prog_type;
-        if !matches!(prog_type, SocketFilter | SchedCls | SchedAct) {
+        if !prog_type.def().legacy_loads {
             return reject(VerifyErrorKind::LegacyPacket(prog_type));
         }
         if self.state.frame != 0 {

@@ -13,11 +13,16 @@ use crate::state::{Kind, Value};
 /// Sizes of reservations at the most, in bytes.
 const MAX_ALLOC: u64 = 1 << 29;
 
+/// Linux's largest error number.
+const MAX_ERRNO: i64 = 4095;
+
 /// What the arguments of a call have shown so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Arguments {
     /// The map in an argument, by index.
     pub map: Option<(u32, MapDef)>,
+    /// Bytes of the last sized memory at the most.
+    pub size: u32,
     /// Bytes to be reserved.
     alloc: i32,
     /// Reserved memory to be released.
@@ -95,7 +100,11 @@ impl Explorer<'_> {
                 }
                 Ok(())
             }
-            ArgKind::Context => {
+            ArgKind::ContextOrNull if value.as_constant() == Some(0) => {
+                self.mark_precise(value.deps);
+                Ok(())
+            }
+            ArgKind::Context | ArgKind::ContextOrNull => {
                 if found != Kind::Context {
                     return reject(wrong);
                 }
@@ -115,19 +124,10 @@ impl Explorer<'_> {
                 args.map = Some((value.index, def));
                 Ok(())
             }
-            ArgKind::MapKey | ArgKind::MapValue => {
-                let Some((_, def)) = args.map else { return reject(wrong) };
-                let key = kind == ArgKind::MapKey;
-                let size = if key { def.key_size } else { def.value_size };
-                self.helper_memory(sig, arg, kind, size, true)
+            ArgKind::Size | ArgKind::SizeOrZero => {
+                args.size = self.sized_memory(sig, arg, kind)?;
+                Ok(())
             }
-            // Memory is checked with its size, which comes next.
-            ArgKind::None
-            | ArgKind::Unchecked
-            | ArgKind::MemRead
-            | ArgKind::MemWrite
-            | ArgKind::MemReadOrNull => Ok(()),
-            ArgKind::Size | ArgKind::SizeOrZero => self.sized_memory(sig, arg, kind),
             ArgKind::AllocSize => {
                 let Some(size) = value.as_constant() else {
                     return reject(VerifyErrorKind::NotConstant { arg });
@@ -146,6 +146,11 @@ impl Explorer<'_> {
                 args.release = Some(value.id);
                 Ok(())
             }
+            ArgKind::None | ArgKind::Unchecked => Ok(()),
+            _ => match kind.memory() {
+                Some(memory) => self.memory_argument(sig, arg, kind, memory, args),
+                None => reject(VerifyErrorKind::Unsupported(Feature::Argument(kind))),
+            },
         }
     }
 
@@ -194,9 +199,13 @@ impl Explorer<'_> {
 
     fn result(&mut self, sig: &HelperSig, args: &Arguments) -> Step<Value> {
         Ok(match sig.ret {
-            RetKind::Integer => Value::scalar(Scalar::UNKNOWN),
+            RetKind::Integer => Value::UNKNOWN,
+            RetKind::Range(min, max) => {
+                Value::scalar(Scalar::signed_between(min.into(), max.into()))
+            }
+            RetKind::Written => Value::scalar(Scalar::signed_between(-MAX_ERRNO, args.size.into())),
             RetKind::Void => Value::NOT_INIT,
-            RetKind::MapValueOrNull => {
+            RetKind::MapValue | RetKind::MapValueOrNull => {
                 let Some((index, _)) = args.map else {
                     return reject(VerifyErrorKind::HelperArgument {
                         helper: sig.id,
@@ -205,6 +214,9 @@ impl Explorer<'_> {
                         found: Kind::NotInit,
                     });
                 };
+                if sig.ret == RetKind::MapValue {
+                    return Ok(Value::pointer(Kind::MapValue, index, 0));
+                }
                 Value::pointer(Kind::MapValueOrNull, index, self.fresh_id())
             }
             RetKind::AllocMemOrNull => {
@@ -214,6 +226,7 @@ impl Explorer<'_> {
                 let memory = Value::pointer(Kind::ReservedOrNull, 0, id);
                 Value { range: args.alloc, ..memory }
             }
+            kind => return reject(VerifyErrorKind::Unsupported(Feature::Result(kind))),
         })
     }
 }

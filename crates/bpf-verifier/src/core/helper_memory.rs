@@ -1,8 +1,9 @@
 //! Memory that helpers read and fill.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::abi::helper::{ArgKind, HelperSig};
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, MemSize, Memory};
 
+use super::helper::Arguments;
 use super::memory::Span;
 use super::{Explorer, Step, reject};
 use crate::error::{Access, VerifyErrorKind};
@@ -12,13 +13,46 @@ use crate::state::Kind;
 const MAX_SIZE: u64 = 1 << 29;
 
 impl Explorer<'_> {
-    /// A size in `arg`, and the memory in the argument before.
-    pub(super) fn sized_memory(&mut self, sig: &HelperSig, arg: u8, kind: ArgKind) -> Step {
+    /// Memory whose size is known without another argument.
+    pub(super) fn memory_argument(
+        &mut self,
+        sig: &HelperSig,
+        arg: u8,
+        kind: ArgKind,
+        memory: Memory,
+        args: &Arguments,
+    ) -> Step {
+        let Some(reg) = Register::new(arg) else { return Ok(()) };
+        let value = self.read(reg)?;
+        if memory.nullable && value.as_constant() == Some(0) {
+            self.mark_precise(value.deps);
+            return Ok(());
+        }
+        let (expected, found, helper) = (kind, value.kind, sig.id);
+        let wrong = VerifyErrorKind::HelperArgument { helper, arg, expected, found };
+        let bytes = match (memory.size, args.map) {
+            // Checked with its size, which comes next.
+            (MemSize::Next, _) => return Ok(()),
+            (MemSize::Fixed(bytes), _) => bytes.into(),
+            (MemSize::Key, Some((_, def))) => def.key_size,
+            (MemSize::Value, Some((_, def))) => def.value_size,
+            (MemSize::Key | MemSize::Value, None) => return reject(wrong),
+        };
+        if memory.aligned && value.kind.is_pointer() {
+            let access = Access::Write;
+            Self::check_alignment(&Span { reg, base: value, off: 0, size: bytes, access })?;
+        }
+        self.helper_memory(sig, arg, kind, bytes, true)
+    }
+
+    /// A size in `arg`, and the memory in the argument before; the size at the
+    /// most, in bytes.
+    pub(super) fn sized_memory(&mut self, sig: &HelperSig, arg: u8, kind: ArgKind) -> Step<u32> {
         let before = arg.saturating_sub(1);
         let at = usize::from(before).saturating_sub(1);
         let memory = sig.args.get(at).copied().unwrap_or(ArgKind::None);
         let (Some(reg), Some(size_reg)) = (Register::new(before), Register::new(arg)) else {
-            return Ok(());
+            return Ok(0);
         };
         let size = self.read(size_reg)?;
         if !size.is_scalar() {
@@ -38,15 +72,16 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::UnboundedSize { arg });
         }
         let pointer = self.read(reg)?;
-        if memory == ArgKind::MemReadOrNull && pointer.is_scalar() {
+        if memory.memory().is_some_and(|memory| memory.nullable) && pointer.is_scalar() {
             self.mark_precise(pointer.deps);
             // No memory, and none of it.
             if pointer.as_constant() == Some(0) && number.umax() == 0 {
-                return Ok(());
+                return Ok(0);
             }
         }
         let bytes = u32::try_from(number.umax()).unwrap_or(u32::MAX);
-        self.helper_memory(sig, before, memory, bytes, number.as_constant().is_some())
+        self.helper_memory(sig, before, memory, bytes, number.as_constant().is_some())?;
+        Ok(bytes)
     }
 
     /// `bytes` bytes behind `arg`; with `whole`, never fewer.
@@ -60,13 +95,32 @@ impl Explorer<'_> {
     ) -> Step {
         let Some(reg) = Register::new(arg) else { return Ok(()) };
         let base = self.read(reg)?;
-        let access = if kind == ArgKind::MemWrite { Access::Write } else { Access::Read };
-        let span = Span { reg, base, off: 0, size: bytes, access };
-        match base.kind {
-            Kind::Stack if bytes == 0 => Ok(()),
-            Kind::Stack => self.helper_stack(&span, sig.id, whole),
-            Kind::MapValue | Kind::Reserved => self.check_bytes(&span),
-            Kind::Packet | Kind::PacketMeta if sig.packet_memory => self.check_bytes(&span),
+        let Some(memory) = kind.memory() else { return Ok(()) };
+        if memory.reads {
+            let span = Span { reg, base, off: 0, size: bytes, access: Access::Read };
+            self.helper_access(sig, arg, kind, &span, whole)?;
+        }
+        if memory.writes {
+            let span = Span { reg, base, off: 0, size: bytes, access: Access::Write };
+            self.helper_access(sig, arg, kind, &span, whole)?;
+        }
+        Ok(())
+    }
+
+    /// One access of a helper to memory.
+    fn helper_access(
+        &mut self,
+        sig: &HelperSig,
+        arg: u8,
+        kind: ArgKind,
+        span: &Span,
+        whole: bool,
+    ) -> Step {
+        match span.base.kind {
+            Kind::Stack if span.size == 0 => Ok(()),
+            Kind::Stack => self.helper_stack(span, sig.id, whole),
+            Kind::MapValue | Kind::Reserved => self.check_bytes(span),
+            Kind::Packet | Kind::PacketMeta if sig.packet_memory => self.check_bytes(span),
             found => {
                 let (helper, expected) = (sig.id, kind);
                 reject(VerifyErrorKind::HelperArgument { helper, arg, expected, found })

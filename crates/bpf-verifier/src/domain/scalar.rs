@@ -51,6 +51,11 @@ impl<const BITS: u32> Scalar<BITS> {
         Self { full: Range::unsigned(umin, umax, BITS), ..Self::UNKNOWN }.or_unknown()
     }
 
+    /// Every value from `smin` to `smax`, signed.
+    pub fn signed_between(smin: i64, smax: i64) -> Self {
+        Self { full: Range::signed(smin, smax, BITS), ..Self::UNKNOWN }.or_unknown()
+    }
+
     /// Every value with these known bits.
     pub fn with_bits(bits: Tnum) -> Self {
         Self { bits: bits.low(BITS), ..Self::UNKNOWN }.or_unknown()

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use bpf_bytecode::abi::helper::ArgKind;
+use bpf_bytecode::abi::helper::{ArgKind, RetKind};
 
 use super::{ErrorClass, VerifyErrorKind};
 
@@ -40,15 +40,52 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
         ArgKind::None => "nothing",
         ArgKind::Anything | ArgKind::Unchecked => "any value",
         ArgKind::Context => "ctx",
+        ArgKind::ContextOrNull => "ctx or null",
         ArgKind::Map => "map_ptr",
         ArgKind::MapKey => "memory with a key",
         ArgKind::MapValue => "memory with a value",
-        ArgKind::MemRead => "readable memory",
-        ArgKind::MemWrite => "writable memory",
+        ArgKind::MapValueOrNull => "memory with a value, or null",
+        ArgKind::MapValueWrite => "writable memory for a value",
+        ArgKind::MemRead | ArgKind::FixedRead(_) => "readable memory",
+        ArgKind::MemWrite
+        | ArgKind::MemUpdate
+        | ArgKind::FixedWrite(_)
+        | ArgKind::AlignedWrite(_)
+        | ArgKind::AlignedUpdate(_) => "writable memory",
         ArgKind::MemReadOrNull => "readable memory or null",
+        ArgKind::MemWriteOrNull => "writable memory or null",
         ArgKind::Size | ArgKind::SizeOrZero => "size",
         ArgKind::AllocSize => "constant size",
         ArgKind::AllocMem => "start of reserved memory",
+        ArgKind::Text => "constant text in a read-only map",
+        ArgKind::SpinLock => "spin lock in a map's value",
+        ArgKind::Timer => "timer in a map's value",
+        ArgKind::Kptr => "kernel pointer in a map's value",
+        ArgKind::Callback => "function",
+        ArgKind::CallbackContext => "place on the stack, or null",
+        ArgKind::Dynptr => "dynptr",
+        ArgKind::DynptrRelease => "dynptr of a reserved record",
+        ArgKind::DynptrInit => "place on the stack for a dynptr",
+        ArgKind::SocketCommon => "socket",
+        ArgKind::Socket => "full socket",
+        ArgKind::TcpSocket => "TCP socket",
+        ArgKind::SocketRelease => "acquired socket",
+        ArgKind::KernelStruct => "structure of the kernel",
+        ArgKind::KernelStructOrNull => "structure of the kernel, or null",
+    }
+}
+
+/// What a helper gives.
+pub(super) const fn result(kind: RetKind) -> &'static str {
+    match kind {
+        RetKind::Integer | RetKind::Range(..) | RetKind::Written => "number",
+        RetKind::Void => "nothing",
+        RetKind::MapValue | RetKind::MapValueOrNull => "value of a map",
+        RetKind::AllocMemOrNull => "reserved memory",
+        RetKind::DynptrMemOrNull => "part of a dynptr",
+        RetKind::SocketOrNull | RetKind::SocketCommonOrNull => "socket",
+        RetKind::TcpSocketOrNull => "TCP socket",
+        RetKind::KernelStruct => "structure of the kernel",
     }
 }
 

@@ -4,7 +4,7 @@
 //! hardware address 0.
 
 use kernel_bpf::bytecode::BpfProgType;
-use kernel_bpf::bytecode::abi::context::sk_buff;
+use kernel_bpf::bytecode::abi::context::{CtxForm, sk_buff};
 use kernel_bpf::execution::BpfContext;
 use kernel_bpf::execution::context::PacketRangeError;
 
@@ -61,12 +61,12 @@ pub enum Form {
 
 impl Form {
     /// The form for programs of this type.
-    pub const fn of(prog_type: BpfProgType) -> Self {
-        match prog_type {
-            BpfProgType::Xdp => Self::Xdp,
-            BpfProgType::SchedCls | BpfProgType::SchedAct => Self::Frame,
-            BpfProgType::SocketFilter | BpfProgType::CgroupSkb => Self::Network,
-            _ => Self::Bytes,
+    pub fn of(prog_type: BpfProgType) -> Self {
+        match prog_type.context().form {
+            CtxForm::Xdp => Self::Xdp,
+            CtxForm::SkBuff if prog_type.context().packet_writable => Self::Frame,
+            CtxForm::SkBuff => Self::Network,
+            CtxForm::Bytes | CtxForm::Foreign => Self::Bytes,
         }
     }
 

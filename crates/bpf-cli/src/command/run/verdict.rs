@@ -2,6 +2,35 @@
 
 use kernel_bpf::bytecode::BpfProgType;
 
+/// How the verdict of a program is to be read.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Xdp,
+    Traffic,
+    /// How many bytes pass.
+    Filter,
+    /// Whether the packet passes.
+    Cgroup,
+    Number,
+}
+
+impl Meaning {
+    fn of(prog_type: BpfProgType) -> Self {
+        let is = |types: &[BpfProgType]| types.contains(&prog_type);
+        if is(&[BpfProgType::Xdp]) {
+            Self::Xdp
+        } else if is(&[BpfProgType::SchedCls, BpfProgType::SchedAct]) {
+            Self::Traffic
+        } else if is(&[BpfProgType::SocketFilter]) {
+            Self::Filter
+        } else if is(&[BpfProgType::CgroupSkb]) {
+            Self::Cgroup
+        } else {
+            Self::Number
+        }
+    }
+}
+
 /// The part of R0 that is a verdict: its low half.
 #[allow(clippy::cast_possible_truncation, reason = "as said")]
 pub const fn verdict(r0: u64) -> u32 {
@@ -9,10 +38,10 @@ pub const fn verdict(r0: u64) -> u32 {
 }
 
 /// The verdict's name, as the field calls it.
-pub const fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
+pub fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
     let low = verdict(r0);
-    match prog_type {
-        BpfProgType::Xdp => match low {
+    match Meaning::of(prog_type) {
+        Meaning::Xdp => match low {
             0 => "XDP_ABORTED",
             1 => "XDP_DROP",
             2 => "XDP_PASS",
@@ -20,7 +49,7 @@ pub const fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
             4 => "XDP_REDIRECT",
             _ => "unknown",
         },
-        BpfProgType::SchedCls | BpfProgType::SchedAct => match low.cast_signed() {
+        Meaning::Traffic => match low.cast_signed() {
             -1 => "TC_ACT_UNSPEC",
             0 => "TC_ACT_OK",
             1 => "TC_ACT_RECLASSIFY",
@@ -33,11 +62,11 @@ pub const fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
             8 => "TC_ACT_TRAP",
             _ => "unknown",
         },
-        BpfProgType::SocketFilter if low == 0 => "drop",
-        BpfProgType::SocketFilter => "accept",
-        BpfProgType::CgroupSkb if low & 1 == 0 => "drop",
-        BpfProgType::CgroupSkb => "allow",
-        _ => "returned",
+        Meaning::Filter if low == 0 => "drop",
+        Meaning::Filter => "accept",
+        Meaning::Cgroup if low & 1 == 0 => "drop",
+        Meaning::Cgroup => "allow",
+        Meaning::Number => "returned",
     }
 }
 
@@ -45,15 +74,15 @@ pub const fn name(prog_type: BpfProgType, r0: u64) -> &'static str {
 /// `None` where it drops the packet.
 pub fn passed(prog_type: BpfProgType, r0: u64, len: usize) -> Option<usize> {
     let low = verdict(r0);
-    match prog_type {
-        BpfProgType::Xdp => matches!(low, 2..=4).then_some(len),
-        BpfProgType::SchedCls | BpfProgType::SchedAct => (low != 2 && low != 4).then_some(len),
-        BpfProgType::SocketFilter => {
+    match Meaning::of(prog_type) {
+        Meaning::Xdp => matches!(low, 2..=4).then_some(len),
+        Meaning::Traffic => (low != 2 && low != 4).then_some(len),
+        Meaning::Filter => {
             let bytes = usize::try_from(low).unwrap_or(usize::MAX);
             (bytes > 0).then_some(len.min(bytes))
         }
-        BpfProgType::CgroupSkb => (low & 1 == 1).then_some(len),
-        _ => Some(len),
+        Meaning::Cgroup => (low & 1 == 1).then_some(len),
+        Meaning::Number => Some(len),
     }
 }
 

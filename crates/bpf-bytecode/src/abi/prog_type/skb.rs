@@ -1,0 +1,86 @@
+//! Programs over a `__sk_buff` that the engines here have.
+
+use super::ProgTypeDef;
+use crate::abi::context::{CtxField, CtxForm, CtxLayout, FieldKind, Sizes, sk_buff};
+
+/// The program's own words of a `__sk_buff`, the last one in halves of eight
+/// bytes only where it has a neighbour.
+const CB: [CtxField; 2] = [
+    CtxField::scalars(sk_buff::CB, 64, Sizes::ALL).written(Sizes::ALL),
+    CtxField::scalars(64, sk_buff::HASH, Sizes::UP_TO_4).written(Sizes::UP_TO_4),
+];
+
+/// A word that programs may read like any other, and write.
+const fn written(offset: u16) -> CtxField {
+    CtxField::scalars(offset, offset.saturating_add(4), Sizes::NONE).written(Sizes::ONLY_4)
+}
+
+const fn layout(fields: &'static [CtxField]) -> CtxLayout {
+    CtxLayout::bytes(sk_buff::SIZE, fields).of_form(CtxForm::SkBuff)
+}
+
+/// Socket filters read scalars, write `cb`, and reach the packet by helper and
+/// legacy loads only.
+const FILTER: &[CtxField] = &[
+    CB[0],
+    CB[1],
+    CtxField::scalars(sk_buff::LEN, sk_buff::TC_CLASSID, Sizes::UP_TO_4),
+    CtxField::scalars(84, 88, Sizes::UP_TO_4),
+    CtxField::scalars(164, 168, Sizes::UP_TO_4),
+    CtxField::scalars(176, 180, Sizes::UP_TO_4),
+];
+
+const TRAFFIC: &[CtxField] = &[
+    CB[0],
+    CB[1],
+    CtxField::scalars(sk_buff::LEN, sk_buff::DATA, Sizes::UP_TO_4),
+    written(sk_buff::MARK),
+    written(12),
+    written(sk_buff::PRIORITY),
+    written(sk_buff::TC_INDEX),
+    written(sk_buff::TC_CLASSID),
+    CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
+    CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
+    CtxField::scalars(84, 88, Sizes::UP_TO_4),
+    CtxField::packet(sk_buff::DATA_META, FieldKind::PacketMeta),
+    CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
+    CtxField::scalars(160, 168, Sizes::UP_TO_4),
+    CtxField::scalars(176, 180, Sizes::UP_TO_4),
+    CtxField::scalars(184, 192, Sizes::ONLY_8),
+];
+
+/// Cgroup programs see the packet read-only, and the socket's addresses.
+const CGROUP: &[CtxField] = &[
+    CB[0],
+    CB[1],
+    CtxField::scalars(sk_buff::LEN, sk_buff::TC_CLASSID, Sizes::UP_TO_4),
+    written(sk_buff::MARK),
+    written(sk_buff::PRIORITY),
+    CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
+    CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
+    CtxField::scalars(84, 92, Sizes::UP_TO_4),
+    CtxField::scalars(92, 132, Sizes::ONLY_4),
+    CtxField::scalars(132, sk_buff::DATA_META, Sizes::UP_TO_4),
+    CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
+    CtxField::scalars(164, 168, Sizes::UP_TO_4),
+    CtxField::scalars(176, 180, Sizes::UP_TO_4),
+    CtxField::scalars(184, 192, Sizes::ONLY_8),
+];
+
+pub(super) static SOCKET_FILTER: ProgTypeDef = ProgTypeDef::new(1, "socket_filter", layout(FILTER))
+    .with_legacy_loads()
+    .in_sections(&["socket+"]);
+
+pub(super) static SCHED_CLS: ProgTypeDef =
+    ProgTypeDef::new(3, "sched_cls", layout(TRAFFIC).with_writable_packet())
+        .with_legacy_loads()
+        .in_sections(&["tc+", "tcx+", "classifier+"]);
+
+pub(super) static SCHED_ACT: ProgTypeDef =
+    ProgTypeDef::new(4, "sched_act", layout(TRAFFIC).with_writable_packet())
+        .with_legacy_loads()
+        .in_sections(&["action+"]);
+
+pub(super) static CGROUP_SKB: ProgTypeDef = ProgTypeDef::new(8, "cgroup_skb", layout(CGROUP))
+    .returning(0, 1)
+    .in_sections(&["cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/skb", "cgroup_skb+"]);
