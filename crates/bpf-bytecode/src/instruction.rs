@@ -224,6 +224,7 @@ impl Instruction {
     ///
     /// # Errors
     /// [`DecodeError`] when there is none.
+    #[inline]
     pub fn decode(insns: &[BpfInsn], pc: usize) -> Result<Self, DecodeError> {
         Ok(Self::decode_with(insns, pc)?.0)
     }
@@ -233,6 +234,7 @@ impl Instruction {
     ///
     /// # Errors
     /// [`DecodeError`] when `insns[pc]` begins no instruction.
+    #[inline]
     pub fn decode_with(
         insns: &[BpfInsn],
         pc: usize,

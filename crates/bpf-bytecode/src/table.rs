@@ -151,15 +151,16 @@ pub struct InsnDef {
 }
 
 impl InsnDef {
-    /// Whether `insn` has this row's opcode and, outside the operands, its
-    /// field values.
-    const fn matches(&self, insn: BpfInsn) -> bool {
-        let (ops, fixed) = (self.operands, self.fixed);
-        insn.code() == self.code
-            && (ops.has_dst() || insn.dst() == fixed.dst())
-            && (ops.has_src() || insn.src() == fixed.src() || matches!(self.form, Form::LoadImm64))
-            && (ops.has_off() || insn.off() == fixed.off())
-            && (ops.has_imm() || insn.imm() == fixed.imm())
+    /// The bits of a slot that are no operand, and what they are in this row.
+    const fn key(&self) -> Key {
+        let ops = self.operands;
+        let src = ops.has_src() || matches!(self.form, Form::LoadImm64);
+        let mask = 0xff
+            | fixed_bits(ops.has_dst(), 0xf << 8)
+            | fixed_bits(src, 0xf << 12)
+            | fixed_bits(ops.has_off(), 0xffff << 16)
+            | fixed_bits(ops.has_imm(), 0xffff_ffff << 32);
+        Key { mask, value: slot_bits(self.fixed) & mask }
     }
 
     /// The instruction's (first) slot with these operands. What is no operand
@@ -181,19 +182,55 @@ impl InsnDef {
 ///
 /// # Errors
 /// [`DecodeError`] when there is none.
+#[inline]
 pub fn find(insn: BpfInsn) -> Result<&'static InsnDef, DecodeError> {
     let mut row = FIRST_ROW.get(usize::from(insn.code())).copied().unwrap_or(NONE);
     if row == NONE {
         return Err(DecodeError::UnknownOpcode(insn.code()));
     }
-    while let Some(def) = INSTRUCTION_SET.get(usize::from(row)) {
-        if def.matches(insn) {
+    let bits = slot_bits(insn);
+    while let Some(key) = KEYS.get(usize::from(row)) {
+        if bits & key.mask == key.value
+            && let Some(def) = INSTRUCTION_SET.get(usize::from(row))
+        {
             return Ok(def);
         }
         row = NEXT_ROW.get(usize::from(row)).copied().unwrap_or(NONE);
     }
     Err(DecodeError::ReservedField(insn.code()))
 }
+
+/// What tells the slots of a row from others with its opcode.
+#[derive(Clone, Copy)]
+struct Key {
+    mask: u64,
+    value: u64,
+}
+
+/// The fields of a slot side by side: the opcode in the low byte, then the
+/// registers, the offset, the immediate.
+const fn slot_bits(insn: BpfInsn) -> u64 {
+    let regs = (insn.dst() as u64) | ((insn.src() as u64) << 4);
+    let off = insn.off().cast_unsigned() as u64;
+    let imm = insn.imm().cast_unsigned() as u64;
+    (insn.code() as u64) | (regs << 8) | (off << 16) | (imm << 32)
+}
+
+/// The bits of a field that is no operand.
+const fn fixed_bits(operand: bool, bits: u64) -> u64 {
+    if operand { 0 } else { bits }
+}
+
+/// For each row what tells its slots.
+static KEYS: [Key; INSTRUCTION_SET.len()] = {
+    let mut keys = [Key { mask: 0, value: 1 }; INSTRUCTION_SET.len()];
+    let mut rest: (&[InsnDef], &mut [Key]) = (INSTRUCTION_SET, &mut keys);
+    while let ([def, defs @ ..], [key, more @ ..]) = rest {
+        *key = def.key();
+        rest = (defs, more);
+    }
+    keys
+};
 
 /// Marks the end of a chain of rows.
 const NONE: u8 = u8::MAX;
