@@ -165,6 +165,18 @@ impl<'p> Code<'p> {
         InsnFact::from_bits(arena.word(self.at(pc)).wrapping_shr(bit::FACT) & 0x1f)
     }
 
+    /// Notes that the instruction at a slot is reached.
+    pub fn reach(&self, arena: &mut Arena<'_>, pc: usize) {
+        if pc >= self.insns.len() {
+            return;
+        }
+        let at = self.at(pc);
+        let word = arena.word(at);
+        if word.wrapping_shr(bit::FACT) & 0x1f == InsnFact::Unreached.to_bits() {
+            arena.set(at, word | InsnFact::Plain.to_bits().wrapping_shl(bit::FACT));
+        }
+    }
+
     /// Notes what the instruction at a slot was found to access.
     pub fn set_fact(&self, arena: &mut Arena<'_>, pc: usize, fact: InsnFact) {
         if pc < self.insns.len() {

@@ -219,7 +219,7 @@ impl<'a> Explorer<'a> {
     fn execute(&mut self, insn: &Instruction) -> Step<Flow> {
         let pc = self.walker.pc;
         let next = Flow::To(pc.saturating_add(insn.slots()));
-        self.note(InsnFact::Plain)?;
+        self.code.reach(&mut self.arena, pc);
         match *insn {
             Instruction::Alu { op, width, dst, src } => self.alu(op, width, dst, src)?,
             Instruction::Neg { width, dst } => self.negate(width, dst)?,

@@ -14,6 +14,13 @@ struct View {
     range: Range,
 }
 
+impl View {
+    /// Whether every number of `w` bits is a member.
+    fn is_unknown(&self, w: u32) -> bool {
+        self.bits.mask() == mask(w) && self.range == Range::full(w)
+    }
+}
+
 /// `a op b` at `width`; a result of the low half is zero-extended.
 #[must_use]
 pub fn alu<const BITS: u32>(
@@ -31,10 +38,16 @@ pub fn alu<const BITS: u32>(
         return if matches!(width, Width::W64) { b } else { b.low_half() };
     }
     let (ha, hb) = (half_view(&a), half_view(&b));
+    let one_to_one = matches!(op, AluOp::Add | AluOp::Sub | AluOp::Xor);
     if matches!(width, Width::W32) {
+        if one_to_one && (ha.is_unknown(half_bits) || hb.is_unknown(half_bits)) {
+            return Scalar::of_bits(half_bits);
+        }
         let out = apply(op, half_bits, ha, hb);
-        let full = Range::unsigned(out.range.umin, out.range.umax, BITS);
-        return Scalar { bits: out.bits, full, half: out.range }.or_unknown();
+        return Scalar::of_half(out.bits, out.range);
+    }
+    if one_to_one && (a.is_unknown() || b.is_unknown()) {
+        return Scalar::UNKNOWN;
     }
     let full = View { bits: a.bits, range: a.full };
     let by = View { bits: b.bits, range: b.full };
@@ -88,6 +101,9 @@ fn apply(op: AluOp, w: u32, a: View, b: View) -> View {
 }
 
 fn add(a: &Range, b: &Range, w: u32) -> Range {
+    if w == u64::BITS {
+        return add_words(a, b);
+    }
     let by_unsigned = Range::wrapping(
         wide(a.umin).wrapping_add(wide(b.umin)),
         wide(a.umax).wrapping_add(wide(b.umax)),
@@ -101,7 +117,68 @@ fn add(a: &Range, b: &Range, w: u32) -> Range {
     by_unsigned.meet(by_signed)
 }
 
+/// The sums of numbers that take a whole word.
+fn add_words(a: &Range, b: &Range) -> Range {
+    let ends = Ends {
+        umin: a.umin.overflowing_add(b.umin),
+        umax: a.umax.overflowing_add(b.umax),
+        smin: a.smin.overflowing_add(b.smin),
+        smax: a.smax.overflowing_add(b.smax),
+    };
+    ends.range((a.smin < 0, a.smax < 0))
+}
+
+/// Their differences.
+fn sub_words(a: &Range, b: &Range) -> Range {
+    let ends = Ends {
+        umin: a.umin.overflowing_sub(b.umax),
+        umax: a.umax.overflowing_sub(b.umin),
+        smin: a.smin.overflowing_sub(b.smax),
+        smax: a.smax.overflowing_sub(b.smin),
+    };
+    ends.range((a.smin < 0, a.smax < 0))
+}
+
+/// The ends of an interval of words, and whether they wrapped.
+struct Ends {
+    umin: (u64, bool),
+    umax: (u64, bool),
+    smin: (i64, bool),
+    smax: (i64, bool),
+}
+
+impl Ends {
+    /// The interval, in each order in which it is one: ends keep their order
+    /// where both wrap the same way or neither does. `down` says whether the
+    /// signed ends, if they wrap, do so below the least number.
+    fn range(self, down: (bool, bool)) -> Range {
+        let mut range = Range::full(u64::BITS);
+        let (smin, smax) = (self.smin.0, self.smax.0);
+        let both = self.smin.1 && self.smax.1;
+        if self.smin.1 == self.smax.1 && (!both || down.0 == down.1) {
+            (range.smin, range.smax) = (smin, smax);
+        } else if self.smin.1 != self.smax.1 && (smin < 0) != (smax < 0) && smin >= 0 {
+            // Across the greatest signed number, or the least: in unsigned
+            // order where the other end keeps to its side of 0.
+            (range.umin, range.umax) = (smin.cast_unsigned(), smax.cast_unsigned());
+        }
+        let (umin, umax) = (self.umin.0, self.umax.0);
+        if self.umin.1 == self.umax.1 {
+            range.umin = range.umin.max(umin);
+            range.umax = range.umax.min(umax);
+        } else if umin > i64::MAX.cast_unsigned() && umax <= i64::MAX.cast_unsigned() {
+            // Across 0: in signed order.
+            range.smin = range.smin.max(umin.cast_signed());
+            range.smax = range.smax.min(umax.cast_signed());
+        }
+        range
+    }
+}
+
 fn sub(a: &Range, b: &Range, w: u32) -> Range {
+    if w == u64::BITS {
+        return sub_words(a, b);
+    }
     let by_unsigned = Range::wrapping(
         wide(a.umin).wrapping_sub(wide(b.umax)),
         wide(a.umax).wrapping_sub(wide(b.umin)),

@@ -25,6 +25,12 @@ impl Range {
         Self { umin: 0, umax: mask(bits), smin: signed_min(bits), smax: signed_max(bits) }
     }
 
+    /// The numbers of some width that have no bit above the low `bits`, which
+    /// are fewer than the width.
+    pub(super) const fn below(bits: u32) -> Self {
+        Self { umin: 0, umax: mask(bits), smin: 0, smax: mask(bits).cast_signed() }
+    }
+
     /// One value; bits of `value` above `bits` are dropped.
     pub const fn constant(value: u64, bits: u32) -> Self {
         let (u, s) = (value & mask(bits), signed(value, bits));

@@ -39,11 +39,12 @@ impl<const BITS: u32> Scalar<BITS> {
     }
 
     /// Every value of `bits` bits, zero-extended.
-    pub fn of_bits(bits: u32) -> Self {
+    pub const fn of_bits(bits: u32) -> Self {
         if bits >= BITS {
             return Self::UNKNOWN;
         }
-        Self { bits: Tnum::of_bits(bits), ..Self::UNKNOWN }.or_unknown()
+        let half = if bits < Self::HALF { Range::below(bits) } else { Range::full(Self::HALF) };
+        Self { bits: Tnum::of_bits(bits), full: Range::below(bits), half }
     }
 
     /// Every value from `umin` to `umax`, unsigned.
@@ -139,8 +140,30 @@ impl<const BITS: u32> Scalar<BITS> {
     /// The low half of every member, zero-extended.
     #[must_use]
     pub fn low_half(self) -> Self {
-        Self { bits: self.bits.low(Self::HALF), full: Range::full(BITS), half: self.half }
-            .or_unknown()
+        Self::of_half(self.bits.low(Self::HALF), self.half)
+    }
+
+    /// The numbers whose upper half is zero and whose lower half is in both
+    /// sets.
+    pub(super) fn of_half(bits: Tnum, half: Range) -> Self {
+        let once = |bits: Tnum, half: Range| {
+            let half = half.meet_bits(bits, Self::HALF).tighten(Self::HALF);
+            if half.is_empty() {
+                return None;
+            }
+            Some((bits.meet(Tnum::between(half.umin, half.umax))?, half))
+        };
+        let Some((known, mut range)) = once(bits, half) else { return Self::UNKNOWN };
+        let mut bits = known;
+        if (known, range) != (bits, half) {
+            match once(known, range) {
+                Some(sharper) => (bits, range) = sharper,
+                None => return Self::UNKNOWN,
+            }
+        }
+        let (smin, smax) = (range.umin.cast_signed(), range.umax.cast_signed());
+        let full = Range { umin: range.umin, umax: range.umax, smin, smax };
+        Self { bits, full, half: range }
     }
 
     /// The low `bits` bits of every member, zero-extended.
