@@ -78,6 +78,7 @@ fn new_case(name: &str, insns: Vec<BpfInsn>, input: &mut Input<'_>) -> Case {
         },
         expect: String::new(),
         verdict: Verdict::Accept,
+        budget: None,
     }
 }
 

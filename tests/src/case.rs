@@ -34,6 +34,8 @@ pub struct Case {
     pub expect: String,
     /// Whether the verifier must accept the program.
     pub verdict: Verdict,
+    /// Instructions that it may execute, where that is not the usual number.
+    pub budget: Option<u64>,
 }
 
 /// What the verifier must say.
@@ -68,6 +70,7 @@ impl Case {
 /// - `map`: `type key_size value_size max_entries`, several times
 /// - `expect`: the outcome
 /// - `verdict`: `accept` or `reject`
+/// - `budget`: instructions that the program may execute; a million without it
 ///
 /// # Panics
 /// When the text is not of this form; the corpus is at fault then.
@@ -88,6 +91,7 @@ fn parse_case(text: &str) -> Result<Case, String> {
         input: Input::Empty,
         expect: String::new(),
         verdict: Verdict::Accept,
+        budget: None,
     };
     for line in lines.filter(|line| !line.trim().is_empty()) {
         let (key, value) = line.split_once(':').ok_or_else(|| format!("header `{line}`"))?;
@@ -106,6 +110,7 @@ fn header(case: &mut Case, key: &str, value: &str) -> Result<(), String> {
         "packet" => case.input = Input::Packet(hex(value)?),
         "map" => case.maps.push(map(value)?),
         "expect" => value.clone_into(&mut case.expect),
+        "budget" => case.budget = Some(value.parse().map_err(|_| format!("budget `{value}`"))?),
         "verdict" if value == "reject" => case.verdict = Verdict::Reject,
         "verdict" if value == "accept" => case.verdict = Verdict::Accept,
         _ => return Err(format!("header `{key}: {value}`")),

@@ -16,6 +16,7 @@ pub fn all() -> Vec<Case> {
         "jumps",
         "memory",
         "calls",
+        "rounds",
         "atomics",
         "helpers",
         "maps",

@@ -66,7 +66,7 @@ fn run_here(
         .map(|def| maps::create::<ActiveProfile>(*def).map_err(|error| (*def, error)))
         .collect::<Result<Vec<AnyMap<ActiveProfile>>, _>>()?;
     let refs: Vec<&dyn BpfMap> = live.iter().map(|map| map as &dyn BpfMap).collect();
-    let env = Environment::standard().with_maps(&refs).with_budget(BUDGET);
+    let env = Environment::standard().with_maps(&refs).with_budget(case.budget.unwrap_or(BUDGET));
     let env = if replay::in_arena() { env.with_stack_policy(replay::stack_policy()) } else { env };
     let (result, memory) = over_input(&case.input, case, &|context| run(env, context));
     let maps = live.iter().map(contents).collect();

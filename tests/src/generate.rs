@@ -46,6 +46,7 @@ fn case(name: String, insns: Vec<BpfInsn>, expect: u64, verdict: Verdict) -> Cas
         input: Input::Empty,
         expect: format!("{expect:#x}"),
         verdict,
+        budget: None,
     }
 }
 

@@ -78,6 +78,7 @@ pub fn valid(seed: u64) -> Case {
         input: Input::Packet(packet),
         expect: String::new(),
         verdict: Verdict::Accept,
+        budget: None,
     }
 }
 

@@ -29,7 +29,7 @@ use records::Records;
 use stack::Stack;
 
 /// Jumps that [`Run::may_goto`] grants one execution, as many as Linux.
-pub const MAY_GOTO_ALLOWANCE: u32 = 8 << 20;
+pub const MAY_GOTO_ALLOWANCE: u32 = bpf_verifier::rules::MAY_GOTO_ROUNDS;
 
 /// One execution of a program and of those that it tail-calls.
 ///

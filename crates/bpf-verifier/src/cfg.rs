@@ -56,6 +56,8 @@ mod bit {
     pub const ENTERED: u64 = 1 << 45;
     /// States are compared here: several edges, or returns, lead here.
     pub const JOIN: u64 = 1 << 46;
+    /// The head of a loop whose rounds are bounded otherwise.
+    pub const ROUND: u64 = 1 << 47;
     /// Five bits: what the instruction was found to access.
     pub const FACT: u32 = 52;
 }
@@ -135,6 +137,12 @@ impl<'p> Code<'p> {
         }
         let point = low(arena.word(self.at(pc)));
         (point != NONE).then_some(point)
+    }
+
+    /// Whether a loop passes here in every round, and what bounds the rounds is
+    /// no number in the program.
+    pub fn is_round_head(&self, arena: &Arena<'_>, pc: usize) -> bool {
+        self.has(arena, pc, bit::ROUND)
     }
 
     /// Every place where states are kept.

@@ -19,6 +19,7 @@ mod packet;
 pub(crate) mod path;
 mod pending;
 mod pointer;
+mod rounds;
 mod stack;
 
 use bpf_bytecode::abi::context::CtxLayout;
@@ -84,6 +85,8 @@ pub(crate) struct Walker {
     pub forks: u32,
     /// Instructions since the last branch that could go both ways.
     pub lonely: u64,
+    /// Rounds that `may_goto` granted on the path.
+    pub grants: u32,
 }
 
 /// In the place of a trail's length: there were too many jumps to keep.
@@ -151,6 +154,7 @@ impl<'a> Explorer<'a> {
             trail_len: 0,
             forks: 0,
             lonely: 0,
+            grants: 0,
         };
         Ok(Self {
             code,
@@ -190,7 +194,7 @@ impl<'a> Explorer<'a> {
             match self.execute(&insn)? {
                 Flow::To(pc) => self.walker.pc = pc,
                 Flow::End => {
-                    self.end_path(Meter::default());
+                    self.end_path(rounds::Tail::default());
                     if !self.next_path()? {
                         return Ok(());
                     }
@@ -250,9 +254,7 @@ impl<'a> Explorer<'a> {
             Instruction::LegacyPacket { size, index, .. } => self.legacy_packet(size, index)?,
             Instruction::Jump { off } => return Ok(Self::jump(pc, off)),
             Instruction::JumpIf { .. } => return self.branch(insn),
-            Instruction::MayGoto { .. } => {
-                return reject(VerifyErrorKind::Unsupported(Feature::MayGoto));
-            }
+            Instruction::MayGoto { .. } => return self.may_goto(insn),
             Instruction::Call(CallTarget::Helper(id)) => self.call_helper(id)?,
             Instruction::Call(CallTarget::Local(off)) => return self.call_local(off),
             Instruction::Call(CallTarget::Kfunc(_)) => {

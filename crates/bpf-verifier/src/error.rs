@@ -47,8 +47,6 @@ pub enum Feature {
     PlatformVariables,
     /// Addresses of functions.
     FunctionPointers,
-    /// `may_goto`.
-    MayGoto,
     /// Tail calls from functions other than the first.
     TailCallFromFunction,
     /// Legacy packet access in functions other than the first.
@@ -72,7 +70,6 @@ impl fmt::Display for Feature {
             Self::MapDescriptors => "references to maps by file descriptor",
             Self::PlatformVariables => "addresses of platform variables",
             Self::FunctionPointers => "addresses of functions",
-            Self::MayGoto => "may_goto",
             Self::TailCallFromFunction => "tail calls from functions",
             Self::LegacyPacketInFunction => "legacy packet loads in functions",
         })

@@ -141,6 +141,24 @@
 //! assert!(matches!(error.kind(), VerifyErrorKind::InfiniteLoop { .. }));
 //! ```
 //!
+//! Where something else bounds the rounds, as the allowance of `may_goto` does,
+//! the walk need not see them all: a round that an earlier one covers closes the
+//! loop, and the bound is that many times the costliest round.
+//!
+//! ```
+//! # use bpf_bytecode::text::assemble;
+//! # use bpf_bytecode::{BpfProgType, ProgramBuilder};
+//! # use bpf_profile::ActiveProfile;
+//! # use bpf_verifier::{Verifier, rules::MAY_GOTO_ROUNDS};
+//! # let insns = assemble::<ActiveProfile>(
+//! # "r0 = 0\nagain: may_goto out\nr0 += 1\ngoto again\nout: exit").unwrap();
+//! # let program = ProgramBuilder::new(BpfProgType::SocketFilter).insns(&insns).build().unwrap();
+//! // r0 = 0; again: may_goto out; r0 += 1; goto again; out: exit
+//! let verified = Verifier::new().verify_program(&program).unwrap();
+//! assert!(verified.info().max_insns / 3 >= u64::from(MAY_GOTO_ROUNDS));
+//! assert!(verified.info().processed < 20);
+//! ```
+//!
 //! The bound of a whole program is the cost of its costliest path. It is found
 //! on the way: the bound of a node is the greatest sum over the paths from it,
 //! and a path that ends at a node which covers it adds that node's.

@@ -31,6 +31,16 @@ impl Meter {
         }
     }
 
+    /// One part so many times.
+    #[must_use]
+    pub fn times(self, count: u32) -> Self {
+        Self {
+            insns: self.insns.saturating_mul(count.into()),
+            #[cfg(feature = "embedded-profile")]
+            time: self.time.saturating_mul(count.into()),
+        }
+    }
+
     /// The larger figures of both.
     #[must_use]
     pub fn max(self, other: Self) -> Self {

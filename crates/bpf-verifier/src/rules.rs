@@ -22,6 +22,9 @@ pub enum Privilege {
 /// Instructions that a verification walks at the most, as on Linux.
 pub const DEFAULT_STEPS: u64 = 1_000_000;
 
+/// Rounds that `may_goto` grants one execution, as many as Linux.
+pub const MAY_GOTO_ROUNDS: u32 = 8 << 20;
+
 /// Bytes that own working memory grows to at the most, on an elastic build.
 pub const DEFAULT_MEMORY: usize = 64 << 20;
 

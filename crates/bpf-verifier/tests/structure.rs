@@ -126,7 +126,6 @@ fn every_arithmetic_instruction_of_version_4() {
 
 #[test]
 fn what_is_not_supported_is_named() {
-    SOCKET.rejects("may_goto are not supported", "r0 = 0\nmay_goto +0\nexit");
     SOCKET.rejects("calls of kernel functions", "r0 = 0\ncall kfunc 7\nexit");
     SOCKET.rejects("by file descriptor", "r1 = map[fd:3] ll\nr0 = 0\nexit");
     SOCKET.rejects(

@@ -52,6 +52,9 @@ impl Code<'_> {
             for successor in [first, second].into_iter().flatten() {
                 self.enter(arena, successor);
             }
+            if let Instruction::MayGoto { .. } = insn {
+                self.mark(arena, pc, bit::JOIN | bit::ROUND);
+            }
             let mut other = second;
             if let Some(function) = function_named(pc, &insn) {
                 other = Some(function);

@@ -74,6 +74,14 @@ impl Explorer<'_> {
         Ok(Flow::To(self.take_side(insn, !fails)?))
     }
 
+    /// The jump of a `may_goto` is taken where the allowance is used up, which
+    /// can be at any time. What follows then is walked first: what it decides on
+    /// must not be forgotten from round to round.
+    pub(super) fn may_goto(&mut self, insn: &Instruction) -> Step<Flow> {
+        self.fork()?;
+        Ok(Flow::To(self.take_side(insn, false)?))
+    }
+
     /// Learns what one side of a conditional jump says, and gives the slot that
     /// it leads to.
     pub(super) fn take_side(&mut self, insn: &Instruction, taken: bool) -> Step<usize> {
@@ -99,6 +107,11 @@ impl Explorer<'_> {
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
             }
         }
+        if let Instruction::MayGoto { .. } = insn {
+            // The side that waits is the one where a further round is granted.
+            self.walker.grants = self.walker.grants.saturating_add(u32::from(taken));
+        }
+        let taken = taken != matches!(insn, Instruction::MayGoto { .. });
         let target =
             if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
         Ok(target.unwrap_or(pc.saturating_add(1)))

@@ -10,6 +10,7 @@
 //! whatever follows from it has followed from the node. A state that equals an
 //! open node closes a circle: the program can go round for ever.
 
+use super::rounds::{self, Tail};
 use super::{Explorer, LOST, Step, Walker, reject};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::slot_number;
@@ -23,8 +24,9 @@ use crate::state::snapshot::Snapshot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node(pub At);
 
-const BOUND: u32 = 6;
-const SEGMENT: u32 = BOUND + Meter::WORDS;
+/// What [`rounds`](super::rounds) keeps of the loops that a node takes part in.
+pub(super) const ROUNDS: u32 = 6;
+const SEGMENT: u32 = ROUNDS + rounds::WORDS;
 const SNAPSHOT: u32 = SEGMENT + Meter::WORDS;
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
@@ -45,7 +47,7 @@ const FREE_WORDS: usize = 128;
 const STATE_STEP_SHIFT: u32 = 5;
 
 impl Node {
-    const fn field(self, index: u32) -> At {
+    pub const fn field(self, index: u32) -> At {
         self.0.saturating_add(index)
     }
 
@@ -53,7 +55,7 @@ impl Node {
         low(arena.word(self.0))
     }
 
-    fn next(self, arena: &Arena<'_>) -> At {
+    pub fn next(self, arena: &Arena<'_>) -> At {
         high(arena.word(self.0))
     }
 
@@ -108,11 +110,7 @@ impl Node {
         (arena.word(self.field(4)), low(arena.word(self.field(5))) & 0xff)
     }
 
-    fn bound(self, arena: &Arena<'_>) -> Meter {
-        Meter::load(arena, self.field(BOUND))
-    }
-
-    fn segment(self, arena: &Arena<'_>) -> Meter {
+    pub fn segment(self, arena: &Arena<'_>) -> Meter {
         Meter::load(arena, self.field(SEGMENT))
     }
 
@@ -152,13 +150,18 @@ impl Explorer<'_> {
             return Ok(false);
         };
         self.drop_dead_registers();
+        let head = self.code.is_round_head(&self.arena, self.walker.pc);
+        if head && let Some(tail) = self.close_round(point)? {
+            self.end_path(tail);
+            return Ok(true);
+        }
         self.check_circle(point)?;
-        if let Some(bound) = self.find_cover(point) {
-            self.end_path(bound);
+        if let Some(tail) = self.find_cover(point) {
+            self.end_path(tail);
             return Ok(true);
         }
         let Walker { meter, forks, lonely, .. } = self.walker;
-        let worth = forks > 0 && meter.insns >= SHORT_SEGMENT;
+        let worth = head || (forks > 0 && meter.insns >= SHORT_SEGMENT);
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
         let far = meter.insns >= LONG_SEGMENT && meter.insns >= lonely / 4;
@@ -200,6 +203,11 @@ impl Explorer<'_> {
         self.figures.handled = self.figures.handled.saturating_add(steps);
     }
 
+    /// Counts a comparison with a node as steps.
+    pub(super) fn charge_node(&mut self, node: Node) {
+        self.charge(node.words(&self.arena));
+    }
+
     /// Refuses a state that the path has been in before.
     fn check_circle(&mut self, point: At) -> Step {
         let mut node = Node(low(self.arena.word(point)));
@@ -208,8 +216,10 @@ impl Explorer<'_> {
                 break;
             }
             self.charge(node.words(&self.arena));
-            let same = covers(node.snapshot(), &self.state, &self.arena, Closeness::Same);
-            if same.is_some() {
+            // Whoever used up some of an allowance meanwhile cannot go on so for ever.
+            let same = node.grants(&self.arena) == self.walker.grants
+                && covers(node.snapshot(), &self.state, &self.arena, Closeness::Same).is_some();
+            if same {
                 let pc = slot_number(self.walker.pc);
                 return reject(VerifyErrorKind::InfiniteLoop { pc });
             }
@@ -218,25 +228,28 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// The bound of a done node that covers the state.
-    fn find_cover(&mut self, point: At) -> Option<Meter> {
+    /// What follows from a done node that covers the state.
+    fn find_cover(&mut self, point: At) -> Option<Tail> {
         let mut before = NONE;
         let mut node = Node(high(self.arena.word(point)));
         while node.0 != NONE {
             let next = node.next(&self.arena);
             let close = if self.rules.forget {
-                let (read, precise) = (node.read(&self.arena), node.precise(&self.arena));
+                let precise = node.precise(&self.arena) | node.exact(&self.arena);
+                let read = node.read(&self.arena);
                 Closeness::Matters { read, precise }
             } else {
                 Closeness::Matters { read: u64::MAX, precise: u64::MAX }
             };
             self.charge(node.words(&self.arena));
-            if let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, close) {
+            let usable = self.resolves(node);
+            if usable && let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, close)
+            {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
-                return Some(node.bound(&self.arena));
+                return Some(node.tail(&self.arena));
             }
             if node.count(&mut self.arena, false) {
                 before = node.0;
@@ -267,7 +280,9 @@ impl Explorer<'_> {
         self.charge(words);
         let at = self.alloc(words)?;
         let node = Node(at);
-        let Walker { pc, parent, meter, trail, trail_len, .. } = self.walker;
+        let Walker { pc, parent, meter, trail, trail_len, grants, .. } = self.walker;
+        let instance = self.instance();
+        let serial = self.figures.total_states.saturating_add(1);
         let arena = &mut self.arena;
         arena.set(at, pair(parent, NONE));
         arena.set(node.field(1), pair(slot_number(pc), 1));
@@ -275,7 +290,7 @@ impl Explorer<'_> {
         arena.set(node.field(3), 0);
         arena.set(node.field(4), trail);
         arena.set(node.field(5), trail_len.into());
-        Meter::default().store(arena, node.field(BOUND));
+        node.begin_rounds(arena, grants, serial, instance);
         meter.store(arena, node.field(SEGMENT));
         Snapshot::write(&self.state, arena, node.field(SNAPSHOT), size);
         self.rest_on_node();
@@ -287,6 +302,7 @@ impl Explorer<'_> {
             trail_len: 0,
             forks: 0,
             lonely: self.walker.lonely,
+            grants,
         };
         let figures = &mut self.figures;
         figures.states = figures.states.saturating_add(1);
@@ -311,21 +327,21 @@ impl Explorer<'_> {
         }
     }
 
-    /// A path is over: `tail` is the cost of what follows from where it ended.
-    pub(super) fn end_path(&mut self, tail: Meter) {
-        let mut total = self.walker.meter.then(tail);
+    /// A path is over: `tail` is what follows from where it ended.
+    pub(super) fn end_path(&mut self, tail: Tail) {
+        let mut total = tail.after(self.walker.meter);
         let mut node = Node(self.walker.parent);
         while node.0 != NONE {
-            let bound = node.bound(&self.arena).max(total);
-            bound.store(&mut self.arena, node.field(BOUND));
+            let tail = node.tail(&self.arena).max(total);
+            node.set_tail(&mut self.arena, tail);
             let branches = node.branches(&self.arena).saturating_sub(1);
             node.set_branches(&mut self.arena, branches);
             if branches > 0 {
                 return;
             }
             let parent = Node(node.parent(&self.arena));
-            total = node.segment(&self.arena).then(bound);
-            self.figures.bound = total;
+            total = node.go_round(&mut self.arena, parent).after(node.segment(&self.arena));
+            self.figures.bound = total.exit;
             self.done(node);
             node = parent;
         }

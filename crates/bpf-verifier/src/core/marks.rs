@@ -7,6 +7,10 @@
 //! from in the checkpoint before, and so on. When states are compared later, a
 //! number that is not marked may differ: nothing was decided on it.
 //!
+//! Where a loop is closed on an older state ([`rounds`](super::rounds)), the
+//! entries that the older state covered are marked as *exact*: they may differ
+//! no more than precise ones, and yet nothing was decided on them.
+//!
 //! In the same way, stack bytes that are read are marked as *read*.
 
 use super::Explorer;
@@ -18,6 +22,7 @@ use crate::state::snapshot::Snapshot;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     Precise,
+    Exact,
     Read,
 }
 
@@ -25,6 +30,11 @@ impl Explorer<'_> {
     /// A decision is taken on what `deps` stands for.
     pub(super) fn mark_precise(&mut self, deps: u64) {
         self.mark(Mark::Precise, deps);
+    }
+
+    /// A loop is closed on what `deps` stands for.
+    pub(super) fn mark_exact(&mut self, deps: u64) {
+        self.mark(Mark::Exact, deps);
     }
 
     /// The bytes that `live` stands for are read.
@@ -37,6 +47,7 @@ impl Explorer<'_> {
         while bits != 0 && node.0 != NONE {
             let marked = match mark {
                 Mark::Precise => node.precise(&self.arena),
+                Mark::Exact => node.exact(&self.arena),
                 Mark::Read => node.read(&self.arena),
             };
             let new = bits & !marked;
@@ -45,6 +56,7 @@ impl Explorer<'_> {
             }
             match mark {
                 Mark::Precise => node.set_precise(&mut self.arena, marked | new),
+                Mark::Exact => node.set_exact(&mut self.arena, marked | new),
                 Mark::Read => node.set_read(&mut self.arena, marked | new),
             }
             bits = self.origin(node.snapshot(), mark, new);
@@ -56,7 +68,7 @@ impl Explorer<'_> {
     fn origin(&self, snapshot: Snapshot, mark: Mark, bits: u64) -> u64 {
         let arena = &self.arena;
         let of = |index| match mark {
-            Mark::Precise => snapshot.deps(arena, index),
+            Mark::Precise | Mark::Exact => snapshot.deps(arena, index),
             Mark::Read => snapshot.live(arena, index),
         };
         let entries = snapshot.regs(arena).saturating_add(snapshot.cells(arena));

@@ -181,6 +181,12 @@ impl Iterator for Path<'_> {
                     self.pc = if taken { jump_target(pc, off.into())? } else { next };
                     return Some(Event::Branch { pc, taken });
                 }
+                Instruction::MayGoto { off } => {
+                    // The bit says whether a further round was granted.
+                    let taken = !self.bit()?;
+                    self.pc = if taken { jump_target(pc, off.into())? } else { next };
+                    return Some(Event::Branch { pc, taken });
+                }
                 Instruction::Call(CallTarget::Local(off)) => {
                     let target = jump_target(pc, off)?;
                     *self.returns.get_mut(self.depth)? = next;

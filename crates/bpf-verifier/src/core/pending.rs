@@ -7,7 +7,7 @@ use crate::core::checkpoint::Node;
 use crate::meter::Meter;
 use crate::state::snapshot::Snapshot;
 
-const METER: u32 = 3;
+const METER: u32 = 4;
 const SNAPSHOT: u32 = METER + Meter::WORDS;
 
 impl Explorer<'_> {
@@ -18,12 +18,13 @@ impl Explorer<'_> {
         let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;
-        let Walker { pc, parent, meter, trail, trail_len, forks, .. } = self.walker;
+        let Walker { pc, parent, meter, trail, trail_len, forks, grants, .. } = self.walker;
         let field = |index: u32| at.saturating_add(index);
         let arena = &mut self.arena;
         arena.set(at, pair(parent, self.pending));
         arena.set(field(1), pair(slot_number(pc), trail_len | forks.min(0xffff).wrapping_shl(8)));
         arena.set(field(2), trail);
+        arena.set(field(3), grants.into());
         meter.store(arena, field(METER));
         Snapshot::write(&self.state, arena, field(SNAPSHOT), size);
         Node(parent).add_branch(arena);
@@ -48,6 +49,7 @@ impl Explorer<'_> {
             trail_len: high(place) & 0xff,
             forks: high(place).wrapping_shr(8),
             lonely: 0,
+            grants: low(self.arena.word(field(3))),
         };
         let snapshot = Snapshot(field(SNAPSHOT));
         let words = snapshot.words(&self.arena).saturating_add(SNAPSHOT) as usize;

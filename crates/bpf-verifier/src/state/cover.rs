@@ -5,6 +5,7 @@ use super::cells::{REFS, SAVED};
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
 use crate::arena::Arena;
+use crate::domain::Scalar;
 use bpf_bytecode::Register;
 
 /// How closely states are compared.
@@ -114,7 +115,7 @@ pub(crate) fn covers(
         if !value_covers(&before, &value, exact, same, &mut ids) {
             return None;
         }
-        if exact && before.is_scalar() {
+        if exact && before.is_scalar() && !(before.number.is_unknown() && before.id == 0) {
             rests.deps |= value.deps;
         }
         index = index.saturating_add(1);
@@ -153,7 +154,9 @@ pub(crate) fn covers(
             return None;
         }
         rests.live |= live;
-        if exact && cell.value.is_scalar() {
+        let bits = cell.len.saturating_mul(8).clamp(1, 64);
+        let any = cell.value.number == Scalar::of_bits(bits) && cell.value.id == 0;
+        if exact && cell.value.is_scalar() && !any {
             rests.deps |= value.deps;
         }
     }

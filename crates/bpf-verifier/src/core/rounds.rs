@@ -1,0 +1,290 @@
+//! Loops whose rounds are bounded by something else than a number in the
+//! program: by the allowance of `may_goto`, by an iterator, by a helper that
+//! calls a function again and again.
+//!
+//! The instruction that such a loop passes in every round is its *head*. Where
+//! the walk comes to a head again, in a later round, what differs from the round
+//! before and nothing has depended on is forgotten. If the state is then covered
+//! by an open node of the same head, the loop is *closed*: whatever can follow
+//! from here follows from the node. The older state stands for every round.
+//!
+//! # The bound
+//!
+//! A node knows the costliest path from it to the program's end (`exit`), and
+//! the costliest one to where a loop of an ancestor is closed (`close`). Where a
+//! node is the head of a loop of at most `n` rounds, `n` times the latter is
+//! added to both when all paths from it have been walked. Whoever enters the
+//! loop again, in a round of an outer loop, passes the node again, and its
+//! bound counts again.
+//!
+//! A node from which a loop of an ancestor is closed serves as a cover only as
+//! long as that ancestor is open: afterwards it is not known any more what
+//! follows from there.
+
+use super::checkpoint::{Node, ROUNDS};
+use super::{Explorer, Step};
+use crate::arena::{Arena, At, NONE, high, low, pair};
+use crate::domain::Scalar;
+use crate::meter::Meter;
+use crate::rules::MAY_GOTO_ROUNDS;
+use crate::state::Value;
+use crate::state::cells::SAVED;
+use crate::state::cover::{Closeness, covers, entry_bit};
+
+/// Words of a node for the loops that it takes part in.
+pub(super) const WORDS: u32 = 4 + 2 * Meter::WORDS;
+
+const INSTANCE: u32 = ROUNDS + 1;
+const TARGETS: u32 = ROUNDS + 2;
+const EXACT: u32 = ROUNDS + 3;
+const EXIT: u32 = ROUNDS + 4;
+const CLOSE: u32 = EXIT + Meter::WORDS;
+
+/// Rounds that a state is compared with, the latest ones.
+const ROUND_CHECKS: u32 = 8;
+
+/// What follows from a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// Cost of the costliest path to the program's end.
+    pub exit: Meter,
+    /// Cost of the costliest path to where a loop of an ancestor is closed.
+    close: Meter,
+    /// Serial numbers of the innermost and the outermost of these ancestors; 0,
+    /// if there is none.
+    inner: u32,
+    outer: u32,
+}
+
+impl Tail {
+    /// The same behind a stretch of this cost.
+    pub fn after(self, meter: Meter) -> Self {
+        let close = if self.outer == 0 { self.close } else { meter.then(self.close) };
+        Self { exit: meter.then(self.exit), close, ..self }
+    }
+
+    /// The worse of both.
+    pub fn max(self, other: Self) -> Self {
+        let outer = match (self.outer, other.outer) {
+            (0, outer) | (outer, 0) => outer,
+            (a, b) => a.min(b),
+        };
+        Self {
+            exit: self.exit.max(other.exit),
+            close: self.close.max(other.close),
+            inner: self.inner.max(other.inner),
+            outer,
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn begin_rounds(
+        self,
+        arena: &mut Arena<'_>,
+        grants: u32,
+        serial: u32,
+        instance: u32,
+    ) {
+        arena.set(self.field(ROUNDS), pair(grants, serial));
+        arena.set(self.field(INSTANCE), pair(instance, 0));
+        self.set_exact(arena, 0);
+        self.set_tail(arena, Tail::default());
+    }
+
+    /// Rounds that `may_goto` had granted on the way to the node.
+    pub(super) fn grants(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(ROUNDS)))
+    }
+
+    /// The entries that a loop was closed on: what differs in them is not
+    /// covered, and yet nothing was decided on them.
+    pub(super) fn exact(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.field(EXACT))
+    }
+
+    pub(super) fn set_exact(self, arena: &mut Arena<'_>, bits: u64) {
+        arena.set(self.field(EXACT), bits);
+    }
+
+    /// Greater than those of all nodes before it.
+    fn serial(self, arena: &Arena<'_>) -> u32 {
+        high(arena.word(self.field(ROUNDS)))
+    }
+
+    /// What bounds the rounds of a loop of which the node is the head.
+    fn instance(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(INSTANCE)))
+    }
+
+    /// Notes that a loop of at most so many rounds is closed at the node.
+    fn close(self, arena: &mut Arena<'_>, rounds: u32) {
+        let word = arena.word(self.field(INSTANCE));
+        arena.set(self.field(INSTANCE), pair(low(word), high(word).max(rounds)));
+    }
+
+    pub(super) fn tail(self, arena: &Arena<'_>) -> Tail {
+        let targets = arena.word(self.field(TARGETS));
+        Tail {
+            exit: Meter::load(arena, self.field(EXIT)),
+            close: Meter::load(arena, self.field(CLOSE)),
+            inner: low(targets),
+            outer: high(targets),
+        }
+    }
+
+    pub(super) fn set_tail(self, arena: &mut Arena<'_>, tail: Tail) {
+        arena.set(self.field(TARGETS), pair(tail.inner, tail.outer));
+        tail.exit.store(arena, self.field(EXIT));
+        tail.close.store(arena, self.field(CLOSE));
+    }
+
+    /// Every path from the node was walked: adds the rounds of a loop that is
+    /// closed here. What then follows from the node.
+    pub(super) fn go_round(self, arena: &mut Arena<'_>, parent: Self) -> Tail {
+        let mut tail = self.tail(arena);
+        let rounds = high(arena.word(self.field(INSTANCE)));
+        if rounds == 0 {
+            return tail;
+        }
+        let all = tail.close.times(rounds);
+        tail.exit = all.then(tail.exit);
+        tail.close = all.then(tail.close);
+        if tail.outer >= self.serial(arena) {
+            // No loop but this one.
+            (tail.close, tail.inner, tail.outer) = (Meter::default(), 0, 0);
+        } else {
+            // Which other one is the innermost is not known.
+            tail.inner = if parent.0 == NONE { 0 } else { parent.serial(arena) };
+        }
+        self.set_tail(arena, tail);
+        tail
+    }
+}
+
+impl Explorer<'_> {
+    /// What bounds the rounds of a loop whose head the current instruction is,
+    /// where that is not the allowance of `may_goto`.
+    #[allow(clippy::unused_self, reason = "there is only may_goto")]
+    pub(super) const fn instance(&self) -> u32 {
+        0
+    }
+
+    /// Whether what follows from a done node is known: all loops that are closed
+    /// behind it are under way.
+    pub(super) fn resolves(&mut self, node: Node) -> bool {
+        let tail = node.tail(&self.arena);
+        if tail.outer == 0 {
+            return true;
+        }
+        if node.grants(&self.arena) > self.walker.grants {
+            return false;
+        }
+        let (mut open, mut steps, mut found) = (Node(self.walker.parent), 0_u64, false);
+        while open.0 != NONE {
+            let serial = open.serial(&self.arena);
+            if serial <= tail.inner {
+                found = serial == tail.inner;
+                break;
+            }
+            steps = steps.saturating_add(1);
+            open = Node(open.parent(&self.arena));
+        }
+        self.figures.handled = self.figures.handled.saturating_add(steps / 32);
+        found
+    }
+
+    /// The walk comes to the head of a loop. If an earlier round covers this
+    /// one, what follows from it is the rest of that one.
+    pub(super) fn close_round(&mut self, point: At) -> Step<Option<Tail>> {
+        let mut node = Node(low(self.arena.word(point)));
+        let mut widened = false;
+        for _ in 0..ROUND_CHECKS {
+            if node.0 == NONE {
+                break;
+            }
+            if self.is_later_round(node) {
+                if !widened {
+                    self.widen(node)?;
+                    widened = true;
+                }
+                self.charge_node(node);
+                let all = Closeness::Matters { read: u64::MAX, precise: u64::MAX };
+                if let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, all) {
+                    self.mark_exact(rests.deps);
+                    self.mark_read(rests.live);
+                    self.figures.unwritten_reads |= rests.unwritten;
+                    node.close(&mut self.arena, MAY_GOTO_ROUNDS);
+                    return Ok(Some(self.round_since(node)));
+                }
+            }
+            node = Node(node.next(&self.arena));
+        }
+        Ok(None)
+    }
+
+    /// Whether the current state is in a later round of a loop than an open node
+    /// of its head.
+    fn is_later_round(&self, node: Node) -> bool {
+        node.snapshot().frame(&self.arena) == self.state.frame
+            && node.instance(&self.arena) == self.instance()
+            && node.grants(&self.arena) < self.walker.grants
+    }
+
+    /// The end of a path that closes a loop at an open node.
+    fn round_since(&self, node: Node) -> Tail {
+        let serial = node.serial(&self.arena);
+        Tail { inner: serial, outer: serial, ..Tail::default() }
+    }
+
+    /// Forgets the numbers that differ from those of an earlier round, if
+    /// nothing was decided on them.
+    fn widen(&mut self, node: Node) -> Step {
+        let (snapshot, precise) = (node.snapshot(), node.precise(&self.arena));
+        let mut entries = snapshot.read(&self.arena);
+        let mask = snapshot.reg_mask(&self.arena);
+        let mut index = 0_u32;
+        for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
+            if mask.wrapping_shr(number) & 1 == 0 {
+                continue;
+            }
+            let before = entries.value(&self.arena);
+            let decided = precise & entry_bit(index) != 0;
+            index = index.saturating_add(1);
+            if !decided && differs(&before, value) {
+                *value = widened(&before, value);
+            }
+        }
+        for _ in 0..snapshot.cells(&self.arena) {
+            let cell = entries.cell(&self.arena);
+            let decided = precise & entry_bit(index) != 0;
+            index = index.saturating_add(1);
+            if decided || !cell.value.is_scalar() || cell.addr >= SAVED {
+                continue;
+            }
+            let Ok(read) = self.state.read_stack(&self.arena, cell.addr, cell.len.min(8)) else {
+                continue;
+            };
+            if cell.len > 8 || differs(&cell.value, &read.value) {
+                self.state.blur_stack(&mut self.arena, cell.addr, cell.len, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All numbers of as many bits as both have.
+fn widened(before: &Value, now: &Value) -> Value {
+    let half = Scalar::of_bits(32);
+    let number = if half.covers(&before.number) && half.covers(&now.number) {
+        half
+    } else {
+        Scalar::UNKNOWN
+    };
+    Value::scalar(number)
+}
+
+/// Whether a number is not among those of an earlier round.
+fn differs(before: &Value, now: &Value) -> bool {
+    before.is_scalar() && now.is_scalar() && !before.number.covers(&now.number)
+}

@@ -1,0 +1,180 @@
+//! Loops that something else bounds than a number in the program.
+
+mod common;
+
+use bpf_bytecode::BpfProgType;
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{Verifier, VerifyErrorKind};
+use common::{SOCKET, XDP, program};
+
+/// Rounds that `may_goto` grants.
+const GRANTED: u64 = 8 << 20;
+
+#[test]
+fn may_goto_bounds_endless_loops() {
+    let info = SOCKET.accepts("r0 = 0\nagain: may_goto out\nr0 += 1\ngoto again\nout: exit");
+    // The first round, the last one, and those that were found to be the same.
+    assert!(info.processed < 20, "{info:?}");
+    assert!((GRANTED * 3..GRANTED * 3 + 20).contains(&info.max_insns), "{info:?}");
+    // Before the loop, in it and behind it.
+    let info = SOCKET.accepts(
+        "r6 = 0
+         r7 = *(u32 *)(r1 +0)
+         again: r6 += 1
+         r7 += 1
+         if r7 == 5 goto out
+         may_goto out
+         goto again
+         out: r0 = 0
+         exit",
+    );
+    assert!(info.max_insns > GRANTED * 5 && info.max_insns < GRANTED * 5 + 40, "{info:?}");
+}
+
+#[test]
+fn a_loop_past_may_goto_is_endless_all_the_same() {
+    // The exhausted side leads back to the instruction itself.
+    SOCKET.rejects("infinite loop", "r0 = 0\nagain: may_goto over\nover: goto again");
+    // A loop that may_goto is not part of.
+    SOCKET.rejects(
+        "infinite loop",
+        "r0 = 0\nmay_goto next\nnext: r1 = 0\nagain: r1 = 1\nif r0 == 0 goto again\nexit",
+    );
+    // A number that never agrees, on the side where nothing is granted.
+    let never = "r0 = 0\nagain: may_goto over\nexit\nover: r0 += 1\ngoto again";
+    let verifier = Verifier::<ActiveProfile>::new().step_limit(500);
+    let error = verifier.verify(&program(BpfProgType::SocketFilter, never)).unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 500 });
+}
+
+#[test]
+fn what_a_round_changes_is_forgotten() {
+    // An address that moves on from round to round leaves its object.
+    SOCKET.rejects(
+        "stack",
+        "r1 = r10
+         r1 += -512
+         r0 = 0
+         again: may_goto out
+         *(u64 *)(r1 +0) = 0
+         r1 += 8
+         goto again
+         out: exit",
+    );
+    // A number that grows is no index.
+    SOCKET.rejects(
+        "",
+        "r6 = 0
+         r0 = 0
+         again: may_goto out
+         r1 = r10
+         r1 += -512
+         r1 += r6
+         *(u8 *)(r1 +0) = 0
+         r6 += 1
+         goto again
+         out: exit",
+    );
+    // Unless it is compared.
+    SOCKET.accepts(
+        "r6 = 0
+         r0 = 0
+         again: if r6 >= 100 goto out
+         may_goto out
+         r1 = r10
+         r1 += -512
+         r1 += r6
+         *(u8 *)(r1 +0) = 0
+         r6 += 1
+         goto again
+         out: exit",
+    );
+    // On the stack: the round before may have changed it.
+    SOCKET.rejects(
+        "stack",
+        "*(u64 *)(r10 -8) = 0
+         r0 = 0
+         again: may_goto out
+         r2 = *(u64 *)(r10 -8)
+         r2 += 64
+         *(u64 *)(r10 -8) = r2
+         goto again
+         out: r1 = r10
+         r1 += -512
+         r2 = *(u64 *)(r10 -8)
+         r1 += r2
+         *(u64 *)(r1 +0) = 0
+         exit",
+    );
+}
+
+#[test]
+fn loops_in_loops() {
+    let info = SOCKET.accepts(
+        "r0 = 0
+         outer: may_goto out
+         inner: may_goto next
+         r0 += 1
+         goto inner
+         next: goto outer
+         out: exit",
+    );
+    // One allowance serves both.
+    assert!((GRANTED * 3..GRANTED * 10).contains(&info.max_insns), "{info:?}");
+    // One loop behind the other is no loop in a loop.
+    let info = SOCKET.accepts(
+        "r0 = 0
+         one: may_goto between
+         r0 += 1
+         goto one
+         between: may_goto out
+         r0 += 1
+         goto between
+         out: exit",
+    );
+    assert!(info.max_insns < GRANTED * 7, "{info:?}");
+    // The same function's loop, entered twice.
+    let info = SOCKET.accepts(
+        "call local f
+         call local f
+         exit
+         f: r0 = 0
+         again: may_goto out
+         r0 += 1
+         goto again
+         out: exit",
+    );
+    assert!(info.max_insns > GRANTED * 6 && info.max_insns < GRANTED * 7, "{info:?}");
+}
+
+#[test]
+fn branches_in_rounds() {
+    // Both ways of every round lead to the same state; the longer one counts.
+    let info = XDP.accepts(
+        "r6 = r1
+         r0 = 0
+         again: may_goto out
+         r1 = *(u32 *)(r6 +4)
+         if r1 == 3 goto again
+         r0 += 1
+         r0 += 1
+         r0 += 1
+         if r1 != 7 goto again
+         out: r0 = 2
+         exit",
+    );
+    assert!((GRANTED * 7..GRANTED * 14).contains(&info.max_insns), "{info:?}");
+    // Null on one way only.
+    SOCKET.rejects(
+        "null",
+        &format!(
+            "{} r6 = r0
+             again: may_goto out
+             if r6 == 0 goto again
+             goto again
+             out: r0 = *(u64 *)(r6 +0)
+             exit",
+            common::LOOKUP
+        ),
+    );
+}
