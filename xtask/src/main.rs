@@ -4,6 +4,7 @@
 //! that it builds and reports even while the project itself does not.
 
 mod bare;
+mod bench_verifier;
 mod boot;
 mod capture;
 mod ci;
@@ -24,12 +25,13 @@ use lexopt::prelude::*;
 type Command = (&'static str, fn(Vec<OsString>) -> Result<()>);
 
 /// All commands.
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     ("ci", ci::run),
     ("demo", demo::run),
     ("boot", boot::run),
     ("programs", programs::run),
     ("capture", capture::run),
+    ("bench-verifier", bench_verifier::run),
 ];
 
 const HELP: &str = "\
@@ -43,6 +45,8 @@ COMMANDS:
     boot        Boot the bare-metal examples under QEMU
     programs    Rebuild the example objects and flat images with clang
     capture     Write the example packet capture
+    bench-verifier
+                Measure the verifier beside Linux's, and plot it
 
 `cargo xtask <COMMAND> --help` says more.
 ";

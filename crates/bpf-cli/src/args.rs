@@ -79,12 +79,22 @@ pub struct Input {
 /// Arguments of `kbpf verify`.
 #[derive(Debug, ClapArgs)]
 pub struct Verify {
-    /// ELF objects, flat images (`.kbi`) or assembly texts (`.s`, `.asm`).
+    /// ELF objects, flat images (`.kbi`) or assembly texts (`.s`, `.asm`), or
+    /// folders, of which all such files are taken.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Only programs of this name.
     #[arg(long, value_name = "NAME")]
     pub prog: Option<String>,
+    /// Print a table, a line for each program; so it is by default for folders.
+    #[arg(long)]
+    pub table: bool,
+    /// Print the table as comma-separated values.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Add the verdict and the time of this machine's Linux to the table.
+    #[arg(long)]
+    pub compare_linux: bool,
     /// Worst-case execution time at the most, in units of the cost table.
     #[cfg(feature = "embedded-profile")]
     #[arg(long, value_name = "UNITS")]

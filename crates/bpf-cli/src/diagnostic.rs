@@ -5,7 +5,7 @@
 use anyhow::Result;
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::bytecode::text::Listing;
-use kernel_bpf::verifier::Event;
+use kernel_bpf::verifier::{ErrorClass, Event};
 use serde::Serialize;
 
 use crate::object::{SourceLine, Unit};
@@ -110,6 +110,45 @@ impl Rejection {
             path: Vec::new(),
             suggestion: None,
         }
+    }
+
+    /// A whole file did not get as far as the verifier.
+    pub fn of_file(error: &str) -> Self {
+        Self {
+            program: String::new(),
+            section: String::new(),
+            class: "loading".to_owned(),
+            title: "file could not be loaded".to_owned(),
+            reason: error.to_owned(),
+            at: None,
+            state: None,
+            omitted: 0,
+            path: Vec::new(),
+            suggestion: None,
+        }
+    }
+
+    /// The rejection in one line.
+    pub fn line(&self) -> String {
+        let at = self.at.as_ref().map(|at| format!(" at insn {}", at.pc)).unwrap_or_default();
+        let (class, title) = (&self.class, &self.title);
+        let reason = self.reason.replace('\n', " ");
+        format!("{class}: {title}{at}: {reason}")
+    }
+
+    /// What kind of mistake it is.
+    pub fn class(&self) -> &str {
+        &self.class
+    }
+
+    /// What is wrong, in a few words.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Whether the program asks for what is not there, and may be right.
+    pub fn is_unsupported(&self) -> bool {
+        self.class == ErrorClass::Unsupported.name()
     }
 
     /// Prints the rejection as the answer of `command`.

@@ -5,11 +5,13 @@
 //! be read or is malformed.
 
 mod args;
+mod clock;
 mod command;
 mod diagnostic;
 mod engine;
 mod exit;
 mod hex;
+mod linux;
 mod live;
 mod object;
 mod output;

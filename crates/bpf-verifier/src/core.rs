@@ -11,6 +11,7 @@ mod branch;
 mod call;
 mod checkpoint;
 mod context;
+pub(crate) mod effort;
 mod helper;
 mod helper_memory;
 mod marks;

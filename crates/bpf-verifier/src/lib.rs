@@ -201,6 +201,7 @@ pub mod state;
 pub mod verified;
 mod verifier;
 
+pub use crate::core::effort::Effort;
 pub use crate::core::path::{Event, Path};
 #[cfg(feature = "embedded-profile")]
 pub use cost::CostTable;

@@ -1,5 +1,6 @@
 //! Looking on while a program is verified.
 
+use crate::core::effort::Effort;
 use crate::core::path::Path;
 use crate::error::VerifyError;
 use crate::state::StateView;
@@ -47,6 +48,12 @@ pub trait Observer {
     /// the program's structure, which no path leads to, are not reported here.
     fn rejected(&mut self, error: &VerifyError, path: Path<'_>, state: &StateView<'_>) {
         let _ = (error, path, state);
+    }
+
+    /// The walk is over, with or without an error, and took this much. After
+    /// errors of the program's structure there was none.
+    fn ended(&mut self, effort: Effort<'_>) {
+        let _ = effort;
     }
 }
 

@@ -9,6 +9,7 @@ use bpf_profile::{PhysicalProfile, Sequence};
 
 use crate::arena::{Arena, NoRoom, OwnWords, Words};
 use crate::cfg::CfgError;
+use crate::core::effort::Effort;
 use crate::core::path::Path;
 use crate::core::{Explorer, Stop};
 #[cfg(feature = "embedded-profile")]
@@ -275,6 +276,7 @@ fn explore<P: PhysicalProfile, T>(
     if let Err(stop) = explorer.run(observer) {
         return Err(report(&mut explorer, stop, observer));
     }
+    observer.ended(Effort::new(&explorer));
     let chain = explorer.code.deepest_chain(&mut explorer.arena, &rules.stack);
     let chain = chain
         .map_err(|error| structure_error(error, program.len(), explorer.arena.limit_bytes()))?;
@@ -310,6 +312,7 @@ fn report(explorer: &mut Explorer<'_>, stop: Stop, observer: &mut dyn Observer) 
     let error = explorer.error(stop);
     let root = explorer.turn_path();
     observer.rejected(&error, Path::new(explorer, root), &explorer.view());
+    observer.ended(Effort::new(explorer));
     error
 }
 

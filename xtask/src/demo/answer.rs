@@ -163,7 +163,7 @@ impl Ran {
             "processed {} insns, {} states, {} us; at most {} insns, stack {} B",
             number("processed"),
             number("total_states"),
-            number("time_us"),
+            proof["time_us"].as_f64().unwrap_or_default(),
             number("max_insns"),
             number("stack_bytes")
         );

@@ -15,10 +15,20 @@ Exit codes:
 
 pub const VERIFY: &str = "\
 Every program of every file is verified. For one that is rejected, the report
-names the line of source and the way that leads there.
+names the line of source and the way that leads there. For folders there is a
+table instead; times in it are the best of up to five runs, of the verifier
+alone, and count only while it has the processor.
+
+With --compare-linux, Linux is given the same instructions (and maps made after
+the same definitions) by bpf(2): loaded and closed at once, up to five times, and
+attached to nothing. Give it ordinary programs only. Where this process may not
+load programs, or where a program needs what only a full loader gives, the table
+says so.
 
 Examples:
   kbpf verify firewall.bpf.o
+  kbpf verify --csv objects/ > table.csv
+  kbpf verify --compare-linux objects/
   kbpf verify --json --prog classify one.bpf.o two.kbi three.s";
 
 pub const RUN: &str = "\

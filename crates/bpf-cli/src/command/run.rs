@@ -23,6 +23,7 @@ use crate::live::{self, LiveMap};
 use crate::object::{LoadedFile, Unit};
 use crate::output::Output;
 use crate::platform::ReplayPlatform;
+use crate::verifying::micros;
 
 use input::Inputs;
 use report::Report;
@@ -87,7 +88,7 @@ fn verify(units: &[&Unit]) -> Result<Verified, Box<Rejection>> {
         let begun = Instant::now();
         let program = verify_unit(unit, None)?;
         if programs.is_empty() {
-            shape = InfoShape::new(program.info(), begun.elapsed());
+            shape = InfoShape::new(program.info(), micros(begun.elapsed()));
         }
         programs.push(program);
     }

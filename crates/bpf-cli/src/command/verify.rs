@@ -1,81 +1,50 @@
 //! `kbpf verify`.
 
-use std::time::{Duration, Instant};
+mod files;
+mod info;
+mod summary;
+mod table;
+
+use std::path::Path;
 
 use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf::verifier::{VerifiedInfo, VerifiedProgram};
+use kernel_bpf::verifier::VerifiedProgram;
 use serde::Serialize;
 
+pub use self::info::InfoShape;
 use crate::args::Verify;
+use crate::clock::Clock;
 use crate::diagnostic::Rejection;
 use crate::exit::Status;
+use crate::linux::{self, LinuxShape};
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
-use crate::verifying;
+use crate::verifying::{self, EffortShape};
 
-/// What was proven about a program, and what the proof took.
-#[derive(Debug, Default, Serialize)]
-pub struct InfoShape {
-    processed: u64,
-    max_insns: u64,
-    #[cfg(feature = "embedded-profile")]
-    wcet: u64,
-    stack_bytes: usize,
-    frames: usize,
-    context_bytes: usize,
-    tail_calls: bool,
-    total_states: u32,
-    peak_states: u32,
-    workspace_bytes: usize,
-    time_us: u64,
+/// What became of a program, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Accepted,
+    Rejected,
+    /// Nothing is wrong with it, as far as is known; it asks for what is not
+    /// there.
+    Unsupported,
+    /// It, or its file, could not be read.
+    NotLoaded,
 }
 
-impl InfoShape {
-    /// What `info` says, and how long the verifier took.
-    pub fn new(info: &VerifiedInfo, time: Duration) -> Self {
-        Self {
-            processed: info.processed,
-            max_insns: info.max_insns,
-            #[cfg(feature = "embedded-profile")]
-            wcet: info.wcet,
-            stack_bytes: info.stack_bytes,
-            frames: info.frames,
-            context_bytes: info.context_bytes,
-            tail_calls: info.tail_calls,
-            total_states: info.total_states,
-            peak_states: info.peak_states,
-            workspace_bytes: info.workspace_bytes,
-            time_us: u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
+impl Verdict {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Unsupported => "unsupported",
+            Self::NotLoaded => "not loaded",
         }
-    }
-
-    /// Two lines of text, the first of them worded as Linux words it.
-    pub fn text(&self) -> String {
-        format!(
-            "  processed {} insns, total_states {}, peak_states {}, {} B of workspace, {} us\n  \
-             executes {} insns at the most, stack {} B, call depth {}{}",
-            self.processed,
-            self.total_states,
-            self.peak_states,
-            self.workspace_bytes,
-            self.time_us,
-            self.max_insns,
-            self.stack_bytes,
-            self.frames,
-            self.profile_text(),
-        )
-    }
-
-    #[cfg(feature = "embedded-profile")]
-    fn profile_text(&self) -> String {
-        format!(", WCET {}", self.wcet)
-    }
-
-    #[cfg(feature = "cloud-profile")]
-    #[allow(clippy::unused_self, reason = "the other profile has more to say")]
-    const fn profile_text(&self) -> &'static str {
-        ""
     }
 }
 
@@ -86,8 +55,16 @@ struct ProgramShape {
     program: String,
     section: String,
     accepted: bool,
+    verdict: Verdict,
+    /// Slots.
+    insns: Option<usize>,
     info: Option<InfoShape>,
+    /// What the verification took; only where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<EffortShape>,
     rejection: Option<Box<Rejection>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linux: Option<LinuxShape>,
 }
 
 #[derive(Serialize)]
@@ -95,46 +72,156 @@ struct Answer {
     programs: Vec<ProgramShape>,
     accepted: usize,
     rejected: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<summary::Summary>,
 }
 
 /// Verifies every program of every file.
 pub fn run(args: &Verify, output: Output) -> Result<Status> {
+    let files = files::find(&args.files)?;
+    let folders = files.iter().any(|file| !file.named);
+    let measured = args.table || args.csv || args.compare_linux || folders;
+    let bar = progress(files.len(), measured && files.len() > 1)?;
     let mut programs = Vec::new();
-    for path in &args.files {
-        let file = LoadedFile::open(path)?;
-        for unit in file.select(args.prog.as_deref())? {
-            let shape = shape(path.display().to_string(), unit, args);
-            if !output.json {
-                print(&shape, output)?;
-            }
-            programs.push(shape);
+    for found in &files {
+        bar.set_message(found.path.display().to_string());
+        let before = programs.len();
+        match LoadedFile::open(&found.path) {
+            // One bad file of a folder does not hide the others.
+            Err(error) if !found.named => programs.push(unloaded(&found.path, &error)),
+            file => add_file(&file?, &found.path, args, measured, &mut programs)?,
         }
+        if !measured && !output.json {
+            programs[before..].iter().try_for_each(|program| print(program, output))?;
+        }
+        bar.inc(1);
     }
+    bar.finish_and_clear();
+    answer(programs, args, measured, output)
+}
+
+fn answer(
+    programs: Vec<ProgramShape>,
+    args: &Verify,
+    measured: bool,
+    output: Output,
+) -> Result<Status> {
     let accepted = programs.iter().filter(|program| program.accepted).count();
     let rejected = programs.len() - accepted;
     if output.json {
-        output.json("verify", Answer { programs, accepted, rejected })?;
+        let summary = measured.then(|| summary::Summary::of(&programs, args.compare_linux));
+        output.json("verify", Answer { programs, accepted, rejected, summary })?;
+    } else if args.csv {
+        table::print_csv(&programs, args.compare_linux, output)?;
+    } else if measured {
+        table::print(&programs, args.compare_linux, output)?;
     } else {
         output.line(format!("{accepted} accepted, {rejected} rejected"))?;
     }
     Ok(if rejected == 0 { Status::Success } else { Status::Negative })
 }
 
+/// A bar on a terminal, where the work may be long.
+fn progress(files: usize, wanted: bool) -> Result<ProgressBar> {
+    if !wanted {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files {msg}")?;
+    Ok(ProgressBar::new(files as u64).with_style(style))
+}
+
+/// The programs of a file.
+fn add_file(
+    file: &LoadedFile,
+    path: &Path,
+    args: &Verify,
+    measured: bool,
+    programs: &mut Vec<ProgramShape>,
+) -> Result<()> {
+    let selected = match file.select(args.prog.as_deref()) {
+        // Of several files, some may not have it.
+        Err(_) if measured => Vec::new(),
+        selected => selected?,
+    };
+    let maps = args.compare_linux.then(|| linux::Maps::create(file));
+    for unit in selected {
+        let name = path.display().to_string();
+        let mut shape = if measured { measure(name, unit, args) } else { shape(name, unit, args) };
+        shape.linux = maps.as_ref().map(|maps| maps.verify(unit, &file.license));
+        programs.push(shape);
+    }
+    Ok(())
+}
+
+/// A file that could not be loaded.
+fn unloaded(path: &Path, error: &anyhow::Error) -> ProgramShape {
+    ProgramShape {
+        file: path.display().to_string(),
+        program: String::new(),
+        section: String::new(),
+        accepted: false,
+        verdict: Verdict::NotLoaded,
+        insns: None,
+        info: None,
+        effort: None,
+        rejection: Some(Box::new(Rejection::of_file(&format!("{error:#}")))),
+        linux: None,
+    }
+}
+
 fn shape(file: String, unit: &Unit, args: &Verify) -> ProgramShape {
-    let begun = Instant::now();
+    let begun = Clock::start();
     let result = verify_unit(unit, wcet(args));
-    let time = begun.elapsed();
-    let (info, rejection) = match result {
-        Ok(program) => (Some(InfoShape::new(program.info(), time)), None),
-        Err(rejection) => (None, Some(rejection)),
+    let time = verifying::micros(begun.elapsed());
+    match result {
+        Ok(program) => accepted(file, unit, InfoShape::new(program.info(), time)),
+        Err(rejection) => rejected(file, unit, rejection),
+    }
+}
+
+/// Verifies a program several times, for the time.
+fn measure(file: String, unit: &Unit, args: &Verify) -> ProgramShape {
+    let Ok(program) = &unit.program else { return shape(file, unit, args) };
+    let (outcome, effort) = verifying::measure(program, wcet(args));
+    let shape = match outcome {
+        Ok(info) => accepted(file, unit, InfoShape::new(&info, effort.time_us)),
+        Err(_) => shape(file, unit, args),
+    };
+    ProgramShape { effort: Some(effort), ..shape }
+}
+
+fn accepted(file: String, unit: &Unit, info: InfoShape) -> ProgramShape {
+    ProgramShape {
+        file,
+        program: unit.name.clone(),
+        section: unit.section.clone(),
+        accepted: true,
+        verdict: Verdict::Accepted,
+        insns: unit.program.as_ref().ok().map(BpfProgram::len),
+        info: Some(info),
+        effort: None,
+        rejection: None,
+        linux: None,
+    }
+}
+
+fn rejected(file: String, unit: &Unit, rejection: Box<Rejection>) -> ProgramShape {
+    let verdict = match &unit.program {
+        Err(_) => Verdict::NotLoaded,
+        Ok(_) if rejection.is_unsupported() => Verdict::Unsupported,
+        Ok(_) => Verdict::Rejected,
     };
     ProgramShape {
         file,
         program: unit.name.clone(),
         section: unit.section.clone(),
-        accepted: info.is_some(),
-        info,
-        rejection,
+        accepted: false,
+        verdict,
+        insns: unit.program.as_ref().ok().map(BpfProgram::len),
+        info: None,
+        effort: None,
+        rejection: Some(rejection),
+        linux: None,
     }
 }
 
@@ -173,8 +260,12 @@ fn print(shape: &ProgramShape, output: Output) -> Result<()> {
             output.line(info.text())
         }
         (None, Some(rejection)) => {
-            let rejected = output.paint(Role::Bad, "rejected");
-            output.line(format!("{file}: {program}: {rejected}"))?;
+            let verdict = match shape.verdict {
+                Verdict::Unsupported => shape.verdict.text(),
+                _ => "rejected",
+            };
+            let verdict = output.paint(Role::Bad, verdict);
+            output.line(format!("{file}: {program}: {verdict}"))?;
             output.line(rejection.text(output))
         }
         (None, None) => Ok(()),

@@ -5,4 +5,5 @@ mod hostile;
 mod plugin;
 mod run;
 mod support;
+mod table;
 mod verify;

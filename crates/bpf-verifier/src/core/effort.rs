@@ -1,0 +1,56 @@
+//! What a verification took.
+
+use super::Explorer;
+use super::checkpoint::Node;
+use crate::arena::{NONE, high, low};
+
+/// What a verification took, whichever way it ended.
+#[derive(Clone, Copy)]
+pub struct Effort<'a>(&'a Explorer<'a>);
+
+impl<'a> Effort<'a> {
+    pub(crate) const fn new(explorer: &'a Explorer<'a>) -> Self {
+        Self(explorer)
+    }
+
+    /// Instructions that were walked, as in `processed N insns`.
+    pub const fn processed(&self) -> u64 {
+        self.0.figures.processed
+    }
+
+    /// Instructions that may be walked.
+    pub const fn limit(&self) -> u64 {
+        self.0.rules.steps
+    }
+
+    /// States kept, all together.
+    pub const fn total_states(&self) -> u32 {
+        self.0.figures.total_states
+    }
+
+    /// States kept at one time, at the most.
+    pub const fn peak_states(&self) -> u32 {
+        self.0.figures.peak_states
+    }
+
+    /// Bytes of working memory used at the most.
+    pub fn workspace_bytes(&self) -> usize {
+        self.0.arena.peak_bytes()
+    }
+
+    /// States that are kept for one instruction at the end, at the most. They
+    /// are counted when this is called.
+    pub fn max_states_per_insn(&self) -> u32 {
+        let arena = &self.0.arena;
+        let count = |first| {
+            let next = |node: &Node| Some(Node(node.next(arena)));
+            let nodes = core::iter::successors(Some(Node(first)), next);
+            nodes.take_while(|node| node.0 != NONE).fold(0_u32, |sum, _| sum.saturating_add(1))
+        };
+        let at_point = |point| {
+            let word = arena.word(point);
+            count(low(word)).saturating_add(count(high(word)))
+        };
+        self.0.code.points().map(at_point).max().unwrap_or(0)
+    }
+}
