@@ -55,6 +55,8 @@ pub enum Feature {
     Argument(ArgKind),
     /// Helpers with a result of this kind.
     Result(RetKind),
+    /// Fields that Linux's maps have in memory.
+    MapFields,
 }
 
 impl fmt::Display for Feature {
@@ -72,6 +74,7 @@ impl fmt::Display for Feature {
             Self::FunctionPointers => "addresses of functions",
             Self::TailCallFromFunction => "tail calls from functions",
             Self::LegacyPacketInFunction => "legacy packet loads in functions",
+            Self::MapFields => "fields of maps",
         })
     }
 }

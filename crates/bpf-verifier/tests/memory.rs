@@ -160,10 +160,7 @@ fn data_sections() {
     );
     SOCKET.rejects("no value with an address of its own", "r1 = map[idx:0][0]+0 ll\nr0 = 0\nexit");
     SOCKET.rejects("no value with an address of its own", "r1 = map[idx:6][0]+0 ll\nr0 = 0\nexit");
-    SOCKET.rejects(
-        "R1 invalid mem access 'map_ptr'",
-        "r1 = map[idx:0] ll\nr0 = *(u8 *)(r1 +0)\nexit",
-    );
+    SOCKET.rejects("fields of maps", "r1 = map[idx:0] ll\nr0 = *(u8 *)(r1 +0)\nexit");
 }
 
 #[test]
@@ -248,7 +245,8 @@ fn atomics() {
         "*(u64 *)(r10 -8) = 0
          r1 = 1
          r1 = atomic_fetch_add((u64 *)(r10 -8), r1)
-         if r1 == 0 goto out
+         r2 = *(u64 *)(r10 -8)
+         if r2 == 1 goto out
          r1 = r9
          out: r0 = 0
          exit",
@@ -269,12 +267,12 @@ fn atomics() {
         "*(u64 *)(r10 -8) = 0\nr1 = 1\nr0 = cmpxchg_64(r10 -8, r0, r1)\nexit",
     );
     SOCKET.accepts("*(u64 *)(r10 -8) = 0\nr1 = 1\nr0 = 0\nr0 = cmpxchg_64(r10 -8, r0, r1)\nexit");
-    // A pointer on the stack is no number to compute with.
-    SOCKET.rejects(
+    // A pointer on the stack is no number to compute with, for some.
+    UNPRIVILEGED.rejects(
         "invalid size of register spill",
         "*(u64 *)(r10 -8) = r1\nr2 = 8\nlock *(u64 *)(r10 -8) += r2\nr0 = 0\nexit",
     );
-    SOCKET.rejects(
+    UNPRIVILEGED.rejects(
         "invalid size of register spill",
         "*(u64 *)(r10 -8) = r1\nr2 = 8\nr2 = xchg_64(r10 -8, r2)\nr0 = *(u32 *)(r2 +0)\nexit",
     );
@@ -383,4 +381,47 @@ fn sums_are_compared() {
     };
     accepts_value(&text(8));
     rejects_value("", &text(-8));
+}
+
+/// What equals an address that is not null is not null.
+#[test]
+fn comparisons_with_addresses_that_are_not_null() {
+    let compare = |with: &str, cond: &str| {
+        format!(
+            "{LOOKUP}
+             r1 = {with}
+             if r0 {cond} r1 goto equal
+             r0 = 0
+             exit
+             equal: r0 = *(u64 *)(r0 +0)
+             exit"
+        )
+    };
+    SOCKET.accepts(&compare("map[idx:1]+0 ll", "=="));
+    SOCKET.accepts(&compare("map[idx:1]+63 ll", "=="));
+    SOCKET.accepts(&compare("r10", "=="));
+    // Other comparisons say nothing, and nothing follows where they fail.
+    SOCKET.rejects("map_value_or_null", &compare("map[idx:1]+0 ll", "!="));
+    SOCKET.rejects("map_value_or_null", &compare("map[idx:1]+0 ll", ">="));
+    // An address that may lie anywhere may be null.
+    SOCKET.rejects("map_value_or_null", &compare("map[idx:1]+0 ll\nr1 += -64", "=="));
+    SOCKET.rejects("map_value_or_null", &compare("r10\nr1 += 4096", "=="));
+    // Two that may be null say nothing of each other.
+    SOCKET.rejects(
+        "map_value_or_null",
+        &format!("{LOOKUP}\nr6 = r0\n{LOOKUP}\nif r0 != r6 goto +1\nr0 = *(u64 *)(r0 +0)\nexit"),
+    );
+    // A map is never null, nor is a place on the stack.
+    for pointer in ["map[idx:0] ll", "r10", "r10\nr1 += -8"] {
+        SOCKET.accepts(&format!("r1 = {pointer}\nif r1 != 0 goto +1\nr0 = r9\nr0 = 0\nexit"));
+    }
+    UNPRIVILEGED.accepts("r1 = map[idx:0] ll\nif r1 == 0 goto +0\nr0 = 0\nexit");
+    UNPRIVILEGED.rejects("leaks addr", "r0 = 0\nif r10 == 0 goto +0\nexit");
+}
+
+#[test]
+fn maps_have_no_fields() {
+    SOCKET.rejects("fields of maps", "r1 = map[idx:0] ll\nr0 = *(u64 *)(r1 +0)\nexit");
+    SOCKET.rejects("map_ptr", "r1 = map[idx:0] ll\n*(u64 *)(r1 +0) = 0\nr0 = 0\nexit");
+    UNPRIVILEGED.rejects("map_ptr", "r1 = map[idx:0] ll\nr0 = *(u64 *)(r1 +0)\nexit");
 }

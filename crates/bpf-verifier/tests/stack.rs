@@ -215,9 +215,16 @@ fn variable_offsets() {
          exit"
     ));
     // Either slot may be read.
-    UNPRIVILEGED.rejects(
-        "invalid read from stack",
-        &format!("*(u64 *)(r10 -8) = 0\n{VARIABLE}\nr0 = *(u64 *)(r3 +0)\nexit"),
+    SOCKET.rejects(
+        "R9 !read_ok",
+        &format!(
+            "*(u64 *)(r10 -8) = 0
+             {VARIABLE}
+             r0 = *(u64 *)(r3 +0)
+             if r0 == 0 goto out
+             r0 = r9
+             out: exit"
+        ),
     );
     SOCKET
         .rejects("invalid stack access", &format!("{VARIABLE}\n*(u64 *)(r3 +8) = 0\nr0 = 0\nexit"));
@@ -246,9 +253,16 @@ fn variable_offsets() {
 
 #[test]
 fn variable_writes_initialise_nothing_for_sure() {
-    UNPRIVILEGED.rejects(
-        "invalid read from stack",
-        &format!("{VARIABLE}\n*(u64 *)(r3 +0) = 1\nr0 = *(u64 *)(r10 -8)\nexit"),
+    SOCKET.rejects(
+        "R9 !read_ok",
+        &format!(
+            "{VARIABLE}
+             *(u64 *)(r3 +0) = 1
+             r0 = *(u64 *)(r10 -8)
+             if r0 == 1 goto out
+             r0 = r9
+             out: exit"
+        ),
     );
     // They blur what was known.
     SOCKET.rejects(
@@ -284,4 +298,87 @@ fn depth_is_what_is_used() {
     assert_eq!(SOCKET.accepts("r0 = 0\nexit").stack_bytes, 32);
     assert_eq!(SOCKET.accepts("*(u8 *)(r10 -33) = 0\nr0 = 0\nexit").stack_bytes, 64);
     assert_eq!(SOCKET.accepts("*(u8 *)(r10 -512) = 0\nr0 = 0\nexit").stack_bytes, 512);
+}
+
+/// A number that fits the bytes is the same one in the slot.
+#[test]
+fn narrow_slots_share_their_identity() {
+    let spill = |size: &str, mask: &str, fill: &str| {
+        format!(
+            "call 7
+             r0 &= {mask}
+             *({size} *)(r10 -8) = r0
+             r1 = *({fill} *)(r10 -8)
+             if r1 != 0 goto out
+             if r0 == 0 goto out
+             r0 = r9
+             out: r0 = 0
+             exit"
+        )
+    };
+    for (size, mask) in [("u8", "0x80"), ("u16", "0x8000"), ("u32", "0x40000000")] {
+        SOCKET.accepts(&spill(size, mask, size));
+        SOCKET.accepts(&spill("u64", mask, size));
+    }
+    // Where bits are cut off, nothing follows for the whole number.
+    SOCKET.rejects("R9 !read_ok", &spill("u8", "0x180", "u8"));
+    SOCKET.rejects("R9 !read_ok", &spill("u64", "0x180", "u8"));
+    SOCKET.rejects("R9 !read_ok", &spill("u32", "0x18000", "u16"));
+}
+
+#[test]
+fn atomic_operations_give_what_was_there() {
+    let fetch = |then: &str| {
+        format!(
+            "r1 = 5
+             *(u64 *)(r10 -8) = r1
+             r1 = 1
+             r1 = atomic_fetch_add((u64 *)(r10 -8), r1)
+             {then}
+             r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&fetch("if r1 == 5 goto +1\nr0 = r9"));
+    // What is there afterwards is not known.
+    SOCKET.rejects("R9 !read_ok", &fetch("r1 = *(u64 *)(r10 -8)\nif r1 == 6 goto +1\nr0 = r9"));
+    // An address is fetched as one, and is a number in memory.
+    let pointer = |then: &str| {
+        format!(
+            "r6 = r1
+             *(u64 *)(r10 -8) = r1
+             r1 = 8
+             r1 = atomic_fetch_add((u64 *)(r10 -8), r1)
+             {then}
+             exit"
+        )
+    };
+    SOCKET.accepts(&pointer("r0 = *(u32 *)(r1 +0)"));
+    SOCKET.rejects(
+        "R1 invalid mem access 'scalar'",
+        &pointer("r1 = *(u64 *)(r10 -8)\nr0 = *(u32 *)(r1 +0)"),
+    );
+    UNPRIVILEGED.rejects("invalid size of register spill", &pointer("r0 = 0"));
+    SOCKET.rejects(
+        "invalid size of register spill",
+        "*(u64 *)(r10 -8) = r1\nr1 = 1\nlock *(u32 *)(r10 -8) += r1\nr0 = 0\nexit",
+    );
+}
+
+#[test]
+fn nothing_is_subtracted_from_the_stacks_address() {
+    SOCKET.rejects("pointer arithmetic on fp prohibited", "r1 = r10\nr1 -= 8\nr0 = 0\nexit");
+    SOCKET.accepts("r1 = r10\nr1 += -8\n*(u64 *)(r1 +0) = 0\nr0 = 0\nexit");
+}
+
+/// Addresses that are computed stay inside of what they point into, where they
+/// are to be kept from the program.
+#[test]
+fn guarded_addresses_stay_inside() {
+    UNPRIVILEGED.rejects("invalid stack access", "r1 = r10\nr1 += 8\nr0 = 0\nexit");
+    UNPRIVILEGED.rejects("invalid stack access", "r1 = r10\nr1 += -520\nr0 = 0\nexit");
+    UNPRIVILEGED.accepts("r1 = r10\nr1 += -512\nr0 = 0\nexit");
+    UNPRIVILEGED.rejects("invalid stack access", &format!("{VARIABLE}\nr0 = 0\nexit"));
+    SOCKET.accepts(&format!("{VARIABLE}\nr0 = 0\nexit"));
+    SOCKET.accepts("r1 = r10\nr1 += 8\nr0 = 0\nexit");
 }

@@ -38,6 +38,10 @@ enum Sort {
     NotNull {
         holds_if_null: bool,
     },
+    /// Of an address that may be null with one that is not.
+    WithNotNull {
+        holds_if_equal: bool,
+    },
     /// Anything else: either side, and nothing is learned but packet bounds.
     Addresses,
 }
@@ -47,7 +51,7 @@ impl Explorer<'_> {
     /// possible.
     pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
         let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
-        let sort = sort(&test);
+        let sort = self.sort(&test);
         let (holds, fails) = match sort {
             Sort::Numbers => {
                 let Outcome { holds, fails } = test.compare();
@@ -56,9 +60,9 @@ impl Explorer<'_> {
                 (neither || holds.is_some(), neither || fails.is_some())
             }
             Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
-            Sort::NullCheck { .. } | Sort::Addresses => (true, true),
+            Sort::NullCheck { .. } | Sort::WithNotNull { .. } | Sort::Addresses => (true, true),
         };
-        if sort == Sort::Addresses {
+        if matches!(sort, Sort::Addresses | Sort::WithNotNull { .. }) {
             self.check_comparison(&test)?;
         }
         if holds && fails {
@@ -91,7 +95,7 @@ impl Explorer<'_> {
             self.walker.trail_len = self.walker.trail_len.saturating_add(1);
         }
         if let Some(test) = self.test(insn)? {
-            match sort(&test) {
+            match self.sort(&test) {
                 Sort::Numbers => {
                     let outcome = test.compare();
                     let side = if taken { outcome.holds } else { outcome.fails };
@@ -102,6 +106,12 @@ impl Explorer<'_> {
                 Sort::NullCheck { holds_if_null } => {
                     let pointer = if test.a.kind.is_pointer() { test.a } else { test.b };
                     self.learn_null(pointer, taken == holds_if_null)?;
+                }
+                Sort::WithNotNull { holds_if_equal } => {
+                    let pointer = if test.a.kind.is_nullable() { test.a } else { test.b };
+                    if taken == holds_if_equal {
+                        self.learn_null(pointer, false)?;
+                    }
                 }
                 Sort::NotNull { .. } => {}
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
@@ -200,27 +210,52 @@ fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
     }
 }
 
-fn sort(test: &Test) -> Sort {
-    let (a, b) = (&test.a, &test.b);
-    if a.is_scalar() && b.is_scalar() {
-        return Sort::Numbers;
+impl Explorer<'_> {
+    fn sort(&self, test: &Test) -> Sort {
+        let (a, b) = (&test.a, &test.b);
+        if a.is_scalar() && b.is_scalar() {
+            return Sort::Numbers;
+        }
+        let holds_if_equal = match (test.cond, test.width) {
+            (Cond::Eq, Width::W64) => true,
+            (Cond::Ne, Width::W64) => false,
+            _ => return Sort::Addresses,
+        };
+        let pointer = match (a.as_constant(), b.as_constant()) {
+            (Some(0), _) => b,
+            (_, Some(0)) => a,
+            _ if a.kind.is_nullable() && self.is_never_null(b)
+                || b.kind.is_nullable() && self.is_never_null(a) =>
+            {
+                return Sort::WithNotNull { holds_if_equal };
+            }
+            _ => return Sort::Addresses,
+        };
+        // Those who may not see addresses may not look for the stack's.
+        let hidden = pointer.kind == Kind::Stack && self.guards_addresses();
+        if pointer.kind.is_nullable() {
+            Sort::NullCheck { holds_if_null: holds_if_equal }
+        } else if self.is_never_null(pointer) && !hidden {
+            Sort::NotNull { holds_if_null: holds_if_equal }
+        } else {
+            Sort::Addresses
+        }
     }
-    let pointer = match (a.as_constant(), b.as_constant()) {
-        (Some(0), _) => b,
-        (_, Some(0)) => a,
-        _ => return Sort::Addresses,
-    };
-    let holds_if_null = match (test.cond, test.width) {
-        (Cond::Eq, Width::W64) => true,
-        (Cond::Ne, Width::W64) => false,
-        _ => return Sort::Addresses,
-    };
-    let never_null = matches!(pointer.kind, Kind::Stack | Kind::MapValue | Kind::Reserved);
-    if pointer.kind.is_nullable() {
-        Sort::NullCheck { holds_if_null }
-    } else if never_null && pointer.is_unmodified() {
-        Sort::NotNull { holds_if_null }
-    } else {
-        Sort::Addresses
+
+    /// Whether an address points to an object or right behind one, so that it
+    /// cannot be null.
+    fn is_never_null(&self, value: &Value) -> bool {
+        let (min, max) = (value.min_offset(), value.max_offset());
+        let size = match value.kind {
+            Kind::Stack => {
+                let first = i64::from(self.state.frame_bytes).saturating_neg();
+                return first <= min && max <= 0;
+            }
+            Kind::MapValue => self.map_def(value.index).map_or(0, |def| def.value_size),
+            Kind::Reserved => value.range.unsigned_abs(),
+            Kind::Map => 0,
+            _ => return false,
+        };
+        0 <= min && max <= size.into()
     }
 }

@@ -7,7 +7,7 @@ use bpf_bytecode::opcode::{AtomicOp, Size, Width};
 
 use super::{Explorer, Step, reject};
 use crate::domain::{Scalar, Tnum, sign_extend};
-use crate::error::{Access, Sink, VerifyErrorKind};
+use crate::error::{Access, Feature, Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
 use crate::verified::InsnFact;
 
@@ -131,13 +131,13 @@ impl Explorer<'_> {
         self.check_atomic_value(src, value, base)?;
         self.check_atomic(base, off, size)?;
         let span = self.span(base, off, size, Access::Write)?;
+        let mut old = Value::scalar(Scalar::of_bits(size.bits()));
         if span.base.kind == Kind::Stack {
-            self.atomic_stack(&span)?;
+            old = self.atomic_stack(&span)?;
         } else {
             self.check_region(&Span { access: Access::Read, ..span })?;
             self.check_region(&span)?;
         }
-        let old = Value::scalar(Scalar::of_bits(size.bits()));
         match op {
             AtomicOp::Cmpxchg => self.write(Register::R0, old),
             _ if fetch => self.write(src, old),
@@ -169,6 +169,10 @@ impl Explorer<'_> {
             | Kind::Reserved => Ok(Span { reg, base, off, size: size.bits() / 8, access }),
             Kind::MapValueOrNull | Kind::ReservedOrNull => {
                 reject(VerifyErrorKind::MaybeNull { reg, found })
+            }
+            // The fields of Linux's own structure; other kernels have none.
+            Kind::Map if access == Access::Read && !self.guards_addresses() => {
+                reject(VerifyErrorKind::Unsupported(Feature::MapFields))
             }
             _ => reject(VerifyErrorKind::NotAPointer { reg, found }),
         }

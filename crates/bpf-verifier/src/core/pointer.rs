@@ -60,6 +60,10 @@ impl Explorer<'_> {
         if matches!(kind, Kind::Map | Kind::PacketEnd) && !nothing {
             return reject(VerifyErrorKind::PointerArithmetic { reg, kind, op });
         }
+        if kind == Kind::Stack && op == AluOp::Sub {
+            // As on Linux, whose backends may know additions only.
+            return reject(VerifyErrorKind::PointerArithmetic { reg, kind, op });
+        }
         // Where an address points is decided by the number from here on.
         self.mark_precise(number.deps);
         let mut out = pointer;
@@ -87,6 +91,42 @@ impl Explorer<'_> {
         if min <= MINUS_LIMIT || min >= LIMIT {
             return reject(VerifyErrorKind::UnboundedOffset { kind, min, max });
         }
+        if self.guards_addresses() {
+            self.guard_arithmetic(reg, &out)?;
+        }
         Ok(out)
+    }
+
+    /// Those who may not see addresses may not compute any outside of the
+    /// object either, nor an unknown one on the stack: a processor might use it
+    /// before it knows better.
+    fn guard_arithmetic(&self, reg: Register, out: &Value) -> Step {
+        let (min, max) = (out.min_offset(), out.max_offset());
+        match out.kind {
+            Kind::Stack => {
+                let limit = self.state.frame_bytes;
+                let first = i64::from(limit).saturating_neg();
+                if min != max || min < first || max >= 0 {
+                    let size = 1;
+                    return reject(VerifyErrorKind::StackOutOfBounds {
+                        reg,
+                        min,
+                        max,
+                        size,
+                        limit,
+                    });
+                }
+            }
+            Kind::MapValue => {
+                let limit = self.map_def(out.index).map_or(0, |def| def.value_size);
+                if min < 0 || max >= limit.into() {
+                    let (region, size) = (out.kind, 1);
+                    let kind = VerifyErrorKind::OutOfBounds { reg, region, min, max, size, limit };
+                    return reject(kind);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::{Explorer, Step, reject};
 use crate::domain::Scalar;
 use crate::error::{Access, Sink, VerifyErrorKind};
 use crate::state::Value;
-use crate::state::stack::{StackFault, StackRun};
+use crate::state::stack::{StackFault, StackRun, fits};
 use crate::verified::InsnFact;
 
 /// Bytes of a frame that may be accessed.
@@ -49,7 +49,7 @@ impl Explorer<'_> {
         Self::check_alignment(span)?;
         self.note(InsnFact::Stack)?;
         if !room.exact {
-            self.check_stack_init(room, span.size, Some(span))?;
+            self.check_stack_init(room, span.size)?;
             return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
         match self.state.read_stack(&self.arena, room.addr, span.size) {
@@ -63,18 +63,21 @@ impl Explorer<'_> {
         }
     }
 
-    /// A number in exactly these bytes gets an identity, which its copy shares.
+    /// A number that fits these bytes, the low ones of where it lies, gets an
+    /// identity, which its copy shares.
     fn link_stack(&mut self, room: Room, size: u32, value: Value) -> Value {
-        let worth = size >= 4 && value.is_scalar() && value.id == 0;
-        if !worth || value.number.as_constant().is_some() {
+        let named = value.id != 0 && value.range == 0;
+        if !value.is_scalar() || named || value.number.as_constant().is_some() {
             return value;
         }
         let index = self.state.cells.find(&self.arena, room.addr);
         if let Some(mut cell) = self.state.cells.get(&self.arena, index)
             && cell.addr == room.addr
-            && cell.len == size
+            && cell.value.is_scalar()
+            && cell.value.number == value.number
+            && (cell.len == size || (cell.len < 8 && fits(&value, size)))
         {
-            cell.value.id = self.fresh_id();
+            (cell.value.id, cell.value.off, cell.value.range) = (self.fresh_id(), 0, 0);
             self.state.cells.set(&mut self.arena, index, &cell);
             return cell.value;
         }
@@ -98,13 +101,10 @@ impl Explorer<'_> {
         }
         if room.exact {
             let mut value = value;
-            if span.size >= 4
-                && let Operand::Reg(register) = src
+            if let Operand::Reg(register) = src
+                && fits(&value, span.size)
             {
-                let narrow = span.size == 4 && value.number.umax() > u32::MAX.into();
-                if !narrow {
-                    value = self.linked(register, value);
-                }
+                value = self.linked(register, value);
             }
             self.state.write_stack(&mut self.arena, room.addr, span.size, value)?;
             return Ok(());
@@ -123,28 +123,39 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// An atomic operation replaces a number by an unknown one.
-    pub(super) fn atomic_stack(&mut self, span: &Span) -> Step {
+    /// An atomic operation leaves an unknown number; gives what was there before.
+    pub(super) fn atomic_stack(&mut self, span: &Span) -> Step<Value> {
         let room = self.stack_room(span)?;
         self.note(InsnFact::Stack)?;
-        self.check_stack_init(room, span.size, None)?;
-        if room.exact {
-            self.state.fill_stack(&mut self.arena, room.addr, span.size)?;
-        } else {
+        if !room.exact {
+            self.check_stack_init(room, span.size)?;
             self.state.blur_stack(&mut self.arena, room.addr, room.len, None)?;
+            return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
-        Ok(())
+        let read = match self.state.read_stack(&self.arena, room.addr, span.size) {
+            Ok(read) => read,
+            Err(StackFault::Uninit(_)) => return self.uninit(room.addr, span.size),
+            Err(StackFault::PartOfPointer) => return self.partial(room.addr, span.size),
+        };
+        self.mark_read(read.live);
+        self.figures.unwritten_reads |= read.unwritten;
+        if read.value.kind.is_pointer() && self.guards_addresses() {
+            // It would become a number.
+            return self.partial(room.addr, span.size);
+        }
+        self.state.fill_stack(&mut self.arena, room.addr, span.size)?;
+        let Value { number, deps, .. } = read.value;
+        let is_scalar = read.value.is_scalar();
+        Ok(if is_scalar { Value { deps, ..Value::scalar(number) } } else { read.value })
     }
 
-    /// Requires bytes that may be read; where `span` is given or addresses are
-    /// guarded, no pointer among them.
-    fn check_stack_init(&mut self, room: Room, size: u32, span: Option<&Span>) -> Step {
+    /// Requires bytes that may be read; where addresses are guarded, no pointer
+    /// among them.
+    fn check_stack_init(&mut self, room: Room, size: u32) -> Step {
         match self.state.check_init(&self.arena, room.addr, room.len) {
             Ok(run) => {
                 self.mark_run(run);
-                // An atomic operation on a pointer, or a load that may hit one.
-                let strict = span.is_none() || self.guards_addresses();
-                if run.pointer && strict {
+                if run.pointer && self.guards_addresses() {
                     return self.partial(room.addr, size);
                 }
                 Ok(())

@@ -66,9 +66,19 @@ fn plain(cell: &Cell) -> Option<Plain> {
     (cell.value.number == unknown(cell.len)).then_some(Plain::Misc)
 }
 
+/// Whether a number has no bits beyond so many bytes.
+pub(crate) fn fits(value: &Value, bytes: u32) -> bool {
+    unknown(bytes).umax() >= value.number.umax()
+}
+
 /// The content of `len` bytes at `addr`, all inside of `cell`.
 fn part(cell: &Cell, addr: u32, len: u32) -> Value {
     if addr == cell.addr && len == cell.len {
+        return cell.value;
+    }
+    // The low bytes of a number that has no others are the number itself.
+    let low = addr == cell.addr && cfg!(target_endian = "little") && cell.len <= 8;
+    if low && cell.value.is_scalar() && fits(&cell.value, len) {
         return cell.value;
     }
     let deps = cell.value.deps;
@@ -196,7 +206,7 @@ impl State {
         let mut value = value;
         if value.is_scalar() && size < 8 {
             let low = value.number.low(size.saturating_mul(8));
-            if low != value.number || size < 4 {
+            if low != value.number {
                 value = Value { deps: value.deps, ..Value::scalar(low) };
             }
         }
