@@ -70,6 +70,30 @@ fn bits_after_the_prefix_do_not_matter() {
     assert_eq!(map.len(), 0);
 }
 
+/// As Linux: a prefix's bits behind its length are those of its last update,
+/// also where the prefix was before the place at which two others part.
+#[test]
+fn next_keys_have_the_bits_of_the_last_update() {
+    let map = map(3);
+    set(&map, [10, 1, 0, 0], 16, 1);
+    set(&map, [10, 0, 0, 0], 16, 2);
+    set(&map, [10, 0, 77, 5], 15, 3);
+    assert_eq!(keys(&map), [(16, [10, 0, 0, 0]), (16, [10, 1, 0, 0]), (15, [10, 0, 77, 5])]);
+    set(&map, [10, 1, 9, 9], 15, 4);
+    set(&map, [10, 1, 2, 3], 16, 5);
+    assert_eq!(keys(&map), [(16, [10, 0, 0, 0]), (16, [10, 1, 2, 3]), (15, [10, 1, 9, 9])]);
+    assert_eq!((map.len(), get(&map, [10, 1, 1, 1])), (3, Some(5)));
+    // However often: nothing is used up.
+    for i in 0..100 {
+        set(&map, [10, 1, i, 0], 15, 6);
+        set(&map, [10, 0, 0, i], 16, 7);
+    }
+    assert_eq!(keys(&map), [(16, [10, 0, 0, 99]), (16, [10, 1, 2, 3]), (15, [10, 1, 99, 0])]);
+    map.delete(&key([10, 0, 0, 0], 15)).unwrap();
+    map.delete(&key([10, 0, 0, 0], 16)).unwrap();
+    assert_eq!(keys(&map), [(16, [10, 1, 2, 3])]);
+}
+
 #[test]
 fn flags_and_errors() {
     let map = map(2);

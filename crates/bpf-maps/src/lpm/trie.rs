@@ -127,6 +127,11 @@ impl<'a> Node<'a> {
         key.common(self.len()?, known, |index| self.word(index))
     }
 
+    /// Whether the node has all bits of `key`, those behind its prefix too.
+    fn has_bits(&self, key: Prefix<'_>) -> bool {
+        (0..).zip(key.data.chunks(4)).all(|(index, _)| self.word(index) == Some(key.word(index)))
+    }
+
     /// The child for the bit of this prefix at `position`.
     fn side(&self, position: u32) -> Option<Side> {
         Some(side(self.word(position / WORD_BITS)?, position))
@@ -150,11 +155,15 @@ struct Reached<'a> {
 }
 
 impl<'a> Reached<'a> {
+    /// The node of exactly this prefix, with or without a value.
+    fn same(&self, key: Prefix<'_>) -> Option<Node<'a>> {
+        let node = self.node?;
+        (self.common == key.len && node.len()? == key.len).then_some(node)
+    }
+
     /// The node of exactly this prefix, with a value.
     fn exact(&self, key: Prefix<'_>) -> Option<Node<'a>> {
-        let node = self.node?;
-        let same = self.common == key.len && node.len()? == key.len;
-        (same && node.value_number().is_some()).then_some(node)
+        self.same(key).filter(|node| node.value_number().is_some())
     }
 }
 
@@ -179,7 +188,8 @@ const fn shapes(def: &MapDef) -> Option<(Shape, Shape)> {
     Some((Shape { stride: node, planes: 1 }, Shape { stride: value, planes: 1 }))
 }
 
-/// Nodes for as many entries: as many prefixes part at one fewer places.
+/// Nodes for as many entries: as many prefixes part at one fewer places, and a
+/// new node takes an old one's place as a whole.
 const fn node_count(max_entries: u32) -> Option<u32> {
     max_entries.checked_mul(2)
 }
@@ -314,11 +324,8 @@ impl<P: PhysicalProfile> Trie<P> {
             return Err(MapError::NoSpace);
         }
         let (number, cells) = self.values.take(|| self.count_change()).ok_or(MapError::NoSpace)?;
-        let done = cells.write_view(VALUE_START, value).and_then(|()| match exact {
-            Some(node) => {
-                self.values.give(node.value()?.swap(number, Release));
-                Some(())
-            }
+        let done = cells.write_view(VALUE_START, value).and_then(|()| match reached.same(key) {
+            Some(node) => self.set(key, &reached, node, number),
             None => self.add(key, &reached, number),
         });
         if done.is_none() {
@@ -327,16 +334,39 @@ impl<P: PhysicalProfile> Trie<P> {
         done.ok_or(MapError::NoSpace)
     }
 
-    /// Adds a prefix that has no value yet.
+    /// Gives a value to a prefix that has a node. The key's bits behind the
+    /// prefix are those of the last update.
+    fn set(
+        &self,
+        key: Prefix<'_>,
+        reached: &Reached<'_>,
+        node: Node<'_>,
+        value: u32,
+    ) -> Option<()> {
+        let before = node.value_number();
+        if node.has_bits(key) {
+            node.value()?.store(value, Release);
+        } else {
+            let new = self.new_node(key, key.len, value)?;
+            for side in [Side::Left, Side::Right] {
+                new.child(side)?.store(node.child_number(side), Relaxed);
+            }
+            reached.link.store(new.number, Release);
+            self.nodes.give(node.number);
+        }
+        match before {
+            Some(before) => self.values.give(before),
+            None => self.len.store(self.len().saturating_add(1), Release),
+        }
+        Some(())
+    }
+
+    /// Adds a prefix that has no node yet.
     fn add(&self, key: Prefix<'_>, reached: &Reached<'_>, value: u32) -> Option<()> {
         match reached.node {
             None => {
                 let leaf = self.new_node(key, key.len, value)?;
                 reached.link.store(leaf.number, Release);
-            }
-            // Prefixes part here, and one of them ends here.
-            Some(node) if reached.common == key.len && node.len()? == key.len => {
-                node.value()?.store(value, Release);
             }
             // The node's prefix goes on where the new one ends.
             Some(node) if reached.common == key.len => {
