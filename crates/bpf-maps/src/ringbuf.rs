@@ -25,6 +25,10 @@ pub const BPF_RB_CONS_POS: u64 = 2;
 /// Query: position of the producers.
 pub const BPF_RB_PROD_POS: u64 = 3;
 
+mod reserved;
+
+use reserved::Reserved;
+
 /// Bytes before each record: its length with one of the states below, and four
 /// more.
 const HEADER: usize = 8;
@@ -66,6 +70,7 @@ const MAX_RECORD: usize = u32::MAX as usize / 4;
 pub struct RingBuf<P: PhysicalProfile> {
     def: MapDef,
     bytes: Bytes<P>,
+    reserved: Reserved<P>,
     producer: AtomicUsize,
     consumer: AtomicUsize,
     /// Whether somebody consumes.
@@ -85,7 +90,7 @@ impl<P: PhysicalProfile> RingBuf<P> {
     }
 
     const fn storage(def: &MapDef, _cpus: u32) -> Option<usize> {
-        total(&[(def.max_entries as usize).checked_mul(2)])
+        total(&[(def.max_entries as usize).checked_mul(2), Some(Reserved::<P>::bytes(def))])
     }
 
     fn size(&self) -> usize {
@@ -143,6 +148,7 @@ impl<P: PhysicalProfile> RingBuf<P> {
         let position = self.claim(span)?;
         let payload = self.payload(position, size)?;
         self.header(position)?.store(u32::try_from(size).ok()? | BUSY, Release);
+        self.reserved.add(self.offset(position));
         Some(payload)
     }
 
@@ -154,16 +160,10 @@ impl<P: PhysicalProfile> RingBuf<P> {
             .get()
             .checked_sub(base)
             .and_then(|offset| offset.checked_sub(HEADER))
-            .filter(|&offset| offset < self.size() && offset.is_multiple_of(HEADER))
+            .filter(|&offset| self.reserved.remove(offset))
             .ok_or(MapError::InvalidValue)?;
         let header = self.header(offset).ok_or(MapError::InvalidValue)?;
-        let busy = header.load(Relaxed);
-        if busy & STATE != BUSY {
-            return Err(MapError::InvalidValue);
-        }
-        header
-            .compare_exchange(busy, busy & !STATE | state, SeqCst, Relaxed)
-            .map_err(|_| MapError::InvalidValue)?;
+        header.store(header.load(Relaxed) & !STATE | state, SeqCst);
         let next = self.offset(self.consumer.load(SeqCst)) == offset;
         let wanted = flags & BPF_RB_FORCE_WAKEUP != 0 || next && flags & BPF_RB_NO_WAKEUP == 0;
         Ok(if wanted { Wakeup::Needed } else { Wakeup::NotNeeded })
@@ -197,9 +197,11 @@ impl Drop for Consuming<'_> {
 impl<P: PhysicalProfile> Build for RingBuf<P> {
     fn build(def: MapDef, _: Settings, source: &mut Source) -> Result<Self, MapError> {
         let bytes = source.take((def.max_entries as usize).checked_mul(2))?;
+        let reserved = Reserved::new(&def, source)?;
         Ok(Self {
             def,
             bytes,
+            reserved,
             producer: AtomicUsize::new(0),
             consumer: AtomicUsize::new(0),
             consuming: AtomicBool::new(false),

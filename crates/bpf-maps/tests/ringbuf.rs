@@ -156,6 +156,22 @@ fn only_reserved_records_can_be_submitted() {
     assert_eq!(ring.submit(record, 0), Err(MapError::InvalidValue));
 }
 
+/// A program writes its records as it likes, with what looks like a header too.
+#[test]
+fn a_payload_is_no_header() {
+    let ring = ring();
+    for byte in [0x40, 0x41, 0x80, 0xc0, 0] {
+        let record = ring.reserve(32, 0).unwrap();
+        let within = NonNull::new(record.as_ptr().wrapping_add(16)).unwrap();
+        fill(record, byte, 32);
+        assert_eq!(ring.submit(within, 0), Err(MapError::InvalidValue), "{byte:#x}");
+        assert_eq!(ring.discard(within, 0), Err(MapError::InvalidValue), "{byte:#x}");
+        ring.submit(record, 0).unwrap();
+        assert_eq!(ring.submit(within, 0), Err(MapError::InvalidValue), "{byte:#x}");
+        assert_eq!(drain(&ring).len(), 1);
+    }
+}
+
 #[test]
 fn one_consumer_at_a_time() {
     let ring = ring();
