@@ -69,14 +69,23 @@ fn the_names_in_use_for_one_instruction() {
     );
     all_read_as(
         BpfInsn::st_dw(10, -8, -1),
-        &["*(u64 *)(r10 -8) = -1", "stdw [%r10-0x8], 0xffffffff"],
+        &[
+            "*(u64 *)(r10 -8) = -1",
+            "stdw [%r10-0x8], 0xffffffff",
+            "stdw [r10-8], 0xffffffffffffffff",
+        ],
     );
     all_read_as(BpfInsn::ja(3), &["goto +3", "goto 3", "goto pc+3", "ja +3", "ja pc+3"]);
     all_read_as(BpfInsn::gotol(-70_000), &["gotol -70000", "gotol pc-70000", "ja32 -70000"]);
     all_read_as(BpfInsn::may_goto(2), &["may_goto +2", "may_goto pc+2"]);
     all_read_as(
         BpfInsn::jsgt32_imm(2, -1, 3),
-        &["if w2 s> -1 goto +3", "if w2 s> 0xffffffff goto pc+3", "jsgt32 r2, -1, +3"],
+        &[
+            "if w2 s> -1 goto +3",
+            "if w2 s> 0xffffffff goto pc+3",
+            "if w2 s> 0xffffffffffffffff goto +3",
+            "jsgt32 r2, -1, +3",
+        ],
     );
     all_read_as(BpfInsn::jset_reg(1, 2, -2), &["if r1 & r2 goto -2", "jset r1, r2, -2"]);
     all_read_as(
@@ -274,6 +283,7 @@ fn errors_point_at_the_offending_token() {
         ("r0 = 0x", 1, 6, MalformedNumber),
         ("r0 = 12ab", 1, 6, MalformedNumber),
         ("r0 = 0x10000000000000000 ll", 1, 6, NumberTooLarge),
+        ("r0 = 0xffffffff7fffffff", 1, 6, ImmediateOutOfRange),
         ("r0 = -18446744073709551615 ll", 1, 6, NumberTooLarge),
         ("r0 = r11", 1, 6, InvalidRegister),
         ("r0 = %x", 1, 6, InvalidRegister),

@@ -22,11 +22,14 @@ impl Number {
         if self.negative { magnitude.saturating_neg() } else { magnitude }
     }
 
-    /// The bits of the number in a 32-bit field, read as signed or as unsigned.
+    /// The bits of the number in a 32-bit field, read as signed or as unsigned,
+    /// or as 64 bits that are a 32-bit number with its sign extended.
     pub(super) fn bits32(self) -> Option<i32> {
         let value = self.value();
         let unsigned = u32::try_from(value).ok().map(u32::cast_signed);
-        i32::try_from(value).ok().or(unsigned)
+        let extended = u64::try_from(value).ok().map(u64::cast_signed);
+        let extended = extended.and_then(|value| i32::try_from(value).ok());
+        i32::try_from(value).ok().or(unsigned).or(extended)
     }
 
     /// The bits of the number in a 64-bit field, read as signed or as unsigned.
