@@ -123,14 +123,21 @@ impl<'r> HelperCall<'_, 'r> {
         self.run.cells(address, from.len())?.write(0, from).ok_or(fault)
     }
 
-    /// The map that an argument stands for.
+    /// The map that an argument stands for; `None` where the argument is not
+    /// declared as [`ArgKind::Map`].
     pub fn map(&self, arg: usize) -> Option<&'r dyn BpfMap> {
-        self.run.map(self.arg(arg))
+        let declared = at(&self.signature.args, arg) == Some(ArgKind::Map);
+        declared.then(|| self.run.map(self.arg(arg))).flatten()
     }
 
-    /// The packet; no bytes where there is none.
+    /// The packet; no bytes where there is none, or where the helper is not
+    /// given the context: no argument is declared as [`ArgKind::Context`].
     pub fn packet(&self) -> View<'_> {
-        self.run.packet()
+        if self.signature.args.contains(&ArgKind::Context) {
+            self.run.packet()
+        } else {
+            View::from(&[][..])
+        }
     }
 
     /// The platform that the program runs on.

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
+use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_interp::{BpfContext, BpfResult, Environment, Fault, Helper, HelperCall, Platform};
+use bpf_maps::{ArrayMap, BpfMap};
+use bpf_profile::ActiveProfile;
 use common::{fault, memory_fault, minus, run, run_in};
 
 /// A machine that keeps what is traced.
@@ -224,6 +227,28 @@ fn a_helper_reaches_the_memory_its_signature_declares() {
     let text = "r1 = r10\nr1 += -8\nr2 = 9\ncall 10000\nexit";
     let result = call_custom(signature(args, RetKind::Integer), &nothing, text);
     assert_eq!(memory_fault(result), Some((3, 9)));
+}
+
+#[test]
+fn helpers_see_what_their_signature_declares() {
+    let seen = |args: [ArgKind; 5]| {
+        let look = |call: &mut HelperCall<'_, '_>| -> Result<u64, Fault> {
+            let packet = u64::try_from(call.packet().len()).unwrap_or(0);
+            Ok(packet << 8 | u64::from(call.map(2).is_some()))
+        };
+        let signatures = [signature(args, RetKind::Integer)];
+        let helpers: [&dyn Helper; 1] = [&look];
+        let env = Environment::new().with_helpers(&signatures, &helpers);
+        let map = ArrayMap::<ActiveProfile>::new(MapDef::new(MapType::Array, 4, 4, 1)).unwrap();
+        let maps: [&dyn BpfMap; 1] = [&map];
+        let mut packet = [0; 20];
+        let text = "r2 = map[idx:0]\ncall 10000\nexit";
+        let context = BpfContext::socket(&mut packet);
+        run_in(env.with_maps(&maps), BpfProgType::SocketFilter, &[*map.def()], text, &context)
+    };
+    assert_eq!(seen([ArgKind::Context, ArgKind::Map, NONE, NONE, NONE]), Ok(20 << 8 | 1));
+    assert_eq!(seen([ArgKind::Context, ArgKind::Anything, NONE, NONE, NONE]), Ok(20 << 8));
+    assert_eq!(seen([ArgKind::Anything, ArgKind::Map, NONE, NONE, NONE]), Ok(1));
 }
 
 #[test]
