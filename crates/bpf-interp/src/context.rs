@@ -122,6 +122,26 @@ impl<'a> BpfContext<'a> {
         Ok(self)
     }
 
+    /// Says where in the buffer the link-layer header and the network header
+    /// begin: where the deprecated packet loads count from at offsets from
+    /// `SKF_LL_OFF` and `SKF_NET_OFF` on. Unless said, the packet begins with an
+    /// Ethernet header.
+    ///
+    /// The link-layer header may lie in front of the packet, as where a socket
+    /// filter is given what follows it.
+    ///
+    /// # Errors
+    /// [`PacketRangeError`] when the network header begins before the link-layer
+    /// header or behind the buffer.
+    pub fn with_headers(mut self, link: usize, network: usize) -> Result<Self, PacketRangeError> {
+        let view = self.cell.view_mut();
+        if link > network || network > view.len {
+            return Err(PacketRangeError { start: link, end: network, len: view.len });
+        }
+        (view.link, view.network) = (link, network);
+        Ok(self)
+    }
+
     /// Sets a 32-bit field of the structure by its offset in bytes, one of
     /// [`xdp_md`] or [`sk_buff`](mod@sk_buff). Fields that read as addresses
     /// and offsets that the context does not have are left alone.

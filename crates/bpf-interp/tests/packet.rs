@@ -43,6 +43,43 @@ fn legacy_loads_are_big_endian_and_end_the_program_beyond_the_packet() {
 }
 
 #[test]
+fn legacy_loads_from_the_headers() {
+    // A link-layer header of two bytes, then a network header, the packet from
+    // there on.
+    let run = |headers: Option<(usize, usize)>, text: &str| {
+        let mut buffer = [0xaa, 0xbb, 0x11, 0x22, 0x33, 0x44];
+        let mut context = BpfContext::sk_buff(&mut buffer, 2..6).unwrap();
+        if let Some((link, network)) = headers {
+            context = context.with_headers(link, network).unwrap();
+        }
+        run_on(&format!("r6 = r1\n{text}\nexit"), &context)
+    };
+    let load = |text: &str| run(Some((0, 2)), text);
+    assert_eq!(load("r0 = *(u8 *)skb[-0x100000]"), Ok(0x11));
+    assert_eq!(load("r0 = *(u32 *)skb[-0x100000]"), Ok(0x1122_3344));
+    assert_eq!(load("r0 = *(u16 *)skb[-0xffffe]"), Ok(0x3344));
+    assert_eq!(load("r2 = -0xfffff\nr0 = *(u8 *)skb[r2 +1]"), Ok(0x33));
+    assert_eq!(load("r0 = *(u32 *)skb[-0x200000]"), Ok(0xaabb_1122));
+    assert_eq!(load("r0 = *(u8 *)skb[-0x1ffffb]"), Ok(0x44));
+    for beyond in [
+        "r0 = *(u8 *)skb[-1]",
+        "r0 = *(u32 *)skb[-0xfffff]",
+        "r0 = *(u8 *)skb[-0x1ffffa]",
+        "r0 = *(u8 *)skb[-0x100001]",
+        "r0 = *(u8 *)skb[-0x200001]",
+        "r0 = *(u8 *)skb[-0x80000000]",
+    ] {
+        assert_eq!(load(&format!("{beyond}\nr0 = 7")), Ok(0), "{beyond}");
+    }
+    // Unless said otherwise there are fourteen bytes of Ethernet.
+    assert_eq!(run(None, "r0 = *(u8 *)skb[-0x200000]"), Ok(0x11));
+    assert_eq!(run(None, "r0 = *(u8 *)skb[-0x100000]\nr0 = 7"), Ok(0));
+    let mut packet = [7; 20];
+    assert!(BpfContext::socket(&mut packet).with_headers(3, 2).is_err());
+    assert!(BpfContext::socket(&mut packet).with_headers(0, 21).is_err());
+}
+
+#[test]
 fn skb_load_bytes() {
     let load = |offset: &str, len: &str| {
         let mut packet = *b"0123456789";

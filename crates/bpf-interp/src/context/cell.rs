@@ -15,6 +15,10 @@ use super::ContextKind;
 /// 32-bit words of the larger structure, `__sk_buff`.
 const WORDS: usize = sk_buff::SIZE as usize / 4;
 
+/// Bytes of an Ethernet header, with which a packet begins unless said
+/// otherwise.
+const ETH_HLEN: usize = 14;
+
 /// Memory borrowed for `'a`, and the flag that says who may touch it.
 pub(super) struct Cell<'a> {
     kind: ContextKind,
@@ -45,6 +49,10 @@ pub(crate) struct View {
     pub data: usize,
     /// Behind the packet's last byte.
     pub end: usize,
+    /// First byte of the link-layer header.
+    pub link: usize,
+    /// First byte of the network header; it may be behind the packet's end.
+    pub network: usize,
 }
 
 // SAFETY: the memory behind `view.base` is borrowed exclusively for `'a`, and a
@@ -56,7 +64,15 @@ unsafe impl Sync for Cell<'_> {}
 
 impl<'a> Cell<'a> {
     pub const fn empty() -> Self {
-        let view = View { base: NonNull::dangling(), len: 0, meta: 0, data: 0, end: 0 };
+        let view = View {
+            base: NonNull::dangling(),
+            len: 0,
+            meta: 0,
+            data: 0,
+            end: 0,
+            link: 0,
+            network: 0,
+        };
         Self {
             kind: ContextKind::Empty,
             len: 0,
@@ -72,7 +88,8 @@ impl<'a> Cell<'a> {
         let (start, end) = (packet.start, packet.end);
         let len = buffer.len();
         let base = NonNull::from(buffer).cast();
-        let view = View { base, len, meta: start, data: start, end };
+        let network = start.saturating_add(ETH_HLEN);
+        let view = View { base, len, meta: start, data: start, end, link: start, network };
         Self { kind, len, view: UnsafeCell::new(view), ..Self::empty() }
     }
 

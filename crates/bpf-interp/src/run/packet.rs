@@ -8,6 +8,12 @@ use super::Run;
 use super::memory::address;
 use crate::error::Fault;
 
+/// Legacy loads from here on, up to -1, count from the network header.
+const SKF_NET_OFF: i32 = -0x10_0000;
+/// Legacy loads from here on, up to [`SKF_NET_OFF`], count from the link-layer
+/// header.
+const SKF_LL_OFF: i32 = -0x20_0000;
+
 /// Bytes of an Ethernet header: no packet may become shorter.
 const ETH_HLEN: usize = 14;
 
@@ -40,10 +46,29 @@ impl Run<'_> {
     /// The legacy load of `size` bytes at position `at`, given as
     /// [`legacy_position`]: the big-endian number there. `None` where the packet
     /// is shorter or there is none: the program ends with 0.
+    ///
+    /// From 0 on, positions are in the packet. From [`SKF_NET_OFF`] on they are
+    /// behind the start of the network header, from [`SKF_LL_OFF`] on behind the
+    /// start of the link-layer header.
     pub fn legacy_load(&self, at: i32, size: Size) -> Option<u64> {
+        let packet = self.regions.packet;
+        let (start, distance) = match at {
+            0.. => (packet.data, at),
+            SKF_NET_OFF.. => (packet.network, at.wrapping_sub(SKF_NET_OFF)),
+            SKF_LL_OFF.. => (packet.link, at.wrapping_sub(SKF_LL_OFF)),
+            _ => return None,
+        };
+        let start = start.checked_add(usize::try_from(distance).ok()?)?;
+        let inside = start.checked_add(size.bytes())? <= packet.end;
+        if !inside || !self.regions.has_packet() {
+            return None;
+        }
         let mut bytes = [0; 8];
         let (_, wanted) = bytes.split_at_mut_checked(8_usize.checked_sub(size.bytes())?)?;
-        self.packet().read(usize::try_from(at).ok()?, wanted)?;
+        // SAFETY: the bytes end within `0..end` of the buffer, which this run
+        // has taken.
+        let found = unsafe { View::new(packet.base.add(start), size.bytes()) };
+        found.read(0, wanted)?;
         Some(u64::from_be_bytes(bytes))
     }
 
@@ -118,7 +143,7 @@ impl Run<'_> {
 }
 
 /// The position of a legacy load: the constant, and in the indirect form the
-/// register's low half. A negative position is in no packet.
+/// register's low half.
 #[allow(clippy::cast_possible_truncation, reason = "the low half is what counts")]
 pub const fn legacy_position(off: i32, index: Option<u64>) -> i32 {
     match index {

@@ -115,7 +115,8 @@ impl Form {
             Self::Frame => described(BpfContext::sk_buff(buffer, start..end)?, data),
             Self::Network => {
                 let network = ETH_HLEN.min(end);
-                described(BpfContext::sk_buff(buffer, network..end)?, data)
+                let context = BpfContext::sk_buff(buffer, network..end)?;
+                described(context.with_headers(0, network)?, data)
             }
             Self::Bytes => BpfContext::bytes(buffer),
         };
