@@ -31,6 +31,7 @@ fn accesses_are_those_that_linux_accepts() {
         (BpfProgType::SocketFilter, 8, false, &[(48, 64)]),
         (BpfProgType::SocketFilter, 2, true, &[(48, 68)]),
         (BpfProgType::SocketFilter, 8, true, &[(48, 64)]),
+        (BpfProgType::SchedCls, 1, false, &[(0, 76), (84, 88), (160, 168), (176, 181)]),
         (BpfProgType::SchedCls, 2, false, &[(0, 76), (84, 88), (160, 168), (176, 180)]),
         (BpfProgType::SchedCls, 4, false, &[(0, 88), (140, 144), (160, 168), (176, 180)]),
         (BpfProgType::SchedCls, 4, true, &[(8, 16), (32, 36), (44, 68), (72, 76)]),

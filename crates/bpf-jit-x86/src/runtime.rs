@@ -74,7 +74,7 @@ pub(crate) mod offset {
         let field = match kind {
             FieldKind::PacketEnd => Run::OFFSET_DATA_END,
             FieldKind::PacketMeta => Run::OFFSET_DATA_META,
-            FieldKind::PacketData | FieldKind::Scalar => Run::OFFSET_DATA,
+            _ => Run::OFFSET_DATA,
         };
         near(offset_of!(Any, run) + field)
     }

@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 
 use crate::descriptor::Stop;
 use crate::error::CompileError;
-use crate::lower::{Lowered, Mode, Op, Step, Trap};
+use crate::lower::{Lowered, Mode, Op, Order, Step, Trap};
 
 mod alu;
 mod atomic;
@@ -141,6 +141,9 @@ impl Emitter {
                 Mode::Proven => self.store(size, at, src),
                 Mode::Checked => self.store_checked(pc, size, order, at, src),
             },
+            Op::StoreField { size, at, src } => {
+                self.store_checked(pc, size, Order::Relaxed, at, src);
+            }
             Op::Atomic { op, fetch, width, at, src } => match self.mode {
                 Mode::Proven => self.atomic(op, fetch, width, at, src),
                 Mode::Checked => self.atomic_checked(pc, (op, fetch), width, at, src),

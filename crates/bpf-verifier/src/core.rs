@@ -356,7 +356,10 @@ impl<'a> Explorer<'a> {
         if before == fact {
             return Ok(());
         }
-        let context = |fact| matches!(fact, InsnFact::Context | InsnFact::ContextPointer(_));
+        let context = |fact| {
+            use InsnFact::{Context, ContextField, ContextPointer};
+            matches!(fact, Context | ContextPointer(_) | ContextField)
+        };
         let merged = match (before, fact) {
             (InsnFact::Unreached | InsnFact::Plain, _) => fact,
             (_, InsnFact::Unreached | InsnFact::Plain) => before,

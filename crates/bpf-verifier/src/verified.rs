@@ -26,6 +26,9 @@ pub enum InsnFact {
     Context,
     /// Loads one of the context's addresses, as 64 bits.
     ContextPointer(FieldKind),
+    /// Stores to a field of the context that does not keep what is stored as it
+    /// is.
+    ContextField,
     /// Accesses the packet or its metadata.
     Packet,
     /// Accesses a map's value.
@@ -52,6 +55,9 @@ impl InsnFact {
             Self::ContextPointer(FieldKind::PacketData) => 9,
             Self::ContextPointer(FieldKind::PacketEnd) => 10,
             Self::ContextPointer(FieldKind::PacketMeta) => 11,
+            Self::ContextPointer(FieldKind::Half) => 12,
+            Self::ContextPointer(FieldKind::Queue) => 13,
+            Self::ContextField => 14,
         }
     }
 
@@ -68,6 +74,9 @@ impl InsnFact {
             9 => Self::ContextPointer(FieldKind::PacketData),
             10 => Self::ContextPointer(FieldKind::PacketEnd),
             11 => Self::ContextPointer(FieldKind::PacketMeta),
+            12 => Self::ContextPointer(FieldKind::Half),
+            13 => Self::ContextPointer(FieldKind::Queue),
+            14 => Self::ContextField,
             _ => Self::Unreached,
         }
     }

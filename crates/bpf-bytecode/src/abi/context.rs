@@ -11,6 +11,17 @@ pub enum FieldKind {
     PacketEnd,
     /// 32 bits that read as the address of the packet's metadata.
     PacketMeta,
+    /// A number of 16 bits in 32: of what is stored, the low half is kept.
+    Half,
+    /// As [`Half`](Self::Half), and a store of 65,535 or more changes nothing.
+    Queue,
+}
+
+impl FieldKind {
+    /// Whether loads give a number of the context's own bytes.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Self::Scalar | Self::Half | Self::Queue)
+    }
 }
 
 /// Sizes of access, as the sum of those in bytes that are allowed.
@@ -20,6 +31,8 @@ pub struct Sizes(u8);
 impl Sizes {
     /// None.
     pub const NONE: Self = Self(0);
+    /// One byte only.
+    pub const ONLY_1: Self = Self(1);
     /// One, two and four bytes.
     pub const UP_TO_4: Self = Self(1 | 2 | 4);
     /// Four bytes only.
@@ -169,7 +182,7 @@ impl CtxLayout {
 
     /// Whether a load of 4 bytes at `offset` yields an address, and which.
     pub fn pointer_at(&self, offset: u16) -> Option<FieldKind> {
-        self.access(offset, 4, false).filter(|kind| *kind != FieldKind::Scalar)
+        self.access(offset, 4, false).filter(|kind| !kind.is_number())
     }
 }
 
@@ -199,19 +212,21 @@ pub mod sk_buff {
     pub const PKT_TYPE: u16 = 4;
     /// Mark.
     pub const MARK: u16 = 8;
+    /// Queue that the packet came in by, or is to leave by; 16 bits.
+    pub const QUEUE_MAPPING: u16 = 12;
     /// `EtherType`, in network order.
     pub const PROTOCOL: u16 = 16;
     /// Priority.
     pub const PRIORITY: u16 = 32;
     /// Interface.
     pub const IFINDEX: u16 = 40;
-    /// Traffic-control index.
+    /// Traffic-control index; 16 bits.
     pub const TC_INDEX: u16 = 44;
     /// Five words for the program.
     pub const CB: u16 = 48;
     /// Flow hash.
     pub const HASH: u16 = 68;
-    /// Traffic-control class.
+    /// Traffic-control class; 16 bits.
     pub const TC_CLASSID: u16 = 72;
     /// Address of the packet.
     pub const DATA: u16 = 76;
@@ -219,6 +234,8 @@ pub mod sk_buff {
     pub const DATA_END: u16 = 80;
     /// Address of the metadata in front of the packet.
     pub const DATA_META: u16 = 140;
+    /// Kind of the time stamp; one byte.
+    pub const TSTAMP_TYPE: u16 = 180;
     /// Bytes of the structure.
     pub const SIZE: u16 = 192;
 }

@@ -22,6 +22,9 @@ pub(super) struct Regions {
     pub packet: context::View,
 }
 
+/// What `queue_mapping` does not hold: Linux stores nothing from here on.
+const NO_QUEUE: u64 = 0xffff;
+
 /// What a program wants to do with memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -37,6 +40,9 @@ enum Place {
     Shared(NonNull<u8>),
     /// Not memory: a field of the context that reads as this address.
     Address(u64),
+    /// A word of the context that keeps 16 bits, and whether it refuses the
+    /// highest number.
+    Narrow(NonNull<u8>, bool),
 }
 
 impl Regions {
@@ -131,8 +137,12 @@ impl Run<'_> {
             return allowed.then_some(Place::Own(at));
         }
         let (offset, len) = (u16::try_from(offset).ok()?, u16::try_from(len).ok()?);
-        Some(match self.layout.access(offset, len, access == Access::Write)? {
-            FieldKind::Scalar => Place::Own(at),
+        let field = self.layout.access(offset, len, access == Access::Write)?;
+        Some(match field {
+            FieldKind::Half | FieldKind::Queue if access == Access::Write => {
+                Place::Narrow(at, field == FieldKind::Queue)
+            }
+            FieldKind::Scalar | FieldKind::Half | FieldKind::Queue => Place::Own(at),
             FieldKind::PacketData => Place::Address(self.hot.data),
             FieldKind::PacketEnd => Place::Address(self.hot.data_end),
             FieldKind::PacketMeta => Place::Address(self.hot.data_meta),
@@ -165,6 +175,8 @@ impl Run<'_> {
         Ok(unsafe {
             match (place, size) {
                 (Place::Address(pointer), _) => pointer,
+                // Only stores come upon these.
+                (Place::Narrow(..), _) => return Err(fault(addr, size.bytes())),
                 (Place::Own(at), Size::B) => u64::from(at.read()),
                 (Place::Own(at), Size::H) => u64::from(at.cast::<u16>().read_unaligned()),
                 (Place::Own(at), Size::W) => u64::from(at.cast::<u32>().read_unaligned()),
@@ -202,6 +214,10 @@ impl Run<'_> {
         unsafe {
             match (place, size) {
                 (Place::Address(_), _) => return Err(fault(addr, size.bytes())),
+                (Place::Narrow(_, true), _) if value >= NO_QUEUE => {}
+                (Place::Narrow(at, _), _) => {
+                    at.cast::<u32>().write_unaligned(u32::from(value as u16));
+                }
                 (Place::Own(at), Size::B) => at.write(value as u8),
                 (Place::Own(at), Size::H) => at.cast::<u16>().write_unaligned(value as u16),
                 (Place::Own(at), Size::W) => at.cast::<u32>().write_unaligned(value as u32),
@@ -219,7 +235,7 @@ impl Run<'_> {
     fn atomic_place(&self, addr: u64, len: usize) -> Result<NonNull<u8>, Fault> {
         match self.resolve(addr, len, Access::Write)? {
             Place::Own(at) | Place::Shared(at) => Ok(at),
-            Place::Address(_) => Err(fault(addr, len)),
+            Place::Address(_) | Place::Narrow(..) => Err(fault(addr, len)),
         }
     }
 
@@ -271,7 +287,7 @@ impl Run<'_> {
     pub fn load_acquire(&self, addr: u64, size: Size) -> Result<u64, Fault> {
         let at = match self.resolve(addr, size.bytes(), Access::Read)? {
             Place::Own(at) | Place::Shared(at) => at,
-            Place::Address(_) => return Err(fault(addr, size.bytes())),
+            Place::Address(_) | Place::Narrow(..) => return Err(fault(addr, size.bytes())),
         };
         // SAFETY: `resolve` gives memory that is valid for reads of that many
         // bytes; others, if any, access it atomically.
@@ -319,7 +335,7 @@ impl Run<'_> {
             // bytes for as long as the run lasts; the view borrows the run, so
             // that nobody writes but through atomics.
             Place::Own(at) | Place::Shared(at) => Ok(unsafe { View::new(at, len) }),
-            Place::Address(_) => Err(fault(addr, len)),
+            Place::Address(_) | Place::Narrow(..) => Err(fault(addr, len)),
         }
     }
 

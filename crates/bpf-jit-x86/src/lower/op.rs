@@ -166,6 +166,16 @@ pub enum Op {
         /// Value.
         src: Operand,
     },
+    /// Store to a field of the context that does not keep what is stored as it
+    /// is.
+    StoreField {
+        /// Bytes stored.
+        size: Size,
+        /// Place.
+        at: Address,
+        /// Value.
+        src: Operand,
+    },
     /// Atomic read-modify-write of memory.
     Atomic {
         /// Operation.

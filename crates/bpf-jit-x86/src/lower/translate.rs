@@ -15,6 +15,9 @@ pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact) -> Op {
         (InsnFact::ContextPointer(kind), Instruction::Load { dst, .. }) => {
             Op::PacketAddress { dst, kind }
         }
+        (InsnFact::ContextField, Instruction::Store { size, base, off, src }) => {
+            Op::StoreField { size, at: Address { base, off }, src }
+        }
         _ => plain(pc, insn),
     }
 }

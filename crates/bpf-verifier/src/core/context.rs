@@ -44,7 +44,7 @@ impl Explorer<'_> {
             return Self::no_field(span);
         };
         let kind = match field {
-            FieldKind::Scalar => {
+            FieldKind::Scalar | FieldKind::Half | FieldKind::Queue => {
                 self.note(InsnFact::Context)?;
                 return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
             }
@@ -63,10 +63,11 @@ impl Explorer<'_> {
     pub(super) fn store_context(&mut self, span: &Span) -> Step {
         let off = self.context_place(span)?;
         let size = u16::try_from(span.size).unwrap_or(u16::MAX);
-        if self.layout.access(off, size, true) != Some(FieldKind::Scalar) {
-            return Self::no_field(span);
+        match self.layout.access(off, size, true) {
+            Some(FieldKind::Scalar) => self.note(InsnFact::Context),
+            Some(FieldKind::Half | FieldKind::Queue) => self.note(InsnFact::ContextField),
+            _ => Self::no_field(span),
         }
-        self.note(InsnFact::Context)
     }
 
     /// A load of packet bytes by the deprecated instructions: the context must

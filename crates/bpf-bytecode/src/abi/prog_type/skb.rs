@@ -15,6 +15,11 @@ const fn written(offset: u16) -> CtxField {
     CtxField::scalars(offset, offset.saturating_add(4), Sizes::NONE).written(Sizes::ONLY_4)
 }
 
+/// The same for a word that keeps less than it is given.
+const fn narrow(offset: u16, kind: FieldKind) -> CtxField {
+    CtxField { kind, ..written(offset) }
+}
+
 const fn layout(fields: &'static [CtxField]) -> CtxLayout {
     CtxLayout::bytes(sk_buff::SIZE, fields).of_form(CtxForm::SkBuff)
 }
@@ -35,10 +40,10 @@ const TRAFFIC: &[CtxField] = &[
     CB[1],
     CtxField::scalars(sk_buff::LEN, sk_buff::DATA, Sizes::UP_TO_4),
     written(sk_buff::MARK),
-    written(12),
+    narrow(sk_buff::QUEUE_MAPPING, FieldKind::Queue),
     written(sk_buff::PRIORITY),
-    written(sk_buff::TC_INDEX),
-    written(sk_buff::TC_CLASSID),
+    narrow(sk_buff::TC_INDEX, FieldKind::Half),
+    narrow(sk_buff::TC_CLASSID, FieldKind::Half),
     CtxField::packet(sk_buff::DATA, FieldKind::PacketData),
     CtxField::packet(sk_buff::DATA_END, FieldKind::PacketEnd),
     CtxField::scalars(84, 88, Sizes::UP_TO_4),
@@ -46,6 +51,7 @@ const TRAFFIC: &[CtxField] = &[
     CtxField::scalars(152, 160, Sizes::ONLY_8).written(Sizes::ONLY_8),
     CtxField::scalars(160, 168, Sizes::UP_TO_4),
     CtxField::scalars(176, 180, Sizes::UP_TO_4),
+    CtxField::scalars(sk_buff::TSTAMP_TYPE, 181, Sizes::ONLY_1),
     CtxField::scalars(184, 192, Sizes::ONLY_8),
 ];
 
