@@ -1,12 +1,14 @@
 //! `cargo xtask ci`: every check that the machine allows, one after the other.
 
 mod benches;
+mod clang;
 mod consistency;
 mod demo;
 mod deny;
 mod erasure;
 mod examples;
 mod exclusion;
+mod fuzz;
 mod layers;
 mod manifests;
 mod no_std;
@@ -107,10 +109,12 @@ fn steps() -> Vec<Step> {
     steps.extend(profile::steps());
     steps.extend(consistency::steps());
     steps.extend(readme::steps());
+    steps.extend(clang::steps());
     steps.extend(no_std::steps());
     steps.extend(erasure::steps());
     steps.extend(examples::steps());
     steps.extend(benches::steps());
+    steps.extend(fuzz::steps());
     steps.extend(demo::steps());
     steps
 }

@@ -11,7 +11,7 @@ use lexopt::prelude::*;
 const HELP: &str = "\
 Rebuilds examples/programs/*.bpf.o from the C sources beside them, and from each
 object its flat image NAME.bpf.kbi, for targets too small for ELF; and the
-objects with which the loader is tested.
+objects with which the loader and the tool are tested.
 
 USAGE: cargo xtask programs [OPTIONS]
 
@@ -23,7 +23,7 @@ OPTIONS:
 
 /// The compiler with which the committed objects were made. Another version
 /// makes objects that work as well, but not the same bytes.
-const CLANG: &str = "clang-19";
+pub const CLANG: &str = "clang-19";
 
 /// A folder of C sources.
 struct Folder {
@@ -32,9 +32,10 @@ struct Folder {
     images: bool,
 }
 
-const FOLDERS: [Folder; 2] = [
+const FOLDERS: [Folder; 3] = [
     Folder { path: "examples/programs", images: true },
     Folder { path: "crates/bpf-loader/tests/objects", images: false },
+    Folder { path: "crates/bpf-cli/tests/objects", images: false },
 ];
 
 struct Options {
