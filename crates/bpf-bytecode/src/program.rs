@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use bpf_profile::config::{MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
-use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
+use bpf_profile::{OutOfMemory, PhysicalProfile, Stored};
 
 use crate::abi::map::{MapDef, ObjName};
 pub use crate::abi::prog_type::BpfProgType;
@@ -69,22 +69,8 @@ pub enum ProgramError {
     },
 }
 
-/// Where a program's slots are.
-enum Slots<P: PhysicalProfile> {
-    Owned(<P::Memory as MemoryStrategy>::Vec<BpfInsn, PROGRAM_CAPACITY>),
-    Static(&'static [BpfInsn]),
-}
-
-impl<P: PhysicalProfile> Slots<P> {
-    fn as_slice(&self) -> &[BpfInsn] {
-        match self {
-            Self::Owned(vec) => vec,
-            Self::Static(slice) => slice,
-        }
-    }
-}
-
-type Defs<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapDef, MAP_DEFS_CAPACITY>;
+type Slots<P> = Stored<<P as PhysicalProfile>::Memory, BpfInsn, PROGRAM_CAPACITY>;
+type Defs<P> = Stored<<P as PhysicalProfile>::Memory, MapDef, MAP_DEFS_CAPACITY>;
 
 /// A program whose every slot decodes, whose jumps stay inside it and whose map
 /// references have a definition. Nothing more is known: it is not verified.
@@ -99,7 +85,8 @@ pub struct BpfProgram<P: PhysicalProfile> {
 impl<P: PhysicalProfile> BpfProgram<P> {
     /// A program over instructions that the kernel keeps itself, of type
     /// [`BpfProgType::SocketFilter`] and without maps. For other types and for
-    /// maps there is [`ProgramBuilder::from_static`].
+    /// maps there are [`ProgramBuilder::from_static`] and
+    /// [`ProgramBuilder::with_map_defs`].
     ///
     /// # Errors
     /// [`ProgramError`], as [`ProgramBuilder::build`].
@@ -119,7 +106,7 @@ impl<P: PhysicalProfile> BpfProgram<P> {
 
     /// The slots.
     pub fn insns(&self) -> &[BpfInsn] {
-        self.slots.as_slice()
+        &self.slots
     }
 
     /// Number of slots.
@@ -159,15 +146,11 @@ impl<P: PhysicalProfile> BpfProgram<P> {
     /// # Errors
     /// [`OutOfMemory`] when there is no storage for it.
     pub fn try_clone(&self) -> Result<Self, OutOfMemory> {
-        let slots = match &self.slots {
-            Slots::Owned(vec) => Slots::Owned(Sequence::try_from_slice(vec)?),
-            Slots::Static(slice) => Slots::Static(slice),
-        };
         Ok(Self {
             prog_type: self.prog_type,
             name: self.name,
-            slots,
-            maps: Sequence::try_from_slice(&self.maps)?,
+            slots: self.slots.try_clone()?,
+            maps: self.maps.try_clone()?,
             profile: PhantomData,
         })
     }
@@ -228,13 +211,13 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
     /// A builder of an empty program. On a static build it has room for
     /// [`PROGRAM_CAPACITY`] slots.
     pub fn new(prog_type: BpfProgType) -> Self {
-        Self::with_slots(prog_type, Slots::Owned(Default::default()))
+        Self::with_slots(prog_type, Slots::<P>::default())
     }
 
     /// A builder over instructions that the kernel keeps itself, however many.
     /// Instructions appended to it do not fit.
     pub fn from_static(prog_type: BpfProgType, insns: &'static [BpfInsn]) -> Self {
-        Self::with_slots(prog_type, Slots::Static(insns))
+        Self::with_slots(prog_type, Slots::<P>::Static(insns))
     }
 
     fn with_slots(prog_type: BpfProgType, slots: Slots<P>) -> Self {
@@ -291,20 +274,25 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
     /// Appends slots, for instance the two of [`BpfInsn::ld_code`].
     #[must_use]
     pub fn insns(mut self, insns: &[BpfInsn]) -> Self {
-        let added = match &mut self.program.slots {
-            Slots::Owned(vec) => vec.try_extend(insns),
-            Slots::Static(_) => Err(OutOfMemory { requested: size_of_val(insns) }),
-        };
+        let added = self.program.slots.try_extend(insns);
         self.overflow = self.overflow.or(added.err());
         self
     }
 
-    /// Appends a map definition; the first one has index 0.
+    /// Appends a map definition; the first one has index 0. On a static build
+    /// there is room for [`MAP_DEFS_CAPACITY`].
     #[must_use]
     pub fn map(mut self, def: MapDef) -> Self {
-        if self.program.maps.try_push(def).is_err() {
-            self.overflow = Some(OutOfMemory { requested: size_of::<MapDef>() });
-        }
+        let added = self.program.maps.try_extend(&[def]);
+        self.overflow = self.overflow.or(added.err());
+        self
+    }
+
+    /// Takes the map definitions that the kernel keeps itself, however many, in
+    /// place of those appended so far. Definitions appended to them do not fit.
+    #[must_use]
+    pub fn with_map_defs(mut self, defs: &'static [MapDef]) -> Self {
+        self.program.maps = Defs::<P>::Static(defs);
         self
     }
 

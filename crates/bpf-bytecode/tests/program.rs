@@ -76,6 +76,27 @@ fn out_of_memory() {
     assert_eq!(error(grown), ProgramError::OutOfMemory(OutOfMemory { requested: 8 }));
 }
 
+/// Definitions that the kernel keeps are as many as it likes, and are not copied.
+#[test]
+fn map_definitions_in_storage_of_the_kernel() {
+    const DEFS: usize = 3 * MAP_DEFS_CAPACITY + 1;
+    static MAPS: [MapDef; DEFS] = [MapDef::new(MapType::Array, 4, 8, 1); DEFS];
+    let last = u32::try_from(DEFS - 1).expect("small");
+    let over = |index| builder().with_map_defs(&MAPS).ld_map(1, index).insn(BpfInsn::exit());
+
+    let program = over(last).build().expect("valid");
+    assert_eq!(program.map_defs().as_ptr(), MAPS.as_ptr());
+    let copy = program.try_clone().expect("room for three slots");
+    assert_eq!(copy.map_defs().as_ptr(), MAPS.as_ptr());
+    assert_eq!(copy, program);
+    let missing = ProgramError::NoSuchMap { pc: 0, index: last + 1, count: DEFS };
+    assert_eq!(error(over(last + 1)), missing);
+    // They never grow.
+    let grown = over(last).map(MAPS[0]);
+    let requested = size_of::<MapDef>();
+    assert_eq!(error(grown), ProgramError::OutOfMemory(OutOfMemory { requested }));
+}
+
 #[test]
 fn decode() {
     let at = |pc, error| ProgramError::Decode { pc, error };

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::{BpfInsn, BpfProgType};
 use bpf_loader::{Contents, FlatImage, LoadError, Object, flat};
 use bpf_profile::ActiveProfile;
@@ -156,6 +157,16 @@ fn image_in_place_and_copied_are_one_program() {
         assert_eq!(builder.build().unwrap(), copied);
     }
     assert!(copied.insns().iter().copied().eq(program.insns()));
+
+    let count = image.maps().count();
+    let no_def = MapDef::new(MapType::Hash, 1, 1, 1);
+    let full = image.map_defs_into(&mut []).unwrap_err();
+    assert_eq!(full, LoadError::Limit { what: "maps", limit: 0 });
+    let defs = image.map_defs_into(vec![no_def; count + 1].leak()).unwrap();
+    assert_eq!(defs.len(), count);
+    if let Some(builder) = program.builder_with_map_defs::<ActiveProfile>(defs) {
+        assert_eq!(builder.build().unwrap(), copied);
+    }
 }
 
 #[test]

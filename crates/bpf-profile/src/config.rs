@@ -15,6 +15,11 @@
 //! | [`QUEUE_CAPACITY`] | `KERNEL_BPF_QUEUE_CAPACITY` | requests | 32 |
 //!
 //! On an elastic build the same constants are only first estimates.
+//!
+//! Programs, the facts about them and their map definitions lie in place, so that
+//! a program takes its capacity whatever its length. A kernel whose programs are
+//! all over storage of its own sets `KERNEL_BPF_PROGRAM_CAPACITY` and
+//! `KERNEL_BPF_MAP_DEFS_CAPACITY` to 0.
 
 /// Slots of 8 bytes that a program or a builder holds in place.
 pub const PROGRAM_CAPACITY: usize = setting(option_env!("KERNEL_BPF_PROGRAM_CAPACITY"), 256);

@@ -35,7 +35,7 @@ cfg_if::cfg_if! {
         pub mod static_pool;
 
         pub use failure::{FailureAction, FailureSemantic};
-        pub use memory::{MemoryBlock, MemoryStrategy, OutOfMemory, Sequence};
+        pub use memory::{MemoryBlock, MemoryStrategy, OutOfMemory, Sequence, Stored};
         pub use physical::{ActiveProfile, PhysicalProfile};
         pub use scheduler::SchedulerPolicy;
 

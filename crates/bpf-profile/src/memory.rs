@@ -12,11 +12,13 @@ use core::ptr::NonNull;
 mod heap;
 #[cfg(feature = "embedded-profile")]
 mod pool;
+mod stored;
 
 #[cfg(feature = "cloud-profile")]
 pub use heap::{HeapBlock, HeapMemory};
 #[cfg(feature = "embedded-profile")]
 pub use pool::PoolMemory;
+pub use stored::Stored;
 
 /// Alignment of the blocks that a [`MemoryStrategy`] allocates, in bytes.
 pub const BLOCK_ALIGN: usize = 64;

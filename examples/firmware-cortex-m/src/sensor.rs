@@ -2,22 +2,26 @@
 
 use core::fmt;
 
+use cortex_m::singleton;
 use cortex_m_semihosting::hprintln;
 use kernel_bpf::bytecode::abi::map::flags::BPF_ANY;
-use kernel_bpf::bytecode::{BpfInsn, BpfProgType, ProgramBuilder, ProgramError};
+use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
+use kernel_bpf::bytecode::{BpfInsn, BpfProgram, ProgramError};
 use kernel_bpf::execution::{BpfContext, BpfError, BpfExecutor, Environment, VerifiedInterpreter};
 use kernel_bpf::loader::LoadError;
 use kernel_bpf::loader::flat::{Aligned, FlatContents, FlatImage, FlatMap};
 use kernel_bpf::maps::{AnyMap, BpfMap, MapError, create};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::profile::static_pool::DEFAULT_POOL;
-use kernel_bpf::verifier::{Verifier, VerifyError};
+use kernel_bpf::verifier::{InsnFact, VerifiedProgram, Verifier, VerifyError};
 
 /// The program, in flash, where its instructions are executed from.
 static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../programs/sensor_filter.bpf.kbi"));
 
 /// Maps that the program may have.
 const MAPS: usize = 4;
+/// Slots that the program may have.
+const SLOTS: usize = 256;
 /// Bytes of the longest initial contents of a map.
 const CONTENTS: usize = 64;
 /// Worst-case execution time that this board grants to one burst, in units of
@@ -132,16 +136,25 @@ impl From<BpfError> for Error {
 
 type Map = AnyMap<ActiveProfile>;
 
+// What `.cargo/config.toml` is for: a program is no more than references to its
+// instructions, its definitions and the facts about it.
+const _: () = assert!(size_of::<VerifiedProgram<ActiveProfile>>() < 256);
+
 /// Verifies the program, runs it over every burst and checks what it decides.
 pub fn run() -> Result<(), Error> {
     refuse()?;
 
     let image = FlatImage::parse(&IMAGE.0)?;
     let program = image.program("sensor_filter")?;
-    let builder = program.builder_in_place().ok_or(Error::Room("the image's alignment"))?;
-    let program = builder.build()?;
+    let no_def = MapDef::new(MapType::Array, 4, 1, 1);
+    let defs = singleton!(: [MapDef; MAPS] = [no_def; MAPS]).ok_or(Error::Room("a second run"))?;
+    let defs = image.map_defs_into(defs)?;
+    let builder = program.builder_with_map_defs(defs);
+    let program = builder.ok_or(Error::Room("the image's alignment"))?.build()?;
+    let facts = singleton!(: [InsnFact; SLOTS] = [InsnFact::Unreached; SLOTS]);
+    let facts = facts.ok_or(Error::Room("a second run"))?;
     let verifier = Verifier::<ActiveProfile>::new().wcet_budget(WCET_BUDGET);
-    let verified = verifier.verify_program(&program).map_err(Error::Verify)?;
+    let verified = verifier.verify_program_into(&program, facts).map_err(Error::Verify)?;
     let info = verified.info();
     hprintln!(
         "sensor_filter: verified, {} insns at the most, WCET {}, stack {} B, workspace {} B",
@@ -181,10 +194,9 @@ pub fn run() -> Result<(), Error> {
 
 /// A program that reads a register before anything was written to it.
 fn refuse() -> Result<(), Error> {
-    let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
-        .insn(BpfInsn::mov64_reg(0, 7))
-        .insn(BpfInsn::exit())
-        .build()?;
+    static INSNS: [BpfInsn; 2] = [BpfInsn::mov64_reg(0, 7), BpfInsn::exit()];
+
+    let program = BpfProgram::<ActiveProfile>::from_static(&INSNS)?;
     match Verifier::<ActiveProfile>::new().verify(&program) {
         Ok(()) => Err(Error::Accepted),
         Err(error) => {

@@ -194,6 +194,21 @@ impl<'d> FlatImage<'d> {
         (0..image.map_count()).map_while(move |at| image.read_map(at).ok())
     }
 
+    /// Writes the definitions of the maps to the start of `out`, where all
+    /// programs of the image can share them, and gives that part back.
+    ///
+    /// # Errors
+    /// [`LoadError::Limit`] where `out` is too short; its contents are then
+    /// undetermined.
+    pub fn map_defs_into<'s>(&self, out: &'s mut [MapDef]) -> Result<&'s [MapDef], LoadError> {
+        let full = LoadError::Limit { what: "maps", limit: out.len() };
+        let out = out.get_mut(..self.map_count()).ok_or(full)?;
+        for (slot, map) in out.iter_mut().zip(self.maps()) {
+            *slot = map.def;
+        }
+        Ok(out)
+    }
+
     /// The programs.
     pub fn programs(&self) -> impl Iterator<Item = FlatProgram<'d>> + use<'d> {
         let image = *self;
@@ -256,5 +271,15 @@ impl FlatProgram<'static> {
     pub fn builder_in_place<P: PhysicalProfile>(&self) -> Option<ProgramBuilder<P>> {
         let slots = self.insns_in_place()?;
         Some(self.describe(ProgramBuilder::from_static(self.prog_type, slots)))
+    }
+
+    /// As [`builder_in_place`](Self::builder_in_place), over definitions that
+    /// [`FlatImage::map_defs_into`] gave, so that the program owns nothing.
+    pub fn builder_with_map_defs<P: PhysicalProfile>(
+        &self,
+        defs: &'static [MapDef],
+    ) -> Option<ProgramBuilder<P>> {
+        let builder = ProgramBuilder::from_static(self.prog_type, self.insns_in_place()?);
+        Some(builder.name(self.name).with_map_defs(defs))
     }
 }
