@@ -14,6 +14,14 @@ use crate::run::Run;
 /// that its signature declares as memory, so that what was proven of a program
 /// stays true. A closure of the same form is a helper too.
 ///
+/// # Panics
+/// A helper should not panic; a [`Fault`] ends the program too. Where it does, and
+/// panics unwind, the panic reaches the caller of
+/// [`execute`](crate::BpfExecutor::execute), and the context can be used again.
+/// There is one exception: below code of the JIT compiler without its feature
+/// `std`, which cannot take panics past that code, a panic aborts. The same goes
+/// for [`Platform`].
+///
 /// ```
 /// use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 /// use bpf_interp::{Environment, Fault, Helper, HelperCall};

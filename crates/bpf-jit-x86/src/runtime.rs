@@ -15,8 +15,12 @@ use bpf_interp::{BpfContext, BpfError, BpfResult, Environment};
 use bpf_profile::{CloudProfile, PhysicalProfile};
 
 use crate::compiled::CompiledProgram;
+use unwind::Panic;
 
 mod shims;
+#[cfg_attr(feature = "std", path = "runtime/unwind/host.rs")]
+#[cfg_attr(not(feature = "std"), path = "runtime/unwind/kernel.rs")]
+mod unwind;
 
 pub(crate) use shims::{Shim, Shims};
 
@@ -27,6 +31,7 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     shims: &'static Shims<P>,
     run: Run<'r>,
     programs: &'r [&'r CompiledProgram<P>],
+    panic: Panic,
 }
 
 /// What compiled code reads and writes beside the run's own fields.
@@ -114,7 +119,8 @@ fn enter<'r, P: PhysicalProfile>(
 ) -> BpfResult {
     let run = Run::begin(env, program.info(), context, stack).map_err(BpfError::Refused)?;
     let native = Native { stride: run.frame_stride(), ..Native::default() };
-    let mut session = Session { native, shims: Shims::TABLE, run, programs };
+    let mut session =
+        Session { native, shims: Shims::TABLE, run, programs, panic: Panic::default() };
     session.set_entry_registers();
     let session = &raw mut session;
     // SAFETY: the code was made by this crate for a session of this layout, and
@@ -125,7 +131,9 @@ fn enter<'r, P: PhysicalProfile>(
     // `Run::begin` compared with those of the proof.
     let r0 = unsafe { program.entry()(session.cast()) };
     // SAFETY: the session is still there, and the code no longer runs.
-    unsafe { &*session }.run.outcome(r0)
+    let session = unsafe { &mut *session };
+    session.panic.resume();
+    session.run.outcome(r0)
 }
 
 impl<P: PhysicalProfile> Session<'_, P> {

@@ -1,7 +1,8 @@
 //! The functions that compiled code calls.
 //!
 //! None of them panics: a panic that leaves a function of this calling
-//! convention ends the process.
+//! convention ends the process. Helpers of a kernel's own may; `Panic` takes
+//! theirs round the code, where that is possible.
 
 use core::mem::offset_of;
 
@@ -128,8 +129,10 @@ unsafe extern "sysv64" fn helper<P: PhysicalProfile>(
     let session = unsafe { session(at) };
     let (id, descriptor) = (session.native.helper, Descriptor(session.native.descriptor));
     session.sync_frames();
-    let result = session.run.call_helper(id, [r1, r2, r3, r4, r5]);
-    session.settle(descriptor, result)
+    let run = &mut session.run;
+    let result = session.panic.catch(|| run.call_helper(id, [r1, r2, r3, r4, r5]));
+    // A panic ends the program as a fault does, and then takes the fault's place.
+    session.settle(descriptor, result.unwrap_or(Err(Fault::UnknownHelper(id))))
 }
 
 unsafe extern "sysv64" fn access<P: PhysicalProfile>(
