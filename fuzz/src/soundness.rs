@@ -18,7 +18,7 @@ mod world;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kernel_bpf::bytecode::abi::context::layout;
+use kernel_bpf::bytecode::abi::context::CtxForm;
 use kernel_bpf::bytecode::{BpfProgType, BpfProgram};
 use kernel_bpf::execution::Interpreter;
 use kernel_bpf::profile::ActiveProfile;
@@ -122,18 +122,11 @@ fn input(rng: &mut Rng, prog_type: BpfProgType, info: &VerifiedInfo) -> Option<I
         let words = std::iter::repeat_with(|| word(rng)).flatten();
         words.take(len).collect()
     };
-    let layout = layout(prog_type);
-    let socket = matches!(
-        prog_type,
-        BpfProgType::SocketFilter
-            | BpfProgType::SchedCls
-            | BpfProgType::SchedAct
-            | BpfProgType::CgroupSkb
-    );
-    if prog_type == BpfProgType::Xdp || socket {
-        return Some(Input::Packet(bytes(len)));
+    match prog_type.context().form {
+        CtxForm::Xdp | CtxForm::SkBuff => Some(Input::Packet(bytes(len))),
+        CtxForm::Bytes => Some(Input::Bytes(bytes(len.max(info.context_bytes)))),
+        CtxForm::Foreign => None,
     }
-    layout.is_opaque().then(|| Input::Bytes(bytes(len.max(info.context_bytes))))
 }
 
 /// One run.

@@ -52,6 +52,7 @@ pub(super) fn case(input: &mut Input<'_>) -> Case {
         ],
         input: case::Input::Packet(vec![0; 60]),
         expect: String::new(),
+        budget: None,
         verdict: Verdict::Accept,
     }
 }
@@ -104,34 +105,31 @@ impl Maker<'_, '_> {
 
     /// Gives every number register a number of which little is known.
     fn unknowns(&mut self) {
-        match self.prog_type {
-            BpfProgType::Tracepoint => {
-                for (at, register) in (1_i16..).zip(NUMBERS) {
-                    self.emit([BpfInsn::ldx_dw(register, 6, 8 * at)]);
-                }
+        if self.prog_type == BpfProgType::Tracepoint {
+            for (at, register) in (1_i16..).zip(NUMBERS) {
+                self.emit([BpfInsn::ldx_dw(register, 6, 8 * at)]);
             }
-            _ => {
-                let (data, end) = self.packet_fields();
-                self.emit([
-                    BpfInsn::ldx_w(7, 6, data),
-                    BpfInsn::ldx_w(8, 6, end),
-                    BpfInsn::mov64_reg(0, 7),
-                    BpfInsn::add64_imm(0, 24),
-                    BpfInsn::jle_reg(0, 8, 2),
-                    BpfInsn::mov64_imm(0, 0),
-                    BpfInsn::exit(),
-                    BpfInsn::ldx_dw(8, 7, 8),
-                    BpfInsn::ldx_dw(0, 7, 16),
-                    BpfInsn::ldx_dw(7, 7, 0),
-                ]);
-                self.again(&[1, 2, 3, 4, 5]);
-            }
+            return;
         }
+        let (data, end) = self.packet_fields();
+        self.emit([
+            BpfInsn::ldx_w(7, 6, data),
+            BpfInsn::ldx_w(8, 6, end),
+            BpfInsn::mov64_reg(0, 7),
+            BpfInsn::add64_imm(0, 24),
+            BpfInsn::jle_reg(0, 8, 2),
+            BpfInsn::mov64_imm(0, 0),
+            BpfInsn::exit(),
+            BpfInsn::ldx_dw(8, 7, 8),
+            BpfInsn::ldx_dw(0, 7, 16),
+            BpfInsn::ldx_dw(7, 7, 0),
+        ]);
+        self.again(&[1, 2, 3, 4, 5]);
     }
 
     /// Offsets in the context of the packet's addresses.
-    const fn packet_fields(&self) -> (i16, i16) {
-        if matches!(self.prog_type, BpfProgType::Xdp) { (0, 4) } else { (76, 80) }
+    fn packet_fields(&self) -> (i16, i16) {
+        if self.prog_type == BpfProgType::Xdp { (0, 4) } else { (76, 80) }
     }
 
     /// Gives registers numbers again that they lost.

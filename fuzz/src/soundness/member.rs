@@ -91,7 +91,10 @@ fn is_member(
         |ids: &mut Identities| ids.agree(value.kind, value.id, u64::from(concrete == 0));
     match value.kind {
         Kind::Scalar => {
-            value.number.contains(concrete) && ids.agree(value.kind, value.id, concrete)
+            // What the identity names; of a range, an identity has no meaning.
+            let related = value.range == 0 && value.number.as_constant().is_none();
+            let id = if related { value.id } else { 0 };
+            value.number.contains(concrete) && ids.agree(value.kind, id, unknown(0))
         }
         Kind::Context => points(world.context),
         Kind::Stack => points(world.frame_pointer(run, value.index)),

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use kernel_bpf::bytecode::abi::context::{CtxLayout, FieldKind, layout};
+use kernel_bpf::bytecode::abi::context::{CtxLayout, FieldKind};
 use kernel_bpf::bytecode::opcode::Size;
 use kernel_bpf::execution::{Run, Step};
 
@@ -22,7 +22,7 @@ impl World {
     pub fn at_entry(step: &Step<'_, '_>) -> Self {
         let policy = step.run.environment().stack_policy();
         Self {
-            layout: layout(step.run.program().prog_type()),
+            layout: step.run.program().prog_type().context(),
             context: step.registers[1],
             frame_pointer: step.registers[10],
             frame_bytes: policy.frame_bytes() as u64,
