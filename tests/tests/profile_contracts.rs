@@ -281,6 +281,17 @@ fn the_profile_traits_are_sealed() {
     cases.compile_fail(format!("tests/ui/sealed_on_{}.rs", ActiveProfile::NAME));
 }
 
+/// Nobody but the project's own crates can make a live map, or a verified program
+/// that the verifier has not seen. The types are the same under both profiles.
+#[cfg(feature = "cloud-profile")]
+#[test]
+fn what_engines_trust_cannot_be_forged() {
+    let cases = trybuild::TestCases::new();
+    for source in ["forged_map_on_cloud", "forged_seal", "forged_program", "forged_proof"] {
+        cases.compile_fail(format!("tests/ui/{source}.rs"));
+    }
+}
+
 /// Every module of the specification's tree is where the tree says.
 #[allow(unused_imports)]
 mod tree {
