@@ -49,9 +49,10 @@ const MAX_RECORD: usize = u32::MAX as usize / 4;
 
 /// A ring buffer: programs write records, the host reads them in order.
 ///
-/// Positions and lengths are Linux's, as far as programs can see them. Where Linux maps the ring twice
-/// in a row, so that a record that runs over its end is in one piece, the ring
-/// here has as much memory again after its end; it takes twice its size.
+/// Positions and lengths are Linux's, as far as programs can see them. Where
+/// Linux maps the ring twice in a row, so that a record that runs over its end is
+/// in one piece, the ring here has as much memory again after its end. It takes
+/// twice its size, and a bit for every eight bytes of it.
 ///
 /// ```
 /// use bpf_maps::{BpfMap, RingBuf, RingBuffer};

@@ -10,8 +10,8 @@ use super::HEADER;
 use crate::MapError;
 use crate::storage::{Bytes, Source};
 
-/// A bit for each place where a header can be. What a payload looks
-/// like says nothing, as programs write it.
+/// A bit for each place where a header can be. What a payload looks like says
+/// nothing, as programs write it.
 pub(super) struct Reserved<P: PhysicalProfile>(Bytes<P>);
 
 impl<P: PhysicalProfile> Reserved<P> {
