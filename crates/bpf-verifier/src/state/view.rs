@@ -173,7 +173,7 @@ impl Shown<'_> {
         match value.kind {
             Kind::Packet | Kind::PacketMeta => list.item("r", &value.range.max(0)),
             Kind::Reserved | Kind::ReservedOrNull => list.item("sz", &value.range),
-            Kind::Map | Kind::MapValue | Kind::MapValueOrNull => {
+            Kind::Map | Kind::MapKey | Kind::MapValue | Kind::MapValueOrNull => {
                 let index = usize::try_from(value.index).ok();
                 let Some(def) = index.and_then(|index| self.maps.get(index)) else {
                     return Ok(());
