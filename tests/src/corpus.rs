@@ -17,7 +17,6 @@ pub fn all() -> Vec<Case> {
         "memory",
         "calls",
         "rounds",
-        "callbacks",
         "atomics",
         "helpers",
         "maps",

@@ -92,6 +92,14 @@ pub struct Verify {
     /// Print the table as comma-separated values.
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    /// Print the log in the format of Linux's verifier: of the way to an error, or
+    /// with -vv of all paths.
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with_all = ["json", "csv", "table", "compare_linux"])]
+    pub verbose: u8,
+    /// Look this long for an input on which a rejected program goes wrong; 0 for
+    /// not at all.
+    #[arg(long, value_name = "MS", default_value_t = 200)]
+    pub search_ms: u64,
     /// Add the verdict and the time of this machine's Linux to the table.
     #[arg(long)]
     pub compare_linux: bool,

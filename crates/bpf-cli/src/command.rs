@@ -7,6 +7,7 @@ mod maps;
 mod plugin;
 mod run;
 mod verify;
+pub mod witness;
 
 use anyhow::Result;
 

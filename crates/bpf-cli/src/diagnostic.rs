@@ -5,11 +5,13 @@
 use anyhow::Result;
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::bytecode::text::Listing;
-use kernel_bpf::verifier::{ErrorClass, Event};
+use kernel_bpf::verifier::{ErrorClass, Event, VerifyError};
 use serde::Serialize;
 
+use crate::command::witness::Outcome;
 use crate::object::{SourceLine, Unit};
 use crate::output::{Output, Role};
+use crate::slice;
 use crate::verifying::Failure;
 
 /// A rejected program.
@@ -26,7 +28,14 @@ pub struct Rejection {
     /// How many steps there are before those of `path`.
     omitted: usize,
     path: Vec<Step>,
+    /// How many steps are left out because they do not bear on the error.
+    irrelevant: usize,
     suggestion: Option<String>,
+    /// What a search for an input that fails came to, if there was one.
+    search: Option<Outcome>,
+    /// The error and the whole way to it.
+    #[serde(skip)]
+    pub origin: Option<(VerifyError, Vec<Event>)>,
 }
 
 /// An instruction and the source it was compiled from.
@@ -80,17 +89,28 @@ impl Rejection {
     /// The verifier did not accept the program.
     pub fn unverified(unit: &Unit, failure: &Failure) -> Self {
         let kind = failure.error.kind();
+        let relevant = match &unit.program {
+            Ok(program) => slice::relevant(program, &failure.error, &failure.path),
+            Err(_) => Vec::new(),
+        };
+        let kept: Vec<Event> = failure
+            .path
+            .iter()
+            .zip(&relevant)
+            .filter_map(|(event, relevant)| relevant.then_some(*event))
+            .collect();
+        let irrelevant = failure.path.len() - kept.len();
+        let (path, omitted) = steps(unit, &kept);
+        let omitted = omitted + failure.omitted;
         Self {
             class: kind.class().to_string(),
             title: kind.title().to_owned(),
             at: Some(Place::of(unit, failure.error.pc())),
             state: Some(failure.state.clone()).filter(|state| !state.is_empty()),
-            omitted: failure.omitted,
-            path: failure
-                .path
-                .iter()
-                .map(|(event, times)| Step::of(unit, *event, *times))
-                .collect(),
+            omitted,
+            irrelevant,
+            path,
+            origin: Some((failure.error, failure.path.clone())),
             suggestion: Some(kind.suggestion().to_owned()),
             ..Self::unloaded(unit, &kind.to_string())
         }
@@ -108,7 +128,10 @@ impl Rejection {
             state: None,
             omitted: 0,
             path: Vec::new(),
+            irrelevant: 0,
             suggestion: None,
+            search: None,
+            origin: None,
         }
     }
 
@@ -124,7 +147,10 @@ impl Rejection {
             state: None,
             omitted: 0,
             path: Vec::new(),
+            irrelevant: 0,
             suggestion: None,
+            search: None,
+            origin: None,
         }
     }
 
@@ -149,6 +175,11 @@ impl Rejection {
     /// Whether the program asks for what is not there, and may be right.
     pub fn is_unsupported(&self) -> bool {
         self.class == ErrorClass::Unsupported.name()
+    }
+
+    /// Adds what a search for an input that fails came to.
+    pub fn set_search(&mut self, outcome: Option<Outcome>) {
+        self.search = outcome;
     }
 
     /// Prints the rejection as the answer of `command`.
@@ -180,7 +211,24 @@ impl Rejection {
                 lines.push(format!("{:INDENT$}({} steps before)", "", self.omitted));
             }
             lines.extend(self.path_text(output));
+            if self.irrelevant > 0 {
+                let (s, count) = (if self.irrelevant == 1 { "" } else { "s" }, self.irrelevant);
+                lines.push(format!(
+                    "{:INDENT$}({count} step{s} left out, without bearing on the error)",
+                    ""
+                ));
+            }
         }
+        lines.extend(self.search.as_ref().map(|search| {
+            let heading = heading("Counterexample:");
+            match &search.found {
+                Some(found) => format!("{heading} {}", found.text()),
+                None => format!(
+                    "{heading} none found in {} runs: the program may be right, and only unproven",
+                    search.runs
+                ),
+            }
+        }));
         if let Some(suggestion) = &self.suggestion {
             lines.push(format!("{} {suggestion}", heading("Suggestion:")));
         }
@@ -205,6 +253,26 @@ impl Rejection {
         }
         lines
     }
+}
+
+/// Steps that are shown of a path; the last ones count.
+const SHOWN: usize = 16;
+
+/// The last events as steps, and how many there are before them. A step that
+/// comes several times in a row is shown once.
+fn steps(unit: &Unit, events: &[Event]) -> (Vec<Step>, usize) {
+    let mut steps: Vec<(Event, usize)> = Vec::new();
+    let mut omitted = 0;
+    for event in events {
+        match steps.last_mut() {
+            Some((last, times)) if last == event => *times += 1,
+            _ => steps.push((*event, 1)),
+        }
+        if steps.len() > SHOWN {
+            omitted += steps.remove(0).1;
+        }
+    }
+    (steps.into_iter().map(|(event, times)| Step::of(unit, event, times)).collect(), omitted)
 }
 
 /// Columns before an instruction's text.

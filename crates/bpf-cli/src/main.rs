@@ -12,11 +12,13 @@ mod engine;
 mod exit;
 mod hex;
 mod linux;
+mod linux_log;
 mod live;
 mod object;
 mod output;
 mod packets;
 mod platform;
+mod slice;
 mod verifying;
 
 use std::process::ExitCode;

@@ -16,18 +16,17 @@ use crate::clock::Clock;
 #[cfg_attr(feature = "embedded-profile", path = "verifying/fixed.rs")]
 mod storage;
 
-/// Events that are kept of the way to an error; the last ones count.
-const KEPT_EVENTS: usize = 16;
+/// Events that are kept of the way to an error.
+const KEPT_EVENTS: usize = 1 << 16;
 
 /// What the verifier found, and how it got there.
 #[derive(Debug)]
 pub struct Failure {
     /// What is wrong, and where.
     pub error: VerifyError,
-    /// The last branches, calls and returns that lead there, in order, and how
-    /// many times in a row.
-    pub path: Vec<(Event, usize)>,
-    /// How many there were before them.
+    /// The branches, calls and returns that lead there, in order.
+    pub path: Vec<Event>,
+    /// How many there were beyond those that are kept.
     pub omitted: usize,
     /// What is known of registers and stack there; empty where no path leads
     /// there.
@@ -55,6 +54,18 @@ pub struct EffortShape {
     pub max_states_per_insn: u32,
     pub workspace_bytes: usize,
     pub time_us: f64,
+}
+
+/// Verifies a program before the eyes of an observer.
+pub fn observe(
+    program: &BpfProgram<ActiveProfile>,
+    wcet: Option<u64>,
+    observer: &mut dyn Observer,
+) {
+    storage::with_verifier(wcet, &mut |verifier| {
+        // The observer is told how it ends.
+        let _ = verifier.verify_with(program, observer);
+    });
 }
 
 /// How often a verification is repeated for the best time, and how long at the
@@ -128,14 +139,11 @@ impl Observer for Witness {
     fn rejected(&mut self, _: &VerifyError, path: Path<'_>, state: &StateView<'_>) {
         let failure = &mut self.0;
         failure.state = state.to_string();
-        // A path through a loop may be long: no more is kept than is shown.
         for event in path {
-            match failure.path.last_mut() {
-                Some((last, times)) if *last == event => *times += 1,
-                _ => failure.path.push((event, 1)),
-            }
-            if failure.path.len() > KEPT_EVENTS {
-                failure.omitted += failure.path.remove(0).1;
+            if failure.path.len() < KEPT_EVENTS {
+                failure.path.push(event);
+            } else {
+                failure.omitted += 1;
             }
         }
     }

@@ -9,7 +9,6 @@
 mod alu;
 mod branch;
 mod call;
-pub(crate) mod callback;
 mod checkpoint;
 mod context;
 pub(crate) mod effort;
@@ -105,8 +104,6 @@ pub(crate) struct Figures {
     pub peak_states: u32,
     pub context_bytes: usize,
     pub tail_calls: bool,
-    /// Frames of the deepest chain but for the first one's.
-    pub frames: u32,
     /// Whether stack bytes may be read that the program has not written.
     pub unwritten_reads: bool,
     /// The bound of the whole program, once the walk is over.
@@ -182,7 +179,7 @@ impl<'a> Explorer<'a> {
         loop {
             if self.arrive()? {
                 observer.pruned(self.walker.pc);
-                if !self.next_path()? {
+                if !self.resume(observer)? {
                     return Ok(());
                 }
                 continue;
@@ -195,16 +192,31 @@ impl<'a> Explorer<'a> {
             let insn = self.code.insn(self.walker.pc)?;
             self.walker.meter = self.walker.meter.then(self.cost(&insn));
             self.walker.lonely = self.walker.lonely.saturating_add(1);
-            match self.execute(&insn)? {
+            let (pc, waiting) = (self.walker.pc, self.pending);
+            let flow = self.execute(&insn)?;
+            if self.pending != waiting {
+                observer.forked(pc);
+            }
+            match flow {
                 Flow::To(pc) => self.walker.pc = pc,
                 Flow::End => {
                     self.end_path(rounds::Tail::default());
-                    if !self.next_path()? {
+                    if !self.resume(observer)? {
                         return Ok(());
                     }
                 }
             }
         }
+    }
+
+    /// Goes on with the state that waits since last, if there is one.
+    fn resume(&mut self, observer: &mut dyn Observer) -> Step<bool> {
+        let from = self.waiting_at();
+        let more = self.next_path()?;
+        if more {
+            observer.resumed(from);
+        }
+        Ok(more)
     }
 
     /// The state as others see it.
@@ -259,9 +271,6 @@ impl<'a> Explorer<'a> {
             Instruction::Jump { off } => return Ok(Self::jump(pc, off)),
             Instruction::JumpIf { .. } => return self.branch(insn),
             Instruction::MayGoto { .. } => return self.may_goto(insn),
-            Instruction::Call(CallTarget::Helper(id)) if self.calls_back(id) => {
-                return self.call_with_callback(insn, id);
-            }
             Instruction::Call(CallTarget::Helper(id)) => self.call_helper(id)?,
             Instruction::Call(CallTarget::Local(off)) => return self.call_local(off),
             Instruction::Call(CallTarget::Kfunc(_)) => {
@@ -302,9 +311,8 @@ impl<'a> Explorer<'a> {
             Imm64::Var(_) => {
                 return reject(VerifyErrorKind::Unsupported(Feature::PlatformVariables));
             }
-            Imm64::Code(off) => {
-                let target = jump_target(self.walker.pc, off).unwrap_or(usize::MAX);
-                Value::pointer(Kind::Function, self.code.function_of(&self.arena, target), 0)
+            Imm64::Code(_) => {
+                return reject(VerifyErrorKind::Unsupported(Feature::FunctionPointers));
             }
         };
         self.write(dst, value)

@@ -44,6 +44,18 @@ pub trait Observer {
         let _ = pc;
     }
 
+    /// The branch at `pc` can go both ways; the side where its condition holds
+    /// waits.
+    fn forked(&mut self, pc: usize) {
+        let _ = pc;
+    }
+
+    /// The walk goes on at the other side of the branch at `from`: that of those
+    /// that wait which came last.
+    fn resumed(&mut self, from: usize) {
+        let _ = from;
+    }
+
     /// The program was refused in this state, to which `path` led. Errors of
     /// the program's structure, which no path leads to, are not reported here.
     fn rejected(&mut self, error: &VerifyError, path: Path<'_>, state: &StateView<'_>) {

@@ -68,9 +68,9 @@ fn states_in_the_fields_notation() {
     assert_eq!(
         report.state,
         "R1=ctx() R2=pkt(r=14) R3=pkt_end() R4=pkt(off=14,r=14) \
-         R5=scalar(id=1,smin=0,smax=255,umax=255,var_off=(0x0; 0xff)) R6=fp-16 \
-         R7=map_value(off=8,map=one,ks=4,vs=64) \
-         R8=scalar(id=1,smin=0,smax=255,umax=255,var_off=(0x0; 0xff)) R9=-1 R10=fp0 fp-10[2]=7"
+         R5=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff)) R6=fp-16 \
+         R7=map_value(map=one,ks=4,vs=64,off=8) \
+         R8=scalar(id=1,smin=smin32=0,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff)) R9=-1 R10=fp0 fp-10[2]=7"
     );
 }
 

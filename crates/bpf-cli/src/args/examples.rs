@@ -15,7 +15,8 @@ Exit codes:
 
 pub const VERIFY: &str = "\
 Every program of every file is verified. For one that is rejected, the report
-names the line of source and the way that leads there. For folders there is a
+names the line of source and the way that leads there, and gives an input on which
+the program goes wrong, if a short search finds one. For folders there is a
 table instead; times in it are the best of up to five runs, of the verifier
 alone, and count only while it has the processor.
 
@@ -27,6 +28,7 @@ says so.
 
 Examples:
   kbpf verify firewall.bpf.o
+  kbpf verify -v --prog classify firewall.bpf.o
   kbpf verify --csv objects/ > table.csv
   kbpf verify --compare-linux objects/
   kbpf verify --json --prog classify one.bpf.o two.kbi three.s";

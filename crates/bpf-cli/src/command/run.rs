@@ -1,6 +1,6 @@
 //! `kbpf run`.
 
-mod frame;
+pub(super) mod frame;
 mod input;
 mod report;
 mod verdict;

@@ -6,6 +6,7 @@ mod summary;
 mod table;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,9 +18,11 @@ use serde::Serialize;
 pub use self::info::InfoShape;
 use crate::args::Verify;
 use crate::clock::Clock;
+use crate::command::witness;
 use crate::diagnostic::Rejection;
 use crate::exit::Status;
 use crate::linux::{self, LinuxShape};
+use crate::linux_log::LinuxLog;
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
 use crate::verifying::{self, EffortShape};
@@ -80,7 +83,7 @@ struct Answer {
 pub fn run(args: &Verify, output: Output) -> Result<Status> {
     let files = files::find(&args.files)?;
     let folders = files.iter().any(|file| !file.named);
-    let measured = args.table || args.csv || args.compare_linux || folders;
+    let measured = args.table || args.csv || args.compare_linux || (folders && args.verbose == 0);
     let bar = progress(files.len(), measured && files.len() > 1)?;
     let mut programs = Vec::new();
     for found in &files {
@@ -89,7 +92,7 @@ pub fn run(args: &Verify, output: Output) -> Result<Status> {
         match LoadedFile::open(&found.path) {
             // One bad file of a folder does not hide the others.
             Err(error) if !found.named => programs.push(unloaded(&found.path, &error)),
-            file => add_file(&file?, &found.path, args, measured, &mut programs)?,
+            file => add_file(&file?, &found.path, args, measured, output, &mut programs)?,
         }
         if !measured && !output.json {
             programs[before..].iter().try_for_each(|program| print(program, output))?;
@@ -136,6 +139,7 @@ fn add_file(
     path: &Path,
     args: &Verify,
     measured: bool,
+    output: Output,
     programs: &mut Vec<ProgramShape>,
 ) -> Result<()> {
     let selected = match file.select(args.prog.as_deref()) {
@@ -146,7 +150,14 @@ fn add_file(
     let maps = args.compare_linux.then(|| linux::Maps::create(file));
     for unit in selected {
         let name = path.display().to_string();
-        let mut shape = if measured { measure(name, unit, args) } else { shape(name, unit, args) };
+        let mut shape = if measured {
+            measure(name, unit, args, output)
+        } else {
+            shape(name, unit, args, output)
+        };
+        if !measured {
+            search(file, unit, args, &mut shape);
+        }
         shape.linux = maps.as_ref().map(|maps| maps.verify(unit, &file.license));
         programs.push(shape);
     }
@@ -169,7 +180,22 @@ fn unloaded(path: &Path, error: &anyhow::Error) -> ProgramShape {
     }
 }
 
-fn shape(file: String, unit: &Unit, args: &Verify) -> ProgramShape {
+/// Looks for an input on which a rejected program goes wrong.
+fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShape) {
+    let patience = Duration::from_millis(args.search_ms);
+    if let Some(rejection) = &mut shape.rejection
+        && let Some((error, path)) = rejection.origin.take()
+    {
+        rejection.set_search(witness::search(file, unit, &error, &path, patience));
+    }
+}
+
+fn shape(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramShape {
+    if let (Ok(program), 1..) = (&unit.program, args.verbose) {
+        let mut log = LinuxLog::new(unit, args.verbose > 1, output);
+        verifying::observe(program, wcet(args), &mut log);
+        log.finish();
+    }
     let begun = Clock::start();
     let result = verify_unit(unit, wcet(args));
     let time = verifying::micros(begun.elapsed());
@@ -180,12 +206,12 @@ fn shape(file: String, unit: &Unit, args: &Verify) -> ProgramShape {
 }
 
 /// Verifies a program several times, for the time.
-fn measure(file: String, unit: &Unit, args: &Verify) -> ProgramShape {
-    let Ok(program) = &unit.program else { return shape(file, unit, args) };
+fn measure(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramShape {
+    let Ok(program) = &unit.program else { return shape(file, unit, args, output) };
     let (outcome, effort) = verifying::measure(program, wcet(args));
     let shape = match outcome {
         Ok(info) => accepted(file, unit, InfoShape::new(&info, effort.time_us)),
-        Err(_) => shape(file, unit, args),
+        Err(_) => shape(file, unit, args, output),
     };
     ProgramShape { effort: Some(effort), ..shape }
 }

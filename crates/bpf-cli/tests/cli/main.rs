@@ -2,8 +2,10 @@
 
 mod disasm;
 mod hostile;
+mod log;
 mod plugin;
 mod run;
 mod support;
 mod table;
 mod verify;
+mod witness;

@@ -114,6 +114,10 @@ macro_rules! assert_text {
                 (r"(?m)^ +with .*$", "        with [state]"),
                 (r"\d+ ns each", "[T] ns each"),
                 (r", \d+ times", ", [N] times"),
+                (r"\d+ insns executed", "[N] insns executed"),
+                (r"none found in \d+ runs", "none found in [N] runs"),
+                (r"(?m)^ +(packet|frame|context): .*$", "        [input]"),
+                (r"still running after \d+", "still running after [N]"),
             ],
         }, { insta::assert_snapshot!($text) });
     };
@@ -133,7 +137,7 @@ macro_rules! assert_json {
 
 /// Blanks what depends on the machine or on the verifier's precision.
 pub fn redact(json: &mut serde_json::Value) {
-    const BLANKED: [&str; 8] = [
+    const BLANKED: [&str; 11] = [
         "time_us",
         "ns_per_run",
         "processed",
@@ -142,6 +146,9 @@ pub fn redact(json: &mut serde_json::Value) {
         "workspace_bytes",
         "wcet",
         "state",
+        "runs",
+        "executed",
+        "input",
     ];
     match json {
         serde_json::Value::Object(fields) => {

@@ -37,7 +37,7 @@ impl Emitter {
             };
             self.code.bind(label);
             match shim {
-                Shim::Helper | Shim::Begin => self.helper_thunk(shim),
+                Shim::Helper => self.helper_thunk(),
                 Shim::Stop => self.stop_thunk(),
                 _ => self.plain_thunk(shim),
             }
@@ -58,12 +58,7 @@ impl Emitter {
 
     /// Calls a helper.
     pub(super) fn helper(&mut self, pc: usize, id: u32) {
-        self.host_call(Shim::Helper, pc, id);
-    }
-
-    /// Calls a function of the host with R1 to R5; its result is in `rax`.
-    pub(super) fn host_call(&mut self, shim: Shim, pc: usize, id: u32) {
-        let thunk = self.thunk(shim);
+        let thunk = self.thunk(Shim::Helper);
         dynasm!(self.code; .arch x64; mov r10d, DWORD id.cast_signed());
         self.set_descriptor(Descriptor::new(pc, 0));
         self.code.call(thunk);
@@ -164,7 +159,7 @@ impl Emitter {
     }
 
     /// The arguments are one register further than the host wants them.
-    fn helper_thunk(&mut self, shim: Shim) {
+    fn helper_thunk(&mut self) {
         self.publish();
         dynasm!(self.code; .arch x64
             ; mov [BYTE r12 + offset::DESCRIPTOR], r11d
@@ -188,7 +183,7 @@ impl Emitter {
             ; mov rsi, rdi
             ; mov rdi, r12
             ; mov rax, [BYTE r12 + offset::SHIMS]
-            ; call QWORD [BYTE rax + offset::shim(shim)]
+            ; call QWORD [BYTE rax + offset::shim(Shim::Helper)]
         );
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64

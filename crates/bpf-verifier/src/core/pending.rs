@@ -32,6 +32,11 @@ impl Explorer<'_> {
         Ok(())
     }
 
+    /// The slot of the branch at which a state waits since last.
+    pub(super) fn waiting_at(&self) -> usize {
+        low(self.arena.word(self.pending.saturating_add(1))) as usize
+    }
+
     /// Goes on with the state that waits since last, if there is one.
     pub(super) fn next_path(&mut self) -> Step<bool> {
         let at = self.pending;

@@ -89,6 +89,10 @@ pub(super) const fn result(kind: RetKind) -> &'static str {
     }
 }
 
+/// Linux's last helper: its list is closed. A program that calls one that is not
+/// here may be right.
+const LAST_LINUX_HELPER: u32 = 211;
+
 /// Class, title and suggestion of a kind.
 struct Words(ErrorClass, &'static str, &'static str);
 
@@ -321,6 +325,11 @@ impl VerifyErrorKind {
     const fn helper(&self) -> Words {
         use ErrorClass::HelperCall as H;
         match self {
+            Self::UnknownHelper(1..=LAST_LINUX_HELPER) => Words(
+                ErrorClass::Unsupported,
+                "helper that this kernel lacks",
+                "call a helper that this kernel provides; see the list of helpers",
+            ),
             Self::UnknownHelper(_) => Words(
                 H,
                 "unknown helper",

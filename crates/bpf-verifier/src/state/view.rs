@@ -1,4 +1,4 @@
-//! States as others see them, and in the field's notation.
+//! States as others see them.
 
 use core::fmt;
 
@@ -7,7 +7,8 @@ use bpf_bytecode::abi::map::MapDef;
 
 use super::State;
 use super::cells::SAVED;
-use super::reg::{Kind, Value};
+use super::notation::Shown;
+use super::reg::Value;
 use crate::arena::Arena;
 
 /// What is known at one instruction of one path.
@@ -77,7 +78,7 @@ impl<'a> StateView<'a> {
 
     /// A value in the field's notation.
     pub const fn show(&self, value: Value) -> Shown<'a> {
-        Shown { value, maps: self.maps }
+        Shown { value, maps: self.maps, frame: self.state.frame }
     }
 }
 
@@ -107,97 +108,5 @@ impl fmt::Display for StateView<'_> {
 impl fmt::Debug for StateView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// A value in the field's notation.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
-    value: Value,
-    maps: &'a [MapDef],
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = &self.value;
-        let constant = value.number.as_constant();
-        match value.kind {
-            Kind::Scalar => {
-                if let Some(number) = constant {
-                    return write!(f, "{}", number.cast_signed());
-                }
-                f.write_str("scalar(")?;
-                let mut sep = "";
-                if value.id != 0 {
-                    write!(f, "id={}", value.id)?;
-                    if value.off != 0 {
-                        write!(f, "{:+}", value.off)?;
-                    }
-                    sep = ",";
-                }
-                if !value.number.is_unknown() {
-                    write!(f, "{sep}{}", value.number)?;
-                }
-                return f.write_str(")");
-            }
-            Kind::Stack => {
-                let off = i64::from(value.off);
-                return match constant {
-                    Some(number) => {
-                        write!(f, "fp{}", off.saturating_add(number.cast_signed()))
-                    }
-                    None => write!(f, "fp(off={off},{})", value.number),
-                };
-            }
-            _ => {}
-        }
-        write!(f, "{}(", value.kind)?;
-        let mut list = List { f, sep: "" };
-        if value.id != 0 {
-            list.item("id", &value.id)?;
-        }
-        if value.off != 0 {
-            list.item("off", &value.off)?;
-        }
-        self.describe(&mut list)?;
-        if constant != Some(0) && value.kind.is_pointer() {
-            write!(list.f, "{}{}", list.sep, value.number)?;
-        }
-        f.write_str(")")
-    }
-}
-
-impl Shown<'_> {
-    fn describe(&self, list: &mut List<'_, '_>) -> fmt::Result {
-        let value = &self.value;
-        match value.kind {
-            Kind::Packet | Kind::PacketMeta => list.item("r", &value.range.max(0)),
-            Kind::Reserved | Kind::ReservedOrNull => list.item("sz", &value.range),
-            Kind::Map | Kind::MapKey | Kind::MapValue | Kind::MapValueOrNull => {
-                let index = usize::try_from(value.index).ok();
-                let Some(def) = index.and_then(|index| self.maps.get(index)) else {
-                    return Ok(());
-                };
-                if !def.name.as_str().is_empty() {
-                    list.item("map", &def.name)?;
-                }
-                list.item("ks", &def.key_size)?;
-                list.item("vs", &def.value_size)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-struct List<'a, 'f> {
-    f: &'a mut fmt::Formatter<'f>,
-    sep: &'static str,
-}
-
-impl List<'_, '_> {
-    fn item(&mut self, name: &str, value: &dyn fmt::Display) -> fmt::Result {
-        write!(self.f, "{}{name}={value}", self.sep)?;
-        self.sep = ",";
-        Ok(())
     }
 }
