@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod errno;
+pub mod frozen;
 pub mod helper;
 pub mod helper_names;
 pub mod map;

@@ -4,8 +4,9 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use bpf_profile::config::{MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
-use bpf_profile::{OutOfMemory, PhysicalProfile, Stored};
+use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence, Stored};
 
+use crate::abi::frozen::{FrozenBytes, FrozenMap};
 use crate::abi::map::{MapDef, ObjName};
 pub use crate::abi::prog_type::BpfProgType;
 use crate::insn::BpfInsn;
@@ -67,10 +68,22 @@ pub enum ProgramError {
         /// Definitions of the program.
         count: usize,
     },
+    /// Contents that do not belong to their map, or of a map that has none.
+    #[error("the contents of map {index} are none of a frozen array of one value")]
+    FrozenContents {
+        /// Index of the map.
+        index: u32,
+    },
 }
 
 type Slots<P> = Stored<<P as PhysicalProfile>::Memory, BpfInsn, PROGRAM_CAPACITY>;
 type Defs<P> = Stored<<P as PhysicalProfile>::Memory, MapDef, MAP_DEFS_CAPACITY>;
+
+/// Maps with known contents that a program of static storage has room for.
+const FROZEN_CAPACITY: usize = 4;
+
+type Contents<P> =
+    <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<FrozenMap, FROZEN_CAPACITY>;
 
 /// A program whose every slot decodes, whose jumps stay inside it and whose map
 /// references have a definition. Nothing more is known: it is not verified.
@@ -79,6 +92,7 @@ pub struct BpfProgram<P: PhysicalProfile> {
     name: ObjName,
     slots: Slots<P>,
     maps: Defs<P>,
+    frozen: Contents<P>,
     profile: PhantomData<fn() -> P>,
 }
 
@@ -124,6 +138,11 @@ impl<P: PhysicalProfile> BpfProgram<P> {
         &self.maps
     }
 
+    /// Contents of those maps that never change, by ascending index.
+    pub fn frozen_maps(&self) -> &[FrozenMap] {
+        &self.frozen
+    }
+
     /// The instructions with the index of their first slot.
     pub fn instructions(&self) -> impl Iterator<Item = (usize, Instruction)> + '_ {
         let insns = self.insns();
@@ -151,11 +170,14 @@ impl<P: PhysicalProfile> BpfProgram<P> {
             name: self.name,
             slots: self.slots.try_clone()?,
             maps: self.maps.try_clone()?,
+            frozen: Sequence::try_from_slice(&self.frozen)?,
             profile: PhantomData,
         })
     }
 }
 
+/// Programs are equal where they do the same over the same maps; what those of
+/// constants hold is not compared.
 impl<P: PhysicalProfile> PartialEq for BpfProgram<P> {
     fn eq(&self, other: &Self) -> bool {
         self.prog_type == other.prog_type
@@ -226,6 +248,7 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
             name: ObjName::default(),
             slots,
             maps: Default::default(),
+            frozen: Default::default(),
             profile: PhantomData,
         };
         Self { program, overflow: None }
@@ -296,6 +319,19 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
         self
     }
 
+    /// Appends the definition of a map with contents that never change (zeros
+    /// follow them): the verifier takes them for known. The map must be an array of one value that
+    /// programs cannot write, and the live map must be frozen with the same
+    /// bytes, or the program does not run. A static build keeps the contents of
+    /// four maps; those of others are not known.
+    #[must_use]
+    pub fn frozen_map(mut self, def: MapDef, bytes: FrozenBytes) -> Self {
+        let index = u32::try_from(self.program.maps.len()).unwrap_or(u32::MAX);
+        // Where there is no room, they are as unknown as those of any map.
+        let _ = self.program.frozen.try_push(FrozenMap { index, bytes });
+        self.map(def)
+    }
+
     /// Checks what can be checked without the verifier: length, encoding, jump
     /// targets, the last instruction, map references.
     ///
@@ -306,6 +342,16 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
             return Err(error.into());
         }
         check::<P>(self.program.insns(), self.program.map_defs().len())?;
+        for FrozenMap { index, bytes } in self.program.frozen_maps() {
+            let def = usize::try_from(*index).ok().and_then(|at| self.program.maps.get(at));
+            let fits = |def: &MapDef| {
+                let size = usize::try_from(def.value_size).unwrap_or(usize::MAX);
+                FrozenMap::can_be(def) && bytes.len() <= size
+            };
+            if !def.is_some_and(fits) {
+                return Err(ProgramError::FrozenContents { index: *index });
+            }
+        }
         Ok(self.program)
     }
 }

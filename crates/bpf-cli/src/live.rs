@@ -37,8 +37,12 @@ pub fn create(units: &[MapUnit], programs: &[&str]) -> Result<Vec<LiveMap>> {
 fn create_one(unit: &MapUnit, programs: &[&str]) -> Result<LiveMap> {
     let name = unit.name.clone();
     let map = maps::create::<ActiveProfile>(unit.def)
+        .and_then(|map| match &unit.frozen {
+            Some(bytes) => map.freeze(bytes.clone()),
+            None => Ok(map),
+        })
         .map_err(|error| anyhow!(Negative(format!("map `{name}`: {error}"))))?;
-    if !unit.contents.is_empty() {
+    if unit.frozen.is_none() && !unit.contents.is_empty() {
         let mut value = unit.contents.clone();
         value.resize(map.host_value_size(), 0);
         map.update(&0_u32.to_ne_bytes(), &value, flags::BPF_ANY)
@@ -130,7 +134,8 @@ mod tests {
     use super::*;
 
     fn unit(def: MapDef) -> MapUnit {
-        MapUnit { name: "m".to_owned(), def, contents: Vec::new(), programs: Vec::new() }
+        let name = "m".to_owned();
+        MapUnit { name, def, contents: Vec::new(), frozen: None, programs: Vec::new() }
     }
 
     #[test]

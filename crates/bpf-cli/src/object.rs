@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use kernel_bpf::bytecode::abi::frozen::{FrozenBytes, FrozenMap};
 use kernel_bpf::bytecode::abi::map::MapDef;
 use kernel_bpf::bytecode::text;
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
@@ -58,6 +59,9 @@ pub struct MapUnit {
     /// The beginning of the map's only value before the first program runs, zeros
     /// follow; empty for a map that starts without entries, or as zeros.
     pub contents: Vec<u8>,
+    /// The same, where they are constants: known to the verifier, and the live
+    /// map is frozen with them.
+    pub frozen: Option<FrozenBytes>,
     /// Programs to fill a program array with: index, program.
     pub programs: Vec<(u32, String)>,
 }
@@ -112,15 +116,15 @@ impl LoadedFile {
                 Contents::Bytes(bytes) => bytes.to_vec(),
                 Contents::Empty | Contents::Zeroed => Vec::new(),
             };
-            maps.push(MapUnit { name: map.name.to_owned(), def: map.def, contents, programs });
+            let (name, frozen) = (map.name.to_owned(), constants(&map.def, &contents));
+            maps.push(MapUnit { name, def: map.def, contents, frozen, programs });
         }
-        let defs: Vec<MapDef> = object.maps().iter().map(|map| map.def).collect();
         let units = object
             .programs()
             .map(|program| {
                 let (name, section) = (program.name().to_owned(), program.section().to_owned());
                 match program.link() {
-                    Ok(linked) => unit_of(name, section, &linked, &defs),
+                    Ok(linked) => unit_of(name, section, &linked, &maps),
                     Err(error) => failed(name, section, error.to_string()),
                 }
             })
@@ -133,25 +137,28 @@ impl LoadedFile {
         let names: Vec<String> = image.programs().map(|p| p.name.to_owned()).collect();
         let maps: Vec<MapUnit> = image
             .maps()
-            .map(|map| MapUnit {
-                name: map.name.to_owned(),
-                def: map.def,
-                contents: match map.contents {
+            .map(|map| {
+                let contents = match map.contents {
                     FlatContents::Value(bytes) => bytes.to_vec(),
                     FlatContents::Empty | FlatContents::Programs => Vec::new(),
-                },
-                programs: map
-                    .programs()
-                    .filter_map(|(slot, at)| Some((slot, names.get(at)?.clone())))
-                    .collect(),
+                };
+                MapUnit {
+                    name: map.name.to_owned(),
+                    def: map.def,
+                    frozen: constants(&map.def, &contents),
+                    contents,
+                    programs: map
+                        .programs()
+                        .filter_map(|(slot, at)| Some((slot, names.get(at)?.clone())))
+                        .collect(),
+                }
             })
             .collect();
-        let defs: Vec<MapDef> = maps.iter().map(|map| map.def).collect();
         let units = image
             .programs()
             .map(|program| {
                 let insns = program.insns().collect();
-                let built = build(program.name, program.prog_type, insns, &defs);
+                let built = build(program.name, program.prog_type, insns, &maps);
                 Unit {
                     name: program.name.to_owned(),
                     section: program.attach.to_owned(),
@@ -191,6 +198,12 @@ pub fn assemble(source: &str) -> Result<Vec<BpfInsn>, text::AsmError> {
     Ok(slots)
 }
 
+/// The contents of a map of constants, which live as long as the process.
+fn constants(def: &MapDef, contents: &[u8]) -> Option<FrozenBytes> {
+    let known = FrozenMap::can_be(def) && !contents.is_empty();
+    known.then(|| FrozenBytes::from_static(Vec::leak(contents.to_vec())))
+}
+
 fn failed(name: String, section: String, error: String) -> Unit {
     Unit { name, section, program: Err(error), functions: Vec::new(), lines: Vec::new() }
 }
@@ -199,12 +212,12 @@ fn unit_of(
     name: String,
     section: String,
     linked: &Linked<'_, '_, ActiveProfile>,
-    defs: &[MapDef],
+    maps: &[MapUnit],
 ) -> Unit {
     let built = || -> Result<BpfProgram<ActiveProfile>> {
         let kind = linked.kind()?;
         let insns = linked.insns().collect::<Result<Vec<_>, _>>()?;
-        build(&name, kind.prog_type, insns, defs)
+        build(&name, kind.prog_type, insns, maps)
     };
     let program = built().map_err(|error| format!("{error:#}"));
     let functions = linked.functions().map(|(at, name)| (at, name.to_owned())).collect();
@@ -227,11 +240,14 @@ pub fn build(
     name: &str,
     prog_type: BpfProgType,
     insns: Vec<BpfInsn>,
-    defs: &[MapDef],
+    maps: &[MapUnit],
 ) -> Result<BpfProgram<ActiveProfile>> {
     let mut builder = ProgramBuilder::from_static(prog_type, Vec::leak(insns)).name(name);
-    for def in defs {
-        builder = builder.map(*def);
+    for map in maps {
+        builder = match &map.frozen {
+            Some(bytes) => builder.frozen_map(map.def, bytes.clone()),
+            None => builder.map(map.def),
+        };
     }
     Ok(builder.build()?)
 }

@@ -52,6 +52,12 @@ pub enum Refusal {
         /// Index of the definition.
         index: u32,
     },
+    /// A live map is not frozen with the contents that the proof rests on.
+    #[error("map {index} is not frozen with the contents that the program was verified with")]
+    MapContents {
+        /// Index of the definition.
+        index: u32,
+    },
     /// The profile has no maps of this type.
     #[error("maps of type {0} do not exist on this profile")]
     MapUnsupported(MapType),

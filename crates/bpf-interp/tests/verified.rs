@@ -2,9 +2,10 @@
 
 mod common;
 
-use bpf_bytecode::BpfProgType;
+use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
-use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::abi::map::{MapDef, MapType, flags};
+use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_interp::run::{ProgramInfo, Run, Saved, StackMemory};
 use bpf_interp::{
     BpfContext, BpfError, BpfExecutor, BpfResult, Environment, Fault, Helper, HelperCall, Refusal,
@@ -119,6 +120,40 @@ fn maps_must_be_those_of_the_proof() {
     assert_eq!(run(&[&map]), Ok(77));
     assert_eq!(run(&[&larger]), refused(Refusal::MapMismatch { index: 0 }));
     assert_eq!(run(&[]), refused(Refusal::MapMissing { index: 0 }));
+}
+
+/// A proof that rests on a map's contents is one for maps that are frozen with
+/// them.
+#[test]
+fn contents_must_be_those_of_the_proof() {
+    static LIMIT: [u8; 4] = 3_u32.to_ne_bytes();
+    let bytes = FrozenBytes::from_static(&LIMIT);
+    let def = MapDef::new(MapType::Array, 4, 4, 1).with_flags(flags::BPF_F_RDONLY_PROG);
+    let build = |text: &str| {
+        let builder = ProgramBuilder::<ActiveProfile>::new(BpfProgType::Xdp);
+        let program = builder.frozen_map(def, bytes.clone()).asm(text).unwrap().build().unwrap();
+        Verifier::<ActiveProfile>::new().verify_program(&program).unwrap()
+    };
+    let program = build("r1 = map[idx:0][0]+0 ll\nr0 = *(u32 *)(r1 +0)\nexit");
+    let array = || ArrayMap::<ActiveProfile>::new(def).unwrap();
+    let run = |program: &Verified, map: &dyn BpfMap| {
+        execute(Environment::new().with_maps(&[map]), program, &BpfContext::empty())
+    };
+    let other = 4_u32.to_ne_bytes();
+    let same = 3_u32.to_ne_bytes();
+    assert_eq!(run(&program, &array().freeze(bytes.clone()).unwrap()), Ok(3));
+    let equal = FrozenBytes::from_static(Vec::leak(same.to_vec()));
+    assert_eq!(run(&program, &array().freeze(equal).unwrap()), Ok(3));
+    let differing = FrozenBytes::from_static(Vec::leak(other.to_vec()));
+    let refusal = refused(Refusal::MapContents { index: 0 });
+    assert_eq!(run(&program, &array().freeze(differing).unwrap()), refusal);
+    // The same bytes in a map that the host may change do not suffice.
+    let open = array();
+    open.update(&0_u32.to_ne_bytes(), &same, 0).unwrap();
+    assert_eq!(run(&program, &open), refusal);
+    // A program that does not look at them takes any.
+    let program = build("r1 = map[idx:0] ll\nr0 = 7\nexit");
+    assert_eq!(run(&program, &array()), Ok(7));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use core::ffi::c_void;
 use core::fmt;
 use core::marker::PhantomData;
 
+use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::{BpfProgType, BpfProgram};
 use bpf_interp::run::ProgramInfo;
@@ -22,6 +23,7 @@ use crate::x86;
 /// How compiled code is entered: with the session's address.
 pub(crate) type Entry = unsafe extern "sysv64" fn(*mut c_void) -> u64;
 
+type Contents<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<FrozenMap, 1>;
 type Defs<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapDef, MAP_DEFS_CAPACITY>;
 
 /// A program as machine code in executable memory, given back when the program
@@ -37,6 +39,7 @@ pub struct CompiledProgram<P: PhysicalProfile> {
     places: Vec<u32>,
     prog_type: BpfProgType,
     maps: Defs<P>,
+    frozen: Contents<P>,
     verified: Option<VerifiedInfo>,
     profile: PhantomData<fn() -> P>,
 }
@@ -122,6 +125,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             places: machine.places,
             prog_type: program.prog_type(),
             maps: Sequence::try_from_slice(program.map_defs())?,
+            frozen: Sequence::try_from_slice(program.frozen_maps())?,
             verified: proof.map(|(_, info)| *info),
             profile: PhantomData,
         })
@@ -156,6 +160,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
     /// What a run must know of the program.
     pub(crate) fn info(&self) -> ProgramInfo<'_> {
         ProgramInfo::new(self.prog_type, &self.maps, self.verified.as_ref())
+            .with_frozen(&self.frozen)
     }
 
     /// Where the code is entered.

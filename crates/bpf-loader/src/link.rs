@@ -279,8 +279,11 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
     pub fn builder(&self) -> Result<ProgramBuilder<P>, LoadError> {
         let kind = self.kind()?;
         let mut builder = ProgramBuilder::new(kind.prog_type).name(self.program.name());
-        for map in self.object.maps() {
-            builder = builder.map(map.def);
+        for (index, map) in self.object.maps().iter().enumerate() {
+            builder = match self.object.frozen(index) {
+                Some(bytes) => builder.frozen_map(map.def, bytes.clone()),
+                None => builder.map(map.def),
+            };
         }
         for insn in self.insns() {
             builder = builder.insn(insn?);

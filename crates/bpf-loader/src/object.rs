@@ -3,6 +3,7 @@
 use core::fmt;
 
 use bpf_bytecode::BpfInsn;
+use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_profile::PhysicalProfile;
 
 use crate::LoadError;
@@ -13,6 +14,7 @@ use crate::elf::{Elf, Relocations, Section, r_bpf, sht};
 use crate::error::Name;
 use crate::function::{self, Function, Functions, SLOT};
 use crate::link::Linked;
+use crate::maps::frozen::FrozenMaps;
 use crate::maps::{self, Found, Map};
 use crate::section::ProgramKind;
 
@@ -59,6 +61,7 @@ pub struct Object<'d, P: PhysicalProfile> {
     pub(crate) functions: Functions<P>,
     pub(crate) found: Found<'d, P>,
     relocated: Table<P, Relocated<'d>, RELOCATED_CAPACITY>,
+    frozen: FrozenMaps<P>,
     license: &'d str,
 }
 
@@ -107,7 +110,8 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             Some(btf) => Annotated::find(&elf, btf, ext)?,
             None => Annotated::none(),
         };
-        Ok(Self { elf, btf, annotated, functions, found, relocated, license })
+        let frozen = maps::frozen::find::<P>(&found.maps)?;
+        Ok(Self { elf, btf, annotated, functions, found, relocated, frozen, license })
     }
 
     /// The programs, by section and place. What is in `.text` is no program,
@@ -131,6 +135,16 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
     /// refer to them by their position here.
     pub fn maps(&self) -> &[Map<'d>] {
         &self.found.maps
+    }
+
+    /// The contents of the map at position `map`, where they are constants and
+    /// known when programs are verified: the live map is to be frozen with them.
+    /// On a static build objects are not kept, and nothing of theirs is known; a
+    /// [`FlatImage`](crate::FlatImage) that lives for ever does better.
+    pub fn frozen(&self, map: usize) -> Option<&FrozenBytes> {
+        let index = u32::try_from(map).ok()?;
+        let at = self.frozen.binary_search_by_key(&index, |map| map.index).ok()?;
+        Some(&self.frozen.get(at)?.bytes)
     }
 
     /// Position and definition of the map of this name.

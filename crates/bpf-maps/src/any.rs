@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_profile::PhysicalProfile;
 
@@ -125,6 +126,17 @@ impl<P: PhysicalProfile> AnyMap<P> {
         by_type!(def, with_settings_and_storage(def, settings, storage))
     }
 
+    /// The map with these contents, for ever; see [`ArrayMap::freeze`].
+    ///
+    /// # Errors
+    /// As [`ArrayMap::freeze`]; [`MapError::InvalidDefinition`] for other types.
+    pub fn freeze(self, contents: FrozenBytes) -> Result<Self, MapError> {
+        match self {
+            Self::Array(map) => map.freeze(contents).map(Self::Array),
+            _ => Err(MapError::InvalidDefinition("only arrays can be frozen")),
+        }
+    }
+
     /// Bytes that storage for such a map must have, for any alignment, where
     /// values are kept for `cpus` CPUs. `None` where there can be no such map.
     pub const fn storage_bytes(def: &MapDef, cpus: u32) -> Option<usize> {
@@ -208,6 +220,10 @@ impl<P: PhysicalProfile> BpfMap for AnyMap<P> {
 
     fn delete_on(&self, key: &[u8], cpu: u32) -> Result<(), MapError> {
         within!(self, map => map.delete_on(key, cpu))
+    }
+
+    fn frozen(&self) -> Option<&FrozenBytes> {
+        within!(self, map => map.frozen())
     }
 
     fn program(&self, index: u32) -> Option<u32> {

@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use bpf_bytecode::abi::frozen::{FrozenBytes, FrozenMap};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_profile::PhysicalProfile;
 
@@ -32,6 +33,8 @@ pub struct ArrayMap<P: PhysicalProfile> {
     def: MapDef,
     max: Bound,
     values: Slots<P>,
+    /// The contents, where they are never to change.
+    frozen: Option<FrozenBytes>,
 }
 
 constructors!(ArrayMap, MapType::Array);
@@ -43,6 +46,32 @@ impl<P: PhysicalProfile> ArrayMap<P> {
     /// As [`new`](Self::new).
     pub fn with_entries(value_size: u32, max_entries: u32) -> Result<Self, MapError> {
         Self::new(MapDef::new(MapType::Array, 4, value_size, max_entries))
+    }
+
+    /// The map with these contents and zeros behind them, for ever: neither programs nor the host
+    /// change them from now on, nor the number of entries. The verifier knows
+    /// the values of such a map.
+    ///
+    /// # Errors
+    /// [`MapError::InvalidDefinition`] where the map has more than one value or
+    /// programs may write it; [`MapError::InvalidValue`] for more bytes
+    /// than a value has.
+    pub fn freeze(mut self, contents: FrozenBytes) -> Result<Self, MapError> {
+        if !FrozenMap::can_be(&self.def) || self.max_entries() != 1 {
+            return Err(MapError::InvalidDefinition("a frozen map has one value, for reading"));
+        }
+        let cells = self.value(&0_u32.to_ne_bytes())?.ok_or(MapError::IndexOutOfRange)?;
+        cells.fill(0);
+        cells.write_view(0, (&*contents).into()).ok_or(MapError::InvalidValue)?;
+        self.frozen = Some(contents);
+        Ok(self)
+    }
+
+    const fn admit_change(&self) -> Result<(), MapError> {
+        match self.frozen {
+            Some(_) => Err(MapError::NotPermitted),
+            None => Ok(()),
+        }
     }
 
     const fn shape(def: &MapDef) -> Option<Shape> {
@@ -72,6 +101,7 @@ impl<P: PhysicalProfile> ArrayMap<P> {
     }
 
     fn set(&self, key: &[u8], value: View<'_>, flags: u64) -> Result<(), MapError> {
+        self.admit_change()?;
         key::check_value(value, self.field().size)?;
         let mode = Mode::of(flags)?;
         let cells = self.value(key)?.ok_or(MapError::IndexOutOfRange)?;
@@ -87,6 +117,7 @@ impl<P: PhysicalProfile> Build for ArrayMap<P> {
             def,
             max: Bound::new(def.max_entries),
             values: Slots::new(source, shape, def.max_entries)?,
+            frozen: None,
         })
     }
 }
@@ -128,6 +159,7 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
     /// they are zero.
     #[cfg(feature = "cloud-profile")]
     fn resize(&self, max_entries: u32) -> Result<(), MapError> {
+        self.admit_change()?;
         self.max.change(max_entries, |old| {
             let present = self.values.count();
             self.values.grow(max_entries)?;
@@ -136,6 +168,10 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
             }
             Ok(())
         })
+    }
+
+    fn frozen(&self) -> Option<&FrozenBytes> {
+        self.frozen.as_ref()
     }
 
     fn value_region(&self, index: usize) -> Option<ValueRegion> {

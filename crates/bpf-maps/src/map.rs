@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_bytecode::abi::map::MapDef;
 
 use crate::memory::View;
@@ -132,6 +133,11 @@ pub trait BpfMap: Sealed + Send + Sync {
     /// # Errors
     /// As [`delete`](Self::delete).
     fn delete_on(&self, key: &[u8], cpu: u32) -> Result<(), MapError>;
+
+    /// The contents of a frozen map, which never change.
+    fn frozen(&self) -> Option<&FrozenBytes> {
+        None
+    }
 
     /// The program that the kernel has put at `index` of a program array.
     fn program(&self, index: u32) -> Option<u32> {

@@ -1,8 +1,12 @@
 //! Arrays, per-CPU arrays and program arrays.
 
-use bpf_bytecode::abi::errno::{E2BIG, EEXIST, EINVAL, ENOENT};
-use bpf_bytecode::abi::map::flags::{BPF_ANY, BPF_EXIST, BPF_NOEXIST};
-use bpf_maps::{ArrayMap, BpfMap, MapError, PerCpuArrayMap, ProgArray};
+use bpf_bytecode::abi::errno::{E2BIG, EEXIST, EINVAL, ENOENT, EPERM};
+use bpf_bytecode::abi::frozen::FrozenBytes;
+use bpf_bytecode::abi::map::flags::{
+    BPF_ANY, BPF_EXIST, BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG, BPF_NOEXIST,
+};
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_maps::{AnyMap, ArrayMap, BpfMap, MapError, PerCpuArrayMap, ProgArray};
 use bpf_profile::ActiveProfile;
 
 fn array(value_size: u32, entries: u32) -> ArrayMap<ActiveProfile> {
@@ -242,4 +246,41 @@ mod resize {
         map.resize(40).unwrap();
         assert_eq!((map.program(2), map.program(39)), (Some(9), None));
     }
+}
+
+#[test]
+fn a_frozen_array_never_changes() {
+    let def = |entries, flags| MapDef::new(MapType::Array, 4, 4, entries).with_flags(flags);
+    let new = |def| AnyMap::<ActiveProfile>::new(def).unwrap();
+    let bytes = FrozenBytes::from_static(&[1, 2]);
+    let open = new(def(1, BPF_F_RDONLY_PROG));
+    open.update(&key(0), &[9; 4], BPF_ANY).unwrap();
+    assert!(open.frozen().is_none());
+    let map = open.freeze(bytes.clone()).unwrap();
+    // Zeros follow what was given.
+    assert_eq!(map.lookup(&key(0)).unwrap(), [1, 2, 0, 0]);
+    assert_eq!(map.frozen(), Some(&bytes));
+    let refused = map.update(&key(0), &[1, 2, 0, 0], BPF_ANY).unwrap_err();
+    assert_eq!((refused, refused.errno()), (MapError::NotPermitted, EPERM));
+    assert_eq!(
+        map.update_from(&key(0), (&[0; 4][..]).into(), BPF_ANY, 0),
+        Err(MapError::NotPermitted)
+    );
+    #[cfg(feature = "cloud-profile")]
+    assert_eq!(map.resize(0), Err(MapError::NotPermitted));
+    assert_eq!(map.lookup(&key(0)).unwrap(), [1, 2, 0, 0]);
+
+    // Not where programs may write, or not read, or where there are more values.
+    for def in [
+        def(1, 0),
+        def(2, BPF_F_RDONLY_PROG),
+        def(1, BPF_F_WRONLY_PROG),
+        MapDef::new(MapType::Hash, 4, 4, 1).with_flags(BPF_F_RDONLY_PROG),
+    ] {
+        let error = new(def).freeze(bytes.clone()).err();
+        assert!(matches!(error, Some(MapError::InvalidDefinition(_))), "{def:?}: {error:?}");
+    }
+    let long = FrozenBytes::from_static(&[0; 5]);
+    let error = new(def(1, BPF_F_RDONLY_PROG)).freeze(long).err();
+    assert_eq!(error, Some(MapError::InvalidValue));
 }

@@ -24,6 +24,7 @@ mod rounds;
 mod stack;
 
 use bpf_bytecode::abi::context::CtxLayout;
+use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
 use bpf_bytecode::{BpfProgType, Register};
@@ -104,6 +105,8 @@ pub(crate) struct Figures {
     pub peak_states: u32,
     pub context_bytes: usize,
     pub tail_calls: bool,
+    /// Maps whose contents were taken for known, by index.
+    pub known_maps: u64,
     /// Whether stack bytes may be read that the program has not written.
     pub unwritten_reads: bool,
     /// The bound of the whole program, once the walk is over.
@@ -114,6 +117,8 @@ pub(crate) struct Figures {
 pub(crate) struct Explorer<'a> {
     pub code: Code<'a>,
     pub maps: &'a [MapDef],
+    /// Contents of maps that never change.
+    pub frozen: &'a [FrozenMap],
     pub layout: &'static CtxLayout,
     pub rules: Rules<'a>,
     pub arena: Arena<'a>,
@@ -160,6 +165,7 @@ impl<'a> Explorer<'a> {
         Ok(Self {
             code,
             maps,
+            frozen: &[],
             layout: prog_type.context(),
             rules,
             arena,

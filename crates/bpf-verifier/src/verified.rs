@@ -103,6 +103,9 @@ pub struct VerifiedInfo {
     pub context_bytes: usize,
     /// Whether the program can tail-call.
     pub tail_calls: bool,
+    /// The maps whose contents the proof rests on, one bit for each by its
+    /// index: live ones must be frozen with what the program carries.
+    pub known_maps: u64,
     /// Whether the program may read stack bytes that it has not written. Engines
     /// have zeros there: they enter every function with a frame of zeros, and
     /// may leave that out where the program does not read them.

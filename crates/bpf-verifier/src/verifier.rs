@@ -273,6 +273,7 @@ fn explore<P: PhysicalProfile, T>(
         Ok(explorer) => explorer,
         Err((error, bytes)) => return Err(structure_error(error, program.len(), bytes)),
     };
+    explorer.frozen = program.frozen_maps();
     if let Err(stop) = explorer.run(observer) {
         return Err(report(&mut explorer, stop, observer));
     }
@@ -296,6 +297,7 @@ fn explore<P: PhysicalProfile, T>(
         frames: chain.frames as usize,
         context_bytes: figures.context_bytes,
         tail_calls: figures.tail_calls,
+        known_maps: figures.known_maps,
         unwritten_reads: figures.unwritten_reads,
         stack_policy: rules.stack,
         helpers: rules.helpers.fingerprint(),

@@ -207,8 +207,11 @@ fn refuse() -> Result<(), Error> {
 }
 
 /// A map from the static pool, with its initial contents.
-fn live(map: &FlatMap<'_>) -> Result<Map, Error> {
+fn live(map: &FlatMap<'static>) -> Result<Map, Error> {
     let live = create::<ActiveProfile>(map.def)?;
+    if let Some(constants) = map.frozen() {
+        return Ok(live.freeze(constants)?);
+    }
     if let FlatContents::Value(contents) = map.contents {
         let mut value = [0; CONTENTS];
         let value = value.get_mut(..live.host_value_size()).ok_or(Error::Room("contents"))?;

@@ -1,6 +1,7 @@
 //! Whether program, context and environment fit together.
 
 use bpf_bytecode::abi::context::CtxForm;
+use bpf_maps::BpfMap;
 use bpf_verifier::VerifiedInfo;
 
 use super::ProgramInfo;
@@ -26,6 +27,13 @@ pub(super) fn check_maps(env: &Environment<'_>, program: &ProgramInfo<'_>) -> Re
         let map = env.map(index).ok_or(Refusal::MapMissing { index })?;
         if !def.accepts(map.def()) {
             return Err(Refusal::MapMismatch { index });
+        }
+    }
+    for known in program.relied_on() {
+        let index = known.index;
+        let live = env.map(index).and_then(BpfMap::frozen);
+        if !live.is_some_and(|bytes| bytes.is_same(&known.bytes)) {
+            return Err(Refusal::MapContents { index });
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! What a run must know of a program.
 
+use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::{BpfProgType, BpfProgram};
 use bpf_profile::PhysicalProfile;
@@ -10,6 +11,7 @@ use bpf_verifier::{VerifiedInfo, VerifiedProgram};
 pub struct ProgramInfo<'r> {
     prog_type: BpfProgType,
     map_defs: &'r [MapDef],
+    frozen: &'r [FrozenMap],
     verified: Option<&'r VerifiedInfo>,
 }
 
@@ -20,7 +22,13 @@ impl<'r> ProgramInfo<'r> {
         map_defs: &'r [MapDef],
         verified: Option<&'r VerifiedInfo>,
     ) -> Self {
-        Self { prog_type, map_defs, verified }
+        Self { prog_type, map_defs, frozen: &[], verified }
+    }
+
+    /// The same with the contents that maps must have.
+    #[must_use]
+    pub const fn with_frozen(self, frozen: &'r [FrozenMap]) -> Self {
+        Self { frozen, ..self }
     }
 
     /// The program's type.
@@ -31,6 +39,12 @@ impl<'r> ProgramInfo<'r> {
     /// The definitions that the environment's maps must match.
     pub const fn map_defs(&self) -> &'r [MapDef] {
         self.map_defs
+    }
+
+    /// Contents of maps on which the proof rests.
+    pub fn relied_on(&self) -> impl Iterator<Item = &'r FrozenMap> + use<'r> {
+        let known = self.verified.map_or(0, |info| info.known_maps);
+        self.frozen.iter().filter(move |map| known.checked_shr(map.index).unwrap_or(0) & 1 == 1)
     }
 
     /// What was proven, if the program is verified.
@@ -53,5 +67,6 @@ impl<'r, P: PhysicalProfile> From<&'r BpfProgram<P>> for ProgramInfo<'r> {
 impl<'r, P: PhysicalProfile> From<&'r VerifiedProgram<P>> for ProgramInfo<'r> {
     fn from(program: &'r VerifiedProgram<P>) -> Self {
         Self::new(program.prog_type(), program.map_defs(), Some(program.info()))
+            .with_frozen(program.program().frozen_maps())
     }
 }

@@ -1,5 +1,6 @@
 //! Reading an image in place.
 
+use bpf_bytecode::abi::frozen::{FrozenBytes, FrozenMap};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
 use bpf_profile::PhysicalProfile;
@@ -54,6 +55,19 @@ impl<'d> FlatMap<'d> {
         self.entries
             .chunks_exact(8)
             .map_while(|pair| Some((u32_at(pair, 0)?, index(u32_at(pair, 4)?))))
+    }
+}
+
+impl FlatMap<'static> {
+    /// The contents of a map of constants, which the live map is to be frozen
+    /// with; none of another map.
+    pub fn frozen(&self) -> Option<FrozenBytes> {
+        match self.contents {
+            FlatContents::Value(bytes) if FrozenMap::can_be(&self.def) => {
+                Some(FrozenBytes::from_static(bytes))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -267,10 +281,16 @@ impl<'d> FlatProgram<'d> {
 
 impl FlatProgram<'static> {
     /// As [`builder`](Self::builder), over the instructions where they lie, so
-    /// that they take no memory. None where they cannot be used there.
+    /// that they take no memory. None where they cannot be used there. Constants
+    /// are known where they lie, too: live maps of them are to be frozen with
+    /// [`FlatMap::frozen`].
     pub fn builder_in_place<P: PhysicalProfile>(&self) -> Option<ProgramBuilder<P>> {
         let slots = self.insns_in_place()?;
-        Some(self.describe(ProgramBuilder::from_static(self.prog_type, slots)))
+        let builder = ProgramBuilder::from_static(self.prog_type, slots).name(self.name);
+        Some(self.image.maps().fold(builder, |builder, map| match map.frozen() {
+            Some(bytes) => builder.frozen_map(map.def, bytes),
+            None => builder.map(map.def),
+        }))
     }
 
     /// As [`builder_in_place`](Self::builder_in_place), over definitions that

@@ -7,7 +7,7 @@ use bpf_bytecode::abi::map::MapDef;
 use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
 use crate::domain::Scalar;
-use crate::error::{Feature, Sink, VerifyErrorKind};
+use crate::error::{Access, Feature, Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
 
 /// Sizes of reservations at the most, in bytes.
@@ -120,6 +120,11 @@ impl Explorer<'_> {
                 let map_type = def.map_type;
                 if !sig.map_types.is_empty() && !sig.map_types.contains(&map_type) {
                     return reject(VerifyErrorKind::HelperMap { helper: sig.id, map_type });
+                }
+                let changes = matches!(sig.id, id::MAP_UPDATE_ELEM | id::MAP_DELETE_ELEM);
+                if changes && !def.is_writable() {
+                    let (region, access) = (found, Access::Write);
+                    return reject(VerifyErrorKind::Forbidden { reg, region, access });
                 }
                 args.map = Some((value.index, def));
                 Ok(())

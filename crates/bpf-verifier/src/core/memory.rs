@@ -57,7 +57,8 @@ impl Explorer<'_> {
             Kind::Context => self.load_context(&span, signed)?,
             _ => {
                 self.check_region(&span)?;
-                Value::scalar(Scalar::of_bits(size.bits()))
+                let known = self.frozen_number(&span);
+                Value::scalar(known.unwrap_or_else(|| Scalar::of_bits(size.bits())))
             }
         };
         let value = if signed && loaded.is_scalar() {
@@ -67,6 +68,28 @@ impl Explorer<'_> {
             loaded
         };
         self.write(dst, value)
+    }
+
+    /// The number that a load gives, where its bytes never change.
+    fn frozen_number(&mut self, span: &Span) -> Option<Scalar> {
+        // The proof rests on maps by one bit each.
+        let index = span.base.index;
+        if span.base.kind != Kind::MapValue || index >= u64::BITS || span.min() != span.max() {
+            return None;
+        }
+        let at = self.frozen.binary_search_by_key(&index, |map| map.index).ok()?;
+        let bytes = &self.frozen.get(at)?.bytes;
+        let from = usize::try_from(span.min()).ok()?;
+        let len = usize::try_from(span.size).ok()?;
+        let mut number = [0; 8];
+        let place = if cfg!(target_endian = "little") { 0 } else { 8_usize.checked_sub(len)? };
+        let slots = number.get_mut(place..place.checked_add(len)?)?;
+        for (slot, at) in slots.iter_mut().zip(from..) {
+            // Zeros follow what is given.
+            *slot = bytes.get(at).copied().unwrap_or(0);
+        }
+        self.figures.known_maps |= 1_u64.checked_shl(index)?;
+        Some(Scalar::constant(u64::from_ne_bytes(number)))
     }
 
     pub(super) fn store(
