@@ -17,6 +17,7 @@ pub fn all() -> Vec<Case> {
         "memory",
         "calls",
         "rounds",
+        "callbacks",
         "atomics",
         "helpers",
         "maps",

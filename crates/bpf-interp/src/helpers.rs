@@ -48,6 +48,9 @@ impl Run<'_> {
             id::RINGBUF_SUBMIT => ringbuf::submit(self, args),
             id::RINGBUF_DISCARD => ringbuf::discard(self, args),
             id::RINGBUF_QUERY => ringbuf::query(self, args),
+            id::LOOP | id::FOR_EACH_MAP_ELEM => {
+                Err(Fault::Unsupported("callback outside an engine"))
+            }
             id::TAIL_CALL => Err(Fault::Unsupported("tail call outside an engine")),
             _ => Err(Fault::UnknownHelper(id)),
         }
@@ -70,5 +73,6 @@ const fn bad(helper: u32, arg: u8) -> Fault {
     Fault::HelperArgument { helper, arg }
 }
 
-const EINVAL: u64 = failed(errno::EINVAL);
+pub(crate) const E2BIG: u64 = failed(errno::E2BIG);
+pub(crate) const EINVAL: u64 = failed(errno::EINVAL);
 const EFAULT: u64 = failed(errno::EFAULT);

@@ -10,6 +10,7 @@ use crate::env::Environment;
 use crate::error::{BpfError, BpfResult, Fault, Refusal};
 
 mod admission;
+mod callback;
 mod info;
 mod maps;
 mod memory;
@@ -18,12 +19,14 @@ mod records;
 mod stack;
 mod tail_call;
 
+pub use callback::Callback;
 pub use info::ProgramInfo;
 pub use packet::legacy_position;
 pub use records::MAX_RECORDS;
 pub use stack::{Saved, StackMemory};
 pub use tail_call::MAX_TAIL_CALLS;
 
+use callback::Callbacks;
 use memory::Regions;
 use records::Records;
 use stack::Stack;
@@ -58,6 +61,7 @@ pub struct Run<'r> {
     fault: Option<BpfError>,
     tail_calls: u32,
     may_goto: u32,
+    callbacks: Callbacks<'r>,
 }
 
 /// What compiled code reads by itself.
@@ -108,6 +112,7 @@ impl<'r> Run<'r> {
             fault: None,
             tail_calls: 0,
             may_goto: MAY_GOTO_ALLOWANCE,
+            callbacks: Callbacks::new(),
         };
         run.publish_packet();
         Ok(run)

@@ -170,6 +170,18 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         unsafe { core::mem::transmute::<*mut u8, Entry>(self.code.base().as_ptr()) }
     }
 
+    /// The address of the code's first byte.
+    pub(crate) fn base(&self) -> u64 {
+        u64::try_from(self.code.base().as_ptr().addr()).unwrap_or_default()
+    }
+
+    /// The address of the instruction at a slot, to be called.
+    pub(crate) fn address_of(&self, slot: u32) -> Option<u64> {
+        let place = self.place_of(usize::try_from(slot).ok()?)?;
+        let base = self.code.base().as_ptr().expose_provenance();
+        u64::try_from(base.wrapping_add(place)).ok()
+    }
+
     /// The address at which a tail call enters the code.
     pub(crate) fn body(&self) -> u64 {
         let base = self.code.base().as_ptr().expose_provenance();

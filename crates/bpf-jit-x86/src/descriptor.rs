@@ -83,14 +83,13 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 6] = [
         Self::Budget,
         Self::Trap(Trap::Unreached),
         Self::Trap(Trap::FramePointerWrite),
         Self::Trap(Trap::Kfunc),
         Self::Trap(Trap::MapDescriptor),
         Self::Trap(Trap::Variable),
-        Self::Trap(Trap::FunctionAddress),
     ];
 
     pub(crate) fn code(self) -> u8 {

@@ -10,8 +10,8 @@
 use core::mem::offset_of;
 
 use bpf_bytecode::abi::context::FieldKind;
-use bpf_interp::run::{Run, StackMemory};
-use bpf_interp::{BpfContext, BpfError, BpfResult, Environment};
+use bpf_interp::run::{Callback, Run, Saved, StackMemory};
+use bpf_interp::{BpfContext, BpfError, BpfResult, Environment, Fault};
 use bpf_profile::{CloudProfile, PhysicalProfile};
 
 use crate::compiled::CompiledProgram;
@@ -30,6 +30,9 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     native: Native,
     shims: &'static Shims<P>,
     run: Run<'r>,
+    calls: CallBacks,
+    /// The program that the session began with.
+    entry: &'r CompiledProgram<P>,
     programs: &'r [&'r CompiledProgram<P>],
     panic: Panic,
 }
@@ -55,6 +58,16 @@ struct Native {
     helper: u32,
 }
 
+/// What compiled code reads where a helper calls functions.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct CallBacks {
+    /// R0 of a helper that is done.
+    result: u64,
+    /// R1 to R5 of a function that a helper calls.
+    arguments: [u64; 5],
+}
+
 /// A session of any program: the layout is the same for all.
 type Any = Session<'static, CloudProfile>;
 
@@ -73,6 +86,19 @@ pub(crate) mod offset {
     pub(crate) const HELPER: i8 = near(offset_of!(Native, helper));
     pub(crate) const BUDGET: i8 = near(offset_of!(Any, run) + Run::OFFSET_BUDGET);
     pub(crate) const STOPPED: i8 = near(offset_of!(Any, run) + Run::OFFSET_STOPPED);
+
+    pub(crate) const RESULT: i32 = far(offset_of!(Any, calls.result));
+
+    /// Where the value of an argument is, 0 to 4.
+    pub(crate) const fn argument(index: usize) -> i32 {
+        far(offset_of!(Any, calls.arguments) + index * 8)
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "checked")]
+    const fn far(offset: usize) -> i32 {
+        assert!(offset <= i32::MAX as usize, "a session is small");
+        offset as i32
+    }
 
     /// Where one of the packet's addresses is.
     pub(crate) const fn packet(kind: FieldKind) -> i8 {
@@ -119,8 +145,15 @@ fn enter<'r, P: PhysicalProfile>(
 ) -> BpfResult {
     let run = Run::begin(env, program.info(), context, stack).map_err(BpfError::Refused)?;
     let native = Native { stride: run.frame_stride(), ..Native::default() };
-    let mut session =
-        Session { native, shims: Shims::TABLE, run, programs, panic: Panic::default() };
+    let mut session = Session {
+        native,
+        shims: Shims::TABLE,
+        run,
+        calls: CallBacks::default(),
+        entry: program,
+        programs,
+        panic: Panic::default(),
+    };
     session.set_entry_registers();
     let session = &raw mut session;
     // SAFETY: the code was made by this crate for a session of this layout, and
@@ -152,6 +185,34 @@ impl<P: PhysicalProfile> Session<'_, P> {
     fn sync_frames(&mut self) {
         if self.run.program().verified().is_some() {
             self.run.set_frame_pointer(self.native.frame);
+        }
+    }
+}
+
+impl<'r, P: PhysicalProfile> Session<'r, P> {
+    /// The program whose code begins at an address.
+    fn program_at(&self, base: u64) -> Option<&'r CompiledProgram<P>> {
+        let all = core::iter::once(&self.entry).chain(self.programs);
+        all.copied().find(|program| program.base() == base)
+    }
+
+    /// Makes ready what a helper wants called. Where the code goes on: 0, if the
+    /// helper is done.
+    fn prepare(&mut self, callback: Callback) -> Result<u64, Fault> {
+        match callback {
+            Callback::Done(result) => {
+                self.calls.result = result;
+                Ok(0)
+            }
+            Callback::Call { slot, args } => {
+                let program = self.program_at(self.native.operand);
+                let place = program.and_then(|program| program.address_of(slot));
+                let place = place.ok_or(Fault::JumpOutOfRange)?;
+                // What has to be saved is on the native stack.
+                self.native.frame = self.run.push_frame(Saved::default())?;
+                self.calls.arguments = args;
+                Ok(place)
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::lower::{Lowered, Mode, Op, Order, Step, Trap};
 mod alu;
 mod atomic;
 mod buffer;
+mod callback;
 mod checked;
 mod control;
 mod frame;
@@ -161,6 +162,10 @@ impl Emitter {
             Op::MayGoto { target } => self.may_goto(pc, CodeBuffer::slot(target)),
             Op::Call { target } => self.call(pc, CodeBuffer::slot(target)),
             Op::Helper { id } => self.helper(pc, id),
+            Op::CallBack { id } => self.call_back(pc, id),
+            Op::FunctionReference { dst, slot } => {
+                self.constant(dst, bpf_interp::Run::function_handle(slot));
+            }
             Op::TailCall => self.tail_call(pc),
             Op::Exit => self.ret(),
         }

@@ -100,7 +100,7 @@ impl<'p> Code<'p> {
             point_count: 0,
         };
         code.find_functions(arena)?;
-        code.walk_edges(arena)?;
+        code.walk_edges(arena, helpers)?;
         code.find_liveness(arena, helpers);
         Ok(code)
     }
@@ -221,6 +221,23 @@ impl<'p> Code<'p> {
             }
         }
         from.saturating_sub(1)
+    }
+
+    /// Whether the function that a slot belongs to takes the address of
+    /// `function`; if so, the slots that were looked at.
+    pub fn address_taken(&self, arena: &Arena<'_>, pc: usize, function: u32) -> Option<u64> {
+        let taker = self.function_of(arena, pc);
+        let start = self.function_start(arena, taker);
+        let target = self.function_start(arena, function);
+        let (mut at, end) = (start, self.function_end(arena, taker));
+        while at < end {
+            let insn = self.insn(at).ok()?;
+            if functions::function_named(at, &insn) == Some(target) {
+                return Some(at.saturating_sub(start) as u64);
+            }
+            at = at.saturating_add(insn.slots());
+        }
+        None
     }
 
     /// Notes that a function uses `bytes` bytes of stack.

@@ -9,6 +9,7 @@
 mod alu;
 mod branch;
 mod call;
+pub(crate) mod callback;
 mod checkpoint;
 mod context;
 pub(crate) mod effort;
@@ -107,6 +108,8 @@ pub(crate) struct Figures {
     pub tail_calls: bool,
     /// Maps whose contents were taken for known, by index.
     pub known_maps: u64,
+    /// Frames of the deepest chain but for the first one's.
+    pub frames: u32,
     /// Whether stack bytes may be read that the program has not written.
     pub unwritten_reads: bool,
     /// The bound of the whole program, once the walk is over.
@@ -277,6 +280,9 @@ impl<'a> Explorer<'a> {
             Instruction::Jump { off } => return Ok(Self::jump(pc, off)),
             Instruction::JumpIf { .. } => return self.branch(insn),
             Instruction::MayGoto { .. } => return self.may_goto(insn),
+            Instruction::Call(CallTarget::Helper(id)) if self.calls_back(id) => {
+                return self.call_with_callback(insn, id);
+            }
             Instruction::Call(CallTarget::Helper(id)) => self.call_helper(id)?,
             Instruction::Call(CallTarget::Local(off)) => return self.call_local(off),
             Instruction::Call(CallTarget::Kfunc(_)) => {
@@ -317,8 +323,9 @@ impl<'a> Explorer<'a> {
             Imm64::Var(_) => {
                 return reject(VerifyErrorKind::Unsupported(Feature::PlatformVariables));
             }
-            Imm64::Code(_) => {
-                return reject(VerifyErrorKind::Unsupported(Feature::FunctionPointers));
+            Imm64::Code(off) => {
+                let target = jump_target(self.walker.pc, off).unwrap_or(usize::MAX);
+                Value::pointer(Kind::Function, self.code.function_of(&self.arena, target), 0)
             }
         };
         self.write(dst, value)

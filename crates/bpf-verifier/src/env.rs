@@ -1,6 +1,6 @@
 //! What a program may call.
 
-use bpf_bytecode::abi::helper::{self, HelperSig};
+use bpf_bytecode::abi::helper::{self, ArgKind, HelperSig};
 
 /// The helpers that programs are verified against: the standard ones and those
 /// that a kernel adds. One of the kernel's replaces a standard one of the same
@@ -32,7 +32,9 @@ impl<'e> HelperTable<'e> {
     pub const fn with(extra: &'e [HelperSig]) -> Result<Self, SignatureError> {
         let mut rest = extra;
         while let [sig, more @ ..] = rest {
-            if !sig.is_plain() {
+            // These two are the engines' own.
+            let own = matches!(sig.id, helper::id::LOOP | helper::id::FOR_EACH_MAP_ELEM);
+            if own || !sig.is_plain() {
                 return Err(SignatureError { id: sig.id });
             }
             rest = more;
@@ -49,6 +51,11 @@ impl<'e> HelperTable<'e> {
     pub fn find(&self, id: u32) -> Option<&'e HelperSig> {
         let added = self.extra.iter().find(|sig| sig.id == id);
         added.or_else(|| helper::find(self.base, id))
+    }
+
+    /// Whether the helper calls a function of the program.
+    pub fn calls_back(&self, id: u32) -> bool {
+        self.find(id).is_some_and(|sig| sig.args.contains(&ArgKind::Callback))
     }
 
     /// A number that two tables share only if they agree on every signature

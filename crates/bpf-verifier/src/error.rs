@@ -45,8 +45,14 @@ pub enum Feature {
     MapDescriptors,
     /// Addresses of platform variables.
     PlatformVariables,
-    /// Addresses of functions.
-    FunctionPointers,
+    /// A function that the caller of the helper was given itself.
+    PassedFunction,
+    /// A function called by a helper that releases what its callers acquired.
+    ReleaseOfCallers,
+    /// Helpers that call more than so many functions, one inside of the other.
+    NestedCallbacks(u32),
+    /// Keys of more than so many bytes that are shown to a function.
+    LargeKeys(u32),
     /// Tail calls from functions other than the first.
     TailCallFromFunction,
     /// Legacy packet access in functions other than the first.
@@ -71,7 +77,14 @@ impl fmt::Display for Feature {
             Self::KernelFunctions => "calls of kernel functions",
             Self::MapDescriptors => "references to maps by file descriptor",
             Self::PlatformVariables => "addresses of platform variables",
-            Self::FunctionPointers => "addresses of functions",
+            Self::NestedCallbacks(most) => {
+                return write!(f, "more than {most} functions called by helpers at a time");
+            }
+            Self::LargeKeys(most) => {
+                return write!(f, "functions that are shown keys of more than {most} bytes");
+            }
+            Self::PassedFunction => "functions that are called elsewhere than where they are named",
+            Self::ReleaseOfCallers => "functions that release what a helper's caller acquired",
             Self::TailCallFromFunction => "tail calls from functions",
             Self::LegacyPacketInFunction => "legacy packet loads in functions",
             Self::MapFields => "fields of maps",

@@ -201,6 +201,11 @@ pub mod state;
 pub mod verified;
 mod verifier;
 
+/// What helpers may do that call functions of the program.
+pub mod callback {
+    pub use crate::core::callback::{MAX_CALLBACKS, MAX_LOOPS, MAX_SHOWN_KEY};
+}
+
 pub use crate::core::effort::Effort;
 pub use crate::core::path::{Event, Path};
 #[cfg(feature = "embedded-profile")]

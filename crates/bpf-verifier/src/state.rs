@@ -58,6 +58,8 @@ pub(crate) struct ReturnTo {
     pub pc: u32,
     /// The function that returns, by index.
     pub function: u32,
+    /// Whether the frame returns to a helper, which is at `pc`.
+    pub to_helper: bool,
 }
 
 impl State {
@@ -132,38 +134,39 @@ impl State {
         }
     }
 
-    /// Keeps R6 to R9 (those that `live` has bits for) and the place to return
-    /// to, and enters the next frame.
+    /// Keeps the registers that `kept` has bits for and the place to return to,
+    /// and enters the next frame. The function has no value in R0 and R6 to R9.
     pub fn push_frame(
         &mut self,
         arena: &mut Arena<'_>,
         to: ReturnTo,
-        live: u16,
+        kept: u16,
     ) -> Result<(), NoRoom> {
         let base = saved(self.frame);
         let at = self.cells.find(arena, base);
-        let mut kept = [Cell { addr: 0, len: 1, value: Value::NOT_INIT, live: 0 }; 5];
+        let none = Cell { addr: 0, len: 1, value: Value::NOT_INIT, live: 0 };
+        let mut cells = [none; REGS + 1];
         let mut count = 0_usize;
         let mut keep = |addr, value| {
-            if let Some(slot) = kept.get_mut(count) {
-                *slot = Cell { addr, len: 1, value, live: 0 };
+            if let Some(slot) = cells.get_mut(count) {
+                *slot = Cell { addr, value, ..none };
                 count = count.saturating_add(1);
             }
         };
         for (number, value) in (0_u32..).zip(&mut self.regs) {
-            let wanted = number >= 6 && live.wrapping_shr(number) & 1 == 1 && value.is_init();
-            if wanted {
+            if kept.wrapping_shr(number) & 1 == 1 && value.is_init() {
                 keep(base.saturating_add(number), *value);
             }
             if number == 0 || number >= 6 {
                 *value = Value::NOT_INIT;
             }
         }
-        let back = Value { kind: Kind::Return, index: to.function, id: to.pc, ..Value::NOT_INIT };
-        // Registers have the numbers 6 to 9.
+        let kind = if to.to_helper { Kind::ReturnToHelper } else { Kind::Return };
+        let back = Value { kind, index: to.function, id: to.pc, ..Value::NOT_INIT };
+        // Registers have the numbers 0 to 9.
         keep(base.saturating_add(10), back);
-        let kept = kept.get(..count).unwrap_or_default();
-        self.cells.splice(arena, at, at, kept)?;
+        let cells = cells.get(..count).unwrap_or_default();
+        self.cells.splice(arena, at, at, cells)?;
         self.frame = self.frame.saturating_add(1);
         Ok(())
     }
@@ -178,7 +181,22 @@ impl State {
         let caller = frame.checked_sub(1)?;
         let addr = saved(caller).saturating_add(10);
         let (_, cell) = self.cells.at_addr(arena, addr)?;
-        Some(ReturnTo { pc: cell.value.id, function: cell.value.index })
+        let value = cell.value;
+        let to_helper = value.kind == Kind::ReturnToHelper;
+        Some(ReturnTo { pc: value.id, function: value.index, to_helper })
+    }
+
+    /// A register that the caller of the running frame keeps.
+    pub fn kept_reg(&self, arena: &Arena<'_>, register: Register) -> Value {
+        let Some(caller) = self.frame.checked_sub(1) else { return Value::NOT_INIT };
+        let addr = saved(caller).saturating_add(register.number().into());
+        self.cells.at_addr(arena, addr).map_or(Value::NOT_INIT, |(_, cell)| cell.value)
+    }
+
+    /// The instruction that acquired what was acquired last.
+    pub fn last_reference(&self, arena: &Arena<'_>) -> Option<u32> {
+        let cell = self.cells.get(arena, self.cells.len().checked_sub(1)?)?;
+        (cell.addr >= REFS).then_some(cell.value.index)
     }
 
     /// Drops the running frame and brings its caller's R6 to R9 back.

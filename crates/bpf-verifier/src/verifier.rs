@@ -294,7 +294,7 @@ fn explore<P: PhysicalProfile, T>(
         #[cfg(feature = "embedded-profile")]
         wcet: figures.bound.time,
         stack_bytes: chain.bytes as usize,
-        frames: chain.frames as usize,
+        frames: chain.frames.max(figures.frames) as usize,
         context_bytes: figures.context_bytes,
         tail_calls: figures.tail_calls,
         known_maps: figures.known_maps,

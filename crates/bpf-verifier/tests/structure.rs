@@ -128,14 +128,6 @@ fn every_arithmetic_instruction_of_version_4() {
 fn what_is_not_supported_is_named() {
     SOCKET.rejects("calls of kernel functions", "r0 = 0\ncall kfunc 7\nexit");
     SOCKET.rejects("by file descriptor", "r1 = map[fd:3] ll\nr0 = 0\nexit");
-    SOCKET.rejects(
-        "addresses of functions",
-        "r1 = subprog[+3]
-         r0 = 0
-         exit
-         f: r0 = 0
-         exit",
-    );
     XDP.rejects("BPF_LD_[ABS|IND] instructions not allowed", "r6 = r1\nr0 = *(u8 *)skb[0]\nexit");
 }
 

@@ -7,7 +7,7 @@
 
 use bpf_bytecode::BpfInsn;
 use bpf_bytecode::abi::helper::id;
-use bpf_bytecode::instruction::{Imm64, Instruction};
+use bpf_bytecode::instruction::{Imm64, Instruction, jump_target};
 use bpf_bytecode::opcode::{AluOp, AtomicOp, ByteOrder, Cond, Size, Width};
 
 use super::code::Code;
@@ -15,7 +15,7 @@ use super::opcodes as op;
 use super::registers::Registers;
 use crate::error::{BpfError, BpfResult, Fault};
 use crate::observer::{Observer, Step};
-use crate::run::{Run, Saved, legacy_position};
+use crate::run::{Callback, Run, Saved, legacy_position};
 use crate::semantics::{self, immediate};
 
 /// R10, which no instruction may write.
@@ -187,6 +187,16 @@ pub(super) fn execute<'a: 'r, 'r, O: Observer>(
                 }
             };
         }
+        // What is kept while a function runs.
+        macro_rules! saved {
+            () => {
+                Saved {
+                    registers: regs.preserved(),
+                    pc: u32::try_from(pc).unwrap_or(u32::MAX),
+                    program,
+                }
+            };
+        }
         // A packet load that finds nothing ends the program with 0.
         macro_rules! packet {
             ($size:ident, $index:expr) => {{
@@ -354,17 +364,25 @@ pub(super) fn execute<'a: 'r, 'r, O: Observer>(
                             budget = run.budget();
                             continue;
                         }
+                    } else if Run::calls_back(number) {
+                        let begins = |slot: u32| Instruction::decode(insns, slot as usize).is_ok();
+                        match check!(run.begin_callbacks(number, args, &begins)) {
+                            Callback::Call { slot, args } => {
+                                let saved = saved!();
+                                let frame_pointer = check!(run.push_frame(saved));
+                                regs.enter(args, frame_pointer);
+                                pc = slot as usize;
+                                continue;
+                            }
+                            Callback::Done(result) => regs.set(0, result),
+                        }
                     } else {
                         let result = check!(run.call_helper(number, args));
                         regs.set(0, result);
                     }
                 }
                 op::CALL_LOCAL => {
-                    let saved = Saved {
-                        registers: regs.preserved(),
-                        pc: u32::try_from(pc).unwrap_or(u32::MAX),
-                        program,
-                    };
+                    let saved = saved!();
                     let frame_pointer = check!(run.push_frame(saved));
                     regs.restore(saved.registers, frame_pointer);
                     jump!(insn.imm());
@@ -384,6 +402,17 @@ pub(super) fn execute<'a: 'r, 'r, O: Observer>(
                     (insns, program) = (code.insns, saved.program);
                 }
                 pc = usize::try_from(saved.pc).unwrap_or(usize::MAX);
+                if run.returns_to_helper() {
+                    match run.next_callback(regs.get(0)) {
+                        Callback::Call { slot, args } => {
+                            let frame_pointer = check!(run.push_frame(saved));
+                            regs.enter(args, frame_pointer);
+                            pc = slot as usize;
+                            continue;
+                        }
+                        Callback::Done(result) => regs.set(0, result),
+                    }
+                }
             }
             _ => stop!(Fault::InvalidInstruction),
         }
@@ -411,6 +440,9 @@ fn imm64(run: &Run<'_>, insns: &[BpfInsn], pc: usize) -> Result<u64, Fault> {
             Err(Fault::Unsupported("map by file descriptor"))
         }
         Imm64::Var(_) => Err(Fault::Unsupported("platform variable")),
-        Imm64::Code(_) => Err(Fault::Unsupported("address of a function")),
+        Imm64::Code(off) => jump_target(pc, off)
+            .and_then(|slot| u32::try_from(slot).ok())
+            .map(Run::function_handle)
+            .ok_or(Fault::InvalidInstruction),
     }
 }

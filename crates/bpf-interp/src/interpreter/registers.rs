@@ -42,6 +42,14 @@ impl Registers {
         [r1, r2, r3, r4, r5]
     }
 
+    /// The registers at the entry of a function that a helper calls.
+    pub const fn enter(&mut self, args: [u64; 5], frame_pointer: u64) {
+        let [r0, r1, r2, r3, r4, r5, _, _, _, _, r10, ..] = &mut self.0;
+        *r0 = 0;
+        [*r1, *r2, *r3, *r4, *r5] = args;
+        *r10 = frame_pointer;
+    }
+
     /// R6 to R9.
     pub const fn preserved(&self) -> [u64; 4] {
         let [_, _, _, _, _, _, r6, r7, r8, r9, ..] = self.0;

@@ -121,8 +121,11 @@ impl Run<'_> {
                 return self.context_place(offset, len, access);
             }
             self.value_place(at, len, access).or_else(|| {
-                let at = self.records.resolve(at, len)?;
-                Some(Place::Shared(at))
+                if let Some(at) = self.records.resolve(at, len) {
+                    return Some(Place::Shared(at));
+                }
+                let key = self.callbacks.resolve(at, len)?;
+                (access == Access::Read).then_some(Place::Own(key))
             })
         });
         place.ok_or_else(|| fault(addr, len))

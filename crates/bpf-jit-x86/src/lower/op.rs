@@ -55,8 +55,6 @@ pub enum Trap {
     MapDescriptor,
     /// The address of a platform variable.
     Variable,
-    /// The address of a function.
-    FunctionAddress,
 }
 
 impl Trap {
@@ -68,7 +66,6 @@ impl Trap {
             Self::Kfunc => Fault::Unsupported("call of a kernel function"),
             Self::MapDescriptor => Fault::Unsupported("map by file descriptor"),
             Self::Variable => Fault::Unsupported("platform variable"),
-            Self::FunctionAddress => Fault::Unsupported("address of a function"),
         }
     }
 }
@@ -254,6 +251,18 @@ pub enum Op {
     Helper {
         /// Number.
         id: u32,
+    },
+    /// Call a helper that calls functions of the program.
+    CallBack {
+        /// Number.
+        id: u32,
+    },
+    /// `dst =` what stands for the function at a slot.
+    FunctionReference {
+        /// Destination.
+        dst: Register,
+        /// Slot.
+        slot: u32,
     },
     /// Continue with another program; go on behind the call if there is none.
     TailCall,

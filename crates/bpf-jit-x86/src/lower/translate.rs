@@ -4,6 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::id;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, AtomicOp, ByteOrder, Size, Width};
+use bpf_interp::run::Run;
 use bpf_verifier::InsnFact;
 
 use super::op::{Address, Op, Order, Trap};
@@ -47,7 +48,7 @@ fn plain(pc: usize, insn: Instruction) -> Op {
         Instruction::Neg { width, dst } => Op::Neg { width, dst },
         Instruction::MovSx { width, from, dst, src } => Op::SignExtend { width, from, dst, src },
         Instruction::ByteSwap { order, size, dst } => byte_swap(order, size, dst),
-        Instruction::LoadImm64 { dst, value } => load_imm64(dst, value),
+        Instruction::LoadImm64 { dst, value } => load_imm64(pc, dst, value),
         Instruction::Load { size, signed, dst, base, off } => {
             Op::Load { size, signed, order: Order::Relaxed, dst, at: Address { base, off } }
         }
@@ -73,6 +74,7 @@ fn plain(pc: usize, insn: Instruction) -> Op {
         Instruction::MayGoto { off } => Op::MayGoto { target: target(off.into()) },
         Instruction::Call(CallTarget::Local(off)) => Op::Call { target: target(off) },
         Instruction::Call(CallTarget::Helper(id::TAIL_CALL)) => Op::TailCall,
+        Instruction::Call(CallTarget::Helper(id)) if Run::calls_back(id) => Op::CallBack { id },
         Instruction::Call(CallTarget::Helper(id)) => Op::Helper { id },
         Instruction::Call(CallTarget::Kfunc(_)) => Op::Trap(Trap::Kfunc),
         Instruction::Exit => Op::Exit,
@@ -108,14 +110,17 @@ fn byte_swap(order: ByteOrder, size: Size, dst: Register) -> Op {
     if reverses { Op::Swap { size, dst } } else { Op::ZeroExtend { from: size, dst } }
 }
 
-fn load_imm64(dst: Register, value: Imm64) -> Op {
+fn load_imm64(pc: usize, dst: Register, value: Imm64) -> Op {
     match value {
         Imm64::Value(value) => Op::Const { dst, value },
         Imm64::MapIdx(index) => Op::MapReference { dst, index },
         Imm64::MapIdxValue(index, off) => Op::MapValueAddress { dst, index, off },
         Imm64::MapFd(_) | Imm64::MapFdValue(..) => Op::Trap(Trap::MapDescriptor),
         Imm64::Var(_) => Op::Trap(Trap::Variable),
-        Imm64::Code(_) => Op::Trap(Trap::FunctionAddress),
+        Imm64::Code(off) => {
+            let slot = jump_target(pc, off).and_then(|slot| u32::try_from(slot).ok());
+            Op::FunctionReference { dst, slot: slot.unwrap_or(u32::MAX) }
+        }
     }
 }
 

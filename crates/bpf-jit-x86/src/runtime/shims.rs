@@ -36,11 +36,15 @@ pub(crate) enum Shim {
     MayGoto,
     /// The address of a byte in a map's only value.
     MapValue,
+    /// Begin a helper that calls functions of the program.
+    Begin,
+    /// Tell it what a function returned.
+    Next,
 }
 
 impl Shim {
     /// Every one, in the order of their numbers.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Helper,
         Self::Access,
         Self::Stop,
@@ -50,6 +54,8 @@ impl Shim {
         Self::PacketLoad,
         Self::MayGoto,
         Self::MapValue,
+        Self::Begin,
+        Self::Next,
     ];
 }
 
@@ -71,6 +77,8 @@ pub(crate) struct Shims<P: PhysicalProfile> {
     packet_load: Plain<P>,
     may_goto: Plain<P>,
     map_value: Plain<P>,
+    begin: Call<P>,
+    next: Plain<P>,
 }
 
 /// A negative number where no value can be one: the program ends.
@@ -78,8 +86,19 @@ const END: u64 = u64::MAX;
 
 impl<P: PhysicalProfile> Shims<P> {
     /// The functions for programs of profile `P`.
-    pub(crate) const TABLE: &'static Self =
-        &Self { helper, access, stop, enter, leave, tail_call, packet_load, may_goto, map_value };
+    pub(crate) const TABLE: &'static Self = &Self {
+        helper,
+        access,
+        stop,
+        enter,
+        leave,
+        tail_call,
+        packet_load,
+        may_goto,
+        map_value,
+        begin,
+        next,
+    };
 
     /// Where the address of a function is in the structure.
     pub(crate) const fn offset(shim: Shim) -> usize {
@@ -93,6 +112,8 @@ impl<P: PhysicalProfile> Shims<P> {
             Shim::PacketLoad => offset_of!(Self, packet_load),
             Shim::MayGoto => offset_of!(Self, may_goto),
             Shim::MapValue => offset_of!(Self, map_value),
+            Shim::Begin => offset_of!(Self, begin),
+            Shim::Next => offset_of!(Self, next),
         }
     }
 }
@@ -261,5 +282,49 @@ unsafe extern "sysv64" fn map_value<P: PhysicalProfile>(
     let (index, offset) =
         (u32::from_le_bytes([b4, b5, b6, b7]), u32::from_le_bytes([b0, b1, b2, b3]));
     let result = session.run.map_value_address(index, offset);
+    session.settle(Descriptor(descriptor), result)
+}
+
+unsafe extern "sysv64" fn begin<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    r1: u64,
+    r2: u64,
+    r3: u64,
+    r4: u64,
+    r5: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let (id, descriptor) = (session.native.helper, Descriptor(session.native.descriptor));
+    session.sync_frames();
+    let program = session.program_at(session.native.operand);
+    let is_function = |slot| program.is_some_and(|program| program.address_of(slot).is_some());
+    let run = &mut session.run;
+    let args = [r1, r2, r3, r4, r5];
+    // What the kernel's platform does may panic here, too.
+    let callback = session.panic.catch(|| run.begin_callbacks(id, args, &is_function));
+    let callback = callback.unwrap_or(Err(Fault::UnknownHelper(id)));
+    let result = callback.and_then(|callback| session.prepare(callback));
+    session.settle(descriptor, result)
+}
+
+unsafe extern "sysv64" fn next<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    r0: u64,
+    descriptor: u32,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    // The function's frame: verified code knows nothing of it, and has said
+    // which one is the newest now.
+    if session.run.program().verified().is_some() {
+        session.sync_frames();
+    } else {
+        let _ = session.run.pop_frame();
+    }
+    let run = &mut session.run;
+    let callback = session.panic.catch(|| run.next_callback(r0));
+    let result = callback.ok_or(Fault::InvalidInstruction).and_then(|next| session.prepare(next));
     session.settle(Descriptor(descriptor), result)
 }

@@ -37,7 +37,7 @@ impl Emitter {
             };
             self.code.bind(label);
             match shim {
-                Shim::Helper => self.helper_thunk(),
+                Shim::Helper | Shim::Begin => self.helper_thunk(shim),
                 Shim::Stop => self.stop_thunk(),
                 _ => self.plain_thunk(shim),
             }
@@ -58,7 +58,12 @@ impl Emitter {
 
     /// Calls a helper.
     pub(super) fn helper(&mut self, pc: usize, id: u32) {
-        let thunk = self.thunk(Shim::Helper);
+        self.host_call(Shim::Helper, pc, id);
+    }
+
+    /// Calls a function of the host with R1 to R5; its result is in `rax`.
+    pub(super) fn host_call(&mut self, shim: Shim, pc: usize, id: u32) {
+        let thunk = self.thunk(shim);
         dynasm!(self.code; .arch x64; mov r10d, DWORD id.cast_signed());
         self.set_descriptor(Descriptor::new(pc, 0));
         self.code.call(thunk);
@@ -159,7 +164,7 @@ impl Emitter {
     }
 
     /// The arguments are one register further than the host wants them.
-    fn helper_thunk(&mut self) {
+    fn helper_thunk(&mut self, shim: Shim) {
         self.publish();
         dynasm!(self.code; .arch x64
             ; mov [BYTE r12 + offset::DESCRIPTOR], r11d
@@ -183,7 +188,7 @@ impl Emitter {
             ; mov rsi, rdi
             ; mov rdi, r12
             ; mov rax, [BYTE r12 + offset::SHIMS]
-            ; call QWORD [BYTE rax + offset::shim(Shim::Helper)]
+            ; call QWORD [BYTE rax + offset::shim(shim)]
         );
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64

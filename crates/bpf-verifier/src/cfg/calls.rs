@@ -1,7 +1,6 @@
 //! The call graph: recursion, frames and stack of the deepest chain.
 
-use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
-
+use super::functions::function_named;
 use super::{CfgError, Code, reject, slot_number};
 use crate::arena::{Arena, high, low, pair};
 use crate::error::VerifyErrorKind;
@@ -50,11 +49,8 @@ impl Code<'_> {
             let mut entered = None;
             while pc < end {
                 let Ok(insn) = self.insn(pc) else { break };
-                let call = match insn {
-                    Instruction::Call(CallTarget::Local(off)) => jump_target(pc, off),
-                    _ => None,
-                };
-                if let Some(target) = call {
+                // Whoever takes the address of a function may have it called.
+                if let Some(target) = function_named(pc, &insn) {
                     let callee = self.function_of(arena, target);
                     let state = low(arena.word(self.function_at(callee).saturating_add(2)));
                     if state == OPEN {

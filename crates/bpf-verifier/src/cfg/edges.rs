@@ -1,10 +1,11 @@
 //! What leads where.
 
 use bpf_bytecode::BpfInsn;
-use bpf_bytecode::instruction::{Instruction, jump_target};
+use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 
 use super::functions::function_named;
 use super::{CfgError, Code, bit, reject, slot_number};
+use crate::HelperTable;
 use crate::arena::Arena;
 use crate::error::VerifyErrorKind;
 
@@ -19,10 +20,23 @@ pub(super) fn successors(pc: usize, insn: &Instruction) -> (Option<usize>, Optio
     }
 }
 
+/// Whether an instruction is the head of loops whose rounds it bounds.
+fn counts_rounds(insn: &Instruction, helpers: &HelperTable<'_>) -> bool {
+    match insn {
+        Instruction::MayGoto { .. } => true,
+        Instruction::Call(CallTarget::Helper(id)) => helpers.calls_back(*id),
+        _ => false,
+    }
+}
+
 impl Code<'_> {
     /// Visits every slot that can be reached, finds the places where paths
     /// join, and makes a point for each.
-    pub(super) fn walk_edges(&mut self, arena: &mut Arena<'_>) -> Result<(), CfgError> {
+    pub(super) fn walk_edges(
+        &mut self,
+        arena: &mut Arena<'_>,
+        helpers: &HelperTable<'_>,
+    ) -> Result<(), CfgError> {
         // Jumps, calls, and loads of addresses.
         let forks = |insn: &&BpfInsn| matches!(insn.code() & 7, 5 | 6) || insn.code() == 0x18;
         let branches = self.insns.iter().filter(forks).count();
@@ -52,8 +66,9 @@ impl Code<'_> {
             for successor in [first, second].into_iter().flatten() {
                 self.enter(arena, successor);
             }
-            if let Instruction::MayGoto { .. } = insn {
+            if counts_rounds(&insn, helpers) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);
+                self.mark(arena, pc.saturating_add(1), bit::JOIN);
             }
             let mut other = second;
             if let Some(function) = function_named(pc, &insn) {

@@ -117,6 +117,9 @@ impl Explorer<'_> {
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
             }
         }
+        if let Instruction::Call(_) = insn {
+            return if taken { self.enter_callback() } else { Ok(pc.saturating_add(1)) };
+        }
         if let Instruction::MayGoto { .. } = insn {
             // The side that waits is the one where a further round is granted.
             self.walker.grants = self.walker.grants.saturating_add(u32::from(taken));

@@ -8,6 +8,9 @@ use crate::cfg::slot_number;
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, ReturnTo, Value};
 
+/// R6 to R9.
+pub(super) const PRESERVED: u16 = 0x3c0;
+
 impl Explorer<'_> {
     /// Enters a function: with the arguments, a frame of its own, and nothing
     /// in R6 to R9.
@@ -15,16 +18,23 @@ impl Explorer<'_> {
         let pc = self.walker.pc;
         let target = jump_target(pc, off).unwrap_or(usize::MAX);
         let back = pc.saturating_add(1);
+        self.check_depth()?;
+        let function = self.code.function_of(&self.arena, target);
+        let to = ReturnTo { pc: slot_number(back), function, to_helper: false };
+        let live = self.code.live(&self.arena, back) & PRESERVED;
+        self.state.push_frame(&mut self.arena, to, live)?;
+        Ok(Flow::To(target))
+    }
+
+    /// Refuses one frame more than the policy has.
+    pub(super) fn check_depth(&mut self) -> Step {
         let frames = self.state.frame.saturating_add(2);
         let limit = u32::try_from(self.rules.stack.frames()).unwrap_or(u32::MAX);
         if frames > limit {
             return reject(VerifyErrorKind::CallDepth { frames, limit });
         }
-        let function = self.code.function_of(&self.arena, target);
-        let to = ReturnTo { pc: slot_number(back), function };
-        let live = self.code.live(&self.arena, back);
-        self.state.push_frame(&mut self.arena, to, live)?;
-        Ok(Flow::To(target))
+        self.figures.frames = self.figures.frames.max(frames);
+        Ok(())
     }
 
     /// Returns to the caller, or ends the program.
@@ -33,6 +43,9 @@ impl Explorer<'_> {
         if let Some(to) = self.state.return_to(&self.arena) {
             if result.kind == Kind::Stack && result.index == self.state.frame {
                 return reject(VerifyErrorKind::ReturnsStackPointer);
+            }
+            if to.to_helper {
+                self.check_callback_result(&result)?;
             }
             self.state.pop_frame(&mut self.arena)?;
             return Ok(Flow::To(to.pc as usize));

@@ -16,9 +16,9 @@ use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
 use crate::meter::Meter;
-use crate::state::Value;
 use crate::state::cover::{Closeness, covers, entry_bit};
 use crate::state::snapshot::Snapshot;
+use crate::state::{Kind, Value};
 
 /// A state that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,9 @@ impl Explorer<'_> {
         };
         self.drop_dead_registers();
         let head = self.code.is_round_head(&self.arena, self.walker.pc);
+        if head {
+            self.begin_rounds()?;
+        }
         if head && let Some(tail) = self.close_round(point)? {
             self.end_path(tail);
             return Ok(true);
@@ -189,7 +192,7 @@ impl Explorer<'_> {
     fn drop_dead_registers(&mut self) {
         let live = self.code.live(&self.arena, self.walker.pc);
         for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
-            if live.wrapping_shr(number) & 1 == 0 {
+            if live.wrapping_shr(number) & 1 == 0 && value.kind != Kind::Rounds {
                 *value = Value::NOT_INIT;
             }
         }
@@ -234,12 +237,13 @@ impl Explorer<'_> {
         let mut node = Node(high(self.arena.word(point)));
         while node.0 != NONE {
             let next = node.next(&self.arena);
+            let instances = node.tail(&self.arena).is_inside();
             let close = if self.rules.forget {
                 let precise = node.precise(&self.arena) | node.exact(&self.arena);
                 let read = node.read(&self.arena);
-                Closeness::Matters { read, precise }
+                Closeness::Matters { read, precise, instances }
             } else {
-                Closeness::Matters { read: u64::MAX, precise: u64::MAX }
+                Closeness::Matters { read: u64::MAX, precise: u64::MAX, instances }
             };
             self.charge(node.words(&self.arena));
             let usable = self.resolves(node);

@@ -29,23 +29,10 @@ pub(super) struct Arguments {
     release: Option<u32>,
 }
 
-impl Explorer<'_> {
+impl<'e> Explorer<'e> {
     pub(super) fn call_helper(&mut self, helper: u32) -> Step {
-        let Some(sig) = self.rules.helpers.find(helper) else {
-            return reject(VerifyErrorKind::UnknownHelper(helper));
-        };
-        let prog_type = self.code.prog_type;
-        if !sig.allows(prog_type) {
-            return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
-        }
-        self.check_place(sig)?;
-        let mut args = Arguments::default();
-        for (arg, kind) in (1_u8..).zip(sig.args) {
-            if kind == ArgKind::None {
-                break;
-            }
-            self.check_argument(sig, arg, kind, &mut args)?;
-        }
+        let sig = self.helper_sig(helper)?;
+        let args = self.check_arguments(sig)?;
         if helper == id::TAIL_CALL {
             self.check_tail_call()?;
         }
@@ -58,6 +45,31 @@ impl Explorer<'_> {
         self.clear_arguments();
         let result = self.result(sig, &args)?;
         self.write(Register::R0, result)
+    }
+
+    /// The signature of a helper that the program may call.
+    pub(super) fn helper_sig(&self, helper: u32) -> Step<&'e HelperSig> {
+        let Some(sig) = self.rules.helpers.find(helper) else {
+            return reject(VerifyErrorKind::UnknownHelper(helper));
+        };
+        let prog_type = self.code.prog_type;
+        if !sig.allows(prog_type) {
+            return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
+        }
+        self.check_place(sig)?;
+        Ok(sig)
+    }
+
+    /// What the arguments of a call show.
+    pub(super) fn check_arguments(&mut self, sig: &HelperSig) -> Step<Arguments> {
+        let mut args = Arguments::default();
+        for (arg, kind) in (1_u8..).zip(sig.args) {
+            if kind == ArgKind::None {
+                break;
+            }
+            self.check_argument(sig, arg, kind, &mut args)?;
+        }
+        Ok(args)
     }
 
     #[cfg(feature = "cloud-profile")]
@@ -151,7 +163,10 @@ impl Explorer<'_> {
                 args.release = Some(value.id);
                 Ok(())
             }
-            ArgKind::None | ArgKind::Unchecked => Ok(()),
+            // What is called, and with what, is checked where it is called.
+            ArgKind::None | ArgKind::Unchecked | ArgKind::Callback | ArgKind::CallbackContext => {
+                Ok(())
+            }
             _ => match kind.memory() {
                 Some(memory) => self.memory_argument(sig, arg, kind, memory, args),
                 None => reject(VerifyErrorKind::Unsupported(Feature::Argument(kind))),
@@ -202,7 +217,7 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    fn result(&mut self, sig: &HelperSig, args: &Arguments) -> Step<Value> {
+    pub(super) fn result(&mut self, sig: &HelperSig, args: &Arguments) -> Step<Value> {
         Ok(match sig.ret {
             RetKind::Integer => Value::UNKNOWN,
             RetKind::Range(min, max) => {

@@ -119,7 +119,7 @@ impl Explorer<'_> {
         match span.base.kind {
             Kind::Stack if span.size == 0 => Ok(()),
             Kind::Stack => self.helper_stack(span, sig.id, whole),
-            Kind::MapValue | Kind::Reserved => self.check_bytes(span),
+            Kind::MapValue | Kind::MapKey | Kind::Reserved => self.check_bytes(span),
             Kind::Packet | Kind::PacketMeta if sig.packet_memory => self.check_bytes(span),
             found => {
                 let (helper, expected) = (sig.id, kind);

@@ -187,6 +187,7 @@ impl Explorer<'_> {
             Kind::Context
             | Kind::Stack
             | Kind::MapValue
+            | Kind::MapKey
             | Kind::Packet
             | Kind::PacketMeta
             | Kind::Reserved => Ok(Span { reg, base, off, size: size.bits() / 8, access }),
@@ -207,6 +208,7 @@ impl Explorer<'_> {
         self.check_bytes(span)?;
         self.note(match span.base.kind {
             Kind::MapValue => InsnFact::MapValue,
+            Kind::MapKey => InsnFact::Memory,
             Kind::Reserved => InsnFact::Reserved,
             _ => InsnFact::Packet,
         })
@@ -227,6 +229,13 @@ impl Explorer<'_> {
                     return Self::forbidden(span);
                 }
                 Self::check_bounds(span, def.map_or(0, |def| def.value_size))
+            }
+            Kind::MapKey => {
+                if span.access == Access::Write {
+                    return Self::forbidden(span);
+                }
+                let size = Self::shown_key(self.map_def(base.index));
+                Self::check_bounds(span, size)
             }
             Kind::Reserved => Self::check_bounds(span, base.range.unsigned_abs()),
             _ => {

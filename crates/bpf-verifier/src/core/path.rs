@@ -115,7 +115,7 @@ impl<'a> Path<'a> {
         let explorer = self.explorer;
         let (mut depth, mut returns) = (0_usize, [0; FRAMES]);
         let mut add = |value: &Value| {
-            if value.kind == Kind::Return
+            if matches!(value.kind, Kind::Return | Kind::ReturnToHelper)
                 && let Some(slot) = returns.get_mut(depth)
             {
                 *slot = value.id as usize;
@@ -186,6 +186,11 @@ impl Iterator for Path<'_> {
                     let taken = !self.bit()?;
                     self.pc = if taken { jump_target(pc, off.into())? } else { next };
                     return Some(Event::Branch { pc, taken });
+                }
+                Instruction::Call(CallTarget::Helper(id)) if self.explorer.calls_back(id) => {
+                    // Where it calls a function, a new stretch begins.
+                    self.bit()?;
+                    self.pc = next;
                 }
                 Instruction::Call(CallTarget::Local(off)) => {
                     let target = jump_target(pc, off)?;

@@ -57,7 +57,7 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::ArithmeticOnNullable { reg, kind });
         }
         let nothing = kind == Kind::Map && constant == Some(0) && op == AluOp::Add;
-        if matches!(kind, Kind::Map | Kind::PacketEnd) && !nothing {
+        if matches!(kind, Kind::Map | Kind::PacketEnd | Kind::Function) && !nothing {
             return reject(VerifyErrorKind::PointerArithmetic { reg, kind, op });
         }
         if kind == Kind::Stack && op == AluOp::Sub {

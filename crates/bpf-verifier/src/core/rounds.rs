@@ -21,15 +21,18 @@
 //! long as that ancestor is open: afterwards it is not known any more what
 //! follows from there.
 
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::{CallTarget, Instruction};
+
 use super::checkpoint::{Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
 use crate::meter::Meter;
 use crate::rules::MAY_GOTO_ROUNDS;
-use crate::state::Value;
 use crate::state::cells::SAVED;
 use crate::state::cover::{Closeness, covers, entry_bit};
+use crate::state::{Kind, Value};
 
 /// Words of a node for the loops that it takes part in.
 pub(super) const WORDS: u32 = 4 + 2 * Meter::WORDS;
@@ -57,6 +60,11 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    /// Whether a loop of an ancestor is closed behind the place.
+    pub const fn is_inside(&self) -> bool {
+        self.outer != 0
+    }
+
     /// The same behind a stretch of this cost.
     pub fn after(self, meter: Meter) -> Self {
         let close = if self.outer == 0 { self.close } else { meter.then(self.close) };
@@ -165,9 +173,18 @@ impl Node {
 impl Explorer<'_> {
     /// What bounds the rounds of a loop whose head the current instruction is,
     /// where that is not the allowance of `may_goto`.
-    #[allow(clippy::unused_self, reason = "there is only may_goto")]
-    pub(super) const fn instance(&self) -> u32 {
-        0
+    pub(super) fn instance(&self) -> u32 {
+        let rounds = self.state.reg(Register::R0);
+        if rounds.kind == Kind::Rounds { rounds.id } else { 0 }
+    }
+
+    /// How many rounds the loop has at the most whose head the current
+    /// instruction is.
+    fn most_rounds(&self) -> u32 {
+        match self.code.insn(self.walker.pc) {
+            Ok(Instruction::Call(CallTarget::Helper(id))) => self.most_callbacks(id),
+            _ => MAY_GOTO_ROUNDS,
+        }
     }
 
     /// Whether what follows from a done node is known: all loops that are closed
@@ -209,12 +226,14 @@ impl Explorer<'_> {
                     widened = true;
                 }
                 self.charge_node(node);
-                let all = Closeness::Matters { read: u64::MAX, precise: u64::MAX };
+                let (read, precise) = (u64::MAX, u64::MAX);
+                let all = Closeness::Matters { read, precise, instances: true };
                 if let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, all) {
                     self.mark_exact(rests.deps);
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
-                    node.close(&mut self.arena, MAY_GOTO_ROUNDS);
+                    let rounds = self.most_rounds();
+                    node.close(&mut self.arena, rounds);
                     return Ok(Some(self.round_since(node)));
                 }
             }
@@ -228,7 +247,7 @@ impl Explorer<'_> {
     fn is_later_round(&self, node: Node) -> bool {
         node.snapshot().frame(&self.arena) == self.state.frame
             && node.instance(&self.arena) == self.instance()
-            && node.grants(&self.arena) < self.walker.grants
+            && (self.instance() != 0 || node.grants(&self.arena) < self.walker.grants)
     }
 
     /// The end of a path that closes a loop at an open node.

@@ -12,8 +12,10 @@ use bpf_bytecode::Register;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closeness {
     /// The older state covers the newer one in all that mattered for what was
-    /// found to follow from it: `read` and `precise` name its entries.
-    Matters { read: u64, precise: u64 },
+    /// found to follow from it: `read` and `precise` name its entries. With
+    /// `instances`, what counts the rounds of a loop is the same in both, and
+    /// not only of the same form.
+    Matters { read: u64, precise: u64, instances: bool },
     /// Both are the same: the program has gone round in a circle.
     Same,
 }
@@ -46,6 +48,8 @@ type Place = Option<(u32, i64)>;
 struct Ids {
     pairs: [(u32, Place); MAX_IDS],
     len: usize,
+    /// See [`Closeness::Matters`].
+    instances: bool,
 }
 
 impl Ids {
@@ -93,11 +97,11 @@ pub(crate) fn covers(
     if same && old.cells(arena) != new.cells.len() {
         return None;
     }
-    let (read, precise) = match close {
-        Closeness::Matters { read, precise } => (read, precise),
-        Closeness::Same => (u64::MAX, u64::MAX),
+    let (read, precise, instances) = match close {
+        Closeness::Matters { read, precise, instances } => (read, precise, instances),
+        Closeness::Same => (u64::MAX, u64::MAX, true),
     };
-    let mut ids = Ids { pairs: [(0, None); MAX_IDS], len: 0 };
+    let mut ids = Ids { pairs: [(0, None); MAX_IDS], len: 0, instances };
     let mut rests = RestsOn::default();
     let mut entries = old.read(arena);
     let mask = old.reg_mask(arena);
@@ -202,7 +206,13 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         Kind::Scalar if !exact => true,
         Kind::Scalar if same => old.number == new.number && ids.number_matches(old, new),
         Kind::Scalar => old.number.covers(&new.number) && ids.number_matches(old, new),
-        Kind::Return => old.id == new.id && old.index == new.index,
+        Kind::Return | Kind::ReturnToHelper => old.id == new.id && old.index == new.index,
+        // Whoever has had fewer rounds may have more that are still to come.
+        Kind::Rounds => {
+            let rounds = if same { old.range == new.range } else { old.range <= new.range };
+            let which = if ids.instances { old.id == new.id } else { ids.matches(old.id, new.id) };
+            rounds && which && old.off == new.off
+        }
         // Where it was acquired does not matter.
         Kind::Reference => ids.matches(old.id, new.id),
         Kind::Reserved | Kind::ReservedOrNull => {

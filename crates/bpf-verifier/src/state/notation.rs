@@ -69,7 +69,7 @@ impl Shown<'_> {
     /// What a pointer points to, and where.
     fn describe(&self, list: &mut List<'_, '_>) -> fmt::Result {
         let value = &self.value;
-        if matches!(value.kind, Kind::Map | Kind::MapValue | Kind::MapValueOrNull) {
+        if matches!(value.kind, Kind::Map | Kind::MapKey | Kind::MapValue | Kind::MapValueOrNull) {
             let index = usize::try_from(value.index).ok();
             if let Some(def) = index.and_then(|index| self.maps.get(index)) {
                 if !def.name.as_str().is_empty() {

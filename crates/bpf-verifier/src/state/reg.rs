@@ -35,6 +35,15 @@ pub enum Kind {
     Return,
     /// Not a value: memory that is to be released.
     Reference,
+    /// A function of the program.
+    Function,
+    /// A key of a map, which a helper shows to a function that it calls.
+    MapKey,
+    /// Not a value: a helper that calls a function again and again, and how
+    /// often it has.
+    Rounds,
+    /// Not a value: the helper to which a frame returns.
+    ReturnToHelper,
 }
 
 impl Kind {
@@ -53,13 +62,25 @@ impl Kind {
             11 => Self::ReservedOrNull,
             12 => Self::Return,
             13 => Self::Reference,
+            14 => Self::Function,
+            15 => Self::MapKey,
+            16 => Self::Rounds,
+            17 => Self::ReturnToHelper,
             _ => Self::NotInit,
         }
     }
 
     /// Whether the value is an address.
     pub const fn is_pointer(self) -> bool {
-        !matches!(self, Self::NotInit | Self::Scalar | Self::Return | Self::Reference)
+        !matches!(
+            self,
+            Self::NotInit
+                | Self::Scalar
+                | Self::Return
+                | Self::ReturnToHelper
+                | Self::Reference
+                | Self::Rounds
+        )
     }
 
     /// Whether the value is an address or null, which is not known yet.
@@ -89,6 +110,10 @@ impl Kind {
             Self::ReservedOrNull => "ringbuf_mem_or_null",
             Self::Return => "return address",
             Self::Reference => "reference",
+            Self::Function => "func",
+            Self::MapKey => "map_key",
+            Self::Rounds => "rounds",
+            Self::ReturnToHelper => "return to a helper",
         }
     }
 }
@@ -247,11 +272,14 @@ pub(crate) fn unpack_number(words: [u64; 8]) -> Scalar {
     Scalar::from_parts(Tnum::new(value, mask), full, half)
 }
 
-/// Kind in eight bits, index in 24, identity in the high half.
+/// Kind in six bits, four that are free, index in 22, identity in the high half.
 pub(crate) const fn head(kind: Kind, index: u32, id: u32) -> u64 {
-    pair((kind as u32) | index.wrapping_shl(8), id)
+    pair((kind as u32) | index.wrapping_shl(10), id)
 }
 
+/// The first of the free bits of a [`head`].
+pub(crate) const FREE_BITS: u32 = 6;
+
 pub(crate) const fn split_head(word: u64) -> (Kind, u32, u32) {
-    (Kind::from_bits(low(word) & 0xff), low(word).wrapping_shr(8), high(word))
+    (Kind::from_bits(low(word) & 0x3f), low(word).wrapping_shr(10), high(word))
 }

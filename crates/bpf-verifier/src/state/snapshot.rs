@@ -8,7 +8,7 @@
 use bpf_bytecode::Register;
 
 use super::cells::Cell;
-use super::reg::{head, split_head, unpack_number};
+use super::reg::{FREE_BITS, Kind, head, split_head, unpack_number};
 use super::{State, Value};
 use crate::arena::{Arena, At, NoRoom, high, low, pair};
 use crate::domain::{Range, Scalar, Tnum};
@@ -110,8 +110,13 @@ const fn is_sum(value: &Value) -> bool {
 }
 
 const fn value_words(value: &Value, class: Class) -> u32 {
-    let place = (value.kind.is_pointer() || is_sum(value)) as u32;
+    let place = (has_place(value.kind) || is_sum(value)) as u32;
     class.words().saturating_add(place).saturating_add(1)
+}
+
+/// Whether offset and range of a value of this kind say something.
+const fn has_place(kind: Kind) -> bool {
+    kind.is_pointer() || matches!(kind, Kind::Rounds)
 }
 
 /// A snapshot in working memory.
@@ -262,8 +267,8 @@ impl Writer<'_, '_> {
         let sum = is_sum(value);
         let index = if value.is_scalar() { sum.into() } else { value.index };
         let word = head(value.kind, index, value.id);
-        self.word(word | (class as u64).wrapping_shl(4));
-        if value.kind.is_pointer() || sum {
+        self.word(word | (class as u64).wrapping_shl(FREE_BITS));
+        if has_place(value.kind) || sum {
             self.word(pair(value.off.cast_unsigned(), value.range.cast_unsigned()));
         }
         match class {
@@ -301,14 +306,14 @@ impl Reader {
     /// The next entry, a register.
     pub fn value(&mut self, arena: &Arena<'_>) -> Value {
         let word = self.word(arena);
-        let class = Class::from_bits(low(word).wrapping_shr(4) & 0xf);
-        let (kind, index, id) = split_head(word & !0xf0);
+        let class = Class::from_bits(low(word).wrapping_shr(FREE_BITS) & 0xf);
+        let (kind, index, id) = split_head(word);
         let mut value = Value::pointer(kind, index, id);
         let sum = value.is_scalar() && index != 0;
         if sum {
             value.index = 0;
         }
-        if kind.is_pointer() || sum {
+        if has_place(kind) || sum {
             let place = self.word(arena);
             value.off = low(place).cast_signed();
             value.range = high(place).cast_signed();

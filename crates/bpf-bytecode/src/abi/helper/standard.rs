@@ -8,8 +8,8 @@ use crate::abi::prog_type::BpfProgType;
 /// The helpers of the standard environment, by ascending number.
 pub const STANDARD: &[HelperSig] = {
     use ArgKind::{
-        AllocMem, AllocSize, Anything, Context, Map, MapKey, MapValue, MemRead, MemReadOrNull,
-        MemWrite, None, Size, SizeOrZero, Unchecked,
+        AllocMem, AllocSize, Anything, Callback, CallbackContext, Context, Map, MapKey, MapValue,
+        MemRead, MemReadOrNull, MemWrite, None, Size, SizeOrZero, Unchecked,
     };
     use RetKind::{AllocMemOrNull, Integer, MapValueOrNull, Void};
     const KEYED: &[MapType] = &[
@@ -19,6 +19,13 @@ pub const STANDARD: &[HelperSig] = {
         MapType::PerCpuArray,
         MapType::LruHash,
         MapType::LpmTrie,
+    ];
+    const ENUMERABLE: &[MapType] = &[
+        MapType::Hash,
+        MapType::Array,
+        MapType::PerCpuHash,
+        MapType::PerCpuArray,
+        MapType::LruHash,
     ];
     const RING: &[MapType] = &[MapType::RingBuf];
     const SKB: &[BpfProgType] = &[
@@ -133,5 +140,18 @@ pub const STANDARD: &[HelperSig] = {
             Integer,
         )
         .on_maps(RING),
+        HelperSig::new(
+            id::FOR_EACH_MAP_ELEM,
+            "for_each_map_elem",
+            [Map, Callback, CallbackContext, Anything, None],
+            Integer,
+        )
+        .on_maps(ENUMERABLE),
+        HelperSig::new(
+            id::LOOP,
+            "loop",
+            [Anything, Callback, CallbackContext, Anything, None],
+            Integer,
+        ),
     ]
 };

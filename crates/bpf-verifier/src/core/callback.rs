@@ -1,0 +1,203 @@
+//! Helpers that call a function of the program again and again.
+//!
+//! Such a call is the head of a loop: in every round the function is walked in a
+//! frame of its own, which returns to the call. There the next round begins, or
+//! the helper is done. What the function does to memory of its callers, it does
+//! to their part of the state, as any function.
+//!
+//! R0 has no value before the call; meanwhile it holds which loop this is, how
+//! many rounds were walked and how many references were held at its beginning.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, id};
+use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::instruction::{CallTarget, Instruction};
+
+use super::call::PRESERVED;
+use super::{Explorer, Flow, LOST, Step, reject};
+use crate::cfg::slot_number;
+use crate::domain::Scalar;
+use crate::error::{Feature, VerifyErrorKind};
+use crate::state::{Kind, ReturnTo, Value};
+
+/// Rounds of `bpf_loop` at the most; with a greater number there are none.
+pub const MAX_LOOPS: u32 = 1 << 23;
+
+/// Functions that helpers call, one inside of the other, as the engines allow.
+pub const MAX_CALLBACKS: u32 = 4;
+
+/// Bytes of a key that is shown to a function, as the engines have room.
+pub const MAX_SHOWN_KEY: u32 = 64;
+
+/// The helper, and R0 to R5.
+const KEPT: u16 = 0x3f;
+
+impl Explorer<'_> {
+    /// Whether a helper calls a function of the program.
+    pub(super) fn calls_back(&self, helper: u32) -> bool {
+        self.rules.helpers.calls_back(helper)
+    }
+
+    /// The walk comes to the head of a loop: where it is a helper's call and not
+    /// a later round, a new loop begins.
+    pub(super) fn begin_rounds(&mut self) -> Step {
+        let insn = self.code.insn(self.walker.pc)?;
+        let Instruction::Call(CallTarget::Helper(_)) = insn else { return Ok(()) };
+        if self.state.reg(Register::R0).kind != Kind::Rounds {
+            let held = i32::try_from(self.state.refs).unwrap_or(i32::MAX);
+            let rounds = Value::pointer(Kind::Rounds, 0, self.fresh_id());
+            self.state.set_reg(Register::R0, Value { off: held, ..rounds });
+        }
+        Ok(())
+    }
+
+    /// One more round waits for its turn; the walk goes on behind the call.
+    pub(super) fn call_with_callback(&mut self, insn: &Instruction, helper: u32) -> Step<Flow> {
+        let sig = self.helper_sig(helper)?;
+        if !matches!(helper, id::LOOP | id::FOR_EACH_MAP_ELEM) {
+            let what = Feature::Argument(ArgKind::Callback);
+            return reject(VerifyErrorKind::Unsupported(what));
+        }
+        let args = self.check_arguments(sig)?;
+        self.check_callback(sig)?;
+        if let Some((_, def)) = args.map
+            && def.key_size > MAX_SHOWN_KEY
+        {
+            return reject(VerifyErrorKind::Unsupported(Feature::LargeKeys(MAX_SHOWN_KEY)));
+        }
+        if helper == id::LOOP {
+            // How many rounds there are decides whether there is one more.
+            self.mark_precise(self.state.reg(Register::R1).deps);
+        }
+        let walked = self.state.reg(Register::R0).range.unsigned_abs();
+        if walked < self.most_callbacks(helper) {
+            self.fork()?;
+        }
+        let next = self.take_side(insn, false)?;
+        self.clear_arguments();
+        let result = self.result(sig, &args)?;
+        self.write(Register::R0, result)?;
+        Ok(Flow::To(next))
+    }
+
+    /// How many rounds the loop at the current call has at the most.
+    pub(super) fn most_callbacks(&self, helper: u32) -> u32 {
+        let first = self.state.reg(Register::R1);
+        match (helper, first.kind) {
+            // The helper takes the low half.
+            (id::LOOP, Kind::Scalar) => {
+                let half = first.number.half();
+                if half.umin > MAX_LOOPS.into() {
+                    return 0;
+                }
+                u32::try_from(half.umax.min(MAX_LOOPS.into())).unwrap_or(MAX_LOOPS)
+            }
+            (id::LOOP, _) => MAX_LOOPS,
+            _ => self.map_def(first.index).map_or(u32::MAX, |def| def.max_entries),
+        }
+    }
+
+    /// The function, whose address the caller has taken itself: so the depth of
+    /// the stack is known.
+    fn check_callback(&mut self, sig: &HelperSig) -> Step {
+        for (arg, kind) in (1_u8..).zip(sig.args) {
+            let Some(reg) = Register::new(arg) else { break };
+            let value = self.state.reg(reg);
+            let found = value.kind;
+            let fits = match kind {
+                ArgKind::Callback => found == Kind::Function,
+                ArgKind::CallbackContext if value.as_constant() == Some(0) => {
+                    self.mark_precise(value.deps);
+                    true
+                }
+                ArgKind::CallbackContext => found == Kind::Stack,
+                _ => true,
+            };
+            if !fits {
+                let (helper, expected) = (sig.id, kind);
+                return reject(VerifyErrorKind::HelperArgument { helper, arg, expected, found });
+            }
+        }
+        let function = self.state.reg(Register::R2).index;
+        let steps = self.code.address_taken(&self.arena, self.walker.pc, function);
+        let Some(steps) = steps else {
+            return reject(VerifyErrorKind::Unsupported(Feature::PassedFunction));
+        };
+        self.figures.handled = self.figures.handled.saturating_add(steps / 64);
+        Ok(())
+    }
+
+    /// The helper calls the function once more. Where the walk goes on.
+    pub(super) fn enter_callback(&mut self) -> Step<usize> {
+        let pc = self.walker.pc;
+        self.check_depth()?;
+        let nested = (0..=self.state.frame).filter(|frame| {
+            self.state.return_of(&self.arena, *frame).is_some_and(|to| to.to_helper)
+        });
+        if nested.count() >= MAX_CALLBACKS as usize {
+            return reject(VerifyErrorKind::Unsupported(Feature::NestedCallbacks(MAX_CALLBACKS)));
+        }
+        let [first, function, context] =
+            [Register::R1, Register::R2, Register::R3].map(|reg| self.state.reg(reg));
+        let mut rounds = self.state.reg(Register::R0);
+        rounds.range = rounds.range.saturating_add(1);
+        self.state.set_reg(Register::R0, rounds);
+        let function = function.index;
+        let to = ReturnTo { pc: slot_number(pc), function, to_helper: true };
+        let live = self.code.live(&self.arena, pc.saturating_add(1)) & PRESERVED;
+        self.state.push_frame(&mut self.arena, to, live | KEPT)?;
+        self.clear_arguments();
+        let args = if first.kind == Kind::Map {
+            let key = Value::pointer(Kind::MapKey, first.index, 0);
+            [first, key, Value::pointer(Kind::MapValue, first.index, 0), context]
+        } else {
+            let last = first.number.half().umax.min(MAX_LOOPS.into()).saturating_sub(1);
+            [Value::scalar(Scalar::between(0, last)), context, Value::NOT_INIT, Value::NOT_INIT]
+        };
+        for (number, value) in (1_u8..).zip(args) {
+            if let Some(register) = Register::new(number) {
+                self.state.set_reg(register, value);
+            }
+        }
+        // The jumps up to here do not tell which function was called.
+        self.walker.trail_len = LOST;
+        self.walker.pc = self.code.function_start(&self.arena, function);
+        self.add_node()?;
+        Ok(self.walker.pc)
+    }
+
+    /// What a function may return to the helper, and what it may leave behind.
+    pub(super) fn check_callback_result(&mut self, result: &Value) -> Step {
+        if !result.is_scalar() {
+            if !result.is_init() {
+                return reject(VerifyErrorKind::UninitRegister(Register::R0));
+            }
+            let (reg, found) = (Register::R0, result.kind);
+            return reject(VerifyErrorKind::NotANumber { reg, found });
+        }
+        self.mark_precise(result.deps);
+        let full = result.number.full();
+        if full.smin < 0 || full.smax > 1 {
+            let bound = |value: i64| {
+                i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })
+            };
+            let (smin, smax) = (bound(full.smin), bound(full.smax));
+            return reject(VerifyErrorKind::ReturnValue { smin, smax, min: 0, max: 1 });
+        }
+        let held = self.state.kept_reg(&self.arena, Register::R0).off.unsigned_abs();
+        if self.state.refs > held
+            && let Some(pc) = self.state.last_reference(&self.arena)
+        {
+            return reject(VerifyErrorKind::UnreleasedReference { pc });
+        }
+        if self.state.refs < held {
+            return reject(VerifyErrorKind::Unsupported(Feature::ReleaseOfCallers));
+        }
+        Ok(())
+    }
+
+    /// The bytes of a key that a helper shows.
+    pub(super) fn shown_key(def: Option<&MapDef>) -> u32 {
+        def.map_or(0, |def| def.key_size)
+    }
+}
