@@ -7,3 +7,4 @@ pub mod helper;
 pub mod helper_names;
 pub mod map;
 pub mod prog_type;
+pub mod socket;

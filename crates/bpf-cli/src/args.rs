@@ -78,6 +78,7 @@ pub struct Input {
 
 /// Arguments of `kbpf verify`.
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Verify {
     /// ELF objects, flat images (`.kbi`) or assembly texts (`.s`, `.asm`), or
     /// folders, of which all such files are taken.
@@ -103,6 +104,10 @@ pub struct Verify {
     /// Add the verdict and the time of this machine's Linux to the table.
     #[arg(long)]
     pub compare_linux: bool,
+    /// Verify for the engines of `kbpf run`, which have fewer helpers, maps and
+    /// program types. Without this, for a kernel that has what Linux declares.
+    #[arg(long)]
+    pub engines: bool,
     /// Worst-case execution time at the most, in units of the cost table.
     #[cfg(feature = "embedded-profile")]
     #[arg(long, value_name = "UNITS")]

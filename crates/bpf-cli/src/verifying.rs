@@ -5,7 +5,8 @@ use std::time::Duration;
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{
-    Effort, Event, Observer, Path, StateView, VerifiedInfo, VerifiedProgram, Verifier, VerifyError,
+    Effort, Event, HelperTable, Observer, Path, StateView, VerifiedInfo, VerifiedProgram, Verifier,
+    VerifyError,
 };
 use serde::Serialize;
 
@@ -33,15 +34,46 @@ pub struct Failure {
     pub state: String,
 }
 
-/// Verifies a program; within `wcet` units of time, where it is given and the
-/// profile counts time.
+/// What a program is verified for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Target {
+    /// Whether for the engines here, and not for a kernel that has what Linux
+    /// declares.
+    pub engines: bool,
+    /// Units of time at the most.
+    #[cfg(feature = "embedded-profile")]
+    pub wcet: Option<u64>,
+}
+
+impl Target {
+    /// The engines here, without a limit on time.
+    pub const ENGINES: Self = Self {
+        engines: true,
+        #[cfg(feature = "embedded-profile")]
+        wcet: None,
+    };
+
+    fn helpers(self) -> HelperTable<'static> {
+        if self.engines { HelperTable::standard() } else { HelperTable::linux() }
+    }
+}
+
+/// Verifies a program.
 pub fn verify(
     program: &BpfProgram<ActiveProfile>,
-    wcet: Option<u64>,
+    target: Target,
 ) -> Result<VerifiedProgram<ActiveProfile>, Box<Failure>> {
-    storage::with_verifier(wcet, &mut |verifier| {
+    storage::with_verifier(target, &mut |verifier| {
         let verified = storage::verify_program(verifier, program);
         verified.map_err(|error| Box::new(explain(verifier, program, error)))
+    })
+}
+
+/// Whether the program is refused for the engines here, too, and for the same
+/// reason.
+pub fn refuses(program: &BpfProgram<ActiveProfile>, error: &VerifyError) -> bool {
+    storage::with_verifier(Target::ENGINES, &mut |verifier| {
+        verifier.verify(program).is_err_and(|found| found == *error)
     })
 }
 
@@ -57,12 +89,8 @@ pub struct EffortShape {
 }
 
 /// Verifies a program before the eyes of an observer.
-pub fn observe(
-    program: &BpfProgram<ActiveProfile>,
-    wcet: Option<u64>,
-    observer: &mut dyn Observer,
-) {
-    storage::with_verifier(wcet, &mut |verifier| {
+pub fn observe(program: &BpfProgram<ActiveProfile>, target: Target, observer: &mut dyn Observer) {
+    storage::with_verifier(target, &mut |verifier| {
         // The observer is told how it ends.
         let _ = verifier.verify_with(program, observer);
     });
@@ -77,9 +105,9 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// verifier alone.
 pub fn measure(
     program: &BpfProgram<ActiveProfile>,
-    wcet: Option<u64>,
+    target: Target,
 ) -> (Result<VerifiedInfo, VerifyError>, EffortShape) {
-    storage::with_verifier(wcet, &mut |verifier| {
+    storage::with_verifier(target, &mut |verifier| {
         let mut counter = Counter::default();
         let outcome = verifier.verify_with(program, &mut counter);
         let begun = Clock::start();

@@ -102,15 +102,13 @@ pub enum LoadError {
         /// The name that was asked for.
         program: Name,
     },
-    /// A map is of a type that this project does not know.
-    #[error("map `{map}`: type {number} ({type_name}) is not supported")]
+    /// A map is of a type that nobody knows.
+    #[error("map `{map}`: there is no type {number}")]
     UnsupportedMapType {
         /// The map's name.
         map: Name,
         /// Linux's number of the type.
         number: u32,
-        /// Linux's name for it.
-        type_name: &'static str,
     },
     /// A map is declared in a way that cannot be read or that contradicts itself.
     #[error("map `{map}`: {reason} (`{attribute}`)")]

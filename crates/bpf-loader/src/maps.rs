@@ -60,6 +60,8 @@ pub struct Map<'d> {
     pub(crate) size: u64,
     /// Offset in the declaration at which the initial values begin.
     pub(crate) values_offset: Option<u32>,
+    /// Whether this only says of what form the maps of a map of maps are.
+    pub(crate) template: bool,
 }
 
 pub(crate) type Maps<'d, P> = Table<P, Map<'d>, MAP_CAPACITY>;
@@ -71,7 +73,7 @@ pub(crate) struct Found<'d, P: PhysicalProfile> {
 }
 
 /// Finds the maps of an object: first the declared ones, by section and place,
-/// then sections of variables, by section.
+/// then sections of variables, by section, then what maps of maps hold.
 pub(crate) fn find<'d, P: PhysicalProfile>(
     elf: &Elf<'d>,
     btf: Option<&Btf<'d, P>>,
@@ -104,6 +106,9 @@ pub(crate) fn find<'d, P: PhysicalProfile>(
             push_map::<P>(&mut maps, data::map(elf, btf, &section)?)?;
         }
     }
+    if let Some(btf) = btf {
+        declared::add_inner::<P>(btf, &mut maps)?;
+    }
     Ok(Found { maps, data_from })
 }
 
@@ -125,56 +130,16 @@ impl<P: PhysicalProfile> Found<'_, P> {
     /// Number of the map that holds the variables of `section`.
     pub fn of_data(&self, section: u32) -> Option<usize> {
         let data = self.maps.get(self.data_from..)?;
+        let templates = data.iter().rev().take_while(|map| map.template).count();
+        let data = data.get(..data.len().checked_sub(templates)?)?;
         let at = data.partition_point(|m| m.section < section);
         data.get(at).filter(|m| m.section == section)?;
         self.data_from.checked_add(at)
     }
 }
 
-/// Linux's names of the map types, by number.
-const TYPE_NAMES: [&str; 34] = [
-    "unspec",
-    "hash",
-    "array",
-    "prog_array",
-    "perf_event_array",
-    "percpu_hash",
-    "percpu_array",
-    "stack_trace",
-    "cgroup_array",
-    "lru_hash",
-    "lru_percpu_hash",
-    "lpm_trie",
-    "array_of_maps",
-    "hash_of_maps",
-    "devmap",
-    "sockmap",
-    "cpumap",
-    "xskmap",
-    "sockhash",
-    "cgroup_storage",
-    "reuseport_sockarray",
-    "percpu_cgroup_storage",
-    "queue",
-    "stack",
-    "sk_storage",
-    "devmap_hash",
-    "struct_ops",
-    "ringbuf",
-    "inode_storage",
-    "task_storage",
-    "bloom_filter",
-    "user_ringbuf",
-    "cgrp_storage",
-    "arena",
-];
-
 /// The map type of this number, or a refusal that names it.
 fn map_type(map: &str, number: u32) -> Result<MapType, LoadError> {
-    let type_name = TYPE_NAMES.get(crate::bytes::index(number)).copied().unwrap_or("unknown");
-    MapType::from_number(number).ok_or(LoadError::UnsupportedMapType {
-        map: Name::new(map),
-        number,
-        type_name,
-    })
+    let unknown = LoadError::UnsupportedMapType { map: Name::new(map), number };
+    MapType::from_number(number).ok_or(unknown)
 }

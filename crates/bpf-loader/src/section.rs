@@ -21,15 +21,9 @@ pub struct ProgramKind<'d> {
     pub autoload: bool,
 }
 
-/// Sections of programs that only Linux itself can run, with the type's name.
+/// Sections of programs that are made of Linux's own structures, with the type's
+/// name.
 const LINUX_ONLY: &[(&str, &str)] = &[
-    ("xdp/devmap", "xdp (devmap)"),
-    ("xdp.frags/devmap", "xdp (devmap)"),
-    ("xdp/cpumap", "xdp (cpumap)"),
-    ("xdp.frags/cpumap", "xdp (cpumap)"),
-    ("sk_reuseport", "sk_reuseport"),
-    ("netfilter", "netfilter"),
-    ("netkit", "netkit"),
     ("tp_btf", "tracing"),
     ("fentry", "tracing"),
     ("fentry.s", "tracing"),
@@ -43,28 +37,9 @@ const LINUX_ONLY: &[(&str, &str)] = &[
     ("lsm", "lsm"),
     ("lsm.s", "lsm"),
     ("lsm_cgroup", "lsm"),
-    ("lwt_in", "lwt_in"),
-    ("lwt_out", "lwt_out"),
-    ("lwt_xmit", "lwt_xmit"),
-    ("lwt_seg6local", "lwt_seg6local"),
-    ("sockops", "sock_ops"),
-    ("sk_skb", "sk_skb"),
-    ("sk_msg", "sk_msg"),
     ("lirc_mode2", "lirc_mode2"),
-    ("flow_dissector", "flow_dissector"),
-    ("cgroup/dev", "cgroup_device"),
-    ("cgroup/sysctl", "cgroup_sysctl"),
-    ("cgroup/getsockopt", "cgroup_sockopt"),
-    ("cgroup/setsockopt", "cgroup_sockopt"),
-    ("cgroup/sock", "cgroup_sock"),
-    ("cgroup/sock_create", "cgroup_sock"),
-    ("cgroup/sock_release", "cgroup_sock"),
-    ("cgroup/post_bind4", "cgroup_sock"),
-    ("cgroup/post_bind6", "cgroup_sock"),
-    ("cgroup", "cgroup_sock_addr"),
     ("struct_ops", "struct_ops"),
     ("struct_ops.s", "struct_ops"),
-    ("sk_lookup", "sk_lookup"),
 ];
 
 /// Bytes of `section` up to its end or to a `/`, if that is what `prefix` is.

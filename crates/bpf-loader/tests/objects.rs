@@ -226,9 +226,16 @@ fn a_refused_program_does_not_keep_others_from_loading() {
 }
 
 #[test]
-fn maps_of_maps_are_refused_by_name() {
-    let error = Object::<ActiveProfile>::parse(object!("map_in_map")).unwrap_err();
-    assert_eq!(error.to_string(), "map `outer`: maps of maps are not supported (`values`)");
+fn maps_of_maps_say_what_they_hold() {
+    let object = parse(object!("map_in_map"));
+    let (at, outer) = object.map("outer").unwrap();
+    let inner = usize::from(outer.def.inner.unwrap());
+    assert!(outer.def.map_type.holds_maps() && inner > at);
+    let inner = &object.maps()[inner];
+    assert_eq!((inner.name, inner.def.name.as_str()), ("outer", "inner"));
+    assert!(!inner.def.map_type.holds_maps() && inner.def.value_size > 0);
+    // Images are for engines that have no such maps.
+    assert!(bpf_loader::flat::write_to_slice(&object, &mut vec![0; 1 << 16]).is_err());
 }
 
 #[test]
@@ -277,8 +284,13 @@ fn names_of_other_program_types() {
     let of = |section| ProgramKind::of_section(section).map(|kind| kind.prog_type);
     assert_eq!(of("xdp.frags"), Ok(BpfProgType::Xdp));
     assert_eq!(of("kretprobe/do_unlinkat"), Ok(BpfProgType::Kprobe));
-    assert_eq!(of("cgroup_skb/egress"), Ok(BpfProgType::CgroupSkb));
-    assert!(matches!(of("xdp/devmap"), Err(LoadError::UnsupportedProgType { .. })));
+    assert_eq!(of("cgroup_skb/egress"), Ok(BpfProgType::CgroupEgress));
+    assert_eq!(of("cgroup_skb/elsewhere"), Ok(BpfProgType::CgroupSkb));
+    assert_eq!(of("xdp/devmap"), Ok(BpfProgType::XdpDevmap));
+    assert_eq!(of("xdp/eth0"), Ok(BpfProgType::Xdp));
+    assert_eq!(of("cgroup/connect6"), Ok(BpfProgType::Connect6));
+    assert_eq!(of("?sk_reuseport/migrate"), Ok(BpfProgType::SkReuseportMigrate));
+    assert!(matches!(of("cgroup/lunch"), Err(LoadError::UnknownSection { .. })));
     assert!(matches!(
         of("fentry/x"),
         Err(LoadError::UnsupportedProgType { prog_type: "tracing", .. })

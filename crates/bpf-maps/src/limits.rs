@@ -139,6 +139,7 @@ const fn creation_flags(map_type: MapType) -> (u32, u32) {
         MapType::LruHash => (BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS, 0),
         MapType::LpmTrie => (BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | ACCESS, BPF_F_NO_PREALLOC),
         MapType::RingBuf => (BPF_F_NUMA_NODE, 0),
+        _ => (0, 0),
     }
 }
 

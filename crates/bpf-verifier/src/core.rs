@@ -22,6 +22,7 @@ pub(crate) mod path;
 mod pending;
 mod pointer;
 mod rounds;
+mod socket;
 mod stack;
 
 use bpf_bytecode::abi::context::CtxLayout;
@@ -35,7 +36,7 @@ use crate::cfg::{CfgError, Code, slot_number};
 use crate::error::{Feature, VerifyError, VerifyErrorKind};
 use crate::meter::Meter;
 use crate::observer::Observer;
-use crate::rules::{Privilege, Rules, has_maps_of};
+use crate::rules::{Privilege, Rules};
 use crate::state::{Kind, State, StateView, Value};
 use crate::verified::InsnFact;
 
@@ -302,7 +303,7 @@ impl<'a> Explorer<'a> {
             let at = usize::try_from(index).ok();
             let def = at.and_then(|at| explorer.maps.get(at)).copied();
             match def {
-                Some(def) if has_maps_of(def.map_type) => Ok(def),
+                Some(def) if explorer.rules.helpers.has_maps_of(def.map_type) => Ok(def),
                 Some(def) => reject(VerifyErrorKind::MapUnsupported(def.map_type)),
                 None => reject(VerifyErrorKind::NotAPointer { reg: dst, found: Kind::NotInit }),
             }
@@ -385,8 +386,8 @@ impl<'a> Explorer<'a> {
             return Ok(());
         }
         let context = |fact| {
-            use InsnFact::{Context, ContextField, ContextPointer};
-            matches!(fact, Context | ContextPointer(_) | ContextField)
+            use InsnFact::{Context, ContextField, ContextPointer, Kernel};
+            matches!(fact, Context | ContextPointer(_) | ContextField | Kernel)
         };
         let merged = match (before, fact) {
             (InsnFact::Unreached | InsnFact::Plain, _) => fact,

@@ -1,13 +1,29 @@
 //! What a program may call.
 
+use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{self, ArgKind, HelperSig};
+use bpf_bytecode::abi::map::MapType;
+
+/// Map types that the profile has.
+const MAPS: &[MapType] = &[
+    MapType::Hash,
+    MapType::Array,
+    MapType::ProgArray,
+    MapType::PerCpuHash,
+    MapType::PerCpuArray,
+    MapType::RingBuf,
+    #[cfg(feature = "cloud-profile")]
+    MapType::LruHash,
+    #[cfg(feature = "cloud-profile")]
+    MapType::LpmTrie,
+];
 
 /// The helpers that programs are verified against: the standard ones and those
 /// that a kernel adds. One of the kernel's replaces a standard one of the same
 /// number.
 #[derive(Clone, Copy, Debug)]
 pub struct HelperTable<'e> {
-    base: &'static [HelperSig],
+    base: &'static [&'static [HelperSig]],
     extra: &'e [HelperSig],
 }
 
@@ -20,7 +36,14 @@ impl Default for HelperTable<'_> {
 impl<'e> HelperTable<'e> {
     /// The standard helpers.
     pub const fn standard() -> Self {
-        Self { base: helper::STANDARD, extra: &[] }
+        Self { base: &[helper::STANDARD], extra: &[] }
+    }
+
+    /// What Linux declares: many more helpers, and what is behind the contexts
+    /// of its program types. For kernels that have them: programs verified
+    /// against this table do not run on the engines of this project.
+    pub const fn linux() -> Self {
+        Self { base: helper::LINUX, extra: &[] }
     }
 
     /// The standard helpers and `extra`.
@@ -39,7 +62,7 @@ impl<'e> HelperTable<'e> {
             }
             rest = more;
         }
-        Ok(Self { base: helper::STANDARD, extra })
+        Ok(Self { base: &[helper::STANDARD], extra })
     }
 
     /// The signatures that the kernel added.
@@ -50,7 +73,42 @@ impl<'e> HelperTable<'e> {
     /// The signature of helper `id`.
     pub fn find(&self, id: u32) -> Option<&'e HelperSig> {
         let added = self.extra.iter().find(|sig| sig.id == id);
-        added.or_else(|| helper::find(self.base, id))
+        added.or_else(|| self.base.iter().find_map(|table| helper::find(table, id)))
+    }
+
+    /// The signature of helper `id` for programs of a type; that for others,
+    /// where such programs may not call it.
+    pub fn find_for(&self, id: u32, prog_type: BpfProgType) -> Option<&'e HelperSig> {
+        let added = self.extra.iter().find(|sig| sig.id == id);
+        let allowed = |table: &&'static [HelperSig]| {
+            helper::find(table, id).filter(|sig| sig.allows(prog_type))
+        };
+        added.or_else(|| self.base.iter().find_map(allowed)).or_else(|| self.find(id))
+    }
+
+    /// Arguments of helper `id` at the most; of one that is not known, five.
+    pub(crate) fn argument_count(&self, id: u32) -> usize {
+        let count =
+            |sig: &HelperSig| sig.args.iter().take_while(|arg| **arg != ArgKind::None).count();
+        if let Some(sig) = self.extra.iter().find(|sig| sig.id == id) {
+            return count(sig);
+        }
+        let tables = self.base.iter().filter_map(|table| helper::find(table, id));
+        tables.map(count).max().unwrap_or(5)
+    }
+
+    /// Whether the table is of more than the engines here have.
+    pub(crate) const fn is_foreign(&self) -> bool {
+        self.base.len() > 1
+    }
+
+    /// Whether programs may use maps of this type.
+    pub(crate) fn has_maps_of(&self, map_type: MapType) -> bool {
+        if self.is_foreign() {
+            !matches!(map_type, MapType::StructOps | MapType::Arena)
+        } else {
+            MAPS.contains(&map_type)
+        }
     }
 
     /// Whether the helper calls a function of the program.
@@ -113,9 +171,33 @@ impl core::hash::Hasher for Fnv {
 
 #[cfg(test)]
 mod tests {
-    use bpf_bytecode::abi::helper::{ArgKind, RetKind};
+    use bpf_bytecode::abi::helper::RetKind;
+    use bpf_bytecode::abi::helper_names;
 
     use super::*;
+
+    #[test]
+    fn the_tables_differ_and_are_sorted() {
+        let (standard, linux) = (HelperTable::standard(), HelperTable::linux());
+        assert_ne!(standard.fingerprint(), linux.fingerprint());
+        for table in linux.base {
+            assert!(table.is_sorted_by(|a, b| a.id < b.id));
+            for sig in *table {
+                assert_eq!(helper_names::name(sig.id), Some(sig.name));
+            }
+        }
+        // Some are declared otherwise for some types.
+        let args = |prog_type| linux.find_for(124, prog_type).map(|sig| sig.args);
+        assert!(args(BpfProgType::SkLookup) != args(BpfProgType::SchedCls));
+        assert!(
+            linux
+                .find_for(64, BpfProgType::Connect4)
+                .is_some_and(|s| s.allows(BpfProgType::Connect4))
+        );
+        assert!(
+            linux.find_for(64, BpfProgType::Bind4).is_some_and(|s| !s.allows(BpfProgType::Bind4))
+        );
+    }
 
     #[test]
     fn kernels_helpers_return_numbers() {

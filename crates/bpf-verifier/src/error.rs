@@ -57,6 +57,8 @@ pub enum Feature {
     TailCallFromFunction,
     /// Legacy packet access in functions other than the first.
     LegacyPacketInFunction,
+    /// Maps of maps whose inner maps are not described.
+    InnerMap,
     /// Helpers with an argument of this kind.
     Argument(ArgKind),
     /// Helpers with a result of this kind.
@@ -74,6 +76,7 @@ impl fmt::Display for Feature {
             Self::Result(kind) => {
                 return write!(f, "helpers that return a {}", text::result(*kind));
             }
+            Self::InnerMap => "maps of maps whose inner maps are not described",
             Self::KernelFunctions => "calls of kernel functions",
             Self::MapDescriptors => "references to maps by file descriptor",
             Self::PlatformVariables => "addresses of platform variables",

@@ -1,7 +1,5 @@
 //! What a verification goes by.
 
-use bpf_bytecode::abi::map::MapType;
-
 #[cfg(feature = "embedded-profile")]
 use crate::cost::CostTable;
 use crate::env::HelperTable;
@@ -27,17 +25,6 @@ pub const MAY_GOTO_ROUNDS: u32 = 8 << 20;
 
 /// Bytes that own working memory grows to at the most, on an elastic build.
 pub const DEFAULT_MEMORY: usize = 64 << 20;
-
-/// Map types that the profile has none of.
-#[cfg(feature = "cloud-profile")]
-const LACKING: &[MapType] = &[];
-#[cfg(feature = "embedded-profile")]
-const LACKING: &[MapType] = &[MapType::LruHash, MapType::LpmTrie];
-
-/// Whether the profile has maps of this type.
-pub(crate) fn has_maps_of(map_type: MapType) -> bool {
-    !LACKING.contains(&map_type)
-}
 
 /// What a verification goes by.
 #[derive(Clone, Copy, Debug)]

@@ -38,6 +38,9 @@ pub enum InsnFact {
     /// Accesses plain memory of one kind on some paths and of another on others;
     /// never the context.
     Memory,
+    /// Accesses what only the kernel has that the program was verified for: a
+    /// socket, or the keys of a flow. No engine of this project runs it.
+    Kernel,
 }
 
 impl InsnFact {
@@ -58,6 +61,8 @@ impl InsnFact {
             Self::ContextPointer(FieldKind::Half) => 12,
             Self::ContextPointer(FieldKind::Queue) => 13,
             Self::ContextField => 14,
+            // Such addresses are facts of kind `Kernel`.
+            Self::Kernel | Self::ContextPointer(_) => 15,
         }
     }
 
@@ -77,6 +82,7 @@ impl InsnFact {
             12 => Self::ContextPointer(FieldKind::Half),
             13 => Self::ContextPointer(FieldKind::Queue),
             14 => Self::ContextField,
+            15 => Self::Kernel,
             _ => Self::Unreached,
         }
     }

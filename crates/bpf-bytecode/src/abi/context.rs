@@ -1,20 +1,29 @@
 //! What a program finds behind R1 at its entry, as data.
 
-/// What a field of a context holds.
+/// What a field of a context holds. Addresses have 64 bits, though some are read
+/// by loads of 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FieldKind {
     /// A number in the context's own bytes.
     Scalar,
-    /// 32 bits that read as the address of the packet's first byte.
+    /// The address of the packet's first byte.
     PacketData,
-    /// 32 bits that read as the address behind the packet's last byte.
+    /// The address behind the packet's last byte.
     PacketEnd,
-    /// 32 bits that read as the address of the packet's metadata.
+    /// The address of the packet's metadata.
     PacketMeta,
     /// A number of 16 bits in 32: of what is stored, the low half is kept.
     Half,
     /// As [`Half`](Self::Half), and a store of 65,535 or more changes nothing.
     Queue,
+    /// The address of a full socket.
+    Socket,
+    /// The address of a full socket, or null.
+    SocketOrNull,
+    /// The address of a socket of any kind, or null.
+    SocketCommonOrNull,
+    /// The address of a packet's flow keys.
+    FlowKeys,
 }
 
 impl FieldKind {
@@ -33,6 +42,8 @@ impl Sizes {
     pub const NONE: Self = Self(0);
     /// One byte only.
     pub const ONLY_1: Self = Self(1);
+    /// One byte and two.
+    pub const UP_TO_2: Self = Self(1 | 2);
     /// One, two and four bytes.
     pub const UP_TO_4: Self = Self(1 | 2 | 4);
     /// Four bytes only.
@@ -41,6 +52,12 @@ impl Sizes {
     pub const ONLY_8: Self = Self(8);
     /// Every size.
     pub const ALL: Self = Self(1 | 2 | 4 | 8);
+
+    /// These sizes without that of `bytes` bytes.
+    #[must_use]
+    pub const fn without(self, bytes: u8) -> Self {
+        Self(self.0 & !bytes)
+    }
 
     /// Whether accesses of `bytes` bytes are allowed.
     pub const fn allows(self, bytes: u16) -> bool {
@@ -61,13 +78,21 @@ pub struct CtxField {
     pub reads: Sizes,
     /// Sizes of stores, aligned to themselves.
     pub writes: Sizes,
+    /// Whether accesses begin at the first byte only.
+    pub head: bool,
 }
 
 impl CtxField {
     /// Numbers at `offset` to `end`, read-only, by loads of these sizes.
     pub const fn scalars(offset: u16, end: u16, reads: Sizes) -> Self {
         let size = end.saturating_sub(offset);
-        Self { offset, size, kind: FieldKind::Scalar, reads, writes: Sizes::NONE }
+        Self { offset, size, kind: FieldKind::Scalar, reads, writes: Sizes::NONE, head: false }
+    }
+
+    /// A number of 4 bytes at `offset`, read-only, of which loads read all or
+    /// the first bytes.
+    pub const fn number(offset: u16) -> Self {
+        Self { head: true, ..Self::scalars(offset, offset.saturating_add(4), Sizes::UP_TO_4) }
     }
 
     /// The same field, which stores of these sizes may write.
@@ -84,19 +109,20 @@ impl CtxField {
 
     /// A read-only field of 4 bytes that reads as an address.
     pub const fn packet(offset: u16, kind: FieldKind) -> Self {
-        Self { offset, size: 4, kind, reads: Sizes::ONLY_4, writes: Sizes::NONE }
+        Self { offset, size: 4, kind, reads: Sizes::ONLY_4, writes: Sizes::NONE, head: true }
     }
 
     /// A read-only field of 8 bytes that reads as an address.
     pub const fn pointer(offset: u16, kind: FieldKind) -> Self {
-        Self { offset, size: 8, kind, reads: Sizes::ONLY_8, writes: Sizes::NONE }
+        Self { offset, size: 8, kind, reads: Sizes::ONLY_8, writes: Sizes::NONE, head: true }
     }
 
     /// Whether a load, or a store, of `bytes` bytes at `offset` is allowed.
-    const fn allows(self, offset: u16, bytes: u16, store: bool) -> bool {
+    pub const fn allows(self, offset: u16, bytes: u16, store: bool) -> bool {
         let sizes = if store { self.writes } else { self.reads };
         let Some(end) = offset.checked_add(bytes) else { return false };
         self.offset <= offset
+            && !(self.head && self.offset != offset)
             && end <= self.offset.saturating_add(self.size)
             && sizes.allows(bytes)
             && offset.is_multiple_of(bytes)

@@ -5,9 +5,11 @@ use crate::abi::map::MapType;
 use crate::abi::prog_type::{BpfProgType, ProgTypes};
 
 mod kind;
+mod linux;
 mod standard;
 
 pub use kind::{ArgKind, MemSize, Memory, RetKind};
+pub use linux::LINUX;
 pub use standard::STANDARD;
 
 /// A helper's signature: what the verifier must know about it.
@@ -26,6 +28,9 @@ pub struct HelperSig {
     pub map_types: &'static [MapType],
     /// Program types that may call it.
     pub prog_types: ProgTypes,
+    /// Attach types of programs that may call it, as Linux numbers them; all,
+    /// where empty.
+    pub attach: &'static [u32],
     /// What the context has to be, where the helper works on what is behind it.
     pub form: Option<CtxForm>,
     /// Whether memory arguments may lie in the packet.
@@ -51,6 +56,7 @@ impl HelperSig {
             map_types: &[],
             prog_types: ProgTypes::ALL,
             form: None,
+            attach: &[],
             acquires: false,
             packet_memory: false,
             moves_packet: false,
@@ -69,6 +75,12 @@ impl HelperSig {
     #[must_use]
     pub const fn for_types(self, types: &[BpfProgType]) -> Self {
         Self { prog_types: ProgTypes::of(types), ..self }
+    }
+
+    /// The same signature for programs that are attached there only.
+    #[must_use]
+    pub const fn attached(self, attach: &'static [u32]) -> Self {
+        Self { attach, ..self }
     }
 
     /// The same signature of a helper that works on what is behind the context,
@@ -121,7 +133,14 @@ impl HelperSig {
             (None, _) => true,
             (Some(needed), form) => needed as u8 == form as u8,
         };
-        form && self.prog_types.meets(prog_type.def().helpers)
+        let mut attached = self.attach.is_empty();
+        let mut rest = self.attach;
+        while let [attach, more @ ..] = rest {
+            let here = prog_type.def().attach;
+            attached |= matches!(here, Some(here) if here == *attach);
+            rest = more;
+        }
+        form && attached && self.prog_types.meets(prog_type.def().helpers)
     }
 }
 

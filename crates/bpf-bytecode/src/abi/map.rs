@@ -3,6 +3,9 @@
 use core::fmt;
 
 /// A map's type, numbered as Linux does.
+///
+/// These are all that Linux has. Which ones this project can make, `bpf-maps`
+/// says; the others are definitions for a kernel that has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum MapType {
@@ -12,32 +15,110 @@ pub enum MapType {
     Array = 2,
     /// Array of programs for tail calls.
     ProgArray = 3,
+    /// Array of performance events.
+    PerfEventArray = 4,
     /// Hash table with one value per CPU.
     PerCpuHash = 5,
     /// Array with one value per CPU.
     PerCpuArray = 6,
+    /// Stack traces by number.
+    StackTrace = 7,
+    /// Array of control groups.
+    CgroupArray = 8,
     /// Hash table that evicts what was not used lately.
     LruHash = 9,
+    /// As `LruHash`, with one value per CPU.
+    LruPerCpuHash = 10,
     /// Trie for longest-prefix match.
     LpmTrie = 11,
+    /// Array of maps.
+    ArrayOfMaps = 12,
+    /// Hash table of maps.
+    HashOfMaps = 13,
+    /// Array of network devices.
+    DevMap = 14,
+    /// Array of sockets.
+    SockMap = 15,
+    /// Array of CPUs to redirect to.
+    CpuMap = 16,
+    /// Array of XDP sockets.
+    XskMap = 17,
+    /// Hash table of sockets.
+    SockHash = 18,
+    /// One value for each control group.
+    CgroupStorage = 19,
+    /// Array of sockets of one port.
+    ReuseportSockArray = 20,
+    /// As `CgroupStorage`, with one value per CPU.
+    PerCpuCgroupStorage = 21,
+    /// First in, first out.
+    Queue = 22,
+    /// Last in, first out.
+    Stack = 23,
+    /// One value for each socket.
+    SkStorage = 24,
+    /// Hash table of network devices.
+    DevMapHash = 25,
+    /// Operations of the kernel.
+    StructOps = 26,
     /// Ring buffer.
     RingBuf = 27,
+    /// One value for each inode.
+    InodeStorage = 28,
+    /// One value for each task.
+    TaskStorage = 29,
+    /// Set that may say yes in error.
+    BloomFilter = 30,
+    /// Ring buffer that users fill.
+    UserRingBuf = 31,
+    /// One value for each control group, for all kinds of programs.
+    CgrpStorage = 32,
+    /// Memory that programs and users share by address.
+    Arena = 33,
 }
 
 impl MapType {
-    /// The type of this number, if it is known here.
-    pub const fn from_number(number: u32) -> Option<Self> {
-        Some(match number {
-            1 => Self::Hash,
-            2 => Self::Array,
-            3 => Self::ProgArray,
-            5 => Self::PerCpuHash,
-            6 => Self::PerCpuArray,
-            9 => Self::LruHash,
-            11 => Self::LpmTrie,
-            27 => Self::RingBuf,
-            _ => return None,
-        })
+    /// Every type.
+    pub const ALL: [Self; 33] = [
+        Self::Hash,
+        Self::Array,
+        Self::ProgArray,
+        Self::PerfEventArray,
+        Self::PerCpuHash,
+        Self::PerCpuArray,
+        Self::StackTrace,
+        Self::CgroupArray,
+        Self::LruHash,
+        Self::LruPerCpuHash,
+        Self::LpmTrie,
+        Self::ArrayOfMaps,
+        Self::HashOfMaps,
+        Self::DevMap,
+        Self::SockMap,
+        Self::CpuMap,
+        Self::XskMap,
+        Self::SockHash,
+        Self::CgroupStorage,
+        Self::ReuseportSockArray,
+        Self::PerCpuCgroupStorage,
+        Self::Queue,
+        Self::Stack,
+        Self::SkStorage,
+        Self::DevMapHash,
+        Self::StructOps,
+        Self::RingBuf,
+        Self::InodeStorage,
+        Self::TaskStorage,
+        Self::BloomFilter,
+        Self::UserRingBuf,
+        Self::CgrpStorage,
+        Self::Arena,
+    ];
+
+    /// The type of this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        let at = usize::try_from(number.checked_sub(1)?).ok()?;
+        Self::ALL.get(at).copied()
     }
 
     /// Linux's number.
@@ -51,12 +132,47 @@ impl MapType {
             Self::Hash => "hash",
             Self::Array => "array",
             Self::ProgArray => "prog_array",
+            Self::PerfEventArray => "perf_event_array",
             Self::PerCpuHash => "percpu_hash",
             Self::PerCpuArray => "percpu_array",
+            Self::StackTrace => "stack_trace",
+            Self::CgroupArray => "cgroup_array",
             Self::LruHash => "lru_hash",
+            Self::LruPerCpuHash => "lru_percpu_hash",
             Self::LpmTrie => "lpm_trie",
+            Self::ArrayOfMaps => "array_of_maps",
+            Self::HashOfMaps => "hash_of_maps",
+            Self::DevMap => "devmap",
+            Self::SockMap => "sockmap",
+            Self::CpuMap => "cpumap",
+            Self::XskMap => "xskmap",
+            Self::SockHash => "sockhash",
+            Self::CgroupStorage => "cgroup_storage",
+            Self::ReuseportSockArray => "reuseport_sockarray",
+            Self::PerCpuCgroupStorage => "percpu_cgroup_storage",
+            Self::Queue => "queue",
+            Self::Stack => "stack",
+            Self::SkStorage => "sk_storage",
+            Self::DevMapHash => "devmap_hash",
+            Self::StructOps => "struct_ops",
             Self::RingBuf => "ringbuf",
+            Self::InodeStorage => "inode_storage",
+            Self::TaskStorage => "task_storage",
+            Self::BloomFilter => "bloom_filter",
+            Self::UserRingBuf => "user_ringbuf",
+            Self::CgrpStorage => "cgrp_storage",
+            Self::Arena => "arena",
         }
+    }
+
+    /// Whether a value holds a map.
+    pub const fn holds_maps(self) -> bool {
+        matches!(self, Self::ArrayOfMaps | Self::HashOfMaps)
+    }
+
+    /// Whether the key is a number below the number of entries.
+    pub const fn is_array(self) -> bool {
+        matches!(self, Self::Array | Self::PerCpuArray | Self::ProgArray | Self::ArrayOfMaps)
     }
 }
 
@@ -140,6 +256,9 @@ pub struct MapDef {
     pub max_entries: u32,
     /// Creation flags, see [`flags`].
     pub flags: u32,
+    /// Of a map of maps: the definition, by its place among those of the
+    /// program, of which its maps are.
+    pub inner: Option<u16>,
     /// Name, for people.
     pub name: ObjName,
 }
@@ -147,13 +266,20 @@ pub struct MapDef {
 impl MapDef {
     /// A definition without flags and name.
     pub const fn new(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> Self {
-        Self { map_type, key_size, value_size, max_entries, flags: 0, name: ObjName::new("") }
+        let (flags, inner, name) = (0, None, ObjName::new(""));
+        Self { map_type, key_size, value_size, max_entries, flags, inner, name }
     }
 
     /// The same definition under a name.
     #[must_use]
     pub const fn named(self, name: &str) -> Self {
         Self { name: ObjName::new(name), ..self }
+    }
+
+    /// The same definition of a map of maps, which are of definition `inner`.
+    #[must_use]
+    pub const fn holding(self, inner: u16) -> Self {
+        Self { inner: Some(inner), ..self }
     }
 
     /// The same definition with creation flags.

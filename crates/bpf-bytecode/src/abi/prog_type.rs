@@ -27,8 +27,11 @@ use core::fmt;
 
 use crate::abi::context::CtxLayout;
 
+mod cgroup;
 mod linux;
 mod skb;
+mod sock_addr;
+mod socket;
 mod tracing;
 mod xdp;
 

@@ -23,7 +23,7 @@ use crate::live::{self, LiveMap};
 use crate::object::{LoadedFile, Unit};
 use crate::output::Output;
 use crate::platform::ReplayPlatform;
-use crate::verifying::micros;
+use crate::verifying::{Target, micros};
 
 use input::Inputs;
 use report::Report;
@@ -86,7 +86,7 @@ fn verify(units: &[&Unit]) -> Result<Verified, Box<Rejection>> {
     let mut shape = InfoShape::default();
     for unit in units {
         let begun = Instant::now();
-        let program = verify_unit(unit, None)?;
+        let program = verify_unit(unit, Target::ENGINES)?;
         if programs.is_empty() {
             shape = InfoShape::new(program.info(), micros(begun.elapsed()));
         }

@@ -25,7 +25,7 @@ use crate::linux::{self, LinuxShape};
 use crate::linux_log::LinuxLog;
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
-use crate::verifying::{self, EffortShape};
+use crate::verifying::{self, EffortShape, Target};
 
 /// What became of a program, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -180,11 +180,15 @@ fn unloaded(path: &Path, error: &anyhow::Error) -> ProgramShape {
     }
 }
 
-/// Looks for an input on which a rejected program goes wrong.
+/// Looks for an input on which a rejected program goes wrong. It is run on the
+/// engines here, which have to refuse it for the same reason: what they merely
+/// lack is no mistake.
 fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShape) {
     let patience = Duration::from_millis(args.search_ms);
     if let Some(rejection) = &mut shape.rejection
         && let Some((error, path)) = rejection.origin.take()
+        && let Ok(program) = &unit.program
+        && verifying::refuses(program, &error)
     {
         rejection.set_search(witness::search(file, unit, &error, &path, patience));
     }
@@ -193,11 +197,11 @@ fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShap
 fn shape(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramShape {
     if let (Ok(program), 1..) = (&unit.program, args.verbose) {
         let mut log = LinuxLog::new(unit, args.verbose > 1, output);
-        verifying::observe(program, wcet(args), &mut log);
+        verifying::observe(program, target(args), &mut log);
         log.finish();
     }
     let begun = Clock::start();
-    let result = verify_unit(unit, wcet(args));
+    let result = verify_unit(unit, target(args));
     let time = verifying::micros(begun.elapsed());
     match result {
         Ok(program) => accepted(file, unit, InfoShape::new(program.info(), time)),
@@ -208,7 +212,7 @@ fn shape(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramSha
 /// Verifies a program several times, for the time.
 fn measure(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramShape {
     let Ok(program) = &unit.program else { return shape(file, unit, args, output) };
-    let (outcome, effort) = verifying::measure(program, wcet(args));
+    let (outcome, effort) = verifying::measure(program, target(args));
     let shape = match outcome {
         Ok(info) => accepted(file, unit, InfoShape::new(&info, effort.time_us)),
         Err(_) => shape(file, unit, args, output),
@@ -251,14 +255,12 @@ fn rejected(file: String, unit: &Unit, rejection: Box<Rejection>) -> ProgramShap
     }
 }
 
-#[cfg(feature = "embedded-profile")]
-const fn wcet(args: &Verify) -> Option<u64> {
-    args.wcet
-}
-
-#[cfg(feature = "cloud-profile")]
-const fn wcet(_args: &Verify) -> Option<u64> {
-    None
+const fn target(args: &Verify) -> Target {
+    Target {
+        engines: args.engines,
+        #[cfg(feature = "embedded-profile")]
+        wcet: args.wcet,
+    }
 }
 
 /// Verifies one program.
@@ -267,10 +269,10 @@ const fn wcet(_args: &Verify) -> Option<u64> {
 /// [`Rejection`], also for a program that could not even be loaded.
 pub fn verify_unit(
     unit: &Unit,
-    wcet: Option<u64>,
+    target: Target,
 ) -> Result<VerifiedProgram<ActiveProfile>, Box<Rejection>> {
     match &unit.program {
-        Ok(program) => verifying::verify(program, wcet)
+        Ok(program) => verifying::verify(program, target)
             .map_err(|failure| Box::new(Rejection::unverified(unit, &failure))),
         Err(error) => Err(Box::new(Rejection::unloaded(unit, error))),
     }

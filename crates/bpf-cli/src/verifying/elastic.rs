@@ -4,15 +4,17 @@ use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{VerifiedProgram, Verifier, VerifyError};
 
+use super::Target;
+
 /// Bytes that the verifier's working memory may grow to.
 const MEMORY: usize = 1 << 30;
 
 /// Gives `body` a verifier. The profile counts no time.
 pub fn with_verifier<R>(
-    _wcet: Option<u64>,
+    target: Target,
     body: &mut dyn FnMut(&Verifier<'_, ActiveProfile>) -> R,
 ) -> R {
-    body(&Verifier::new().memory_limit(MEMORY))
+    body(&Verifier::with_env(target.helpers()).memory_limit(MEMORY))
 }
 
 /// Verifies a program.

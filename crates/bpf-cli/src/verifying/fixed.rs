@@ -5,18 +5,20 @@ use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{InsnFact, VerifiedProgram, Verifier, VerifyError};
 
+use super::Target;
+
 /// Words of the verifier's working memory: 256 MiB, of which the host gives what
 /// is touched.
 const WORKSPACE_WORDS: usize = 32 << 20;
 
 /// Gives `body` a verifier with a budget of worst-case execution time.
 pub fn with_verifier<R>(
-    wcet: Option<u64>,
+    target: Target,
     body: &mut dyn FnMut(&Verifier<'_, ActiveProfile>) -> R,
 ) -> R {
     let mut workspace = vec![0; WORKSPACE_WORDS];
-    let verifier = Verifier::with_workspace(&mut workspace);
-    body(&match wcet {
+    let verifier = Verifier::with_workspace(&mut workspace).helpers(target.helpers());
+    body(&match target.wcet {
         Some(budget) => verifier.wcet_budget(budget),
         None => verifier,
     })

@@ -149,6 +149,11 @@ impl Run<'_> {
             FieldKind::PacketData => Place::Address(self.hot.data),
             FieldKind::PacketEnd => Place::Address(self.hot.data_end),
             FieldKind::PacketMeta => Place::Address(self.hot.data_meta),
+            // What only Linux has behind a context.
+            FieldKind::Socket
+            | FieldKind::SocketOrNull
+            | FieldKind::SocketCommonOrNull
+            | FieldKind::FlowKeys => return None,
         })
     }
 

@@ -153,11 +153,8 @@ impl<'d> FlatImage<'d> {
         let short = |at| u16_at(raw, at).ok_or(broken);
         let name = self.name(word(20)?, short(24)?).ok_or(broken)?;
         let number = word(0)?;
-        let map_type = MapType::from_number(number).ok_or(LoadError::UnsupportedMapType {
-            map: Name::new(name),
-            number,
-            type_name: "unknown",
-        })?;
+        let map_type = MapType::from_number(number)
+            .ok_or(LoadError::UnsupportedMapType { map: Name::new(name), number })?;
         let def =
             MapDef::new(map_type, word(4)?, word(8)?, word(12)?).named(name).with_flags(word(16)?);
         let bytes = self.part(word(28)?, word(32)?).ok_or(broken)?;

@@ -5,6 +5,7 @@
 
 use core::convert::Infallible;
 
+use bpf_bytecode::BpfProgType;
 use bpf_profile::PhysicalProfile;
 
 use super::crc::Crc32;
@@ -13,6 +14,7 @@ use super::{
     PROGRAM_RECORD, VERSION,
 };
 use crate::LoadError;
+use crate::error::Name;
 use crate::maps::{Contents, Map};
 use crate::object::{Object, Program};
 
@@ -228,6 +230,9 @@ impl<P: PhysicalProfile> Image<'_, '_, P> {
         map: &Map<'_>,
         next: &mut Next,
     ) -> Result<[u32; 10], LoadError> {
+        if map.def.map_type.holds_maps() {
+            return Err(LoadError::unsupported("flat image of a map of maps", map.name));
+        }
         let len = contents_len(self.object, at, map)?;
         let kind = match map.contents {
             Contents::Empty if len == 0 => CONTENTS_NONE,
@@ -255,6 +260,10 @@ fn program_record<P: PhysicalProfile>(
     next: &mut Next,
 ) -> Result<[u32; 8], LoadError> {
     let kind = program.kind()?;
+    if BpfProgType::from_number(kind.prog_type.number()) != Some(kind.prog_type) {
+        let (section, prog_type) = (Name::new(program.section()), kind.prog_type.name());
+        return Err(LoadError::UnsupportedProgType { section, prog_type });
+    }
     let slots = program.link()?.len();
     let name = take(&mut next.names, program.name().len())?;
     Ok([

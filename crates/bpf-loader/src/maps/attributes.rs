@@ -27,6 +27,11 @@ impl Attributes {
             .with_flags(self.flags);
         match map_type {
             MapType::RingBuf => def.max_entries = whole_pages(self.max_entries),
+            // Nobody declares how large such values are.
+            MapType::ArrayOfMaps | MapType::HashOfMaps | MapType::PerfEventArray => {
+                def.key_size = if self.key_size == 0 { 4 } else { self.key_size };
+                def.value_size = if self.value_size == 0 { 4 } else { self.value_size };
+            }
             MapType::ProgArray => {
                 // Keys and values are 32-bit numbers, whatever was left out.
                 def.key_size = if self.key_size == 0 { 4 } else { self.key_size };

@@ -57,5 +57,6 @@ pub(crate) fn map<'d, P: PhysicalProfile>(
         offset: 0,
         size: section.size,
         values_offset: None,
+        template: false,
     })
 }

@@ -70,6 +70,7 @@ fn read<'d, P: PhysicalProfile>(
         key_type: 0,
         value_type: 0,
         values_offset: None,
+        inner: false,
     };
     for member in structure.members() {
         declaration.take(&member)?;
@@ -85,7 +86,57 @@ fn read<'d, P: PhysicalProfile>(
         offset: symbol.value,
         size: symbol.size,
         values_offset: declaration.values_offset,
+        template: false,
     })
+}
+
+/// Adds what the maps of maps among `maps` hold, and tells these where it is.
+pub(crate) fn add_inner<P: PhysicalProfile>(
+    btf: &Btf<'_, P>,
+    maps: &mut Maps<'_, P>,
+) -> Result<(), LoadError> {
+    for at in 0..maps.len() {
+        let Some(outer) = maps.get(at).copied() else { break };
+        if !outer.def.map_type.holds_maps() {
+            continue;
+        }
+        let Some(structure) = inner_structure(btf, outer.name) else { continue };
+        let mut declaration = Declaration {
+            btf,
+            name: outer.name,
+            attributes: Attributes::default(),
+            pinned: false,
+            key_type: 0,
+            value_type: 0,
+            values_offset: None,
+            inner: true,
+        };
+        for member in structure.members() {
+            declaration.take(&member)?;
+        }
+        let (key_type, value_type) = (declaration.key_type, declaration.value_type);
+        let def = declaration.attributes.def("inner")?;
+        let index = u16::try_from(maps.len()).ok();
+        push_map::<P>(maps, Map { def, key_type, value_type, template: true, ..outer })?;
+        if let Some(outer) = maps.get_mut(at) {
+            outer.def.inner = index;
+        }
+    }
+    Ok(())
+}
+
+/// The declaration that the member `values` of a map of maps points to.
+fn inner_structure<'d, P: PhysicalProfile>(btf: &Btf<'d, P>, name: &str) -> Option<Type<'d>> {
+    let variables = btf.find(Kind::DataSection, SECTION)?;
+    let variable = variables
+        .variables()
+        .filter_map(|variable| btf.by_id(variable.type_id))
+        .find(|variable| btf.name(variable) == name)?;
+    let structure = variable.target().and_then(|id| btf.resolve(id))?;
+    let values = structure.members().find(|member| btf.member_name(member) == "values")?;
+    let (element, _) = btf.resolve(values.type_id)?.array()?;
+    let pointee = btf.resolve(element)?.target()?;
+    btf.resolve(pointee).filter(|found| found.kind == Kind::Struct)
 }
 
 /// A declaration while it is read.
@@ -97,6 +148,8 @@ struct Declaration<'b, 'd, P: PhysicalProfile> {
     key_type: u32,
     value_type: u32,
     values_offset: Option<u32>,
+    /// Whether it is one of what a map of maps holds.
+    inner: bool,
 }
 
 impl<P: PhysicalProfile> Declaration<'_, '_, P> {
@@ -173,7 +226,12 @@ impl<P: PhysicalProfile> Declaration<'_, '_, P> {
             .ok_or(refusal(self.name, ATTRIBUTE, "it is no array of pointers"))?;
         match pointee.kind {
             Kind::FunctionProto => self.values_offset = Some(member.bit_offset / 8),
-            _ => return Err(refusal(self.name, ATTRIBUTE, "maps of maps are not supported")),
+            Kind::Struct if self.inner => {
+                return Err(refusal(self.name, ATTRIBUTE, "maps of maps of maps"));
+            }
+            // Read with the others of its like, behind all other maps.
+            Kind::Struct => {}
+            _ => return Err(refusal(self.name, ATTRIBUTE, "it holds neither functions nor maps")),
         }
         Ok(())
     }

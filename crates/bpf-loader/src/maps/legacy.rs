@@ -90,5 +90,6 @@ fn map<'d>(
         offset,
         size: u64::try_from(raw.len()).unwrap_or(COMMON),
         values_offset: None,
+        template: false,
     })
 }

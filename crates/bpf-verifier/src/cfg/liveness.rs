@@ -1,7 +1,6 @@
 //! Which registers still matter.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::abi::helper::ArgKind;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
 
@@ -54,9 +53,7 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
         Instruction::JumpIf { dst, src, .. } => (one(dst) | operand(src), 0),
         Instruction::Jump { .. } | Instruction::MayGoto { .. } => (0, 0),
         Instruction::Call(CallTarget::Helper(id)) => {
-            let count = helpers.find(id).map_or(5, |sig| {
-                sig.args.iter().take_while(|arg| !matches!(arg, ArgKind::None)).count()
-            });
+            let count = helpers.argument_count(id);
             let used = [0, 0x2, 0x6, 0xe, 0x1e].get(count).copied().unwrap_or(ARGUMENTS);
             (used, R0 | ARGUMENTS)
         }

@@ -181,18 +181,21 @@ impl Explorer<'_> {
     /// An address that may be null is now known to be, or not to be.
     fn learn_null(&mut self, pointer: Value, null: bool) -> Step {
         let (kind, id) = (pointer.kind, pointer.id);
+        let Some(known) = kind.not_null() else { return Ok(()) };
         self.state.for_each(&mut self.arena, |value| {
             let same = value.kind == kind && value.id == id;
             if same && null {
                 *value = Value::scalar(Scalar::constant(0));
-            } else if same && kind == Kind::MapValueOrNull {
-                (value.kind, value.id) = (Kind::MapValue, 0);
             } else if same {
-                value.kind = Kind::Reserved;
+                value.kind = known;
+                if known == Kind::MapValue {
+                    value.id = 0;
+                }
             }
             same
         });
-        if null && kind == Kind::ReservedOrNull {
+        let acquired = kind.is_socket() && pointer.holder() == id;
+        if null && (kind == Kind::ReservedOrNull || acquired) {
             self.state.release(&mut self.arena, id)?;
         }
         Ok(())
@@ -256,7 +259,8 @@ impl Explorer<'_> {
             }
             Kind::MapValue => self.map_def(value.index).map_or(0, |def| def.value_size),
             Kind::Reserved => value.range.unsigned_abs(),
-            Kind::Map => 0,
+            Kind::Map | Kind::XdpSocket | Kind::FlowKeys => 0,
+            kind if kind.is_socket() && !kind.is_nullable() => 0,
             _ => return false,
         };
         0 <= min && max <= size.into()

@@ -51,13 +51,19 @@ impl Explorer<'_> {
             FieldKind::PacketData => Kind::Packet,
             FieldKind::PacketEnd => Kind::PacketEnd,
             FieldKind::PacketMeta => Kind::PacketMeta,
+            FieldKind::Socket => Kind::Socket,
+            FieldKind::SocketOrNull => Kind::SocketOrNull,
+            FieldKind::SocketCommonOrNull => Kind::SocketCommonOrNull,
+            FieldKind::FlowKeys => Kind::FlowKeys,
         };
-        if signed || self.layout.is_opaque() {
-            // Plain bytes have no addresses in them that the engines would answer.
+        let known = kind.is_packet() && !self.layout.is_opaque();
+        if signed || !(known || self.rules.helpers.is_foreign()) {
+            // Nothing that the engines here would answer.
             return Self::no_field(span);
         }
-        self.note(InsnFact::ContextPointer(field))?;
-        Ok(Value::pointer(kind, 0, 0))
+        let id = if kind.is_nullable() { self.fresh_id() } else { 0 };
+        self.note(if known { InsnFact::ContextPointer(field) } else { InsnFact::Kernel })?;
+        Ok(Value::pointer(kind, 0, id))
     }
 
     pub(super) fn store_context(&mut self, span: &Span) -> Step {

@@ -25,8 +25,10 @@ pub(super) struct Arguments {
     pub size: u32,
     /// Bytes to be reserved.
     alloc: i32,
-    /// Reserved memory to be released.
-    release: Option<u32>,
+    /// Reserved memory, or a socket, to be released.
+    pub release: Option<u32>,
+    /// The reference through which a socket in an argument is held.
+    pub socket: u32,
 }
 
 impl<'e> Explorer<'e> {
@@ -49,10 +51,10 @@ impl<'e> Explorer<'e> {
 
     /// The signature of a helper that the program may call.
     pub(super) fn helper_sig(&self, helper: u32) -> Step<&'e HelperSig> {
-        let Some(sig) = self.rules.helpers.find(helper) else {
+        let prog_type = self.code.prog_type;
+        let Some(sig) = self.rules.helpers.find_for(helper, prog_type) else {
             return reject(VerifyErrorKind::UnknownHelper(helper));
         };
-        let prog_type = self.code.prog_type;
         if !sig.allows(prog_type) {
             return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
         }
@@ -112,10 +114,21 @@ impl<'e> Explorer<'e> {
                 }
                 Ok(())
             }
-            ArgKind::ContextOrNull if value.as_constant() == Some(0) => {
+            ArgKind::Scalar => {
+                if value.is_scalar() {
+                    Ok(())
+                } else {
+                    reject(wrong)
+                }
+            }
+            ArgKind::ContextOrNull | ArgKind::SocketOrNull if value.as_constant() == Some(0) => {
                 self.mark_precise(value.deps);
                 Ok(())
             }
+            ArgKind::SocketCommon
+            | ArgKind::Socket
+            | ArgKind::SocketOrNull
+            | ArgKind::SocketRelease => Self::socket_argument(kind, &value, wrong, args),
             ArgKind::Context | ArgKind::ContextOrNull => {
                 if found != Kind::Context {
                     return reject(wrong);
@@ -199,7 +212,8 @@ impl<'e> Explorer<'e> {
     fn release(&mut self, id: u32) -> Step {
         let guarded = self.guards_addresses();
         let stale = |value: &Value| {
-            matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull) && value.id == id
+            let reserved = matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull);
+            reserved && value.id == id || value.kind.is_socket() && value.holder() == id
         };
         for value in self.state.regs_mut() {
             if stale(value) {
@@ -237,7 +251,7 @@ impl<'e> Explorer<'e> {
                 if sig.ret == RetKind::MapValue {
                     return Ok(Value::pointer(Kind::MapValue, index, 0));
                 }
-                Value::pointer(Kind::MapValueOrNull, index, self.fresh_id())
+                return self.looked_up(sig, index);
             }
             RetKind::AllocMemOrNull => {
                 let id = self.fresh_id();
@@ -246,6 +260,9 @@ impl<'e> Explorer<'e> {
                 let memory = Value::pointer(Kind::ReservedOrNull, 0, id);
                 Value { range: args.alloc, ..memory }
             }
+            RetKind::SocketOrNull => self.socket(Kind::SocketOrNull, sig, args)?,
+            RetKind::SocketCommonOrNull => self.socket(Kind::SocketCommonOrNull, sig, args)?,
+            RetKind::TcpSocketOrNull => self.socket(Kind::TcpSocketOrNull, sig, args)?,
             kind => return reject(VerifyErrorKind::Unsupported(Feature::Result(kind))),
         })
     }

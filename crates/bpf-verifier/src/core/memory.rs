@@ -55,6 +55,7 @@ impl Explorer<'_> {
         let loaded = match span.base.kind {
             Kind::Stack => self.load_stack(&span)?,
             Kind::Context => self.load_context(&span, signed)?,
+            kind if kind.is_socket() || kind == Kind::FlowKeys => self.access_foreign(&span)?,
             _ => {
                 self.check_region(&span)?;
                 let known = self.frozen_number(&span);
@@ -113,6 +114,8 @@ impl Explorer<'_> {
         }
         if span.base.kind == Kind::Context {
             self.store_context(&span)
+        } else if span.base.kind == Kind::FlowKeys {
+            self.access_foreign(&span).map(|_| ())
         } else {
             self.check_region(&span)
         }
@@ -122,7 +125,9 @@ impl Explorer<'_> {
     pub(super) fn check_atomic(&self, base: Register, off: i16, size: Size) -> Step {
         let span = self.span(base, off, size, Access::Read)?;
         let region = span.base.kind;
-        if matches!(region, Kind::Context | Kind::Packet | Kind::PacketMeta) {
+        if matches!(region, Kind::Context | Kind::Packet | Kind::PacketMeta | Kind::FlowKeys)
+            || region.is_socket()
+        {
             return reject(VerifyErrorKind::AtomicRegion { reg: base, region });
         }
         if !span.is_aligned(span.size) {
@@ -190,10 +195,12 @@ impl Explorer<'_> {
             | Kind::MapKey
             | Kind::Packet
             | Kind::PacketMeta
+            | Kind::SocketCommon
+            | Kind::Socket
+            | Kind::TcpSocket
+            | Kind::FlowKeys
             | Kind::Reserved => Ok(Span { reg, base, off, size: size.bits() / 8, access }),
-            Kind::MapValueOrNull | Kind::ReservedOrNull => {
-                reject(VerifyErrorKind::MaybeNull { reg, found })
-            }
+            _ if found.is_nullable() => reject(VerifyErrorKind::MaybeNull { reg, found }),
             // The fields of Linux's own structure; other kernels have none.
             Kind::Map if access == Access::Read && !self.guards_addresses() => {
                 reject(VerifyErrorKind::Unsupported(Feature::MapFields))
@@ -238,6 +245,9 @@ impl Explorer<'_> {
                 Self::check_bounds(span, size)
             }
             Kind::Reserved => Self::check_bounds(span, base.range.unsigned_abs()),
+            Kind::SocketCommon | Kind::Socket | Kind::TcpSocket | Kind::FlowKeys => {
+                Self::forbidden(span)
+            }
             _ => {
                 if span.access == Access::Write
                     && !(self.layout.packet_writable && base.kind.is_packet())
@@ -249,13 +259,13 @@ impl Explorer<'_> {
         }
     }
 
-    fn forbidden(span: &Span) -> Step {
+    pub(super) fn forbidden<T>(span: &Span) -> Step<T> {
         let (reg, region, access) = (span.reg, span.base.kind, span.access);
         reject(VerifyErrorKind::Forbidden { reg, region, access })
     }
 
     /// The whole access within `limit` bytes.
-    fn check_bounds(span: &Span, limit: u32) -> Step {
+    pub(super) fn check_bounds(span: &Span, limit: u32) -> Step {
         let (min, max) = (span.min(), span.max());
         let end = max.saturating_add(span.size.into());
         if min < 0 || end > i64::from(limit) {

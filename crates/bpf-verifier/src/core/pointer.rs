@@ -57,7 +57,9 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::ArithmeticOnNullable { reg, kind });
         }
         let nothing = kind == Kind::Map && constant == Some(0) && op == AluOp::Add;
-        if matches!(kind, Kind::Map | Kind::PacketEnd | Kind::Function) && !nothing {
+        let fixed = matches!(kind, Kind::Map | Kind::PacketEnd | Kind::Function | Kind::XdpSocket)
+            || kind.is_socket();
+        if (fixed && !nothing) || (kind == Kind::FlowKeys && constant.is_none()) {
             return reject(VerifyErrorKind::PointerArithmetic { reg, kind, op });
         }
         if kind == Kind::Stack && op == AluOp::Sub {

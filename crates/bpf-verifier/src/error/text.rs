@@ -39,6 +39,7 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
     match kind {
         ArgKind::None => "nothing",
         ArgKind::Anything | ArgKind::Unchecked => "any value",
+        ArgKind::Scalar => "number",
         ArgKind::Context => "ctx",
         ArgKind::ContextOrNull => "ctx or null",
         ArgKind::Map => "map_ptr",
@@ -68,7 +69,7 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
         ArgKind::DynptrInit => "place on the stack for a dynptr",
         ArgKind::SocketCommon => "socket",
         ArgKind::Socket => "full socket",
-        ArgKind::TcpSocket => "TCP socket",
+        ArgKind::SocketOrNull => "full socket, or null",
         ArgKind::SocketRelease => "acquired socket",
         ArgKind::KernelStruct => "structure of the kernel",
         ArgKind::KernelStructOrNull => "structure of the kernel, or null",

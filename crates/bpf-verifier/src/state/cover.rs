@@ -215,6 +215,12 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         }
         // Where it was acquired does not matter.
         Kind::Reference => ids.matches(old.id, new.id),
+        kind if kind.is_socket() => {
+            place_covers(old, new, same)
+                && ids.matches(old.id, new.id)
+                && (old.holder() == 0) == (new.holder() == 0)
+                && ids.matches(old.holder(), new.holder())
+        }
         Kind::Reserved | Kind::ReservedOrNull => {
             place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)
         }

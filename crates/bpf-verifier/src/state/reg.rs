@@ -44,6 +44,26 @@ pub enum Kind {
     Rounds,
     /// Not a value: the helper to which a frame returns.
     ReturnToHelper,
+    /// A map of a map of maps, or null.
+    MapOrNull = 40,
+    /// A socket of any kind.
+    SocketCommon,
+    /// A socket of any kind, or null.
+    SocketCommonOrNull,
+    /// A full socket.
+    Socket,
+    /// A full socket, or null.
+    SocketOrNull,
+    /// A TCP socket.
+    TcpSocket,
+    /// A TCP socket, or null.
+    TcpSocketOrNull,
+    /// An XDP socket.
+    XdpSocket,
+    /// An XDP socket, or null.
+    XdpSocketOrNull,
+    /// The keys of a packet's flow.
+    FlowKeys,
 }
 
 impl Kind {
@@ -66,6 +86,16 @@ impl Kind {
             15 => Self::MapKey,
             16 => Self::Rounds,
             17 => Self::ReturnToHelper,
+            40 => Self::MapOrNull,
+            41 => Self::SocketCommon,
+            42 => Self::SocketCommonOrNull,
+            43 => Self::Socket,
+            44 => Self::SocketOrNull,
+            45 => Self::TcpSocket,
+            46 => Self::TcpSocketOrNull,
+            47 => Self::XdpSocket,
+            48 => Self::XdpSocketOrNull,
+            49 => Self::FlowKeys,
             _ => Self::NotInit,
         }
     }
@@ -85,7 +115,34 @@ impl Kind {
 
     /// Whether the value is an address or null, which is not known yet.
     pub const fn is_nullable(self) -> bool {
-        matches!(self, Self::MapValueOrNull | Self::ReservedOrNull)
+        self.not_null().is_some()
+    }
+
+    /// What the value is once it is known not to be null, if it might be null.
+    pub const fn not_null(self) -> Option<Self> {
+        Some(match self {
+            Self::MapValueOrNull => Self::MapValue,
+            Self::ReservedOrNull => Self::Reserved,
+            Self::MapOrNull => Self::Map,
+            Self::SocketCommonOrNull => Self::SocketCommon,
+            Self::SocketOrNull => Self::Socket,
+            Self::TcpSocketOrNull => Self::TcpSocket,
+            Self::XdpSocketOrNull => Self::XdpSocket,
+            _ => return None,
+        })
+    }
+
+    /// Whether the value is a socket, or may be one.
+    pub const fn is_socket(self) -> bool {
+        matches!(
+            self,
+            Self::SocketCommon
+                | Self::SocketCommonOrNull
+                | Self::Socket
+                | Self::SocketOrNull
+                | Self::TcpSocket
+                | Self::TcpSocketOrNull
+        )
     }
 
     /// Whether the value is an address that a change of the packet invalidates.
@@ -114,6 +171,16 @@ impl Kind {
             Self::MapKey => "map_key",
             Self::Rounds => "rounds",
             Self::ReturnToHelper => "return to a helper",
+            Self::MapOrNull => "map_ptr_or_null",
+            Self::SocketCommon => "sock_common",
+            Self::SocketCommonOrNull => "sock_common_or_null",
+            Self::Socket => "sock",
+            Self::SocketOrNull => "sock_or_null",
+            Self::TcpSocket => "tcp_sock",
+            Self::TcpSocketOrNull => "tcp_sock_or_null",
+            Self::XdpSocket => "xdp_sock",
+            Self::XdpSocketOrNull => "xdp_sock_or_null",
+            Self::FlowKeys => "flow_keys",
         }
     }
 }
@@ -205,6 +272,16 @@ impl Value {
             None if self.id != 0 && self.range == 0 => Some((self.id, self.off.into())),
             None => None,
         }
+    }
+
+    /// Of a socket: the reference by which it is held, or 0.
+    pub(crate) const fn holder(&self) -> u32 {
+        self.range.cast_unsigned()
+    }
+
+    /// The same socket, held by a reference.
+    pub(crate) const fn held_by(self, id: u32) -> Self {
+        Self { range: id.cast_signed(), ..self }
     }
 
     /// Least offset of a pointer.

@@ -10,6 +10,8 @@ pub enum ArgKind {
     /// Whatever the register holds, initialised or not: the helper reads it
     /// only where another argument says so. Linux declares no argument here.
     Unchecked,
+    /// Any number.
+    Scalar,
     /// The program's context, as it came in R1.
     Context,
     /// The program's context, or null.
@@ -75,8 +77,8 @@ pub enum ArgKind {
     SocketCommon,
     /// A full socket.
     Socket,
-    /// A TCP socket.
-    TcpSocket,
+    /// A full socket, or null.
+    SocketOrNull,
     /// A socket of any kind that was acquired; released here.
     SocketRelease,
     /// A structure of Linux's own, by its BTF.
@@ -149,6 +151,7 @@ impl ArgKind {
             Self::None
                 | Self::Anything
                 | Self::Unchecked
+                | Self::Scalar
                 | Self::Context
                 | Self::ContextOrNull
                 | Self::Map

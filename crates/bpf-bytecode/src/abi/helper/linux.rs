@@ -1,0 +1,56 @@
+//! What Linux declares: more helpers than this project's engines have.
+//!
+//! For verification on behalf of a kernel that has them. Programs that were
+//! verified against these do not run on the engines here.
+
+use super::{ArgKind, HelperSig, RetKind};
+
+mod common;
+mod kernel;
+mod packet;
+mod sets;
+mod socket;
+mod tracing;
+
+/// Linux's helpers, in several tables; each is sorted by number. Where several
+/// have a number, the first that a program may call counts.
+pub static LINUX: &[&[HelperSig]] = &[
+    SPECIAL,
+    common::SIGNATURES,
+    packet::SIGNATURES,
+    socket::SIGNATURES,
+    tracing::SIGNATURES,
+    kernel::SIGNATURES,
+    super::STANDARD,
+];
+
+/// Helpers that are declared otherwise for programs of some types.
+static SPECIAL: &[HelperSig] = &[
+    row(17, "get_cgroup_classid", &[ArgKind::Context], RetKind::Integer)
+        .for_types(sets::CLASSIFIED),
+    row(
+        107,
+        "sk_storage_get",
+        &[ArgKind::Map, ArgKind::Context, ArgKind::MapValueOrNull, ArgKind::Anything],
+        RetKind::MapValueOrNull,
+    )
+    .for_types(&[crate::abi::prog_type::BpfProgType::SockCreate])
+    .on_maps(sets::SK_STORAGE),
+    row(
+        124,
+        "sk_assign",
+        &[ArgKind::Context, ArgKind::SocketOrNull, ArgKind::Anything],
+        RetKind::Integer,
+    )
+    .for_types(&[crate::abi::prog_type::BpfProgType::SkLookup]),
+];
+
+/// A signature with as many arguments as are given.
+const fn row(id: u32, name: &'static str, args: &[ArgKind], ret: RetKind) -> HelperSig {
+    let mut all = [ArgKind::None; 5];
+    let (mut to, mut from): (&mut [ArgKind], &[ArgKind]) = (&mut all, args);
+    while let ([slot, later @ ..], [arg, more @ ..]) = (to, from) {
+        (*slot, to, from) = (*arg, later, more);
+    }
+    HelperSig::new(id, name, all, ret).not_in_interrupts()
+}
