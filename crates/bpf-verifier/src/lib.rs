@@ -35,6 +35,9 @@
 //! assert_eq!(error.kind().title(), "access beyond the packet's end");
 //! ```
 //!
+//! What Linux's verifier refuses and this one accepts is listed in
+//! [`beyond_linux`], with the reasons.
+//!
 //! # The domain
 //!
 //! A number is a [`domain::Scalar`]: known bits, and signed and unsigned bounds
@@ -186,6 +189,7 @@
 )]
 
 mod arena;
+pub mod beyond_linux;
 pub mod cfg;
 pub mod core;
 #[cfg(feature = "embedded-profile")]

@@ -29,6 +29,12 @@ impl Explorer<'_> {
             _ => (dst, a.kind),
         };
         let refused = VerifyErrorKind::PointerOperation { reg, kind, op, bits };
+        // Where addresses are guarded, Linux lets numbers from registers be added
+        // only where it knows how far they may lead.
+        let limited = matches!(kind, Kind::Stack | Kind::MapValue) || kind.is_nullable();
+        if self.guards_addresses() && matches!(src, Operand::Reg(_)) && !limited {
+            return reject(refused);
+        }
         match (a.kind.is_pointer(), b.kind.is_pointer(), op, width) {
             // A distance, or the low half of one: an unknown number.
             (true, true, AluOp::Sub, _) | (true, false, AluOp::Sub, Width::W32) => {

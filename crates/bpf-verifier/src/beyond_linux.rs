@@ -1,0 +1,23 @@
+//! Programs that Linux's verifier refuses and this one accepts, and why that is
+//! sound. Everything else that Linux refuses for the sake of memory, and what it
+//! refuses by policy, is refused here too. Every row has its programs in
+//! `tests/beyond_linux.rs`, beside near misses that are refused.
+//!
+//! | what | why Linux refuses it | why it is sound |
+//! | --- | --- | --- |
+//! | shift by a register that may hold the width of the operand or more | the count's upper bits count as undefined: the result is unknown | RFC 9669 masks the count, every engine does so, and the domain computes with the masked count |
+//! | numbers stored at places that are not a multiple of eight, and loads that take bytes of several stores | only stores to aligned slots of eight bytes are kept as numbers | the state holds every run of written bytes with its content; a load puts known bytes together as the machine does, and counts as unknown where one of them is |
+//! | an address in a caller's frame that a callee stores in that frame, or in that of a function further in | any address of the stack in another frame is refused | an address may not be stored in a frame that outlives the one it points into; the frame pointed into is that frame or one further out, which ends no earlier |
+//! | loops that end, after more rounds than a million walked instructions allow, where later rounds are covered by earlier ones | the walk goes on to the limit | a round is left out only where one that covers it was walked, and only with a bound on the rounds |
+//!
+//! # Loaders that may not see addresses
+//!
+//! [`Privilege::Unprivileged`](crate::Privilege::Unprivileged) keeps addresses
+//! inside of the program. Linux's rules for such loaders go further in what is no
+//! question of this crate, and a kernel that needs them has to add them:
+//!
+//! - Linux walks branches that cannot be taken, as a processor might before it
+//!   knows better. Here they are not walked: nothing is promised about what can be
+//!   measured of speculative execution.
+//! - Linux keeps functions, loops, and some helpers and fields of the context from
+//!   them.
