@@ -33,6 +33,7 @@ pub(crate) enum Access {
     Load(Size, Order),
     LoadSigned(Size),
     Store(Size, Order),
+    StoreImmediate(Size),
     Atomic(AtomicOp, Width),
 }
 
@@ -51,6 +52,7 @@ impl Access {
         let (kind, flag, index) = match self {
             Self::Load(size, order) => (Self::LOAD, order == Order::Ordered, size as u8),
             Self::LoadSigned(size) => (Self::SIGNED, false, size as u8),
+            Self::StoreImmediate(size) => (Self::SIGNED, true, size as u8),
             Self::Store(size, order) => (Self::STORE, order == Order::Ordered, size as u8),
             Self::Atomic(op, width) => (Self::ATOMIC, width == Width::W64, op as u8),
         };
@@ -70,6 +72,7 @@ impl Access {
                 let width = if flag { Width::W64 } else { Width::W32 };
                 Some(Self::Atomic(*ATOMICS.get(index)?, width))
             }
+            _ if flag => Some(Self::StoreImmediate(*SIZES.get(index)?)),
             _ => Some(Self::LoadSigned(*SIZES.get(index)?)),
         }
     }

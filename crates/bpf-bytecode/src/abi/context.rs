@@ -14,7 +14,8 @@ pub enum FieldKind {
     PacketMeta,
     /// A number of 16 bits in 32: of what is stored, the low half is kept.
     Half,
-    /// As [`Half`](Self::Half), and a store of 65,535 or more changes nothing.
+    /// As [`Half`](Self::Half), and a store of 65,535 or more changes nothing:
+    /// of a register as an unsigned number, of an immediate as a signed one.
     Queue,
     /// The address of a full socket.
     Socket,

@@ -151,8 +151,8 @@ pub(super) fn execute<'a: 'r, 'r, O: Observer>(
             }};
         }
         macro_rules! store {
-            ($size:ident, $src:ident) => {
-                check!(run.store(address!(insn.dst()), Size::$size, src!($src)))
+            ($store:ident, $size:ident, $src:ident) => {
+                check!(run.$store(address!(insn.dst()), Size::$size, src!($src)))
             };
         }
         // Acquire and release exist in every size, the rest in two of them.
@@ -273,14 +273,14 @@ pub(super) fn execute<'a: 'r, 'r, O: Observer>(
             op::LDXS_B => load!(load_signed, B),
             op::LDXS_H => load!(load_signed, H),
             op::LDXS_W => load!(load_signed, W),
-            op::ST_B => store!(B, imm),
-            op::ST_H => store!(H, imm),
-            op::ST_W => store!(W, imm),
-            op::ST_DW => store!(Dw, imm),
-            op::STX_B => store!(B, reg),
-            op::STX_H => store!(H, reg),
-            op::STX_W => store!(W, reg),
-            op::STX_DW => store!(Dw, reg),
+            op::ST_B => store!(store_immediate, B, imm),
+            op::ST_H => store!(store_immediate, H, imm),
+            op::ST_W => store!(store_immediate, W, imm),
+            op::ST_DW => store!(store_immediate, Dw, imm),
+            op::STX_B => store!(store, B, reg),
+            op::STX_H => store!(store, H, reg),
+            op::STX_W => store!(store, W, reg),
+            op::STX_DW => store!(store, Dw, reg),
             op::ATOMIC_B => ordered!(B),
             op::ATOMIC_H => ordered!(H),
             op::ATOMIC32 => atomic!(W32, W),

@@ -209,20 +209,42 @@ impl Run<'_> {
         Ok(semantics::sign_extend(size, self.load(addr, size)?))
     }
 
-    /// Stores the low `size` bytes of `value`.
+    /// Stores the low `size` bytes of a register.
     ///
     /// # Errors
     /// [`Fault::Memory`].
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "the low bytes are stored")]
     pub fn store(&mut self, addr: u64, size: Size, value: u64) -> Result<(), Fault> {
+        self.store_value(addr, size, value, value >= NO_QUEUE)
+    }
+
+    /// Stores the low `size` bytes of a sign-extended immediate. It differs from
+    /// [`store`](Self::store) at one field of a `__sk_buff` alone: Linux compares
+    /// what goes to `queue_mapping` with sign here and without sign there.
+    ///
+    /// # Errors
+    /// [`Fault::Memory`].
+    #[inline]
+    pub fn store_immediate(&mut self, addr: u64, size: Size, imm: u64) -> Result<(), Fault> {
+        self.store_value(addr, size, imm, imm.cast_signed() >= NO_QUEUE.cast_signed())
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the low bytes are stored")]
+    fn store_value(
+        &mut self,
+        addr: u64,
+        size: Size,
+        value: u64,
+        no_queue: bool,
+    ) -> Result<(), Fault> {
         let place = self.resolve(addr, size.bytes(), Access::Write)?;
         // SAFETY: `resolve` gives memory that is valid for writes of that many
         // bytes; what is not `Shared` this run alone accesses.
         unsafe {
             match (place, size) {
                 (Place::Address(_), _) => return Err(fault(addr, size.bytes())),
-                (Place::Narrow(_, true), _) if value >= NO_QUEUE => {}
+                (Place::Narrow(_, true), _) if no_queue => {}
                 (Place::Narrow(at, _), _) => {
                     at.cast::<u32>().write_unaligned(u32::from(value as u16));
                 }

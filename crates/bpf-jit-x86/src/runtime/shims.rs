@@ -175,6 +175,7 @@ unsafe extern "sysv64" fn access<P: PhysicalProfile>(
         Some(Access::Store(size, Order::Ordered)) => {
             run.store_release(addr, size, value).map(|()| 0)
         }
+        Some(Access::StoreImmediate(size)) => run.store_immediate(addr, size, value).map(|()| 0),
         Some(Access::Atomic(op, width)) => run.atomic(op, width, addr, value, r0),
         None => Err(Fault::InvalidInstruction),
     };

@@ -35,13 +35,17 @@ impl Emitter {
         at: Address,
         src: Operand,
     ) {
-        match src {
-            Operand::Reg(src) => self.leave_operand(native(src)),
+        let access = match src {
+            Operand::Reg(src) => {
+                self.leave_operand(native(src));
+                Access::Store(size, order)
+            }
             Operand::Imm(imm) => {
                 dynasm!(self.code; .arch x64; mov QWORD [BYTE r12 + offset::OPERAND], DWORD imm);
+                Access::StoreImmediate(size)
             }
-        }
-        self.access(pc, Access::Store(size, order), at);
+        };
+        self.access(pc, access, at);
     }
 
     pub(super) fn atomic_checked(
