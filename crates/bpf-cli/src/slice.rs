@@ -13,7 +13,7 @@ use kernel_bpf::bytecode::instruction::{CallTarget, Instruction, Operand, jump_t
 use kernel_bpf::bytecode::opcode::AluOp;
 use kernel_bpf::bytecode::{BpfProgram, Register};
 use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf::verifier::{Event, VerifyError, VerifyErrorKind};
+use kernel_bpf::verifier::{ErrorClass, Event, VerifyError, VerifyErrorKind};
 
 /// The slots at which a value's sources were executed.
 type Sources = BTreeSet<usize>;
@@ -37,6 +37,9 @@ pub fn relevant(
     path: &[Event],
 ) -> Vec<bool> {
     let all = vec![true; path.len()];
+    if !is_about_values(error.kind().class()) {
+        return all;
+    }
     let acquired = acquired_at(error);
     let Some(walk) = Walk::along(program, path, error.pc(), acquired) else { return all };
     let about = walk.about(program, error);
@@ -56,6 +59,20 @@ pub fn relevant(
         .collect();
     let any = path.iter().zip(&kept).any(|(e, kept)| *kept && matches!(e, Event::Branch { .. }));
     if any { without_done_calls(path, kept) } else { all }
+}
+
+/// Whether errors of a class are about what some value is. Others are about the
+/// path as a whole.
+fn is_about_values(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::MemorySafety
+            | ErrorClass::Pointer
+            | ErrorClass::HelperCall
+            | ErrorClass::ContextAccess
+            | ErrorClass::Resource
+            | ErrorClass::Result
+    )
 }
 
 /// Calls that returned, with nothing between that matters, do not matter.

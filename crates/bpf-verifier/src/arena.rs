@@ -56,6 +56,12 @@ impl<'a> Arena<'a> {
         Self { words, used: 1, limit, free: [NONE; CLASSES] }
     }
 
+    /// The same arena, with nothing in it.
+    #[cfg(feature = "embedded-profile")]
+    pub fn emptied(self) -> Self {
+        Self { used: 1, free: [NONE; CLASSES], ..self }
+    }
+
     #[inline]
     fn all(&self) -> &[u64] {
         match &self.words {

@@ -12,6 +12,10 @@ mod call;
 pub(crate) mod callback;
 mod checkpoint;
 mod context;
+// Whether programs are refused for what they cost.
+#[cfg_attr(feature = "embedded-profile", path = "core/costliest.rs")]
+#[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
+pub(crate) mod costliest;
 pub(crate) mod effort;
 mod helper;
 mod helper_memory;
@@ -134,6 +138,8 @@ pub(crate) struct Explorer<'a> {
     /// Instructions that had been walked when nodes were given up for room.
     reclaimed: u64,
     last_id: u32,
+    /// A refusal for which a path is looked for.
+    pub sought: costliest::Sought,
 }
 
 impl<'a> Explorer<'a> {
@@ -179,6 +185,7 @@ impl<'a> Explorer<'a> {
             pending: NONE,
             reclaimed: 0,
             last_id: 0,
+            sought: costliest::Sought::default(),
         })
     }
 
@@ -210,6 +217,7 @@ impl<'a> Explorer<'a> {
             match flow {
                 Flow::To(pc) => self.walker.pc = pc,
                 Flow::End => {
+                    self.check_cost(rounds::Tail::default())?;
                     self.end_path(rounds::Tail::default());
                     if !self.resume(observer)? {
                         return Ok(());

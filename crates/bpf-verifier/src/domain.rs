@@ -25,6 +25,7 @@
 //! let version = alu(AluOp::Rsh, Width::W64, high, Scalar::constant(4));
 //! assert_eq!((version.umin(), version.umax()), (0, 15));
 //! ```
+#![doc = include_str!("domain/adding.md")]
 
 mod arith;
 mod bits;

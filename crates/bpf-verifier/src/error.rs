@@ -508,7 +508,9 @@ pub enum VerifyErrorKind {
     /// The result has no storage.
     #[error("no storage for the verified program: {0} more bytes wanted")]
     OutOfMemory(u64),
-    /// The costliest path takes longer than the budget.
+    /// The costliest path takes longer than the budget. The error's slot is where
+    /// that path ends, or goes on as an earlier one does; it is 0 where a loop's
+    /// rounds are counted and not walked.
     #[cfg(feature = "embedded-profile")]
     #[error("worst-case execution time is {wcet}, the budget is {budget}")]
     WcetExceeded {

@@ -64,9 +64,8 @@
 //! assert_eq!(r1.umax(), 8);
 //! ```
 //!
-//! A new operation needs a rule for known bits ([`domain::Tnum`]), one for
-//! bounds ([`domain::Range`]), and a line in the tests that compare it with the
-//! concrete operation: on every value at four bits, on samples at 64.
+//! How an operation is added, and how its rules are proven, is a page with an
+//! example: [`domain`].
 //!
 //! # The order of the walk
 //!

@@ -9,6 +9,8 @@ use bpf_profile::{PhysicalProfile, Sequence};
 
 use crate::arena::{Arena, NoRoom, OwnWords, Words};
 use crate::cfg::CfgError;
+#[cfg(feature = "embedded-profile")]
+use crate::core::costliest::Sought;
 use crate::core::effort::Effort;
 use crate::core::path::Path;
 use crate::core::{Explorer, Stop};
@@ -277,7 +279,6 @@ fn explore<P: PhysicalProfile, T>(
     if let Err(stop) = explorer.run(observer) {
         return Err(report(&mut explorer, stop, observer));
     }
-    observer.ended(Effort::new(&explorer));
     let chain = explorer.code.deepest_chain(&mut explorer.arena, &rules.stack);
     let chain = chain
         .map_err(|error| structure_error(error, program.len(), explorer.arena.limit_bytes()))?;
@@ -287,8 +288,10 @@ fn explore<P: PhysicalProfile, T>(
         && figures.bound.time > budget
     {
         let kind = VerifyErrorKind::WcetExceeded { wcet: figures.bound.time, budget };
-        return Err(VerifyError::new(kind, 0));
+        observer.ended(Effort::new(&explorer));
+        return Err(costliest_path(program, rules, explorer.arena.emptied(), kind, observer));
     }
+    observer.ended(Effort::new(&explorer));
     let info = VerifiedInfo {
         max_insns: figures.bound.insns,
         #[cfg(feature = "embedded-profile")]
@@ -309,12 +312,41 @@ fn explore<P: PhysicalProfile, T>(
     finish(&explorer, info)
 }
 
+/// Walks a program once more, up to the end of the path for which it is refused,
+/// and shows that to the observer.
+#[cfg(feature = "embedded-profile")]
+fn costliest_path<P: PhysicalProfile>(
+    program: &BpfProgram<P>,
+    rules: &Rules<'_>,
+    arena: Arena<'_>,
+    kind: VerifyErrorKind,
+    observer: &mut dyn Observer,
+) -> VerifyError {
+    let unnamed = VerifyError::new(kind, 0);
+    let explorer =
+        Explorer::new(program.insns(), program.prog_type(), program.map_defs(), *rules, arena);
+    let Ok(mut explorer) = explorer else { return unnamed };
+    explorer.sought = Sought(Some(kind));
+    match explorer.run(&mut Unobserved) {
+        Err(stop @ Stop::Rejected(VerifyErrorKind::WcetExceeded { .. })) => {
+            show(&mut explorer, stop, observer)
+        }
+        _ => unnamed,
+    }
+}
+
 /// Makes an error of what stopped the walk, and shows it to the observer.
 fn report(explorer: &mut Explorer<'_>, stop: Stop, observer: &mut dyn Observer) -> VerifyError {
+    let error = show(explorer, stop, observer);
+    observer.ended(Effort::new(explorer));
+    error
+}
+
+/// Makes an error of what stopped the walk, and shows the way there.
+fn show(explorer: &mut Explorer<'_>, stop: Stop, observer: &mut dyn Observer) -> VerifyError {
     let error = explorer.error(stop);
     let root = explorer.turn_path();
     observer.rejected(&error, Path::new(explorer, root), &explorer.view());
-    observer.ended(Effort::new(explorer));
     error
 }
 

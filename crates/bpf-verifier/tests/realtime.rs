@@ -6,7 +6,10 @@ mod common;
 use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{CostTable, ErrorClass, HelperTable, Place, Verifier, VerifyErrorKind};
+use bpf_verifier::{
+    CostTable, ErrorClass, Event, HelperTable, Observer, Path, Place, StateView, Verifier,
+    VerifyError, VerifyErrorKind,
+};
 use common::program;
 
 const NO_ARGS: [ArgKind; 5] = [ArgKind::None; 5];
@@ -68,6 +71,49 @@ fn time_has_a_budget() {
     assert_eq!(kind, VerifyErrorKind::WcetExceeded { wcet: 3, budget: 2 });
     assert_eq!(kind.class(), ErrorClass::RealTime);
     assert_eq!(kind.title(), "worst-case execution time exceeded");
+}
+
+/// The branches to where a program was refused.
+#[derive(Default)]
+struct Way(Vec<Event>);
+
+impl Observer for Way {
+    fn rejected(&mut self, _: &VerifyError, path: Path<'_>, _: &StateView<'_>) {
+        self.0 = path.collect();
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_named_by_its_path() {
+    let program = program(
+        BpfProgType::SocketFilter,
+        "r2 = *(u32 *)(r1 +0)
+         r3 = *(u32 *)(r1 +4)
+         r0 = 0
+         if r2 > 7 goto dear
+         r0 = 1
+         goto join
+         dear: r0 = r2
+         r0 *= r3
+         r0 *= r2
+         r0 /= 3
+         join: if r3 > 9 goto out
+         r0 += 1
+         out: exit",
+    );
+    let wcet = Verifier::<ActiveProfile>::new().verify_program(&program).unwrap().info().wcet;
+    let verifier = Verifier::<ActiveProfile>::new().wcet_budget(wcet);
+    assert_eq!(verifier.verify(&program), Ok(()));
+    let budget = wcet - 1;
+    let verifier = Verifier::<ActiveProfile>::new().wcet_budget(budget);
+    let mut way = Way::default();
+    let error = verifier.verify_with(&program, &mut way).unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::WcetExceeded { wcet, budget });
+    // By the dear side, and past the addition where the path ends.
+    assert_eq!(way.0.first(), Some(&Event::Branch { pc: 3, taken: true }));
+    let second = way.0.get(1);
+    assert!(matches!(second, None | Some(Event::Branch { pc: 10, taken: false })), "{second:?}");
+    assert!(error.pc() >= 10, "{error}");
 }
 
 #[test]

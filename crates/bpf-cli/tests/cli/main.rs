@@ -1,5 +1,6 @@
 //! The tool as its users see it: text, JSON and exit codes of the binary.
 
+mod classes;
 mod disasm;
 mod hostile;
 mod log;

@@ -76,6 +76,9 @@ mod embedded {
         kbpf(&["verify", "--wcet", "1000000", "--prog", "correct", MISTAKES]).ended(0);
         let text = kbpf(&["verify", "--wcet", "1", "--prog", "correct", MISTAKES]).ended(1);
         assert!(text.contains("Verification failed: real time:"), "{text}");
+        // The path that takes longest, and where it ends.
+        assert!(text.contains("Causal path:"), "{text}");
+        assert!(text.contains(": exit"), "{text}");
     }
 
     #[test]

@@ -155,11 +155,13 @@ impl Explorer<'_> {
             self.begin_rounds()?;
         }
         if head && let Some(tail) = self.close_round(point)? {
+            self.check_cost(tail)?;
             self.end_path(tail);
             return Ok(true);
         }
         self.check_circle(point)?;
         if let Some(tail) = self.find_cover(point) {
+            self.check_cost(tail)?;
             self.end_path(tail);
             return Ok(true);
         }
