@@ -2,7 +2,7 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind, id};
-use bpf_bytecode::abi::map::MapDef;
+use bpf_bytecode::abi::map::{MapDef, MapType};
 
 use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
@@ -29,6 +29,14 @@ pub(super) struct Arguments {
     pub release: Option<u32>,
     /// The reference through which a socket in an argument is held.
     pub socket: u32,
+}
+
+impl Arguments {
+    /// Whether the values of the map in an argument are sockets.
+    fn takes_sockets(&self) -> bool {
+        self.map
+            .is_some_and(|(_, def)| matches!(def.map_type, MapType::SockMap | MapType::SockHash))
+    }
 }
 
 impl<'e> Explorer<'e> {
@@ -121,10 +129,17 @@ impl<'e> Explorer<'e> {
                     reject(wrong)
                 }
             }
-            ArgKind::ContextOrNull | ArgKind::SocketOrNull if value.as_constant() == Some(0) => {
+            ArgKind::MapValue if args.takes_sockets() => {
+                Self::socket_argument(ArgKind::SocketCommon, &value, wrong, args)
+            }
+            ArgKind::Text => self.text_argument(reg, &value, wrong),
+            ArgKind::ContextOrNull | ArgKind::SocketOrNull | ArgKind::Zero
+                if value.as_constant() == Some(0) =>
+            {
                 self.mark_precise(value.deps);
                 Ok(())
             }
+            ArgKind::Zero => reject(wrong),
             ArgKind::SocketCommon
             | ArgKind::Socket
             | ArgKind::SocketOrNull

@@ -71,6 +71,31 @@ impl Explorer<'_> {
         self.write(dst, value)
     }
 
+    /// Text that ends with a zero, in a map that never changes.
+    pub(super) fn text_argument(
+        &mut self,
+        reg: Register,
+        value: &Value,
+        wrong: VerifyErrorKind,
+    ) -> Step {
+        let index = value.index;
+        let frozen = self.frozen.binary_search_by_key(&index, |map| map.index).ok();
+        let frozen = frozen.and_then(|at| self.frozen.get(at));
+        let (Kind::MapValue, Some(frozen)) = (value.kind, frozen) else { return reject(wrong) };
+        let size = self.map_def(index).map_or(0, |def| def.value_size);
+        let (off, access) = (value.known_offset(), Access::Read);
+        Self::check_bounds(&Span { reg, base: *value, off: 0, size: 1, access }, size)?;
+        let Some(from) = off.and_then(|off| usize::try_from(off).ok()) else {
+            return reject(wrong);
+        };
+        // Zeros follow what is given.
+        let given = frozen.bytes.get(from..).unwrap_or_default();
+        let ends = given.contains(&0) || frozen.bytes.len() < usize::try_from(size).unwrap_or(0);
+        let Some(bit) = 1_u64.checked_shl(index).filter(|_| ends) else { return reject(wrong) };
+        self.figures.known_maps |= bit;
+        Ok(())
+    }
+
     /// The number that a load gives, where its bytes never change.
     fn frozen_number(&mut self, span: &Span) -> Option<Scalar> {
         // The proof rests on maps by one bit each.

@@ -40,6 +40,7 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
         ArgKind::None => "nothing",
         ArgKind::Anything | ArgKind::Unchecked => "any value",
         ArgKind::Scalar => "number",
+        ArgKind::Zero => "0",
         ArgKind::Context => "ctx",
         ArgKind::ContextOrNull => "ctx or null",
         ArgKind::Map => "map_ptr",

@@ -12,6 +12,8 @@ pub enum ArgKind {
     Unchecked,
     /// Any number.
     Scalar,
+    /// The number 0.
+    Zero,
     /// The program's context, as it came in R1.
     Context,
     /// The program's context, or null.
@@ -21,7 +23,7 @@ pub enum ArgKind {
     Map,
     /// Initialised memory of the map's key size.
     MapKey,
-    /// Initialised memory of the map's value size.
+    /// Initialised memory of the map's value size; a socket, for a map of sockets.
     MapValue,
     /// As [`MapValue`](Self::MapValue), or null.
     MapValueOrNull,
@@ -152,6 +154,7 @@ impl ArgKind {
                 | Self::Anything
                 | Self::Unchecked
                 | Self::Scalar
+                | Self::Zero
                 | Self::Context
                 | Self::ContextOrNull
                 | Self::Map

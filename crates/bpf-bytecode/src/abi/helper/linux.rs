@@ -26,6 +26,20 @@ pub static LINUX: &[&[HelperSig]] = &[
 
 /// Helpers that are declared otherwise for programs of some types.
 static SPECIAL: &[HelperSig] = &[
+    // Where sockets may be put into maps.
+    row(
+        2,
+        "map_update_elem",
+        &[ArgKind::Map, ArgKind::MapKey, ArgKind::MapValue, ArgKind::Anything],
+        RetKind::Integer,
+    )
+    .for_types(sets::PUTTING_SOCKETS)
+    .on_maps(sets::KEYED_OR_SOCKETS)
+    .with_packet_memory(),
+    row(3, "map_delete_elem", &[ArgKind::Map, ArgKind::MapKey], RetKind::Integer)
+        .for_types(sets::TAKING_SOCKETS)
+        .on_maps(sets::KEYED_OR_SOCKETS)
+        .with_packet_memory(),
     row(17, "get_cgroup_classid", &[ArgKind::Context], RetKind::Integer)
         .for_types(sets::CLASSIFIED),
     row(

@@ -5,8 +5,8 @@ use super::row;
 use super::sets::{CGRP_STORAGE, NETWORK, RING, TASK_STORAGE, TIMED, USER_RING};
 use crate::abi::helper::ArgKind::{
     AllocSize, Anything, Callback, CallbackContext, Dynptr, DynptrInit, DynptrRelease,
-    KernelStruct, KernelStructOrNull, Kptr, Map, MapValueOrNull, MemRead, MemWrite, Scalar,
-    SizeOrZero, SocketCommon, SpinLock, Timer,
+    KernelStruct, KernelStructOrNull, Kptr, Map, MapValueOrNull, MemRead, MemWrite, SizeOrZero,
+    SocketCommon, SpinLock, Timer,
 };
 use crate::abi::helper::HelperSig;
 use crate::abi::helper::RetKind::{self, DynptrMemOrNull, Integer, Void, Written};

@@ -161,3 +161,25 @@ pub(super) const SK_STORAGE: &[MapType] = &[SkStorage];
 pub(super) const TASK_STORAGE: &[MapType] = &[TaskStorage];
 pub(super) const CGRP_STORAGE: &[MapType] = &[CgrpStorage];
 pub(super) const TIMED: &[MapType] = &[Hash, Array, LruHash];
+
+pub(super) const PUTTING_SOCKETS: &[BpfProgType] = &[
+    BpfProgType::SocketFilter,
+    BpfProgType::SchedCls,
+    BpfProgType::SchedAct,
+    BpfProgType::Xdp,
+    BpfProgType::SkReuseport,
+    BpfProgType::FlowDissector,
+    BpfProgType::SkLookup,
+];
+pub(super) const TAKING_SOCKETS: &[BpfProgType] = &[
+    BpfProgType::SocketFilter,
+    BpfProgType::SchedCls,
+    BpfProgType::SchedAct,
+    BpfProgType::Xdp,
+    BpfProgType::SkReuseport,
+    BpfProgType::FlowDissector,
+    BpfProgType::SkLookup,
+    BpfProgType::SockOps,
+];
+pub(super) const KEYED_OR_SOCKETS: &[MapType] =
+    &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie, SockMap, SockHash];

@@ -7,7 +7,7 @@ use super::sets::{
 };
 use crate::abi::helper::ArgKind::{
     Anything, Context, ContextOrNull, Map, MapKey, MapValueOrNull, MemRead, MemUpdate, MemWrite,
-    Size, SizeOrZero, SocketCommon, SocketRelease,
+    Size, SizeOrZero, SocketCommon, SocketRelease, Zero,
 };
 use crate::abi::helper::HelperSig;
 use crate::abi::helper::RetKind::{self, Integer, SocketCommonOrNull, TcpSocketOrNull};
@@ -65,7 +65,7 @@ pub(super) static SIGNATURES: &[HelperSig] = &[
     row(72, "sk_redirect_hash", &[Context, Map, MapKey, Anything], Integer)
         .for_types(STREAMS)
         .on_maps(SOCKHASH),
-    row(81, "get_local_storage", &[Map, Anything], RetKind::MapValue)
+    row(81, "get_local_storage", &[Map, Zero], RetKind::MapValue)
         .for_types(&[
             BpfProgType::CgroupSkb,
             BpfProgType::SockCreate,

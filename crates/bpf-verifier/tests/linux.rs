@@ -1,0 +1,190 @@
+//! What Linux declares, beyond what the engines here have.
+
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_bytecode::text::assemble;
+use bpf_bytecode::{BpfProgType, ProgramBuilder};
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{ErrorClass, HelperTable, Verifier, VerifyError};
+
+const MAPS: [MapDef; 8] = [
+    MapDef::new(MapType::ArrayOfMaps, 4, 4, 2).holding(1),
+    MapDef::new(MapType::Array, 4, 8, 4),
+    MapDef::new(MapType::SockHash, 4, 8, 4),
+    MapDef::new(MapType::CgroupStorage, 16, 8, 0),
+    MapDef::new(MapType::HashOfMaps, 4, 4, 2),
+    MapDef::new(MapType::Queue, 0, 8, 4),
+    MapDef::new(MapType::SkStorage, 4, 8, 0),
+    MapDef::new(MapType::Arena, 0, 0, 4),
+];
+
+fn verify(prog_type: BpfProgType, helpers: HelperTable<'_>, text: &str) -> Result<(), VerifyError> {
+    let insns = assemble::<ActiveProfile>(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let mut builder = ProgramBuilder::new(prog_type).insns(&insns);
+    for map in MAPS {
+        builder = builder.map(map);
+    }
+    let program = builder.build().unwrap_or_else(|error| panic!("{error}"));
+    Verifier::<ActiveProfile>::with_env(helpers).verify(&program)
+}
+
+#[track_caller]
+fn accepts(prog_type: BpfProgType, text: &str) {
+    if let Err(error) = verify(prog_type, HelperTable::linux(), text) {
+        panic!("refused: {error}\n{text}");
+    }
+}
+
+#[track_caller]
+fn rejects(prog_type: BpfProgType, reason: &str, text: &str) {
+    let error = verify(prog_type, HelperTable::linux(), text).expect_err("it had to be refused");
+    assert!(error.to_string().contains(reason), "{error}\nnot: {reason}\n{text}");
+}
+
+const TC: BpfProgType = BpfProgType::SchedCls;
+
+/// R0 is a socket, or null, that has to be released; R6 is the context.
+const LOOK_UP: &str = "
+    r6 = r1
+    r2 = 0
+    *(u64 *)(r10 -8) = r2
+    *(u64 *)(r10 -16) = r2
+    r2 = r10
+    r2 += -16
+    r3 = 12
+    r4 = 0
+    r5 = 0
+    call 84
+";
+
+#[test]
+fn sockets_are_released_once_and_on_every_path() {
+    let held = |rest: &str| format!("{LOOK_UP}\nif r0 == 0 goto out\n{rest}\nout: r0 = 0\nexit");
+    accepts(TC, &held("r1 = r0\ncall 86"));
+    rejects(TC, "reference", &held("r0 = 1"));
+    // What was released is none any longer.
+    rejects(TC, "expected=acquired socket", &held("r7 = r0\nr1 = r0\ncall 86\nr1 = r7\ncall 86"));
+    rejects(TC, "invalid mem access", &held("r7 = r0\nr1 = r0\ncall 86\nr0 = *(u32 *)(r7 +4)"));
+    // It may be null.
+    rejects(TC, "null", &format!("{LOOK_UP}\nr0 = *(u32 *)(r0 +4)\nexit"));
+    rejects(TC, "expected=acquired socket", &format!("{LOOK_UP}\nr1 = r0\ncall 86\nr0 = 0\nexit"));
+    // Another socket found by it goes with it.
+    let found = "r7 = r0\nr1 = r0\ncall 96\nr8 = r0\nr1 = r7\n";
+    accepts(TC, &held(&format!("{found} call 86")));
+    let used = "call 86\nif r8 == 0 goto out\nr0 = *(u32 *)(r8 +0)";
+    rejects(TC, "invalid mem access", &held(&format!("{found} {used}")));
+}
+
+#[test]
+fn the_contexts_socket_is_no_one_to_release() {
+    let socket = "r1 = *(u64 *)(r1 +168)\nif r1 == 0 goto out\n";
+    let rest = "\nout: r0 = 0\nexit";
+    accepts(TC, &format!("{socket} r0 = *(u32 *)(r1 +4){rest}"));
+    rejects(TC, "expected=acquired socket", &format!("{socket} call 86{rest}"));
+    // Of a socket of any kind, type and protocol are not there.
+    rejects(
+        TC,
+        "read of sock_common is not allowed",
+        &format!("{socket} r0 = *(u32 *)(r1 +8){rest}"),
+    );
+    let full = format!("{socket} call 95\nif r0 == 0 goto out\n");
+    accepts(TC, &format!("{full} r0 = *(u32 *)(r0 +8){rest}"));
+    rejects(TC, "do not lie within", &format!("{full} r0 = *(u32 *)(r0 +80){rest}"));
+    rejects(TC, "of sock is not allowed", &format!("{full} *(u32 *)(r0 +16) = 1{rest}"));
+    rejects(TC, "arithmetic", &format!("{full} r0 += 4\nr0 = *(u32 *)(r0 +0){rest}"));
+    // The engines here have no sockets.
+    let plain = format!("{socket} r0 = *(u32 *)(r1 +4){rest}");
+    assert!(verify(TC, HelperTable::standard(), &plain).is_err());
+}
+
+#[test]
+fn maps_of_maps_give_maps() {
+    let outer = |index: u32, rest: &str| {
+        format!(
+            "*(u32 *)(r10 -4) = 0
+             r2 = r10
+             r2 += -4
+             r1 = map[idx:{index}] ll
+             call 1
+             if r0 == 0 goto out
+             {rest}
+             out: r0 = 0
+             exit"
+        )
+    };
+    let inner = "r1 = r0\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto out";
+    accepts(TC, &outer(0, &format!("{inner}\nr1 = *(u64 *)(r0 +0)")));
+    rejects(TC, "do not lie within", &outer(0, &format!("{inner}\nr1 = *(u64 *)(r0 +8)")));
+    rejects(TC, "map_ptr", &outer(0, "r1 = *(u64 *)(r0 +0)").replace("if r0 == 0 goto out", ""));
+    let unknown = verify(TC, HelperTable::linux(), &outer(4, inner)).expect_err("no inner map");
+    assert_eq!(unknown.kind().class(), ErrorClass::Unsupported);
+}
+
+#[test]
+fn helpers_differ_by_type_and_place() {
+    let bind = "r2 = r10\nr2 += -16\n*(u64 *)(r10 -16) = 0\n*(u64 *)(r10 -8) = 0\nr3 = 16\ncall 64\nr0 = 1\nexit";
+    accepts(BpfProgType::Connect4, bind);
+    rejects(BpfProgType::Bind4, "cannot use helper #64", bind);
+    // 0 to 3 at a bind, 1 alone where nothing can be refused.
+    accepts(BpfProgType::Bind4, "r0 = 3\nexit");
+    rejects(BpfProgType::Connect4, "should have been in 0..=1", "r0 = 3\nexit");
+    rejects(BpfProgType::Recvmsg4, "should have been in 1..=1", "r0 = 0\nexit");
+    // IPv6 is not there for IPv4.
+    accepts(BpfProgType::Connect6, "r0 = *(u32 *)(r1 +8)\nr0 = 1\nexit");
+    rejects(
+        BpfProgType::Connect4,
+        "invalid bpf_context access",
+        "r0 = *(u32 *)(r1 +8)\nr0 = 1\nexit",
+    );
+    // Only 0 is a flag.
+    let local = |flags: &str| {
+        format!("r1 = map[idx:3] ll\nr2 = {flags}\ncall 81\nr1 = *(u64 *)(r0 +0)\nr0 = 1\nexit")
+    };
+    accepts(BpfProgType::CgroupSkb, &local("0"));
+    rejects(BpfProgType::CgroupSkb, "expected=0", &local("1"));
+    rejects(TC, "cannot use helper #81", &local("0"));
+}
+
+#[test]
+fn results_are_bounded_by_the_size_asked_for() {
+    let read = |limit: u32| {
+        format!(
+            "r7 = r10
+             r7 += -16
+             r1 = r7
+             r2 = 16
+             r3 = 0
+             call 115
+             if r0 s< 1 goto out
+             r0 += -1
+             r7 += r0
+             *(u8 *)(r7 +{limit}) = 0
+             out: r0 = 0
+             exit"
+        )
+    };
+    accepts(BpfProgType::Kprobe, &read(0));
+    rejects(BpfProgType::Kprobe, "stack", &read(1));
+}
+
+#[test]
+fn queues_fill_memory_of_a_value() {
+    let pop = |off: i32| {
+        format!("r1 = map[idx:5] ll\nr2 = r10\nr2 += {off}\ncall 88\nr0 = *(u64 *)(r10 -8)\nexit")
+    };
+    accepts(BpfProgType::Xdp, &pop(-8));
+    rejects(BpfProgType::Xdp, "stack", &pop(-4));
+}
+
+#[test]
+fn kernel_only_matter_is_unsupported_and_not_unsafe() {
+    let cases = [
+        "call 158\nr0 = 0\nexit",
+        "r1 = r10\nr1 += -8\ncall 93\nr0 = 0\nexit",
+        "r1 = map[idx:7] ll\nr0 = 0\nexit",
+    ];
+    for text in cases {
+        let error = verify(BpfProgType::Kprobe, HelperTable::linux(), text);
+        let class = error.expect_err("it had to be refused").kind().class();
+        assert_eq!(class, ErrorClass::Unsupported, "{text}");
+    }
+}
