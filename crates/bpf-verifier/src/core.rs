@@ -139,6 +139,7 @@ pub(crate) struct Explorer<'a> {
     reclaimed: u64,
     last_id: u32,
     /// A refusal for which a path is looked for.
+    #[cfg(feature = "embedded-profile")]
     pub sought: costliest::Sought,
 }
 
@@ -185,6 +186,7 @@ impl<'a> Explorer<'a> {
             pending: NONE,
             reclaimed: 0,
             last_id: 0,
+            #[cfg(feature = "embedded-profile")]
             sought: costliest::Sought::default(),
         })
     }

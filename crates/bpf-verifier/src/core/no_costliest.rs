@@ -4,10 +4,6 @@
 use super::rounds::Tail;
 use super::{Explorer, Step};
 
-/// Nothing is looked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sought;
-
 impl Explorer<'_> {
     /// A path ends here.
     #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the other profile's look")]
