@@ -6,7 +6,7 @@ use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{ErrorClass, HelperTable, Verifier, VerifyError};
 
-const MAPS: [MapDef; 8] = [
+const MAPS: [MapDef; 9] = [
     MapDef::new(MapType::ArrayOfMaps, 4, 4, 2).holding(1),
     MapDef::new(MapType::Array, 4, 8, 4),
     MapDef::new(MapType::SockHash, 4, 8, 4),
@@ -15,6 +15,7 @@ const MAPS: [MapDef; 8] = [
     MapDef::new(MapType::Queue, 0, 8, 4),
     MapDef::new(MapType::SkStorage, 4, 8, 0),
     MapDef::new(MapType::Arena, 0, 0, 4),
+    MapDef::new(MapType::XskMap, 4, 4, 4),
 ];
 
 fn verify(prog_type: BpfProgType, helpers: HelperTable<'_>, text: &str) -> Result<(), VerifyError> {
@@ -187,4 +188,47 @@ fn kernel_only_matter_is_unsupported_and_not_unsafe() {
         let class = error.expect_err("it had to be refused").kind().class();
         assert_eq!(class, ErrorClass::Unsupported, "{text}");
     }
+}
+
+#[test]
+fn an_xdp_socket_tells_its_queue() {
+    let look = |rest: &str| {
+        format!(
+            "*(u32 *)(r10 -4) = 0
+             r2 = r10
+             r2 += -4
+             r1 = map[idx:8] ll
+             call 1
+             if r0 == 0 goto out
+             {rest}
+             out: r0 = 2
+             exit"
+        )
+    };
+    accepts(BpfProgType::Xdp, &look("r1 = *(u32 *)(r0 +0)"));
+    rejects(BpfProgType::Xdp, "do not lie within", &look("r1 = *(u32 *)(r0 +4)"));
+    rejects(BpfProgType::Xdp, "is not allowed", &look("*(u32 *)(r0 +0) = 1"));
+    rejects(BpfProgType::Xdp, "arithmetic", &look("r0 += 0"));
+}
+
+#[test]
+fn sockets_go_into_maps_of_sockets_and_nothing_else() {
+    let put = |value: &str| {
+        format!(
+            "r6 = *(u64 *)(r1 +168)
+             if r6 == 0 goto out
+             *(u64 *)(r10 -8) = 0
+             r2 = r10
+             r2 += -8
+             r3 = {value}
+             r4 = 0
+             r1 = map[idx:2] ll
+             call 2
+             out: r0 = 0
+             exit"
+        )
+    };
+    accepts(TC, &put("r6"));
+    rejects(TC, "helper #2", &put("r2"));
+    rejects(BpfProgType::CgroupSkb, "cannot pass map_type sockhash", &put("r6"));
 }

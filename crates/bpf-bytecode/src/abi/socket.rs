@@ -6,6 +6,8 @@ use super::context::{CtxField, Sizes};
 pub const SOCK_SIZE: u16 = 80;
 /// Bytes of `struct bpf_tcp_sock`.
 pub const TCP_SOCK_SIZE: u16 = 112;
+/// Bytes of `struct bpf_xdp_sock`.
+pub const XDP_SOCK_SIZE: u16 = 4;
 /// Bytes of `struct bpf_flow_keys`.
 pub const FLOW_KEYS_SIZE: u16 = 56;
 
@@ -51,6 +53,9 @@ pub const SOCK: &[CtxField] = &[
 /// What may be read of a socket of any kind.
 pub const SOCK_COMMON: &[CtxField] =
     &[INTERFACE, FAMILY, SOURCE4, SOURCE6, SOURCE_PORT, PORT[0], PORT[1], PEER, STATE[0], STATE[1]];
+
+/// What may be read of an XDP socket: its queue.
+pub const XDP_SOCK: &[CtxField] = &[CtxField::scalars(0, XDP_SOCK_SIZE, Sizes::ONLY_4)];
 
 /// What may be read of a TCP socket, as `struct bpf_tcp_sock`.
 pub const TCP_SOCK: &[CtxField] = &[

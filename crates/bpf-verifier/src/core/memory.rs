@@ -55,7 +55,8 @@ impl Explorer<'_> {
         let loaded = match span.base.kind {
             Kind::Stack => self.load_stack(&span)?,
             Kind::Context => self.load_context(&span, signed)?,
-            kind if kind.is_socket() || kind == Kind::FlowKeys => self.access_foreign(&span)?,
+            Kind::FlowKeys | Kind::XdpSocket => self.access_foreign(&span)?,
+            kind if kind.is_socket() => self.access_foreign(&span)?,
             _ => {
                 self.check_region(&span)?;
                 let known = self.frozen_number(&span);
@@ -223,6 +224,7 @@ impl Explorer<'_> {
             | Kind::SocketCommon
             | Kind::Socket
             | Kind::TcpSocket
+            | Kind::XdpSocket
             | Kind::FlowKeys
             | Kind::Reserved => Ok(Span { reg, base, off, size: size.bits() / 8, access }),
             _ if found.is_nullable() => reject(VerifyErrorKind::MaybeNull { reg, found }),
@@ -270,9 +272,11 @@ impl Explorer<'_> {
                 Self::check_bounds(span, size)
             }
             Kind::Reserved => Self::check_bounds(span, base.range.unsigned_abs()),
-            Kind::SocketCommon | Kind::Socket | Kind::TcpSocket | Kind::FlowKeys => {
-                Self::forbidden(span)
-            }
+            Kind::SocketCommon
+            | Kind::Socket
+            | Kind::TcpSocket
+            | Kind::XdpSocket
+            | Kind::FlowKeys => Self::forbidden(span),
             _ => {
                 if span.access == Access::Write
                     && !(self.layout.packet_writable && base.kind.is_packet())

@@ -31,7 +31,6 @@ impl Explorer<'_> {
                 // Linux counts the socket as acquired.
                 self.acquired(Kind::SocketOrNull, id)?
             }
-            // A socket of which nothing but that it exists is of use.
             MapType::XskMap => Value::pointer(Kind::XdpSocketOrNull, 0, id),
             _ => {
                 debug_assert!(sig.map_types.contains(&def.map_type));
@@ -85,6 +84,7 @@ impl Explorer<'_> {
         self.note(InsnFact::Kernel)?;
         let (size, fields): (u16, Option<&[CtxField]>) = match span.base.kind {
             Kind::FlowKeys => (socket::FLOW_KEYS_SIZE, None),
+            Kind::XdpSocket => (socket::XDP_SOCK_SIZE, Some(socket::XDP_SOCK)),
             Kind::TcpSocket => (socket::TCP_SOCK_SIZE, Some(socket::TCP_SOCK)),
             Kind::Socket => (socket::SOCK_SIZE, Some(socket::SOCK)),
             _ => (socket::SOCK_SIZE, Some(socket::SOCK_COMMON)),
