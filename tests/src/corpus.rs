@@ -18,6 +18,7 @@ pub fn all() -> Vec<Case> {
         "calls",
         "rounds",
         "callbacks",
+        "iterators",
         "atomics",
         "helpers",
         "maps",

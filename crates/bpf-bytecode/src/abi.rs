@@ -5,6 +5,7 @@ pub mod errno;
 pub mod frozen;
 pub mod helper;
 pub mod helper_names;
+pub mod kfunc;
 pub mod map;
 pub mod prog_type;
 pub mod socket;

@@ -37,6 +37,7 @@ pub mod executor;
 pub mod helper;
 mod helpers;
 pub mod interpreter;
+mod kfuncs;
 pub mod observer;
 pub mod platform;
 pub mod run;

@@ -86,11 +86,10 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 5] = [
         Self::Budget,
         Self::Trap(Trap::Unreached),
         Self::Trap(Trap::FramePointerWrite),
-        Self::Trap(Trap::Kfunc),
         Self::Trap(Trap::MapDescriptor),
         Self::Trap(Trap::Variable),
     ];

@@ -28,6 +28,7 @@ use alloc::vec::Vec;
 use crate::descriptor::Stop;
 use crate::error::CompileError;
 use crate::lower::{Lowered, Mode, Op, Order, Step, Trap};
+use crate::runtime::Shim;
 
 mod alu;
 mod atomic;
@@ -162,6 +163,7 @@ impl Emitter {
             Op::MayGoto { target } => self.may_goto(pc, CodeBuffer::slot(target)),
             Op::Call { target } => self.call(pc, CodeBuffer::slot(target)),
             Op::Helper { id } => self.helper(pc, id),
+            Op::Kfunc { number } => self.host_call(Shim::Kfunc, pc, number.cast_unsigned()),
             Op::CallBack { id } => self.call_back(pc, id),
             Op::FunctionReference { dst, slot } => {
                 self.constant(dst, bpf_interp::Run::function_handle(slot));

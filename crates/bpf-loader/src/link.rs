@@ -230,6 +230,9 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         slot: u32,
     ) -> Result<[Option<BpfInsn>; 2], LoadError> {
         let Some(insn) = code.slot(slot) else { return Ok([None, None]) };
+        if let Some(call) = self.object.kernel_call(&segment.function, code, slot)? {
+            return Ok([Some(call), None]);
+        }
         let here = segment.at.saturating_add(slot);
         if let Some(number) = self.object.callee(&segment.function, code, slot)? {
             let distance = self.distance(here, number)?;

@@ -19,6 +19,7 @@ pub(crate) mod costliest;
 pub(crate) mod effort;
 mod helper;
 mod helper_memory;
+pub(crate) mod iterator;
 mod marks;
 mod memory;
 mod packet;
@@ -296,8 +297,8 @@ impl<'a> Explorer<'a> {
             }
             Instruction::Call(CallTarget::Helper(id)) => self.call_helper(id)?,
             Instruction::Call(CallTarget::Local(off)) => return self.call_local(off),
-            Instruction::Call(CallTarget::Kfunc(_)) => {
-                return reject(VerifyErrorKind::Unsupported(Feature::KernelFunctions));
+            Instruction::Call(CallTarget::Kfunc(number)) => {
+                return self.call_kfunc(insn, number);
             }
             Instruction::Exit => return self.exit(),
         }

@@ -190,6 +190,14 @@ pub enum VerifyErrorKind {
         /// What it holds.
         found: Kind,
     },
+    /// An iterator is called for where none is, or where one is already.
+    #[error("R{} does not point to an iterator as is expected here ({found})", .reg.number())]
+    NoIterator {
+        /// The register.
+        reg: Register,
+        /// What it holds, or what lies there.
+        found: Kind,
+    },
     /// An address may be null.
     #[error("R{} invalid mem access '{found}': it may be null", .reg.number())]
     MaybeNull {

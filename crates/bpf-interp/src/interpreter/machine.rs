@@ -387,7 +387,10 @@ pub(super) fn execute<'a: 'r, 'r, O: Observer>(
                     regs.restore(saved.registers, frame_pointer);
                     jump!(insn.imm());
                 }
-                _ => stop!(Fault::Unsupported("call of a kernel function")),
+                _ => {
+                    let result = check!(run.call_kfunc(insn.imm(), regs.arguments()));
+                    regs.set(0, result);
+                }
             },
             op::EXIT => {
                 let Some(saved) = run.pop_frame() else {

@@ -49,8 +49,6 @@ pub enum Trap {
     Unreached,
     /// The instruction writes R10.
     FramePointerWrite,
-    /// A call of a kernel function.
-    Kfunc,
     /// A reference to a map by file descriptor.
     MapDescriptor,
     /// The address of a platform variable.
@@ -63,7 +61,6 @@ impl Trap {
         match self {
             Self::Unreached => Fault::InvalidInstruction,
             Self::FramePointerWrite => Fault::FramePointerWrite,
-            Self::Kfunc => Fault::Unsupported("call of a kernel function"),
             Self::MapDescriptor => Fault::Unsupported("map by file descriptor"),
             Self::Variable => Fault::Unsupported("platform variable"),
         }
@@ -251,6 +248,11 @@ pub enum Op {
     Helper {
         /// Number.
         id: u32,
+    },
+    /// Call a kernel function.
+    Kfunc {
+        /// Number.
+        number: i32,
     },
     /// Call a helper that calls functions of the program.
     CallBack {

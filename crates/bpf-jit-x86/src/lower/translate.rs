@@ -76,7 +76,7 @@ fn plain(pc: usize, insn: Instruction) -> Op {
         Instruction::Call(CallTarget::Helper(id::TAIL_CALL)) => Op::TailCall,
         Instruction::Call(CallTarget::Helper(id)) if Run::calls_back(id) => Op::CallBack { id },
         Instruction::Call(CallTarget::Helper(id)) => Op::Helper { id },
-        Instruction::Call(CallTarget::Kfunc(_)) => Op::Trap(Trap::Kfunc),
+        Instruction::Call(CallTarget::Kfunc(number)) => Op::Kfunc { number },
         Instruction::Exit => Op::Exit,
     }
 }

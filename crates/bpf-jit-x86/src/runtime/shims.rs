@@ -40,11 +40,13 @@ pub(crate) enum Shim {
     Begin,
     /// Tell it what a function returned.
     Next,
+    /// Call a kernel function.
+    Kfunc,
 }
 
 impl Shim {
     /// Every one, in the order of their numbers.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Helper,
         Self::Access,
         Self::Stop,
@@ -56,6 +58,7 @@ impl Shim {
         Self::MapValue,
         Self::Begin,
         Self::Next,
+        Self::Kfunc,
     ];
 }
 
@@ -79,6 +82,7 @@ pub(crate) struct Shims<P: PhysicalProfile> {
     map_value: Plain<P>,
     begin: Call<P>,
     next: Plain<P>,
+    kfunc: Call<P>,
 }
 
 /// A negative number where no value can be one: the program ends.
@@ -98,6 +102,7 @@ impl<P: PhysicalProfile> Shims<P> {
         map_value,
         begin,
         next,
+        kfunc,
     };
 
     /// Where the address of a function is in the structure.
@@ -114,6 +119,7 @@ impl<P: PhysicalProfile> Shims<P> {
             Shim::MapValue => offset_of!(Self, map_value),
             Shim::Begin => offset_of!(Self, begin),
             Shim::Next => offset_of!(Self, next),
+            Shim::Kfunc => offset_of!(Self, kfunc),
         }
     }
 }
@@ -328,4 +334,21 @@ unsafe extern "sysv64" fn next<P: PhysicalProfile>(
     let callback = session.panic.catch(|| run.next_callback(r0));
     let result = callback.ok_or(Fault::InvalidInstruction).and_then(|next| session.prepare(next));
     session.settle(Descriptor(descriptor), result)
+}
+
+unsafe extern "sysv64" fn kfunc<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    r1: u64,
+    r2: u64,
+    r3: u64,
+    r4: u64,
+    r5: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let number = session.native.helper.cast_signed();
+    let descriptor = Descriptor(session.native.descriptor);
+    session.sync_frames();
+    let result = session.run.call_kfunc(number, [r1, r2, r3, r4, r5]);
+    session.settle(descriptor, result)
 }

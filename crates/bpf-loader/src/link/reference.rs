@@ -1,6 +1,7 @@
 //! What a call or a 64-bit immediate load refers to.
 
 use bpf_bytecode::BpfInsn;
+use bpf_bytecode::abi::kfunc::Kfunc;
 use bpf_profile::PhysicalProfile;
 
 use super::{CALL, LD_IMM64};
@@ -16,6 +17,15 @@ const CALL_LOCAL: u8 = 1;
 const CALL_KERNEL: u8 = 2;
 /// Source field of a load of a function's address.
 const LOAD_FUNCTION: u8 = 4;
+
+/// The binding of symbols that an object can do without.
+const STB_WEAK: u8 = 2;
+
+/// A symbol that the object only declares.
+enum Extern {
+    Kfunc(Kfunc),
+    Absent,
+}
 
 /// The source field that marks a reference to a function of the same program.
 pub(super) fn local_src(insn: BpfInsn) -> u8 {
@@ -38,6 +48,44 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         Ok(symbol)
     }
 
+    /// What stands for a symbol that the object only declares: a kernel function
+    /// that the engines have, or nothing where the object can do without.
+    fn declared(&self, relocation: &Relocation) -> Result<Option<Extern>, LoadError> {
+        let symbol = self.elf.symbol(relocation.symbol)?;
+        if symbol.section != SHN_UNDEF {
+            return Ok(None);
+        }
+        let name = self.elf.symbol_name(&symbol)?;
+        match Kfunc::from_name(name) {
+            Some(kfunc) => Ok(Some(Extern::Kfunc(kfunc))),
+            None if symbol.binding() == STB_WEAK => Ok(Some(Extern::Absent)),
+            None => Err(LoadError::ExternSymbol { symbol: Name::new(name) }),
+        }
+    }
+
+    /// The call at `slot` with the number of the kernel function that it names,
+    /// if it does. A function that is absent has the number 0, which none has.
+    pub(super) fn kernel_call(
+        &self,
+        function: &Function,
+        code: &Code<'d>,
+        slot: u32,
+    ) -> Result<Option<BpfInsn>, LoadError> {
+        let Some(insn) = code.slot(slot).filter(|insn| insn.code() == CALL) else {
+            return Ok(None);
+        };
+        let offset = Self::offset_of(function, slot);
+        let Some(relocation) = self.relocations(function.section).at(offset) else {
+            return Ok(None);
+        };
+        let number = match self.declared(&relocation)? {
+            None => return Ok(None),
+            Some(Extern::Kfunc(kfunc)) => kfunc.number(),
+            Some(Extern::Absent) => 0,
+        };
+        Ok(Some(insn.with_src(CALL_KERNEL).with_imm(number)))
+    }
+
     /// The function to which the instruction at `slot` refers, as position in
     /// the object's functions; none where it refers to no function.
     pub(super) fn callee(
@@ -55,6 +103,7 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         }
         let relocation = self.relocations(function.section).at(offset);
         let (section, target) = match relocation {
+            Some(relocation) if self.declared(&relocation)?.is_some() => return Ok(None),
             Some(relocation) => {
                 let symbol = self.defined(&relocation)?;
                 let expected = if is_call { r_bpf::R64_32 } else { r_bpf::R64_64 };
@@ -121,6 +170,11 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         };
         if relocation.kind != r_bpf::R64_64 {
             return Err(refuse("unexpected type of relocation"));
+        }
+        if let Some(declared) = self.declared(&relocation)? {
+            // Programs ask in this way whether there is such a function.
+            let there = i32::from(matches!(declared, Extern::Kfunc(_)));
+            return Ok([first.with_src(0).with_imm(there), second.with_imm(0)]);
         }
         let symbol = self.defined(&relocation)?;
         let section = u32::from(symbol.section);

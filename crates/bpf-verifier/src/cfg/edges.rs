@@ -7,6 +7,7 @@ use super::functions::function_named;
 use super::{CfgError, Code, bit, reject, slot_number};
 use crate::HelperTable;
 use crate::arena::Arena;
+use crate::core::iterator::asks;
 use crate::error::VerifyErrorKind;
 
 /// The slots that may be executed next, a called function's apart.
@@ -25,6 +26,7 @@ fn counts_rounds(insn: &Instruction, helpers: &HelperTable<'_>) -> bool {
     match insn {
         Instruction::MayGoto { .. } => true,
         Instruction::Call(CallTarget::Helper(id)) => helpers.calls_back(*id),
+        Instruction::Call(CallTarget::Kfunc(number)) => asks(*number),
         _ => false,
     }
 }

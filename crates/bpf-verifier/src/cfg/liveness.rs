@@ -1,6 +1,7 @@
 //! Which registers still matter.
 
 use bpf_bytecode::Register;
+use bpf_bytecode::abi::kfunc::Kfunc;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
 
@@ -18,6 +19,11 @@ const ARGUMENTS: u16 = 0x3e;
 
 const fn one(register: Register) -> u16 {
     1_u16.wrapping_shl(register.number() as u32) & ALL_LIVE
+}
+
+/// The first `count` of R1 to R5.
+fn arguments(count: usize) -> u16 {
+    [0, 0x2, 0x6, 0xe, 0x1e].get(count).copied().unwrap_or(ARGUMENTS)
 }
 
 const fn operand(operand: Operand) -> u16 {
@@ -53,11 +59,12 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
         Instruction::JumpIf { dst, src, .. } => (one(dst) | operand(src), 0),
         Instruction::Jump { .. } | Instruction::MayGoto { .. } => (0, 0),
         Instruction::Call(CallTarget::Helper(id)) => {
-            let count = helpers.argument_count(id);
-            let used = [0, 0x2, 0x6, 0xe, 0x1e].get(count).copied().unwrap_or(ARGUMENTS);
-            (used, R0 | ARGUMENTS)
+            (arguments(helpers.argument_count(id)), R0 | ARGUMENTS)
         }
-        Instruction::Call(_) => (ARGUMENTS, R0 | ARGUMENTS),
+        Instruction::Call(CallTarget::Kfunc(number)) => {
+            (arguments(Kfunc::from_number(number).map_or(5, Kfunc::arguments)), R0 | ARGUMENTS)
+        }
+        Instruction::Call(CallTarget::Local(_)) => (ARGUMENTS, R0 | ARGUMENTS),
         Instruction::Exit => (R0, 0),
     }
 }

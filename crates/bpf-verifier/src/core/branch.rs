@@ -1,7 +1,7 @@
 //! Conditional jumps.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::instruction::{Instruction, Operand, jump_target};
+use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
 use super::{Explorer, Flow, LOST, Step, reject};
@@ -116,6 +116,10 @@ impl Explorer<'_> {
                 Sort::NotNull { .. } => {}
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
             }
+        }
+        if let Instruction::Call(CallTarget::Kfunc(_)) = insn {
+            self.ask_iterator(taken)?;
+            return Ok(pc.saturating_add(1));
         }
         if let Instruction::Call(_) = insn {
             return if taken { self.enter_callback() } else { Ok(pc.saturating_add(1)) };
@@ -258,9 +262,10 @@ impl Explorer<'_> {
                 return first <= min && max <= 0;
             }
             Kind::MapValue => self.map_def(value.index).map_or(0, |def| def.value_size),
-            Kind::Reserved => value.range.unsigned_abs(),
+            Kind::Reserved | Kind::Memory => value.range.unsigned_abs(),
             Kind::Map | Kind::XdpSocket | Kind::FlowKeys => 0,
             kind if kind.is_socket() && !kind.is_nullable() => 0,
+            Kind::MapKey => Self::shown_key(self.map_def(value.index)),
             _ => return false,
         };
         0 <= min && max <= size.into()

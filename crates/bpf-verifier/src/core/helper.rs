@@ -224,10 +224,11 @@ impl<'e> Explorer<'e> {
     }
 
     /// Reserved memory is given back: no pointer into it is one any longer.
-    fn release(&mut self, id: u32) -> Step {
+    pub(super) fn release(&mut self, id: u32) -> Step {
         let guarded = self.guards_addresses();
         let stale = |value: &Value| {
-            let reserved = matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull);
+            let reserved =
+                matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull | Kind::Memory);
             reserved && value.id == id || value.kind.is_socket() && value.holder() == id
         };
         for value in self.state.regs_mut() {

@@ -120,7 +120,7 @@ impl Explorer<'_> {
             // Nothing is accessed; it must be a place of the frame all the same.
             Kind::Stack if span.size == 0 => self.stack_room(span).map(|_| ()),
             Kind::Stack => self.helper_stack(span, sig.id, whole),
-            Kind::MapValue | Kind::MapKey | Kind::Reserved => self.check_bytes(span),
+            Kind::MapValue | Kind::MapKey | Kind::Memory | Kind::Reserved => self.check_bytes(span),
             Kind::Packet | Kind::PacketMeta if sig.packet_memory => self.check_bytes(span),
             found => {
                 let (helper, expected) = (sig.id, kind);

@@ -219,6 +219,7 @@ impl Explorer<'_> {
             | Kind::Stack
             | Kind::MapValue
             | Kind::MapKey
+            | Kind::Memory
             | Kind::Packet
             | Kind::PacketMeta
             | Kind::SocketCommon
@@ -242,7 +243,7 @@ impl Explorer<'_> {
         self.check_bytes(span)?;
         self.note(match span.base.kind {
             Kind::MapValue => InsnFact::MapValue,
-            Kind::MapKey => InsnFact::Memory,
+            Kind::MapKey | Kind::Memory => InsnFact::Memory,
             Kind::Reserved => InsnFact::Reserved,
             _ => InsnFact::Packet,
         })
@@ -270,6 +271,12 @@ impl Explorer<'_> {
                 }
                 let size = Self::shown_key(self.map_def(base.index));
                 Self::check_bounds(span, size)
+            }
+            Kind::Memory => {
+                if span.access == Access::Write {
+                    return Self::forbidden(span);
+                }
+                Self::check_bounds(span, base.range.unsigned_abs())
             }
             Kind::Reserved => Self::check_bounds(span, base.range.unsigned_abs()),
             Kind::SocketCommon

@@ -6,6 +6,7 @@
 use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 
 use super::checkpoint::Node;
+use super::iterator;
 use super::{Explorer, LOST};
 use crate::arena::NONE;
 use crate::state::cells::Cell;
@@ -189,6 +190,10 @@ impl Iterator for Path<'_> {
                 }
                 Instruction::Call(CallTarget::Helper(id)) if self.explorer.calls_back(id) => {
                     // Where it calls a function, a new stretch begins.
+                    self.bit()?;
+                    self.pc = next;
+                }
+                Instruction::Call(CallTarget::Kfunc(number)) if iterator::asks(number) => {
                     self.bit()?;
                     self.pc = next;
                 }

@@ -175,7 +175,16 @@ impl Explorer<'_> {
     /// where that is not the allowance of `may_goto`.
     pub(super) fn instance(&self) -> u32 {
         let rounds = self.state.reg(Register::R0);
-        if rounds.kind == Kind::Rounds { rounds.id } else { 0 }
+        if rounds.kind == Kind::Rounds {
+            return rounds.id;
+        }
+        // Of any other call, no loop is closed.
+        match self.code.insn(self.walker.pc) {
+            Ok(Instruction::Call(CallTarget::Kfunc(_))) => {
+                self.asked_iterator().map_or(u32::MAX, |iterator| iterator.id)
+            }
+            _ => 0,
+        }
     }
 
     /// How many rounds the loop has at the most whose head the current
@@ -183,6 +192,9 @@ impl Explorer<'_> {
     fn most_rounds(&self) -> u32 {
         match self.code.insn(self.walker.pc) {
             Ok(Instruction::Call(CallTarget::Helper(id))) => self.most_callbacks(id),
+            Ok(Instruction::Call(CallTarget::Kfunc(_))) => self
+                .asked_iterator()
+                .map_or(u32::MAX, |it| u32::try_from(it.number.umax()).unwrap_or(u32::MAX)),
             _ => MAY_GOTO_ROUNDS,
         }
     }
@@ -243,11 +255,52 @@ impl Explorer<'_> {
     }
 
     /// Whether the current state is in a later round of a loop than an open node
-    /// of its head.
+    /// of its head: something that bounds the rounds was used up in between.
     fn is_later_round(&self, node: Node) -> bool {
-        node.snapshot().frame(&self.arena) == self.state.frame
-            && node.instance(&self.arena) == self.instance()
-            && (self.instance() != 0 || node.grants(&self.arena) < self.walker.grants)
+        let instance = self.instance();
+        if node.snapshot().frame(&self.arena) != self.state.frame
+            || node.instance(&self.arena) != instance
+        {
+            return false;
+        }
+        match instance {
+            0 => node.grants(&self.arena) < self.walker.grants,
+            _ => match (self.rounds_at(node, instance), self.rounds()) {
+                (Some(before), Some(now)) => before < now,
+                _ => false,
+            },
+        }
+    }
+
+    /// How many rounds the loop at the current instruction has had.
+    fn rounds(&self) -> Option<i32> {
+        let rounds = self.state.reg(Register::R0);
+        if rounds.kind == Kind::Rounds {
+            return Some(rounds.range);
+        }
+        self.asked_iterator().map(|iterator| iterator.range)
+    }
+
+    /// How many it had had at a node.
+    fn rounds_at(&self, node: Node, instance: u32) -> Option<i32> {
+        let snapshot = node.snapshot();
+        let mut entries = snapshot.read(&self.arena);
+        let counts = |value: &Value| {
+            matches!(value.kind, Kind::Rounds | Kind::Iterator) && value.id == instance
+        };
+        for _ in 0..snapshot.regs(&self.arena) {
+            let value = entries.value(&self.arena);
+            if counts(&value) {
+                return Some(value.range);
+            }
+        }
+        for _ in 0..snapshot.cells(&self.arena) {
+            let value = entries.cell(&self.arena).value;
+            if counts(&value) {
+                return Some(value.range);
+            }
+        }
+        None
     }
 
     /// The end of a path that closes a loop at an open node.

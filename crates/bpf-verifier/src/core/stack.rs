@@ -6,8 +6,8 @@ use super::memory::Span;
 use super::{Explorer, Step, reject};
 use crate::domain::Scalar;
 use crate::error::{Access, Sink, VerifyErrorKind};
-use crate::state::Value;
 use crate::state::stack::{StackFault, StackRun, fits};
+use crate::state::{Kind, Value};
 use crate::verified::InsnFact;
 
 /// Bytes of a frame that may be accessed.
@@ -53,6 +53,7 @@ impl Explorer<'_> {
             return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
         match self.state.read_stack(&self.arena, room.addr, span.size) {
+            Ok(read) if read.value.kind == Kind::Iterator => self.uninit(room.addr, span.size),
             Ok(read) => {
                 self.mark_read(read.live);
                 self.figures.unwritten_reads |= read.unwritten;

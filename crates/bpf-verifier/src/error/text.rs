@@ -142,6 +142,7 @@ impl VerifyErrorKind {
             | Self::ReturnsStackPointer
             | Self::StackPointerEscapes
             | Self::NotANumber { .. }
+            | Self::NoIterator { .. }
             | Self::PointerLeak { .. } => self.pointer(),
             Self::UnknownHelper(_)
             | Self::HelperNotAllowed { .. }
@@ -306,6 +307,11 @@ impl VerifyErrorKind {
                 P,
                 "pointer to a dead frame",
                 "do not store the address of a local variable in the caller's memory",
+            ),
+            Self::NoIterator { .. } => Words(
+                P,
+                "no iterator",
+                "call bpf_iter_num_new once before, and write nothing over the iterator",
             ),
             Self::NotANumber { .. } => {
                 Words(P, "address in the place of a number", "return a number")

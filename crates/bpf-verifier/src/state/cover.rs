@@ -208,10 +208,15 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         Kind::Scalar => old.number.covers(&new.number) && ids.number_matches(old, new),
         Kind::Return | Kind::ReturnToHelper => old.id == new.id && old.index == new.index,
         // Whoever has had fewer rounds may have more that are still to come.
-        Kind::Rounds => {
+        Kind::Rounds | Kind::Iterator => {
+            let most = if same {
+                old.number == new.number
+            } else {
+                old.number.umax() >= new.number.umax()
+            };
             let rounds = if same { old.range == new.range } else { old.range <= new.range };
             let which = if ids.instances { old.id == new.id } else { ids.matches(old.id, new.id) };
-            rounds && which && old.off == new.off
+            rounds && most && which && old.off == new.off
         }
         // Where it was acquired does not matter.
         Kind::Reference => ids.matches(old.id, new.id),
@@ -221,7 +226,7 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
                 && (old.holder() == 0) == (new.holder() == 0)
                 && ids.matches(old.holder(), new.holder())
         }
-        Kind::Reserved | Kind::ReservedOrNull => {
+        Kind::Reserved | Kind::ReservedOrNull | Kind::Memory => {
             place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)
         }
         _ => {

@@ -44,6 +44,11 @@ pub enum Kind {
     Rounds,
     /// Not a value: the helper to which a frame returns.
     ReturnToHelper,
+    /// Not a value that may be read: an iterator, how often it was asked, and
+    /// how many numbers it gives at the most.
+    Iterator,
+    /// Memory that may be read as long as an iterator lives.
+    Memory,
     /// A map of a map of maps, or null.
     MapOrNull = 40,
     /// A socket of any kind.
@@ -86,6 +91,8 @@ impl Kind {
             15 => Self::MapKey,
             16 => Self::Rounds,
             17 => Self::ReturnToHelper,
+            18 => Self::Iterator,
+            19 => Self::Memory,
             40 => Self::MapOrNull,
             41 => Self::SocketCommon,
             42 => Self::SocketCommonOrNull,
@@ -110,6 +117,7 @@ impl Kind {
                 | Self::ReturnToHelper
                 | Self::Reference
                 | Self::Rounds
+                | Self::Iterator
         )
     }
 
@@ -171,6 +179,8 @@ impl Kind {
             Self::MapKey => "map_key",
             Self::Rounds => "rounds",
             Self::ReturnToHelper => "return to a helper",
+            Self::Iterator => "iter_num",
+            Self::Memory => "rdonly_mem",
             Self::MapOrNull => "map_ptr_or_null",
             Self::SocketCommon => "sock_common",
             Self::SocketCommonOrNull => "sock_common_or_null",

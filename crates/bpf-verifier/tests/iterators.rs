@@ -1,0 +1,202 @@
+//! Open-coded iterators. Kernel function 1 makes one, 2 asks it, 3 destroys it.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
+
+mod common;
+
+use bpf_bytecode::BpfProgType;
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{Verifier, VerifyErrorKind};
+use common::{SOCKET, UNPRIVILEGED, program};
+
+const IT: &str = "r1 = r10\nr1 += -8\n";
+
+/// Makes an iterator from `from` to `to` in the slot at R10-8.
+fn new(from: &str, to: &str) -> String {
+    format!("{IT}r2 = {from}\nr3 = {to}\ncall kfunc 1\n")
+}
+
+/// A loop over the iterator with this body, which ends with a destroyed one.
+fn each(body: &str) -> String {
+    format!("again: {IT}call kfunc 2\nif r0 == 0 goto out\n{body}\ngoto again\nout: {}", destroy())
+}
+
+fn destroy() -> String {
+    format!("{IT}call kfunc 3\n")
+}
+
+const END: &str = "r0 = 0\nexit";
+
+#[test]
+fn rounds_count() {
+    let text = format!("{}{}{END}", new("0", "1000000"), each("r6 = 1"));
+    let info = SOCKET.accepts(&text);
+    assert!(info.processed < 60, "{info:?}");
+    // Six instructions a round.
+    assert!((6_000_000..6_100_000).contains(&info.max_insns), "{info:?}");
+    // Bounds that nobody knows.
+    let text = format!("call 7\nr6 = r0\n{}{}{END}", new("r6", "r0"), each("r6 = 1"));
+    let info = SOCKET.accepts(&text);
+    assert!((6 << 23..(6 << 23) + 100).contains(&info.max_insns), "{info:?}");
+    // A few rounds, and none.
+    assert!(SOCKET.accepts(&format!("{}{}{END}", new("0", "3"), each("r6 = 1"))).max_insns < 60);
+    assert!(SOCKET.accepts(&format!("{}{}{END}", new("3", "0"), each("r6 = 1"))).max_insns < 30);
+}
+
+#[test]
+fn what_is_given() {
+    SOCKET.accepts(&format!("{}{}{END}", new("0", "9"), each("r1 = *(u32 *)(r0 +0)")));
+    SOCKET.rejects("", &format!("{}{}{END}", new("0", "9"), each("r1 = *(u64 *)(r0 +0)")));
+    SOCKET.rejects("", &format!("{}{}{END}", new("0", "9"), each("*(u32 *)(r0 +0) = 1")));
+    SOCKET.rejects("", &format!("{}{}{END}", new("0", "9"), each("r1 = *(u32 *)(r0 +4)")));
+    // Without a look whether something was given.
+    SOCKET.rejects(
+        "",
+        &format!("{}{IT}call kfunc 2\nr1 = *(u32 *)(r0 +0)\n{}{END}", new("0", "9"), destroy()),
+    );
+    // After the end.
+    SOCKET.rejects(
+        "",
+        &format!("r7 = r10\n{}{}r1 = *(u32 *)(r7 +0)\n{END}", new("0", "9"), each("r7 = r0")),
+    );
+}
+
+#[test]
+fn life() {
+    let (make, destroy) = (new("0", "9"), destroy());
+    SOCKET.accepts(&format!("{make}{destroy}{END}"));
+    SOCKET.accepts(&format!("{make}{destroy}{make}{destroy}{END}"));
+    // Not destroyed at all, or on one way only.
+    SOCKET.rejects("reference", &format!("{make}{END}"));
+    SOCKET.rejects(
+        "reference",
+        &format!("call 7\nr6 = r0\n{make}if r6 == 0 goto over\n{destroy}over: {END}"),
+    );
+    SOCKET.rejects(
+        "reference",
+        &format!("{make}again: {IT}call kfunc 2\nif r0 != 0 goto again\n{END}"),
+    );
+    // Made twice, destroyed twice, asked before and afterwards.
+    SOCKET.rejects("iterator", &format!("{make}{make}{destroy}{END}"));
+    SOCKET.rejects("iterator", &format!("{make}{destroy}{destroy}{END}"));
+    SOCKET.rejects("iterator", &format!("{IT}call kfunc 2\n{END}"));
+    SOCKET.rejects("iterator", &format!("{IT}call kfunc 3\n{END}"));
+    SOCKET.rejects("iterator", &format!("{make}{destroy}{IT}call kfunc 2\n{END}"));
+    // In a function's frame, of which nothing is left.
+    SOCKET.rejects("reference", &format!("call local f\n{END}\nf: {make}{END}"));
+    // A tail call would leave it behind.
+    SOCKET.rejects(
+        "",
+        &format!("r6 = r1\n{make}r1 = r6\nr2 = map[idx:3] ll\nr3 = 0\ncall 12\n{destroy}{END}"),
+    );
+}
+
+#[test]
+fn places() {
+    let at =
+        |place: &str| format!("{place}r2 = 0\nr3 = 9\ncall kfunc 1\n{place}call kfunc 3\n{END}");
+    SOCKET.accepts(&at("r1 = r10\nr1 += -8\n"));
+    SOCKET.rejects("", &at("r1 = r10\nr1 += -12\n"));
+    SOCKET.rejects("", &at("r1 = r10\nr1 += -4\n"));
+    SOCKET.rejects("", &at("r1 = r10\nr1 += -520\n"));
+    SOCKET.rejects("iterator", &at("r1 = 8\n"));
+    SOCKET.rejects("iterator", &format!("r6 = r1\n{}", at("r1 = r6\n")));
+    // One place of several.
+    SOCKET.rejects(
+        "",
+        &format!("call 7\nr6 = r0\nr6 &= 8\n{}", at("r1 = r10\nr1 += -16\nr1 += r6\n")),
+    );
+    // Addresses in the place of bounds.
+    SOCKET.rejects("R2", &format!("{}{}{END}", new("r10", "9"), destroy()));
+}
+
+#[test]
+fn what_overwrites_an_iterator_ends_it() {
+    let (make, destroy) = (new("0", "9"), destroy());
+    for write in [
+        "*(u64 *)(r10 -8) = 0",
+        "*(u8 *)(r10 -1) = 0",
+        "call 7\nr0 &= 8\nr1 = r10\nr1 += -16\nr1 += r0\n*(u64 *)(r1 +0) = 0",
+    ] {
+        let text = format!("*(u64 *)(r10 -16) = 0\n{make}{write}\n{destroy}{END}");
+        SOCKET.rejects("iterator", &text);
+        SOCKET.rejects("reference", &format!("*(u64 *)(r10 -16) = 0\n{make}{write}\n{END}"));
+    }
+    // It cannot be copied either.
+    for suite in [SOCKET, UNPRIVILEGED] {
+        suite.rejects(
+            "",
+            &format!("{make}r6 = *(u64 *)(r10 -8)\n*(u64 *)(r10 -16) = r6\n{destroy}{END}"),
+        );
+    }
+    // A helper that reads it sees numbers.
+    SOCKET.rejects(
+        "iterator",
+        &format!("{make}r1 = r10\nr1 += -8\n*(u64 *)(r10 -16) = 0\nr1 = r10\nr1 += -16\nr2 = 16\nr3 = 1\ncall 6\nr1 = r10\nr1 += -16\ncall kfunc 3\n{END}"),
+    );
+}
+
+#[test]
+fn loops_that_an_iterator_does_not_bound() {
+    // The loop around it.
+    SOCKET.rejects("", &format!("around: {}{}goto around", new("0", "9"), each("r6 = 1")));
+    // The side where nothing is given leads back.
+    SOCKET
+        .rejects("infinite loop", &format!("{}again: {IT}call kfunc 2\ngoto again", new("0", "9")));
+    // An inner loop makes the outer one's iterator anew.
+    let text = format!(
+        "{}outer: {IT}call kfunc 2
+         if r0 == 0 goto out
+         r1 = r10
+         r1 += -16
+         r2 = 0
+         r3 = 2
+         call kfunc 1
+         inner: r1 = r10
+         r1 += -16
+         call kfunc 2
+         if r0 == 0 goto next
+         {}{}
+         goto inner
+         next: r1 = r10
+         r1 += -16
+         call kfunc 3
+         goto outer
+         out: {}{END}",
+        new("0", "9"),
+        destroy(),
+        new("0", "9"),
+        destroy()
+    );
+    let verifier = Verifier::<ActiveProfile>::new().step_limit(5_000);
+    let error = verifier.verify(&program(BpfProgType::SocketFilter, &text)).unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 5_000 });
+}
+
+#[test]
+fn loops_in_loops() {
+    let text = format!(
+        "{}outer: {IT}call kfunc 2
+         if r0 == 0 goto out
+         r1 = r10
+         r1 += -16
+         r2 = 0
+         r3 = 2000
+         call kfunc 1
+         inner: r1 = r10
+         r1 += -16
+         call kfunc 2
+         if r0 == 0 goto next
+         r6 = 1
+         goto inner
+         next: r1 = r10
+         r1 += -16
+         call kfunc 3
+         goto outer
+         out: {}{END}",
+        new("0", "1000"),
+        destroy(),
+    );
+    let info = SOCKET.accepts(&text);
+    assert!(info.processed < 200, "{info:?}");
+    assert!((12_000_000..17_000_000).contains(&info.max_insns), "{info:?}");
+}
