@@ -13,6 +13,7 @@ mod layers;
 mod manifests;
 mod no_std;
 mod profile;
+mod proofs;
 mod readme;
 mod tidy;
 
@@ -115,6 +116,7 @@ fn steps() -> Vec<Step> {
     steps.extend(examples::steps());
     steps.extend(benches::steps());
     steps.extend(fuzz::steps());
+    steps.extend(proofs::steps());
     steps.extend(demo::steps());
     steps
 }

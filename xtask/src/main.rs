@@ -11,6 +11,7 @@ mod ci;
 mod demo;
 mod process;
 mod programs;
+mod prove;
 mod repo;
 mod source;
 mod symbols;
@@ -25,12 +26,13 @@ use lexopt::prelude::*;
 type Command = (&'static str, fn(Vec<OsString>) -> Result<()>);
 
 /// All commands.
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     ("ci", ci::run),
     ("demo", demo::run),
     ("boot", boot::run),
     ("programs", programs::run),
     ("capture", capture::run),
+    ("prove", prove::run),
     ("bench-verifier", bench_verifier::run),
 ];
 
@@ -45,6 +47,7 @@ COMMANDS:
     boot        Boot the bare-metal examples under QEMU
     programs    Rebuild the example objects and flat images with clang
     capture     Write the example packet capture
+    prove       Prove the verifier's abstract operations by a solver
     bench-verifier
                 Measure the verifier beside Linux's, and plot it
 

@@ -26,7 +26,8 @@ pub const LAYERS: &[Layer] = &[
 pub const TOP: &[&str] = &["bpf-cli", "kernel-bpf-tests"];
 
 /// Packages that the workspace excludes, by their folder.
-pub const EXCLUDED: &[&str] = &["examples/firmware-cortex-m", "examples/kernel-x86_64", "fuzz"];
+pub const EXCLUDED: &[&str] =
+    &["examples/firmware-cortex-m", "examples/kernel-x86_64", "fuzz", "proofs"];
 
 /// A library crate and what it may depend on.
 pub struct Layer {

@@ -33,6 +33,11 @@ impl<const BITS: u32> Scalar<BITS> {
         }
     }
 
+    /// The set of these three views, which were taken from one before.
+    pub(crate) const fn from_parts(bits: Tnum, full: Range, half: Range) -> Self {
+        Self { bits, full, half }
+    }
+
     /// One value, given as a signed number.
     pub const fn signed_constant(value: i64) -> Self {
         Self::constant(value.cast_unsigned())
@@ -312,12 +317,5 @@ impl fmt::Display for Scalar<64> {
         item("umin32", &self.half.umin, !same && self.half.umin != half.umin)?;
         item("umax32", &self.half.umax, !same && self.half.umax != half.umax)?;
         item("var_off", &self.bits, self.bits != Tnum::UNKNOWN)
-    }
-}
-
-impl Scalar<64> {
-    /// The set of these three views, which were taken from one before.
-    pub(crate) const fn from_parts(bits: Tnum, full: Range, half: Range) -> Self {
-        Self { bits, full, half }
     }
 }

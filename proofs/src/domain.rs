@@ -1,0 +1,21 @@
+//! As `bpf-verifier`'s module of this name.
+#![allow(dead_code, unused_imports, reason = "not all of it is an operation")]
+
+#[path = "../../crates/bpf-verifier/src/domain/arith.rs"]
+mod arith;
+#[path = "../../crates/bpf-verifier/src/domain/bits.rs"]
+mod bits;
+#[path = "../../crates/bpf-verifier/src/domain/compare.rs"]
+mod compare;
+#[path = "../../crates/bpf-verifier/src/domain/range.rs"]
+mod range;
+#[path = "../../crates/bpf-verifier/src/domain/scalar.rs"]
+mod scalar;
+#[path = "../../crates/bpf-verifier/src/domain/tnum.rs"]
+mod tnum;
+
+pub use arith::{alu, byte_swap, negate, sign_extend};
+pub use compare::compare;
+pub use range::Range;
+pub use scalar::Scalar;
+pub use tnum::Tnum;
