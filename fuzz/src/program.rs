@@ -16,6 +16,7 @@ use kernel_bpf_tests::random;
 
 use crate::input::Input;
 
+mod looping;
 mod unknown;
 
 /// Slots of a program at the most: what a builder holds on every profile.
@@ -37,7 +38,8 @@ pub fn case(data: &[u8]) -> Case {
     let mut case = match kind % 16 {
         0 => free(&mut input),
         1..7 => tame(&mut input),
-        7..10 => generated(&mut input),
+        9 => generated(&mut input),
+        7..9 => looping::case(&mut input),
         10 => changed(unknowns(&mut input), &mut input),
         _ => unknowns(&mut input),
     };

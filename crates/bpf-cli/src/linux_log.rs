@@ -182,6 +182,16 @@ impl Observer for LinuxLog<'_> {
         self.resumed = Some(from);
     }
 
+    fn dropped(&mut self) {
+        self.end_line(None);
+        if let Some((_, length)) = self.forks.pop()
+            && !self.all
+        {
+            self.text.truncate(length.min(self.text.len()));
+        }
+        self.last = None;
+    }
+
     fn rejected(&mut self, error: &VerifyError, _: Path<'_>, _: &StateView<'_>) {
         self.end_line(None);
         self.failed = true;

@@ -7,6 +7,7 @@ mod calls;
 mod edges;
 mod functions;
 mod liveness;
+mod loops;
 
 use bpf_bytecode::instruction::Instruction;
 use bpf_bytecode::{BpfInsn, BpfProgType};
@@ -18,6 +19,7 @@ use crate::policy::StackPolicy;
 use crate::verified::InsnFact;
 
 pub(crate) use calls::Chain;
+pub(crate) use loops::Loop;
 
 /// Why the structure could not be found.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,8 @@ mod bit {
     pub const JOIN: u64 = 1 << 46;
     /// The head of a loop whose rounds are bounded otherwise.
     pub const ROUND: u64 = 1 << 47;
+    /// The head of a loop: a jump leads back here.
+    pub const HEAD: u64 = 1 << 48;
     /// Five bits: what the instruction was found to access.
     pub const FACT: u32 = 52;
 }
@@ -78,6 +82,8 @@ pub(crate) struct Code<'p> {
     function_count: u32,
     points: At,
     point_count: u32,
+    loops: At,
+    loop_count: u32,
 }
 
 impl<'p> Code<'p> {
@@ -98,9 +104,12 @@ impl<'p> Code<'p> {
             function_count: 0,
             points: NONE,
             point_count: 0,
+            loops: NONE,
+            loop_count: 0,
         };
         code.find_functions(arena)?;
         code.walk_edges(arena, helpers)?;
+        code.find_loops(arena)?;
         code.find_liveness(arena, helpers);
         Ok(code)
     }

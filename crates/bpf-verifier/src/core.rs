@@ -22,6 +22,7 @@ mod helper_memory;
 pub(crate) mod iterator;
 mod marks;
 mod memory;
+mod node;
 mod packet;
 pub(crate) mod path;
 mod pending;
@@ -29,6 +30,8 @@ mod pointer;
 mod rounds;
 mod socket;
 mod stack;
+mod summary;
+mod trial;
 
 use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::frozen::FrozenMap;
@@ -39,11 +42,13 @@ use bpf_bytecode::{BpfProgType, Register};
 use crate::arena::{Arena, At, NONE, NoRoom};
 use crate::cfg::{CfgError, Code, slot_number};
 use crate::error::{Feature, VerifyError, VerifyErrorKind};
-use crate::meter::Meter;
+use crate::meter::{Meter, Tail};
 use crate::observer::Observer;
 use crate::rules::{Privilege, Rules};
 use crate::state::{Kind, State, StateView, Value};
 use crate::verified::InsnFact;
+use checkpoint::Arrival;
+use trial::Trial;
 
 /// Why the walk stopped early.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +101,8 @@ pub(crate) struct Walker {
     pub lonely: u64,
     /// Rounds that `may_goto` granted on the path.
     pub grants: u32,
+    /// The innermost loop around it that is being summarised.
+    pub active: Trial,
 }
 
 /// In the place of a trail's length: there were too many jumps to keep.
@@ -142,6 +149,16 @@ pub(crate) struct Explorer<'a> {
     /// A refusal for which a path is looked for.
     #[cfg(feature = "embedded-profile")]
     pub sought: costliest::Sought,
+    /// The summary that was begun last and is not over.
+    trials: Trial,
+    /// For states that are put together.
+    scratch: State,
+    /// The current instruction was come to already.
+    settled: bool,
+    /// What the observer is to be told: the branch whose other side goes on, and
+    /// how many states were given up after that.
+    resumed: Option<usize>,
+    dropped: u32,
 }
 
 impl<'a> Explorer<'a> {
@@ -173,6 +190,7 @@ impl<'a> Explorer<'a> {
             forks: 0,
             lonely: 0,
             grants: 0,
+            active: Trial(NONE),
         };
         Ok(Self {
             code,
@@ -189,6 +207,11 @@ impl<'a> Explorer<'a> {
             last_id: 0,
             #[cfg(feature = "embedded-profile")]
             sought: costliest::Sought::default(),
+            trials: Trial(NONE),
+            scratch: State::new(frame_bytes, rules.privilege),
+            settled: false,
+            resumed: None,
+            dropped: 0,
         })
     }
 
@@ -197,47 +220,88 @@ impl<'a> Explorer<'a> {
         self.state.set_reg(Register::R1, Value::pointer(Kind::Context, 0, 0));
         self.add_node()?;
         loop {
-            if self.arrive()? {
-                observer.pruned(self.walker.pc);
-                if !self.resume(observer)? {
-                    return Ok(());
-                }
-                continue;
-            }
-            observer.step(self.walker.pc, &self.view());
-            if self.figures.processed.saturating_add(self.figures.handled) >= self.rules.steps {
-                return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
-            }
-            self.figures.processed = self.figures.processed.saturating_add(1);
-            let insn = self.code.insn(self.walker.pc)?;
-            self.walker.meter = self.walker.meter.then(self.cost(&insn));
-            self.walker.lonely = self.walker.lonely.saturating_add(1);
-            let (pc, waiting) = (self.walker.pc, self.pending);
-            let flow = self.execute(&insn)?;
-            if self.pending != waiting {
-                observer.forked(pc);
-            }
-            match flow {
-                Flow::To(pc) => self.walker.pc = pc,
-                Flow::End => {
-                    self.check_cost(rounds::Tail::default())?;
-                    self.end_path(rounds::Tail::default());
-                    if !self.resume(observer)? {
-                        return Ok(());
-                    }
-                }
+            let more = match self.advance(observer) {
+                Ok(more) => more,
+                Err(stop) => self.recover_all(stop)?,
+            };
+            self.tell(observer);
+            if !more {
+                return Ok(());
             }
         }
     }
 
-    /// Goes on with the state that waits since last, if there is one.
-    fn resume(&mut self, observer: &mut dyn Observer) -> Step<bool> {
-        let from = self.waiting_at();
-        let more = self.next_path()?;
-        if more {
+    /// One instruction further. Whether there is anything left to walk.
+    fn advance(&mut self, observer: &mut dyn Observer) -> Step<bool> {
+        if !core::mem::take(&mut self.settled) {
+            match self.arrive()? {
+                Arrival::Walk => {}
+                Arrival::Covered(tail) => {
+                    if self.guessing().is_none() {
+                        observer.pruned(self.walker.pc);
+                    }
+                    self.check_cost(&tail)?;
+                    return self.end_path(&tail);
+                }
+                Arrival::Elsewhere => return Ok(true),
+            }
+        }
+        if self.guessing().is_none() {
+            observer.step(self.walker.pc, &self.view());
+        }
+        if self.steps() >= self.rules.steps {
+            return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
+        }
+        self.figures.processed = self.figures.processed.saturating_add(1);
+        let insn = self.code.insn(self.walker.pc)?;
+        self.walker.meter = self.walker.meter.then(self.cost(&insn));
+        self.walker.lonely = self.walker.lonely.saturating_add(1);
+        let (pc, waiting) = (self.walker.pc, self.pending);
+        let flow = self.execute(&insn)?;
+        if self.pending != waiting {
+            observer.forked(pc);
+        }
+        match flow {
+            Flow::To(pc) => self.walker.pc = pc,
+            Flow::End => {
+                self.check_cost(&Tail::END)?;
+                return self.end_path(&Tail::END);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Steps so far: instructions walked, and what counts as such.
+    fn steps(&self) -> u64 {
+        self.figures.processed.saturating_add(self.figures.handled)
+    }
+
+    /// Goes on after an error, if there is a summary to give up.
+    fn recover_all(&mut self, stop: Stop) -> Step<bool> {
+        let mut stop = stop;
+        loop {
+            let found = matches!(&stop, Stop::Rejected(kind) if self.is_sought(kind));
+            if self.trials.0 == NONE || found {
+                return Err(stop);
+            }
+            match self.recover(stop) {
+                Ok(more) => return Ok(more),
+                Err(Stop::Rejected(kind @ VerifyErrorKind::TooComplex { .. })) => {
+                    return reject(kind);
+                }
+                Err(next) => stop = next,
+            }
+        }
+    }
+
+    /// Tells the observer which states went on or were given up.
+    fn tell(&mut self, observer: &mut dyn Observer) {
+        if let Some(from) = self.resumed.take() {
             observer.resumed(from);
         }
-        Ok(more)
+        for _ in 0..core::mem::take(&mut self.dropped) {
+            observer.dropped();
+        }
     }
 
     /// The state as others see it.

@@ -30,6 +30,7 @@
 mod arith;
 mod bits;
 mod compare;
+mod join;
 mod range;
 mod scalar;
 mod tnum;

@@ -120,10 +120,38 @@
 //!
 //! # Loops
 //!
-//! A loop is walked round by round. It is accepted when every path leaves it
-//! within the limit of [`rules::DEFAULT_STEPS`] instructions walked, and the
-//! exact number of rounds is part of the proven bound. A state that returns
-//! unchanged is an infinite loop.
+//! A loop is not walked round by round if a *summary* of it can be found: a state
+//! that covers the head's in every round. It is guessed and then checked. Take
+//!
+//! ```text
+//!        r0 = 0
+//! again: r0 += 1
+//!        if r0 < 100000000 goto again
+//!        exit
+//! ```
+//!
+//! 1. The head, `again`, is come to with `r0 = 0`. One round from there comes back
+//!    with 1: `r0` changes, and goes up.
+//! 2. A round in which `r0` is anything from 0 to 2^31 - 1 comes back with 1 to
+//!    99999999, as the comparison holds. Together with the 0 that is the guess: 0 to
+//!    99999999. What a number is compared with helps where this does not end, as with
+//!    `!=`. Both rounds stay inside of the loop, prove nothing and may fail.
+//! 3. The guess is checked: everything is walked from the head in this state. The
+//!    comparison can hold, and then the path ends at the head, as 1 to 99999999 is
+//!    covered, in full and not only in what matters. It can fail, and then the
+//!    program ends. Had something not been covered, a wider guess would have been
+//!    next; after ten, or after an error, the attempt is undone.
+//! 4. The loop must end. `r0` got an identity at the head, and came back as the same
+//!    number plus 1; at the head it is always from 0 to 99999999. So it goes back
+//!    99999999 times at the most. A value that is halved or doubled, that changes by
+//!    something within bounds, or that lies on the stack serves as well.
+//!
+//! Values that move together, as a pointer and a counter, share an identity from
+//! step 2 on, so that a comparison of one bounds the other; that, too, is a guess and
+//! checked. Where there is no summary, the loop is walked round by round, within the
+//! limit of [`rules::DEFAULT_STEPS`] instructions walked, and each later attempt
+//! comes after twice as many rounds. A state that returns unchanged is an infinite
+//! loop.
 //!
 //! ```
 //! # use bpf_bytecode::text::assemble;
@@ -137,6 +165,10 @@
 //! let bounded = program("r0 = 0\nagain: r0 += 1\nif r0 < 100 goto again\nexit");
 //! let verified = Verifier::new().verify_program(&bounded).unwrap();
 //! assert_eq!(verified.info().max_insns, 1 + 100 * 2 + 1);
+//! let long = program("r0 = 0\nagain: r0 += 1\nif r0 < 100000000 goto again\nexit");
+//! let verified = Verifier::new().verify_program(&long).unwrap();
+//! assert_eq!(verified.info().max_insns, 1 + 100_000_000 * 2 + 1);
+//! assert!(verified.info().processed < 20);
 //!
 //! let endless = program("r0 = 0\nagain: r1 = 1\nif r0 == 0 goto again\nexit");
 //! let error = Verifier::new().verify(&endless).unwrap_err();
@@ -158,12 +190,14 @@
 //! // r0 = 0; again: may_goto out; r0 += 1; goto again; out: exit
 //! let verified = Verifier::new().verify_program(&program).unwrap();
 //! assert!(verified.info().max_insns / 3 >= u64::from(MAY_GOTO_ROUNDS));
-//! assert!(verified.info().processed < 20);
+//! assert!(verified.info().processed < 60);
 //! ```
 //!
 //! The bound of a whole program is the cost of its costliest path. It is found
 //! on the way: the bound of a node is the greatest sum over the paths from it,
-//! and a path that ends at a node which covers it adds that node's.
+//! and a path that ends at a node which covers it adds that node's. Inside of
+//! loops with summaries the paths back to each head count apart; at a head these are
+//! multiplied by the rounds and added.
 //!
 //! # Cost
 //!

@@ -13,6 +13,9 @@ pub(crate) struct Meter {
     pub time: u64,
 }
 
+/// Costs from here on are told apart no more; above is [`Meter::NONE`] alone.
+const MOST: u64 = u64::MAX - 1;
+
 impl Meter {
     /// Words that a meter takes in working memory.
     #[cfg(feature = "cloud-profile")]
@@ -21,29 +24,63 @@ impl Meter {
     #[cfg(feature = "embedded-profile")]
     pub const WORDS: u32 = 2;
 
+    /// In the place of a cost: there is no such path.
+    pub const NONE: Self = Self {
+        insns: u64::MAX,
+        #[cfg(feature = "embedded-profile")]
+        time: u64::MAX,
+    };
+
+    /// Nothing.
+    pub const ZERO: Self = Self {
+        insns: 0,
+        #[cfg(feature = "embedded-profile")]
+        time: 0,
+    };
+
+    /// Whether there is no such path.
+    pub const fn is_none(self) -> bool {
+        self.insns == u64::MAX
+    }
+
     /// One part after the other.
     #[must_use]
-    pub const fn then(self, next: Self) -> Self {
+    pub fn then(self, next: Self) -> Self {
+        if self.is_none() || next.is_none() {
+            return Self::NONE;
+        }
         Self {
-            insns: self.insns.saturating_add(next.insns),
+            insns: self.insns.saturating_add(next.insns).min(MOST),
             #[cfg(feature = "embedded-profile")]
-            time: self.time.saturating_add(next.time),
+            time: self.time.saturating_add(next.time).min(MOST),
         }
     }
 
-    /// One part so many times.
+    /// So many times one after the other.
     #[must_use]
-    pub fn times(self, count: u32) -> Self {
+    pub fn times(self, rounds: u64) -> Self {
+        if rounds == 0 {
+            return Self::default();
+        }
+        if self.is_none() {
+            return Self::NONE;
+        }
         Self {
-            insns: self.insns.saturating_mul(count.into()),
+            insns: self.insns.saturating_mul(rounds).min(MOST),
             #[cfg(feature = "embedded-profile")]
-            time: self.time.saturating_mul(count.into()),
+            time: self.time.saturating_mul(rounds).min(MOST),
         }
     }
 
     /// The larger figures of both.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
+        if self.is_none() {
+            return other;
+        }
+        if other.is_none() {
+            return self;
+        }
         Self {
             insns: self.insns.max(other.insns),
             #[cfg(feature = "embedded-profile")]
@@ -63,5 +100,96 @@ impl Meter {
         arena.set(at, self.insns);
         #[cfg(feature = "embedded-profile")]
         arena.set(at.saturating_add(1), self.time);
+    }
+}
+
+/// Loops with a summary that one place can lie in.
+pub(crate) const MAX_NEST: usize = 8;
+
+/// What follows from a place: the costliest paths from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tail {
+    /// To the program's end.
+    pub exit: Meter,
+    /// Back to the head of each loop around it that is being summarised, the
+    /// outermost first.
+    pub back: [Meter; MAX_NEST],
+    /// To where a loop of an ancestor is closed.
+    pub close: Meter,
+    /// Serial numbers of the innermost and the outermost of these ancestors; 0,
+    /// if there is none.
+    pub inner: u32,
+    pub outer: u32,
+}
+
+impl Tail {
+    /// No path at all.
+    pub const NONE: Self = Self {
+        exit: Meter::NONE,
+        back: [Meter::NONE; MAX_NEST],
+        close: Meter::ZERO,
+        inner: 0,
+        outer: 0,
+    };
+
+    /// The program's end is here.
+    pub const END: Self = Self { exit: Meter::ZERO, ..Self::NONE };
+
+    /// The loop around this place at `level` goes round here.
+    pub fn round(level: usize) -> Self {
+        let mut tail = Self::NONE;
+        if let Some(back) = tail.back.get_mut(level) {
+            *back = Meter::ZERO;
+        }
+        tail
+    }
+
+    /// Whether a loop of an ancestor is closed behind the place.
+    pub const fn is_inside(&self) -> bool {
+        self.outer != 0
+    }
+
+    /// The same behind a stretch of this cost.
+    #[must_use]
+    pub fn after(&self, before: Meter) -> Self {
+        let close = if self.outer == 0 { self.close } else { before.then(self.close) };
+        let back = self.back.map(|back| before.then(back));
+        Self { exit: before.then(self.exit), back, close, ..*self }
+    }
+
+    /// The paths of both.
+    #[must_use]
+    pub fn max(&self, other: &Self) -> Self {
+        let outer = match (self.outer, other.outer) {
+            (0, outer) | (outer, 0) => outer,
+            (a, b) => a.min(b),
+        };
+        let mut back = self.back;
+        for (back, other) in back.iter_mut().zip(&other.back) {
+            *back = back.max(*other);
+        }
+        Self {
+            exit: self.exit.max(other.exit),
+            back,
+            close: self.close.max(other.close),
+            inner: self.inner.max(other.inner),
+            outer,
+        }
+    }
+
+    /// The innermost loop with a summary that some path goes back to.
+    pub fn level(&self) -> Option<usize> {
+        self.back.iter().rposition(|back| !back.is_none())
+    }
+
+    /// The paths from the head of the loop at `level`, where it goes round
+    /// `rounds` times at the most.
+    #[must_use]
+    pub fn unrolled(&self, level: usize, rounds: u64) -> Self {
+        let mut out = *self;
+        let Some(back) = out.back.get_mut(level) else { return out };
+        let all = if back.is_none() { Meter::ZERO } else { back.times(rounds) };
+        *back = Meter::NONE;
+        out.after(all)
     }
 }

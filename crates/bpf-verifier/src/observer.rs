@@ -56,6 +56,10 @@ pub trait Observer {
         let _ = from;
     }
 
+    /// The state that waits since last is given up, as are all paths since: they
+    /// were an attempt at a loop, and the walk goes back to where that began.
+    fn dropped(&mut self) {}
+
     /// The program was refused in this state, to which `path` led. Errors of
     /// the program's structure, which no path leads to, are not reported here.
     fn rejected(&mut self, error: &VerifyError, path: Path<'_>, state: &StateView<'_>) {

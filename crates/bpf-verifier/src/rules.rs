@@ -39,6 +39,8 @@ pub(crate) struct Rules<'e> {
     /// Whether numbers on which nothing was decided may differ where states are
     /// compared.
     pub forget: bool,
+    /// Whether summaries of loops are looked for.
+    pub summaries: bool,
     #[cfg(feature = "embedded-profile")]
     pub costs: CostTable<'e>,
     #[cfg(feature = "embedded-profile")]
@@ -67,6 +69,7 @@ impl Rules<'_> {
             steps: DEFAULT_STEPS,
             memory: DEFAULT_MEMORY,
             forget: true,
+            summaries: true,
             #[cfg(feature = "embedded-profile")]
             costs: CostTable::DEFAULT,
             #[cfg(feature = "embedded-profile")]

@@ -11,6 +11,7 @@
 
 pub(crate) mod cells;
 pub(crate) mod cover;
+pub(crate) mod join;
 mod notation;
 mod reg;
 pub(crate) mod snapshot;
@@ -20,7 +21,7 @@ mod view;
 use bpf_bytecode::Register;
 
 pub use notation::Shown;
-pub(crate) use reg::NO_RANGE;
+pub(crate) use reg::{DOUBLED, HALVED, NO_RANGE};
 pub use reg::{Kind, Value};
 pub use view::{Bytes, StateView};
 

@@ -125,6 +125,14 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
         self
     }
 
+    /// The same verifier, which walks every loop round by round. It takes time
+    /// for each round, and may find a lower bound.
+    #[must_use]
+    pub fn unroll_loops(mut self) -> Self {
+        self.rules.summaries = false;
+        self
+    }
+
     /// The same verifier with a budget of worst-case execution time, in units
     /// of the cost table. Without one there is no limit.
     #[cfg(feature = "embedded-profile")]

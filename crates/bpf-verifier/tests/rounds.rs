@@ -14,7 +14,7 @@ const GRANTED: u64 = 8 << 20;
 fn may_goto_bounds_endless_loops() {
     let info = SOCKET.accepts("r0 = 0\nagain: may_goto out\nr0 += 1\ngoto again\nout: exit");
     // The first round, the last one, and those that were found to be the same.
-    assert!(info.processed < 20, "{info:?}");
+    assert!(info.processed < 60, "{info:?}");
     assert!((GRANTED * 3..GRANTED * 3 + 20).contains(&info.max_insns), "{info:?}");
     // Before the loop, in it and behind it.
     let info = SOCKET.accepts(

@@ -8,39 +8,83 @@ use super::{Explorer, Step, reject};
 use crate::arena::low;
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
-use crate::state::Value;
+use crate::state::{DOUBLED, HALVED, Value};
 
 /// What may be added to a number so that it keeps its identity.
 const MAX_SUM: i64 = 1 << 30;
 
 /// `out` is `a op b`. Where that is a constant more or less than one of them, it
-/// has that one's identity.
-fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), out: Value) -> Value {
+/// has that one's identity; in a loop that is summarised (`counts`), also where
+/// it is more or less by something within bounds, half, or twice as much.
+fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Value) -> Value {
+    let counts = counts && a.range == 0;
     let (named, by) = match (op, a.as_constant(), b.as_constant()) {
-        (AluOp::Add | AluOp::Sub, None, Some(by)) => (a, by),
-        (AluOp::Add, Some(by), None) => (b, by),
+        (AluOp::Add | AluOp::Sub, None, Some(_)) => (a, b),
+        (AluOp::Add, Some(_), None) => (b, a),
+        (AluOp::Add, None, None) if counts && a.base().is_some() && a.base() == b.base() => {
+            return scaled(width, a, AluOp::Mul, 2, out);
+        }
+        (AluOp::Add | AluOp::Sub, None, None) if counts => (a, b),
+        (_, None, Some(by)) if counts => return scaled(width, a, op, by, out),
         _ => return out,
     };
     if named.id == 0 || named.range != 0 || out.number.as_constant().is_some() {
         return out;
     }
-    let by = match width {
-        Width::W64 => by.cast_signed(),
-        Width::W32 => i64::from(low(by).cast_signed()),
+    let range = match width {
+        Width::W64 => by.number.full(),
+        Width::W32 => by.number.half(),
     };
-    let by = if op == AluOp::Sub { by.wrapping_neg() } else { by };
+    let (least, most) = match op {
+        AluOp::Sub => (range.smax.wrapping_neg(), range.smin.wrapping_neg()),
+        _ => (range.smin, range.smax),
+    };
+    if least < MAX_SUM.wrapping_neg() || most > MAX_SUM || least > most {
+        return out;
+    }
     if width == Width::W32 {
         // The whole must be the low half, before and after.
         let max = i64::from(u32::MAX);
         let (from, to) = (named.number.full().smin, named.number.full().smax);
-        if from < 0 || to > max || from.wrapping_add(by) < 0 || to.wrapping_add(by) > max {
+        if from < 0 || to > max || from.wrapping_add(least) < 0 || to.wrapping_add(most) > max {
             return out;
         }
     }
-    match i32::try_from(i64::from(named.off).wrapping_add(by)) {
-        Ok(off) if i64::from(off).abs() <= MAX_SUM => Value { id: named.id, off, ..out },
+    let off = i64::from(named.off).wrapping_add(least);
+    match (i32::try_from(off), i32::try_from(most.wrapping_sub(least))) {
+        (Ok(off), Ok(range)) if i64::from(off).abs() <= MAX_SUM => {
+            Value { id: named.id, off, range, ..out }
+        }
         _ => out,
     }
+}
+
+/// `out` is `a op by`: half of `a` at the most, or twice that at the least, or
+/// something else.
+fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
+    let (min, max) = (a.number.umin(), a.number.umax());
+    let all = match width {
+        Width::W64 => u64::MAX,
+        Width::W32 => u32::MAX.into(),
+    };
+    let by = by & all;
+    let times = match op {
+        AluOp::Mul => Some(by),
+        AluOp::Lsh if by < 32 => Some(1_u64.wrapping_shl(low(by))),
+        _ => None,
+    };
+    let halves = match op {
+        AluOp::Div => by >= 2,
+        AluOp::Rsh => by >= 1 && by < width.bits().into(),
+        AluOp::Arsh => by >= 1 && by < width.bits().into() && max <= all / 2,
+        _ => false,
+    };
+    let grows = times.is_some_and(|by| by >= 2 && max.checked_mul(by).is_some_and(|to| to <= all));
+    if a.id == 0 || min == 0 || max > all || !(halves || grows) {
+        return out;
+    }
+    let range = if halves { HALVED } else { DOUBLED };
+    Value { id: a.id, off: a.off, range, ..out }
 }
 
 impl Explorer<'_> {
@@ -79,7 +123,7 @@ impl Explorer<'_> {
                 } else {
                     let number = alu(op, width, a.number, b.number);
                     let out = Value { deps: a.deps | b.deps, ..Value::scalar(number) };
-                    sum(op, width, (&a, &b), out)
+                    sum(op, width, (&a, &b), self.counts_by(a.id), out)
                 }
             }
             _ => self.pointer_alu(op, width, (dst, a), (src, b))?,
@@ -108,7 +152,7 @@ impl Explorer<'_> {
     /// that what is learned of one holds for the others.
     pub(super) fn linked(&mut self, register: Register, value: Value) -> Value {
         let mut value = value;
-        let unnamed = value.id == 0 || value.range != 0;
+        let unnamed = value.id == 0 || (value.range != 0 && !self.counts_by(value.id));
         if value.is_scalar() && unnamed && value.number.as_constant().is_none() {
             (value.id, value.off, value.range) = (self.fresh_id(), 0, 0);
             self.state.set_reg(register, value);

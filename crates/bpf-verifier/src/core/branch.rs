@@ -54,6 +54,8 @@ impl Explorer<'_> {
         let sort = self.sort(&test);
         let (holds, fails) = match sort {
             Sort::Numbers => {
+                self.note_threshold(&test.a, test.width, &test.b.number);
+                self.note_threshold(&test.b, test.width, &test.a.number);
                 let Outcome { holds, fails } = test.compare();
                 // Where neither is possible, no execution comes here at all.
                 let neither = holds.is_none() && fails.is_none();
@@ -171,14 +173,21 @@ impl Explorer<'_> {
         let value = Value { number, deps, ..before };
         self.state.set_reg(register, value);
         if before.id != 0 && before.range == 0 {
+            let mut pointers = false;
             self.state.for_each(&mut self.arena, |copy| {
-                let linked = copy.is_scalar() && copy.id == before.id && copy.range == 0;
-                if linked {
+                let linked = copy.id == before.id && copy.is_scalar() && copy.range == 0;
+                // In a loop, the unknown part of an offset may be a number, too.
+                let offset = copy.id == before.id && copy.names_offset();
+                if linked || offset {
                     learn_sum(copy, &before, number);
                     copy.deps |= deps;
                 }
-                linked
+                pointers |= offset;
+                linked || offset
             });
+            if pointers {
+                self.mark_precise(deps);
+            }
         }
     }
 
@@ -208,7 +217,8 @@ impl Explorer<'_> {
 
 /// `copy` is `known` but for what was added to either, and that is `number` now.
 fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
-    let more = i64::from(copy.off).wrapping_sub(known.off.into());
+    let off = if copy.is_scalar() { copy.off } else { 0 };
+    let more = i64::from(off).wrapping_sub(known.off.into());
     let number = match more {
         0 => number,
         _ => alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(more)),

@@ -10,24 +10,16 @@
 //! whatever follows from it has followed from the node. A state that equals an
 //! open node closes a circle: the program can go round for ever.
 
-use super::rounds::{self, Tail};
+use super::node::{Fresh, Node};
+use super::trial::Trial;
 use super::{Explorer, LOST, Step, Walker, reject};
-use crate::arena::{Arena, At, NONE, high, low, pair};
+use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
-use crate::meter::Meter;
+use crate::meter::{Meter, Tail};
 use crate::state::cover::{Closeness, covers, entry_bit};
 use crate::state::snapshot::Snapshot;
 use crate::state::{Kind, Value};
-
-/// A state that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node(pub At);
-
-/// What [`rounds`](super::rounds) keeps of the loops that a node takes part in.
-pub(super) const ROUNDS: u32 = 6;
-const SEGMENT: u32 = ROUNDS + rounds::WORDS;
-const SNAPSHOT: u32 = SEGMENT + Meter::WORDS;
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
 const MAX_TRAIL: u32 = 64;
@@ -37,146 +29,79 @@ const LONG_SEGMENT: u64 = 100;
 const SHORT_SEGMENT: u64 = 4;
 /// Open nodes at one instruction that a state is compared with.
 const CIRCLE_CHECKS: u32 = 2;
-/// Vain comparisons after which a done node is given up, and how many more a
-/// success is worth.
-const MISSES: u32 = 3;
 /// Words of a state that are handled without a charge; ordinary states have
 /// fewer.
 const FREE_WORDS: usize = 128;
 /// Further words whose handling counts as a step, as a power of two.
 const STATE_STEP_SHIFT: u32 = 5;
 
-impl Node {
-    pub const fn field(self, index: u32) -> At {
-        self.0.saturating_add(index)
-    }
-
-    pub fn parent(self, arena: &Arena<'_>) -> At {
-        low(arena.word(self.0))
-    }
-
-    pub fn next(self, arena: &Arena<'_>) -> At {
-        high(arena.word(self.0))
-    }
-
-    fn set_next(self, arena: &mut Arena<'_>, next: At) {
-        let parent = self.parent(arena);
-        arena.set(self.0, pair(parent, next));
-    }
-
-    /// Lets the node name its child in the place of its parent: a path is
-    /// turned round when the walk is over.
-    pub fn set_parent(self, arena: &mut Arena<'_>, parent: At) {
-        let next = self.next(arena);
-        arena.set(self.0, pair(parent, next));
-    }
-
-    pub fn pc(self, arena: &Arena<'_>) -> usize {
-        low(arena.word(self.field(1))) as usize
-    }
-
-    fn branches(self, arena: &Arena<'_>) -> u32 {
-        high(arena.word(self.field(1)))
-    }
-
-    pub fn set_branches(self, arena: &mut Arena<'_>, branches: u32) {
-        let pc = low(arena.word(self.field(1)));
-        arena.set(self.field(1), pair(pc, branches));
-    }
-
-    pub fn add_branch(self, arena: &mut Arena<'_>) {
-        let branches = self.branches(arena).saturating_add(1);
-        self.set_branches(arena, branches);
-    }
-
-    pub fn precise(self, arena: &Arena<'_>) -> u64 {
-        arena.word(self.field(2))
-    }
-
-    pub fn set_precise(self, arena: &mut Arena<'_>, bits: u64) {
-        arena.set(self.field(2), bits);
-    }
-
-    pub fn read(self, arena: &Arena<'_>) -> u64 {
-        arena.word(self.field(3))
-    }
-
-    pub fn set_read(self, arena: &mut Arena<'_>, bits: u64) {
-        arena.set(self.field(3), bits);
-    }
-
-    /// The jumps that led here from the parent, and how many.
-    pub fn trail(self, arena: &Arena<'_>) -> (u64, u32) {
-        (arena.word(self.field(4)), low(arena.word(self.field(5))) & 0xff)
-    }
-
-    pub fn segment(self, arena: &Arena<'_>) -> Meter {
-        Meter::load(arena, self.field(SEGMENT))
-    }
-
-    pub fn snapshot(self) -> Snapshot {
-        Snapshot(self.field(SNAPSHOT))
-    }
-
-    fn words(self, arena: &Arena<'_>) -> usize {
-        self.snapshot().words(arena).saturating_add(SNAPSHOT) as usize
-    }
-
-    fn hits(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(5))).wrapping_shr(8)
-    }
-
-    /// Counts a comparison; whether the node is still worth its room.
-    fn count(self, arena: &mut Arena<'_>, hit: bool) -> bool {
-        let word = arena.word(self.field(5));
-        let (mut first, mut misses) = (low(word), high(word));
-        if hit {
-            first = first.checked_add(0x100).unwrap_or(first);
-        } else {
-            misses = misses.saturating_add(1);
-        }
-        arena.set(self.field(5), pair(first, misses));
-        misses <= first.wrapping_shr(8).saturating_mul(MISSES).saturating_add(MISSES)
-    }
+/// What becomes of a path that comes to an instruction.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arrival {
+    /// It goes on.
+    Walk,
+    /// It ends, as what follows is known.
+    Covered(Tail),
+    /// The walk goes on elsewhere.
+    Elsewhere,
 }
 
 impl Explorer<'_> {
-    /// The walk comes to an instruction. Whether it need not go on from there.
-    pub(super) fn arrive(&mut self) -> Step<bool> {
+    /// The walk comes to an instruction.
+    pub(super) fn arrive(&mut self) -> Step<Arrival> {
         if self.walker.trail_len == MAX_TRAIL {
             self.end_trail()?;
         }
         let Some(point) = self.code.point(&self.arena, self.walker.pc) else {
-            return Ok(false);
+            return Ok(Arrival::Walk);
         };
-        self.drop_dead_registers();
-        let head = self.code.is_round_head(&self.arena, self.walker.pc);
-        if head {
-            self.begin_rounds()?;
+        if let Some(tail) = self.leave_loops() {
+            return Ok(Arrival::Covered(tail));
         }
-        if head && let Some(tail) = self.close_round(point)? {
-            self.check_cost(tail)?;
-            self.end_path(tail);
-            return Ok(true);
+        self.drop_dead_registers();
+        if self.goes_round() {
+            return self.round();
+        }
+        if self.code.is_round_head(&self.arena, self.walker.pc) {
+            self.begin_rounds()?;
+            if let Some(tail) = self.close_round(point)? {
+                return Ok(Arrival::Covered(tail));
+            }
         }
         self.check_circle(point)?;
         if let Some(tail) = self.find_cover(point) {
-            self.check_cost(tail)?;
-            self.end_path(tail);
-            return Ok(true);
+            return Ok(Arrival::Covered(tail));
         }
+        if self.try_summary()? {
+            return Ok(Arrival::Elsewhere);
+        }
+        self.settle()?;
+        Ok(Arrival::Walk)
+    }
+
+    /// Keeps the state, where that is worth its room.
+    pub(super) fn settle(&mut self) -> Step {
         let Walker { meter, forks, lonely, .. } = self.walker;
+        let head = self.code.is_round_head(&self.arena, self.walker.pc);
         let worth = head || (forks > 0 && meter.insns >= SHORT_SEGMENT);
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
         let far = meter.insns >= LONG_SEGMENT && meter.insns >= lonely / 4;
         if worth || far {
-            let node = self.add_node()?;
+            self.add_open_node()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the state as an open node, which later ones are compared with.
+    pub(super) fn add_open_node(&mut self) -> Step<Node> {
+        let node = self.add_node()?;
+        if let Some(point) = self.code.point(&self.arena, self.walker.pc) {
             let word = self.arena.word(point);
             node.set_next(&mut self.arena, low(word));
             self.arena.set(point, pair(node.0, high(word)));
         }
-        Ok(false)
+        Ok(node)
     }
 
     /// A trail holds no more jumps. It ends in a node where other paths begin
@@ -202,7 +127,7 @@ impl Explorer<'_> {
 
     /// Counts the handling of a state of so many words as steps, so that large
     /// states cannot make the walk slow.
-    fn charge(&mut self, words: usize) {
+    pub(super) fn charge(&mut self, words: usize) {
         let charged = words.saturating_sub(FREE_WORDS);
         let steps = charged.wrapping_shr(STATE_STEP_SHIFT) as u64;
         self.figures.handled = self.figures.handled.saturating_add(steps);
@@ -221,9 +146,10 @@ impl Explorer<'_> {
                 break;
             }
             self.charge(node.words(&self.arena));
+            let old = node.snapshot(&self.arena);
             // Whoever used up some of an allowance meanwhile cannot go on so for ever.
             let same = node.grants(&self.arena) == self.walker.grants
-                && covers(node.snapshot(), &self.state, &self.arena, Closeness::Same).is_some();
+                && covers(old, &self.state, &self.arena, Closeness::Same, 0).is_some();
             if same {
                 let pc = slot_number(self.walker.pc);
                 return reject(VerifyErrorKind::InfiniteLoop { pc });
@@ -233,12 +159,29 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// What follows from a done node that covers the state.
+    /// The identities that a state must have in common with a done node, the
+    /// last of them, so that the node may cover it; none, if it may not at all.
+    ///
+    /// A node whose paths go back to the head of a summary speaks of that
+    /// summary's identities, and of no other place than inside of it.
+    fn shared_ids(&self, node: Node) -> Option<u32> {
+        let Some(level) = node.tail(&self.arena).level() else { return Some(0) };
+        let summary = node.owner(&self.arena).at_level(&self.arena, level);
+        let around = self.walker.active.at_level(&self.arena, level);
+        (around == summary).then(|| summary.head_id(&self.arena))
+    }
+
+    /// The tail of a done node that covers the state.
     fn find_cover(&mut self, point: At) -> Option<Tail> {
         let mut before = NONE;
         let mut node = Node(high(self.arena.word(point)));
         while node.0 != NONE {
             let next = node.next(&self.arena);
+            let Some(shared) = self.shared_ids(node) else {
+                before = node.0;
+                node = Node(next);
+                continue;
+            };
             let instances = node.tail(&self.arena).is_inside();
             let close = if self.rules.forget {
                 let precise = node.precise(&self.arena) | node.exact(&self.arena);
@@ -248,9 +191,9 @@ impl Explorer<'_> {
                 Closeness::Matters { read: u64::MAX, precise: u64::MAX, instances }
             };
             self.charge(node.words(&self.arena));
+            let old = node.snapshot(&self.arena);
             let usable = self.resolves(node);
-            if usable && let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, close)
-            {
+            if usable && let Some(rests) = covers(old, &self.state, &self.arena, close, shared) {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
@@ -266,14 +209,17 @@ impl Explorer<'_> {
                 } else {
                     Node(before).set_next(&mut self.arena, next);
                 }
-                self.forget_node(node);
+                // What rests on a summary goes with it.
+                if node.tail(&self.arena).level().is_none() {
+                    self.forget_node(node);
+                }
             }
             node = Node(next);
         }
         None
     }
 
-    fn forget_node(&mut self, node: Node) {
+    pub(super) fn forget_node(&mut self, node: Node) {
         let words = node.words(&self.arena);
         self.arena.free(node.0, words);
         self.figures.states = self.figures.states.saturating_sub(1);
@@ -282,23 +228,26 @@ impl Explorer<'_> {
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
         let size = Snapshot::measure(&self.state, &self.arena);
-        let words = size.saturating_add(SNAPSHOT) as usize;
+        let nest = self.walker.active.nest(&self.arena);
+        let head = Node::head_words(nest);
+        let words = size.saturating_add(head) as usize;
         self.charge(words);
         let at = self.alloc(words)?;
         let node = Node(at);
-        let Walker { pc, parent, meter, trail, trail_len, grants, .. } = self.walker;
-        let instance = self.instance();
-        let serial = self.figures.total_states.saturating_add(1);
-        let arena = &mut self.arena;
-        arena.set(at, pair(parent, NONE));
-        arena.set(node.field(1), pair(slot_number(pc), 1));
-        arena.set(node.field(2), 0);
-        arena.set(node.field(3), 0);
-        arena.set(node.field(4), trail);
-        arena.set(node.field(5), trail_len.into());
-        node.begin_rounds(arena, grants, serial, instance);
-        meter.store(arena, node.field(SEGMENT));
-        Snapshot::write(&self.state, arena, node.field(SNAPSHOT), size);
+        let Walker { pc, parent, meter, trail, trail_len, active, grants, .. } = self.walker;
+        let (instance, serial) = (self.instance(), self.figures.total_states.saturating_add(1));
+        let fresh = Fresh {
+            pc: slot_number(pc),
+            parent,
+            trail,
+            trail_len,
+            segment: meter,
+            owner: active,
+            nest,
+        };
+        node.write(&mut self.arena, &fresh);
+        node.begin_rounds(&mut self.arena, grants, serial, instance);
+        Snapshot::write(&self.state, &mut self.arena, at.saturating_add(head), size);
         self.rest_on_node();
         self.walker = Walker {
             pc,
@@ -308,6 +257,7 @@ impl Explorer<'_> {
             trail_len: 0,
             forks: 0,
             lonely: self.walker.lonely,
+            active,
             grants,
         };
         let figures = &mut self.figures;
@@ -333,28 +283,45 @@ impl Explorer<'_> {
         }
     }
 
-    /// A path is over: `tail` is what follows from where it ended.
-    pub(super) fn end_path(&mut self, tail: Tail) {
+    /// A path is over: `tail` is what follows from where it ended. Goes on with
+    /// the next one, if there is one.
+    pub(super) fn end_path(&mut self, tail: &Tail) -> Step<bool> {
+        // What proves nothing goes with the trial that it is part of.
+        let tail = self
+            .guessing()
+            .map_or(*tail, |trial| tail.max(&Tail::round(trial.level(&self.arena) as usize)));
         let mut total = tail.after(self.walker.meter);
         let mut node = Node(self.walker.parent);
         while node.0 != NONE {
-            let tail = node.tail(&self.arena).max(total);
-            node.set_tail(&mut self.arena, tail);
+            node.add_paths(&mut self.arena, &total);
             let branches = node.branches(&self.arena).saturating_sub(1);
             node.set_branches(&mut self.arena, branches);
             if branches > 0 {
-                return;
+                break;
             }
-            let parent = Node(node.parent(&self.arena));
-            total = node.go_round(&mut self.arena, parent).after(node.segment(&self.arena));
-            self.figures.bound = total.exit;
-            self.done(node);
+            let paths;
+            let (parent, segment) = (Node(node.parent(&self.arena)), node.segment(&self.arena));
+            let owner = node.owner(&self.arena);
+            if owner != Trial(NONE) && owner.node(&self.arena) == node {
+                match self.head_done(owner, node)? {
+                    Some(summary) => paths = summary,
+                    None => return Ok(true),
+                }
+            } else {
+                paths = node.go_round(&mut self.arena, parent);
+                self.done(node, &paths);
+            }
+            total = paths.after(segment);
+            if parent.0 == NONE {
+                self.figures.bound = total.exit;
+            }
             node = parent;
         }
+        self.next_path()
     }
 
     /// Every path from the node was walked: moves it to the done ones.
-    fn done(&mut self, node: Node) {
+    pub(super) fn done(&mut self, node: Node, paths: &Tail) {
         let pc = node.pc(&self.arena);
         let point = self.code.point(&self.arena, pc);
         // Open nodes of one point lie on one path, the last one first.
@@ -365,7 +332,14 @@ impl Explorer<'_> {
                 node.set_next(&mut self.arena, high(word));
                 self.arena.set(point, pair(open, node.0));
             }
-            _ => self.forget_node(node),
+            _ => return self.forget_node(node),
+        }
+        // The summary that it rests on outlives it; others may not.
+        let owner = node.owner(&self.arena);
+        let owner = paths.level().map(|level| owner.at_level(&self.arena, level));
+        node.set_owner(&mut self.arena, owner.unwrap_or(Trial(NONE)));
+        if let Some(summary) = owner {
+            summary.add_resting(&mut self.arena, node);
         }
     }
 
@@ -385,24 +359,21 @@ impl Explorer<'_> {
         if let Ok(at) = self.arena.alloc(words) {
             return Ok(at);
         }
-        // To look through all points again and again would cost too much.
-        let pause = self.figures.processed.saturating_sub(self.reclaimed);
-        if self.reclaimed != 0 && pause < (self.code.points().len() / 8) as u64 {
-            return Ok(self.arena.alloc(words)?);
-        }
-        self.reclaimed = self.figures.processed;
         self.reclaim(false);
+        self.forget_hints();
         Ok(self.arena.alloc(words)?)
     }
 
-    /// Frees done nodes: those that never saved anything, or all.
+    /// Frees done nodes: those that never saved anything, or all. Those that
+    /// rest on a summary go with it.
     fn reclaim(&mut self, keep_hits: bool) {
         for point in self.code.points() {
             let word = self.arena.word(point);
             let (mut kept, mut node) = (NONE, Node(high(word)));
             while node.0 != NONE {
                 let next = node.next(&self.arena);
-                if keep_hits && node.hits(&self.arena) > 0 {
+                let useful = keep_hits && node.hits(&self.arena) > 0;
+                if useful || node.tail(&self.arena).level().is_some() {
                     node.set_next(&mut self.arena, kept);
                     kept = node.0;
                 } else {

@@ -4,11 +4,11 @@
 //! are gone. A program that is to be refused for it is walked once more, up to
 //! the end of the first path that costs as much.
 
-use super::checkpoint::Node;
-use super::rounds::Tail;
+use super::node::Node;
 use super::{Explorer, Step, reject};
 use crate::arena::NONE;
 use crate::error::VerifyErrorKind;
+use crate::meter::Tail;
 
 /// The refusal for which a path is looked for, if there is one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,7 +18,7 @@ impl Explorer<'_> {
     /// A path ends here, and `tail` is what follows: refuses it where it is the
     /// one that is looked for. Where a loop's rounds are multiplied, there may be
     /// none.
-    pub(super) fn check_cost(&self, tail: Tail) -> Step {
+    pub(super) fn check_cost(&self, tail: &Tail) -> Step {
         let Some(kind @ VerifyErrorKind::WcetExceeded { wcet, .. }) = self.sought.0 else {
             return Ok(());
         };
@@ -29,5 +29,10 @@ impl Explorer<'_> {
             node = Node(node.parent(&self.arena));
         }
         if total.time == wcet { reject(kind) } else { Ok(()) }
+    }
+
+    /// Whether this is the refusal that was looked for.
+    pub(super) fn is_sought(&self, kind: &VerifyErrorKind) -> bool {
+        self.sought.0.as_ref() == Some(kind)
     }
 }

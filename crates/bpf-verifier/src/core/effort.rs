@@ -1,7 +1,7 @@
 //! What a verification took.
 
 use super::Explorer;
-use super::checkpoint::Node;
+use super::node::Node;
 use crate::arena::{NONE, high, low};
 
 /// What a verification took, whichever way it ended.

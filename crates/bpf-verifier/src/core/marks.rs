@@ -14,8 +14,9 @@
 //! In the same way, stack bytes that are read are marked as *read*.
 
 use super::Explorer;
-use super::checkpoint::Node;
+use super::node::Node;
 use crate::arena::NONE;
+use crate::state::cover::entry_bit;
 use crate::state::snapshot::Snapshot;
 
 /// Which marks.
@@ -42,8 +43,17 @@ impl Explorer<'_> {
         self.mark(Mark::Read, live);
     }
 
+    /// A decision is taken on an entry of an open node.
+    pub(super) fn mark_entry(&mut self, node: Node, entry: u32) {
+        self.mark_from(node, Mark::Precise, entry_bit(entry));
+    }
+
     fn mark(&mut self, mark: Mark, bits: u64) {
-        let (mut node, mut bits) = (Node(self.walker.parent), bits);
+        self.mark_from(Node(self.walker.parent), mark, bits);
+    }
+
+    fn mark_from(&mut self, node: Node, mark: Mark, bits: u64) {
+        let (mut node, mut bits) = (node, bits);
         while bits != 0 && node.0 != NONE {
             let marked = match mark {
                 Mark::Precise => node.precise(&self.arena),
@@ -59,7 +69,7 @@ impl Explorer<'_> {
                 Mark::Exact => node.set_exact(&mut self.arena, marked | new),
                 Mark::Read => node.set_read(&mut self.arena, marked | new),
             }
-            bits = self.origin(node.snapshot(), mark, new);
+            bits = self.origin(node.snapshot(&self.arena), mark, new);
             node = Node(node.parent(&self.arena));
         }
     }

@@ -5,8 +5,8 @@
 
 use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 
-use super::checkpoint::Node;
 use super::iterator;
+use super::node::Node;
 use super::{Explorer, LOST};
 use crate::arena::NONE;
 use crate::state::cells::Cell;
@@ -131,7 +131,7 @@ impl<'a> Path<'a> {
             }
             self.pc = explorer.walker.pc;
         } else {
-            let snapshot = self.node.snapshot();
+            let snapshot = self.node.snapshot(&explorer.arena);
             let mut entries = snapshot.read(&explorer.arena);
             for _ in 0..snapshot.regs(&explorer.arena) {
                 entries.value(&explorer.arena);

@@ -1,9 +1,10 @@
 //! States that wait for their turn: the other sides of branches.
 
+use super::node::Node;
+use super::trial::Trial;
 use super::{Explorer, Step, Walker};
 use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
-use crate::core::checkpoint::Node;
 use crate::meter::Meter;
 use crate::state::snapshot::Snapshot;
 
@@ -18,23 +19,18 @@ impl Explorer<'_> {
         let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;
-        let Walker { pc, parent, meter, trail, trail_len, forks, grants, .. } = self.walker;
+        let Walker { pc, parent, meter, trail, trail_len, forks, grants, active, .. } = self.walker;
         let field = |index: u32| at.saturating_add(index);
         let arena = &mut self.arena;
         arena.set(at, pair(parent, self.pending));
         arena.set(field(1), pair(slot_number(pc), trail_len | forks.min(0xffff).wrapping_shl(8)));
         arena.set(field(2), trail);
-        arena.set(field(3), grants.into());
+        arena.set(field(3), pair(active.0, grants));
         meter.store(arena, field(METER));
         Snapshot::write(&self.state, arena, field(SNAPSHOT), size);
         Node(parent).add_branch(arena);
         self.pending = at;
         Ok(())
-    }
-
-    /// The slot of the branch at which a state waits since last.
-    pub(super) fn waiting_at(&self) -> usize {
-        low(self.arena.word(self.pending.saturating_add(1))) as usize
     }
 
     /// Goes on with the state that waits since last, if there is one.
@@ -54,15 +50,24 @@ impl Explorer<'_> {
             trail_len: high(place) & 0xff,
             forks: high(place).wrapping_shr(8),
             lonely: 0,
-            grants: low(self.arena.word(field(3))),
+            grants: high(self.arena.word(field(3))),
+            active: Trial(low(self.arena.word(field(3)))),
         };
         let snapshot = Snapshot(field(SNAPSHOT));
-        let words = snapshot.words(&self.arena).saturating_add(SNAPSHOT) as usize;
-        self.pending = high(links);
-        snapshot.load(&mut self.arena, &mut self.state)?;
-        self.arena.free(at, words);
+        self.resumed = Some(self.walker.pc);
+        let loaded = snapshot.load(&mut self.arena, &mut self.state);
+        self.drop_pending();
+        loaded?;
         let insn = self.code.insn(self.walker.pc)?;
         self.walker.pc = self.take_side(&insn, true)?;
         Ok(true)
+    }
+    /// Forgets the state that waits since last.
+    pub(super) fn drop_pending(&mut self) {
+        let at = self.pending;
+        let snapshot = Snapshot(at.saturating_add(SNAPSHOT));
+        let words = snapshot.words(&self.arena).saturating_add(SNAPSHOT) as usize;
+        self.pending = high(self.arena.word(at));
+        self.arena.free(at, words);
     }
 }

@@ -89,10 +89,14 @@ impl Explorer<'_> {
             out.off = off;
         } else {
             out.number = alu(op, Width::W64, pointer.number, number.number);
-            if matches!(kind, Kind::Packet | Kind::PacketMeta) {
-                // Another unknown part: what was proven is of no use to it.
-                out.id = self.fresh_id();
-                out.range = NO_RANGE;
+            // Another unknown part: what was proven is of no use to it.
+            match kind {
+                Kind::Packet | Kind::PacketMeta => {
+                    out.id = self.fresh_id();
+                    out.range = NO_RANGE;
+                }
+                Kind::Stack | Kind::MapValue => out.id = 0,
+                _ => {}
             }
         }
         let (min, max) = (out.min_offset(), out.max_offset());

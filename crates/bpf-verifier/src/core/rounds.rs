@@ -24,67 +24,21 @@
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
-use super::checkpoint::{Node, ROUNDS};
+use super::node::{Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
-use crate::meter::Meter;
+use crate::meter::{Meter, Tail};
 use crate::rules::MAY_GOTO_ROUNDS;
 use crate::state::cells::SAVED;
 use crate::state::cover::{Closeness, covers, entry_bit};
 use crate::state::{Kind, Value};
 
-/// Words of a node for the loops that it takes part in.
-pub(super) const WORDS: u32 = 4 + 2 * Meter::WORDS;
-
 const INSTANCE: u32 = ROUNDS + 1;
-const TARGETS: u32 = ROUNDS + 2;
-const EXACT: u32 = ROUNDS + 3;
-const EXIT: u32 = ROUNDS + 4;
-const CLOSE: u32 = EXIT + Meter::WORDS;
+const EXACT: u32 = ROUNDS + 2;
 
 /// Rounds that a state is compared with, the latest ones.
 const ROUND_CHECKS: u32 = 8;
-
-/// What follows from a place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tail {
-    /// Cost of the costliest path to the program's end.
-    pub exit: Meter,
-    /// Cost of the costliest path to where a loop of an ancestor is closed.
-    close: Meter,
-    /// Serial numbers of the innermost and the outermost of these ancestors; 0,
-    /// if there is none.
-    inner: u32,
-    outer: u32,
-}
-
-impl Tail {
-    /// Whether a loop of an ancestor is closed behind the place.
-    pub const fn is_inside(&self) -> bool {
-        self.outer != 0
-    }
-
-    /// The same behind a stretch of this cost.
-    pub fn after(self, meter: Meter) -> Self {
-        let close = if self.outer == 0 { self.close } else { meter.then(self.close) };
-        Self { exit: meter.then(self.exit), close, ..self }
-    }
-
-    /// The worse of both.
-    pub fn max(self, other: Self) -> Self {
-        let outer = match (self.outer, other.outer) {
-            (0, outer) | (outer, 0) => outer,
-            (a, b) => a.min(b),
-        };
-        Self {
-            exit: self.exit.max(other.exit),
-            close: self.close.max(other.close),
-            inner: self.inner.max(other.inner),
-            outer,
-        }
-    }
-}
 
 impl Node {
     pub(super) fn begin_rounds(
@@ -97,7 +51,6 @@ impl Node {
         arena.set(self.field(ROUNDS), pair(grants, serial));
         arena.set(self.field(INSTANCE), pair(instance, 0));
         self.set_exact(arena, 0);
-        self.set_tail(arena, Tail::default());
     }
 
     /// Rounds that `may_goto` had granted on the way to the node.
@@ -131,22 +84,6 @@ impl Node {
         arena.set(self.field(INSTANCE), pair(low(word), high(word).max(rounds)));
     }
 
-    pub(super) fn tail(self, arena: &Arena<'_>) -> Tail {
-        let targets = arena.word(self.field(TARGETS));
-        Tail {
-            exit: Meter::load(arena, self.field(EXIT)),
-            close: Meter::load(arena, self.field(CLOSE)),
-            inner: low(targets),
-            outer: high(targets),
-        }
-    }
-
-    pub(super) fn set_tail(self, arena: &mut Arena<'_>, tail: Tail) {
-        arena.set(self.field(TARGETS), pair(tail.inner, tail.outer));
-        tail.exit.store(arena, self.field(EXIT));
-        tail.close.store(arena, self.field(CLOSE));
-    }
-
     /// Every path from the node was walked: adds the rounds of a loop that is
     /// closed here. What then follows from the node.
     pub(super) fn go_round(self, arena: &mut Arena<'_>, parent: Self) -> Tail {
@@ -155,9 +92,7 @@ impl Node {
         if rounds == 0 {
             return tail;
         }
-        let all = tail.close.times(rounds);
-        tail.exit = all.then(tail.exit);
-        tail.close = all.then(tail.close);
+        tail = tail.after(tail.close.times(rounds.into()));
         if tail.outer >= self.serial(arena) {
             // No loop but this one.
             (tail.close, tail.inner, tail.outer) = (Meter::default(), 0, 0);
@@ -165,7 +100,7 @@ impl Node {
             // Which other one is the innermost is not known.
             tail.inner = if parent.0 == NONE { 0 } else { parent.serial(arena) };
         }
-        self.set_tail(arena, tail);
+        self.set_tail(arena, &tail);
         tail
     }
 }
@@ -240,7 +175,9 @@ impl Explorer<'_> {
                 self.charge_node(node);
                 let (read, precise) = (u64::MAX, u64::MAX);
                 let all = Closeness::Matters { read, precise, instances: true };
-                if let Some(rests) = covers(node.snapshot(), &self.state, &self.arena, all) {
+                if let Some(rests) =
+                    covers(node.snapshot(&self.arena), &self.state, &self.arena, all, 0)
+                {
                     self.mark_exact(rests.deps);
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
@@ -258,7 +195,7 @@ impl Explorer<'_> {
     /// of its head: something that bounds the rounds was used up in between.
     fn is_later_round(&self, node: Node) -> bool {
         let instance = self.instance();
-        if node.snapshot().frame(&self.arena) != self.state.frame
+        if node.snapshot(&self.arena).frame(&self.arena) != self.state.frame
             || node.instance(&self.arena) != instance
         {
             return false;
@@ -283,7 +220,7 @@ impl Explorer<'_> {
 
     /// How many it had had at a node.
     fn rounds_at(&self, node: Node, instance: u32) -> Option<i32> {
-        let snapshot = node.snapshot();
+        let snapshot = node.snapshot(&self.arena);
         let mut entries = snapshot.read(&self.arena);
         let counts = |value: &Value| {
             matches!(value.kind, Kind::Rounds | Kind::Iterator) && value.id == instance
@@ -306,13 +243,13 @@ impl Explorer<'_> {
     /// The end of a path that closes a loop at an open node.
     fn round_since(&self, node: Node) -> Tail {
         let serial = node.serial(&self.arena);
-        Tail { inner: serial, outer: serial, ..Tail::default() }
+        Tail { inner: serial, outer: serial, ..Tail::NONE }
     }
 
     /// Forgets the numbers that differ from those of an earlier round, if
     /// nothing was decided on them.
     fn widen(&mut self, node: Node) -> Step {
-        let (snapshot, precise) = (node.snapshot(), node.precise(&self.arena));
+        let (snapshot, precise) = (node.snapshot(&self.arena), node.precise(&self.arena));
         let mut entries = snapshot.read(&self.arena);
         let mask = snapshot.reg_mask(&self.arena);
         let mut index = 0_u32;

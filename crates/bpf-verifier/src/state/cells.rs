@@ -3,6 +3,7 @@
 
 use super::reg::{VALUE_WORDS, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+use crate::domain::Scalar;
 
 /// Cells from this address on are registers and return addresses of callers.
 pub(crate) const SAVED: u32 = 0x8000_0000;
@@ -26,6 +27,12 @@ pub(crate) struct Cell {
 impl Cell {
     pub const fn end(&self) -> u32 {
         self.addr.saturating_add(self.len)
+    }
+
+    /// Whether the bytes may be any.
+    pub fn is_unknown(&self) -> bool {
+        let bits = self.len.saturating_mul(8).clamp(1, 64);
+        self.value.is_scalar() && self.value.number == Scalar::of_bits(bits)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Whether everything that can happen from one state was seen from another.
 
-use super::State;
 use super::cells::{REFS, SAVED};
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
+use super::{NO_RANGE, State};
 use crate::arena::Arena;
-use crate::domain::Scalar;
+use crate::domain::{Scalar, alu};
 use bpf_bytecode::Register;
+use bpf_bytecode::opcode::{AluOp, Width};
 
 /// How closely states are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum Closeness {
     /// `instances`, what counts the rounds of a loop is the same in both, and
     /// not only of the same form.
     Matters { read: u64, precise: u64, instances: bool },
+    /// The older state covers the newer one in everything.
+    Whole,
     /// Both are the same: the program has gone round in a circle.
     Same,
 }
@@ -46,20 +49,37 @@ type Place = Option<(u32, i64)>;
 
 /// Identities of the older state with what took their place in the newer one.
 struct Ids {
-    pairs: [(u32, Place); MAX_IDS],
+    pairs: [Pair; MAX_IDS],
     len: usize,
     /// See [`Closeness::Matters`].
     instances: bool,
+    /// Identities up to this one stand for themselves alone.
+    shared: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Pair {
+    old: u32,
+    new: Place,
+    /// Values that have it, and what those rest on that are known by it alone.
+    uses: u32,
+    deps: u64,
 }
 
 impl Ids {
     /// Whether `new` may stand for `old`: always the same one for the same one.
     fn matches(&mut self, old: u32, new: u32) -> bool {
+        if old <= self.shared && old != 0 {
+            return old == new;
+        }
         old == 0 || self.stands(old, (new != 0).then_some((new, 0)))
     }
 
     /// Whether the number `new` may stand for `old`.
     fn number_matches(&mut self, old: &Value, new: &Value) -> bool {
+        if old.id <= self.shared && old.id != 0 {
+            return (old.id, old.off, old.range) == (new.id, new.off, new.range);
+        }
         if old.id == 0 || old.range != 0 {
             return true;
         }
@@ -68,13 +88,14 @@ impl Ids {
     }
 
     fn stands(&mut self, old: u32, new: Place) -> bool {
-        let known = self.pairs.get(..self.len).unwrap_or_default();
-        if let Some((_, other)) = known.iter().find(|(id, _)| *id == old) {
-            return *other == new && new.is_some();
+        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
+        if let Some(pair) = known.iter_mut().find(|pair| pair.old == old) {
+            pair.uses = pair.uses.saturating_add(1);
+            return pair.new == new && new.is_some();
         }
         match self.pairs.get_mut(self.len) {
             Some(slot) => {
-                *slot = (old, new);
+                *slot = Pair { old, new, uses: 1, deps: 0 };
                 self.len = self.len.saturating_add(1);
                 true
             }
@@ -83,12 +104,30 @@ impl Ids {
     }
 }
 
+impl Ids {
+    /// A number that may be anything is known by its identity alone, which says
+    /// something where others have it, too.
+    fn owe(&mut self, old: u32, deps: u64) {
+        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
+        if let Some(pair) = known.iter_mut().find(|pair| pair.old == old) {
+            pair.deps |= deps;
+        }
+    }
+
+    fn owed(&self) -> u64 {
+        let known = self.pairs.get(..self.len).unwrap_or_default();
+        known.iter().filter(|pair| pair.uses > 1).fold(0, |deps, pair| deps | pair.deps)
+    }
+}
+
 /// Whether the snapshot `old` covers `new`; if so, what its proof rests on.
+/// Identities up to `shared` must be the same in both.
 pub(crate) fn covers(
     old: Snapshot,
     new: &State,
     arena: &Arena<'_>,
     close: Closeness,
+    shared: u32,
 ) -> Option<RestsOn> {
     if old.frame(arena) != new.frame || old.refs(arena) != new.refs {
         return None;
@@ -99,9 +138,12 @@ pub(crate) fn covers(
     }
     let (read, precise, instances) = match close {
         Closeness::Matters { read, precise, instances } => (read, precise, instances),
-        Closeness::Same => (u64::MAX, u64::MAX, true),
+        Closeness::Whole | Closeness::Same => (u64::MAX, u64::MAX, true),
     };
-    let mut ids = Ids { pairs: [(0, None); MAX_IDS], len: 0, instances };
+    let none = Pair { old: 0, new: None, uses: 0, deps: 0 };
+    let mut ids = Ids { pairs: [none; MAX_IDS], len: 0, instances, shared };
+    let loose =
+        |value: &Value| close == Closeness::Whole && value.id > shared && value.number.is_unknown();
     let mut rests = RestsOn::default();
     let mut entries = old.read(arena);
     let mask = old.reg_mask(arena);
@@ -120,7 +162,11 @@ pub(crate) fn covers(
             return None;
         }
         if exact && before.is_scalar() && !(before.number.is_unknown() && before.id == 0) {
-            rests.deps |= value.deps;
+            if loose(&before) {
+                ids.owe(before.id, value.deps);
+            } else {
+                rests.deps |= value.deps;
+            }
         }
         index = index.saturating_add(1);
     }
@@ -161,9 +207,14 @@ pub(crate) fn covers(
         let bits = cell.len.saturating_mul(8).clamp(1, 64);
         let any = cell.value.number == Scalar::of_bits(bits) && cell.value.id == 0;
         if exact && cell.value.is_scalar() && !any {
-            rests.deps |= value.deps;
+            if loose(&cell.value) {
+                ids.owe(cell.value.id, value.deps);
+            } else {
+                rests.deps |= value.deps;
+            }
         }
     }
+    rests.deps |= ids.owed();
     Some(rests)
 }
 
@@ -229,11 +280,31 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         Kind::Reserved | Kind::ReservedOrNull | Kind::Memory => {
             place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)
         }
+        _ if !same && old.names_offset() && old.id > ids.shared => moved_covers(old, new, ids),
         _ => {
             let enough = if same { old.range == new.range } else { old.range <= new.range };
             enough && place_covers(old, new, same) && ids.matches(old.id, new.id)
         }
     }
+}
+
+/// Whether a pointer of `old`, whose unknown part has an identity, covers `new`,
+/// of which another part of the offset may be constant.
+fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
+    let by = new.off.saturating_sub(old.off);
+    let shift = Scalar::signed_constant(by.into());
+    let number = alu(AluOp::Add, Width::W64, new.number, shift);
+    let range = match old.range {
+        _ if !old.kind.is_packet() => old.range <= new.range,
+        NO_RANGE => true,
+        range => new.range != NO_RANGE && range <= new.range.saturating_sub(by),
+    };
+    let place = match new.number.as_constant() {
+        Some(0) => Some((0, i64::from(by))),
+        None if new.id != 0 => Some((new.id, by.into())),
+        _ => None,
+    };
+    old.index == new.index && old.number.covers(&number) && range && ids.stands(old.id, place)
 }
 
 /// Whether a pointer of `old` can point to wherever one of `new` does.

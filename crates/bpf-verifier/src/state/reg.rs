@@ -218,7 +218,9 @@ pub struct Value {
     pub off: i32,
     /// Of a packet pointer: how far behind its start and unknown part the packet
     /// is known to reach at least, in bytes; negative where it is known only
-    /// that it ends no earlier than that. Of reserved memory: its bytes.
+    /// that it ends no earlier than that. Of reserved memory: its bytes. Of a
+    /// number with an identity: how much more than the offset may have been added
+    /// in a loop, in which case it is no copy of others.
     pub range: i32,
     /// The number, or the unknown part of a pointer's offset.
     pub number: Scalar,
@@ -229,6 +231,12 @@ pub struct Value {
 
 /// The range of a packet pointer of which nothing is known.
 pub(crate) const NO_RANGE: i32 = i32::MIN;
+
+/// In the place of what may have been added: the number that is named plus the
+/// offset is not 0, and this is half of that at the most.
+pub(crate) const HALVED: i32 = -1;
+/// The same, twice that at the least.
+pub(crate) const DOUBLED: i32 = -2;
 
 /// Words of a packed [`Value`].
 pub(crate) const VALUE_WORDS: usize = 11;
@@ -271,6 +279,13 @@ impl Value {
     /// The number, if it is one and known.
     pub fn as_constant(&self) -> Option<u64> {
         if self.is_scalar() { self.number.as_constant() } else { None }
+    }
+
+    /// Whether the identity is that of the unknown part of a pointer's offset.
+    pub(crate) const fn names_offset(&self) -> bool {
+        let kind = self.kind;
+        self.id != 0
+            && matches!(kind, Kind::Stack | Kind::MapValue | Kind::Packet | Kind::PacketMeta)
     }
 
     /// The number that the identity names, in terms of another value: which

@@ -1,0 +1,239 @@
+//! What is kept of a node.
+
+use crate::arena::{Arena, At, NONE, high, low, pair};
+use crate::core::trial::Trial;
+use crate::meter::{Meter, Tail};
+use crate::state::snapshot::Snapshot;
+
+/// A state that is kept.
+///
+/// Its words: parent, and the next node at the same instruction; instruction,
+/// and branches that are still to be walked; marks of numbers; marks of bytes;
+/// the trail from the parent; lengths of that and of the nest of summaries, and
+/// how often the node was of use; four about rounds; the costs to the end, to
+/// where loops are closed, and from the parent.
+/// Inside of summaries there are, furthermore, the innermost one with the next
+/// node that rests on the same one, and the costs back to the head of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Node(pub At);
+
+/// What [`rounds`](super::rounds) keeps of the loops that a node takes part in:
+/// three words, and one here.
+pub(super) const ROUNDS: u32 = 6;
+const TARGETS: u32 = ROUNDS + 3;
+const EXIT: u32 = ROUNDS + 4;
+const CLOSE: u32 = EXIT + Meter::WORDS;
+const SEGMENT: u32 = CLOSE + Meter::WORDS;
+const FIXED: u32 = SEGMENT + Meter::WORDS;
+
+/// Vain comparisons after which a done node is given up, and how many more a
+/// success is worth.
+const MISSES: u32 = 3;
+/// In the place of a number of branches: the node is to be freed.
+const DEAD: u32 = u32::MAX;
+
+/// A new node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fresh {
+    pub pc: u32,
+    pub parent: At,
+    pub trail: u64,
+    pub trail_len: u32,
+    pub segment: Meter,
+    /// The innermost summary around it, and how many there are.
+    pub owner: Trial,
+    pub nest: u32,
+}
+
+impl Node {
+    pub const fn field(self, index: u32) -> At {
+        self.0.saturating_add(index)
+    }
+
+    /// Words of a node in so many summaries, without its snapshot.
+    pub const fn head_words(nest: u32) -> u32 {
+        if nest == 0 {
+            return FIXED;
+        }
+        FIXED.saturating_add(nest.saturating_mul(Meter::WORDS)).saturating_add(1)
+    }
+
+    pub fn write(self, arena: &mut Arena<'_>, fresh: &Fresh) {
+        arena.set(self.0, pair(fresh.parent, NONE));
+        arena.set(self.field(1), pair(fresh.pc, 1));
+        arena.set(self.field(2), 0);
+        arena.set(self.field(3), 0);
+        arena.set(self.field(4), fresh.trail);
+        arena.set(self.field(5), pair(fresh.trail_len | fresh.nest.wrapping_shl(28), 0));
+        fresh.segment.store(arena, self.field(SEGMENT));
+        if fresh.nest > 0 {
+            arena.set(self.field(FIXED), pair(fresh.owner.0, NONE));
+        }
+        self.set_tail(arena, &Tail::NONE);
+    }
+
+    pub fn parent(self, arena: &Arena<'_>) -> At {
+        low(arena.word(self.0))
+    }
+
+    pub fn next(self, arena: &Arena<'_>) -> At {
+        high(arena.word(self.0))
+    }
+
+    pub fn set_next(self, arena: &mut Arena<'_>, next: At) {
+        let parent = self.parent(arena);
+        arena.set(self.0, pair(parent, next));
+    }
+
+    /// Lets the node name its child in the place of its parent: a path is
+    /// turned round when the walk is over.
+    pub fn set_parent(self, arena: &mut Arena<'_>, parent: At) {
+        let next = self.next(arena);
+        arena.set(self.0, pair(parent, next));
+    }
+
+    pub fn pc(self, arena: &Arena<'_>) -> usize {
+        low(arena.word(self.field(1))) as usize
+    }
+
+    pub fn branches(self, arena: &Arena<'_>) -> u32 {
+        high(arena.word(self.field(1)))
+    }
+
+    pub fn set_branches(self, arena: &mut Arena<'_>, branches: u32) {
+        let pc = low(arena.word(self.field(1)));
+        arena.set(self.field(1), pair(pc, branches));
+    }
+
+    pub fn add_branch(self, arena: &mut Arena<'_>) {
+        let branches = self.branches(arena).saturating_add(1);
+        self.set_branches(arena, branches);
+    }
+
+    pub fn kill(self, arena: &mut Arena<'_>) {
+        self.set_branches(arena, DEAD);
+    }
+
+    pub fn is_dead(self, arena: &Arena<'_>) -> bool {
+        self.branches(arena) == DEAD
+    }
+
+    pub fn precise(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.field(2))
+    }
+
+    pub fn set_precise(self, arena: &mut Arena<'_>, bits: u64) {
+        arena.set(self.field(2), bits);
+    }
+
+    pub fn read(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.field(3))
+    }
+
+    pub fn set_read(self, arena: &mut Arena<'_>, bits: u64) {
+        arena.set(self.field(3), bits);
+    }
+
+    /// The jumps that led here from the parent, and how many.
+    pub fn trail(self, arena: &Arena<'_>) -> (u64, u32) {
+        (arena.word(self.field(4)), low(arena.word(self.field(5))) & 0xff)
+    }
+
+    /// How many summaries the node is in.
+    pub fn nest(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(5))).wrapping_shr(28)
+    }
+
+    /// The innermost of them.
+    pub fn owner(self, arena: &Arena<'_>) -> Trial {
+        if self.nest(arena) == 0 {
+            return Trial(NONE);
+        }
+        Trial(low(arena.word(self.field(FIXED))))
+    }
+
+    /// From now on the innermost one that matters to it.
+    pub fn set_owner(self, arena: &mut Arena<'_>, owner: Trial) {
+        if self.nest(arena) > 0 {
+            arena.set(self.field(FIXED), pair(owner.0, NONE));
+        }
+    }
+
+    /// The next node that rests on the same summary.
+    pub fn next_resting(self, arena: &Arena<'_>) -> At {
+        high(arena.word(self.field(FIXED)))
+    }
+
+    pub fn set_next_resting(self, arena: &mut Arena<'_>, next: At) {
+        let owner = low(arena.word(self.field(FIXED)));
+        arena.set(self.field(FIXED), pair(owner, next));
+    }
+
+    /// The costliest paths from here.
+    pub fn tail(self, arena: &Arena<'_>) -> Tail {
+        let targets = arena.word(self.field(TARGETS));
+        let mut tail = Tail {
+            exit: Meter::load(arena, self.field(EXIT)),
+            close: Meter::load(arena, self.field(CLOSE)),
+            inner: low(targets),
+            outer: high(targets),
+            ..Tail::NONE
+        };
+        let mut at = self.field(FIXED).saturating_add(1);
+        for back in tail.back.iter_mut().take(self.nest(arena) as usize) {
+            *back = Meter::load(arena, at);
+            at = at.saturating_add(Meter::WORDS);
+        }
+        tail
+    }
+
+    pub fn set_tail(self, arena: &mut Arena<'_>, tail: &Tail) {
+        arena.set(self.field(TARGETS), pair(tail.inner, tail.outer));
+        tail.exit.store(arena, self.field(EXIT));
+        tail.close.store(arena, self.field(CLOSE));
+        let mut at = self.field(FIXED).saturating_add(1);
+        for back in tail.back.iter().take(self.nest(arena) as usize) {
+            back.store(arena, at);
+            at = at.saturating_add(Meter::WORDS);
+        }
+    }
+
+    /// These paths lead away from here, too.
+    pub fn add_paths(self, arena: &mut Arena<'_>, paths: &Tail) {
+        let tail = self.tail(arena).max(paths);
+        self.set_tail(arena, &tail);
+    }
+
+    pub fn segment(self, arena: &Arena<'_>) -> Meter {
+        Meter::load(arena, self.field(SEGMENT))
+    }
+
+    pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {
+        Snapshot(self.field(Self::head_words(self.nest(arena))))
+    }
+
+    pub fn words(self, arena: &Arena<'_>) -> usize {
+        let head = Self::head_words(self.nest(arena));
+        self.snapshot(arena).words(arena).saturating_add(head) as usize
+    }
+
+    pub fn hits(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(5))).wrapping_shr(8) & 0xf_ffff
+    }
+
+    /// Counts a comparison; whether the node is still worth its room.
+    pub fn count(self, arena: &mut Arena<'_>, hit: bool) -> bool {
+        let word = arena.word(self.field(5));
+        let (mut first, mut misses) = (low(word), high(word));
+        let mut hits = self.hits(arena);
+        if hit && hits < 0xf_ffff {
+            first = first.saturating_add(0x100);
+            hits = hits.saturating_add(1);
+        }
+        if !hit {
+            misses = misses.saturating_add(1);
+        }
+        arena.set(self.field(5), pair(first, misses));
+        misses <= hits.saturating_mul(MISSES).saturating_add(MISSES)
+    }
+}

@@ -1,0 +1,653 @@
+//! Summaries of loops: guess what holds at the head, and check it.
+//!
+//! See the crate's documentation. The head of a summary is a node like others;
+//! paths that come back to it end there, where its state covers theirs.
+
+use bpf_bytecode::instruction::{CallTarget, Instruction};
+use bpf_bytecode::opcode::Width;
+
+use super::checkpoint::Arrival;
+use super::node::Node;
+use super::trial::{Change, Phase, TRIAL_WORDS, Trial};
+use super::{Explorer, Step, Stop};
+use crate::arena::{At, NONE, high, low, pair};
+use crate::domain::Scalar;
+use crate::error::VerifyErrorKind;
+use crate::meter::{MAX_NEST, Tail};
+use crate::state::cells::REFS;
+use crate::state::cover::{Closeness, covers};
+use crate::state::join::{Join, Mode};
+use crate::state::snapshot::Snapshot;
+use crate::state::{DOUBLED, HALVED, Value};
+
+/// Guesses that may fail before the loop is walked round by round.
+const MAX_ATTEMPTS: u32 = 10;
+/// Steps that a phase inside of a loop may take for each of its slots, and more.
+const PHASE_STEPS: u64 = 64;
+const MORE_STEPS: u64 = 4096;
+/// The part of all steps that the last phase may take.
+const FULL_PART: u64 = 3;
+
+impl Explorer<'_> {
+    /// Leaves the loops that the current instruction does not belong to. The
+    /// path ends where only the inside of one is looked at.
+    pub(super) fn leave_loops(&mut self) -> Option<Tail> {
+        while self.walker.active.0 != NONE {
+            let (trial, arena) = (self.walker.active, &self.arena);
+            let frame = trial.frame(arena);
+            let here =
+                self.state.frame == frame && trial.subject(arena).contains(arena, self.walker.pc);
+            if here || self.state.frame > frame {
+                break;
+            }
+            if trial.is_inside_only(arena) {
+                return Some(Tail::round(trial.level(arena) as usize));
+            }
+            self.walker.active = trial.outer(arena);
+        }
+        None
+    }
+
+    /// Whether what is walked proves nothing yet: the innermost summary around it
+    /// of which only the inside is looked at.
+    pub(super) fn guessing(&self) -> Option<Trial> {
+        let mut trial = self.walker.active;
+        while trial.0 != NONE {
+            if trial.is_inside_only(&self.arena) {
+                return Some(trial);
+            }
+            trial = trial.outer(&self.arena);
+        }
+        None
+    }
+
+    /// Whether the identity was given in a loop that is being summarised.
+    pub(super) fn counts_by(&self, id: u32) -> bool {
+        let trial = self.walker.active.at_level(&self.arena, 0);
+        trial.0 != NONE && id > trial.first_id(&self.arena)
+    }
+
+    /// Notes what a number is compared with in a loop: its bounds are there, as
+    /// often as not.
+    pub(super) fn note_threshold(&mut self, value: &Value, width: Width, with: &Scalar) {
+        if !value.is_scalar() || value.id == 0 || value.range != 0 {
+            return;
+        }
+        let mut trial = self.walker.active;
+        while trial.0 != NONE && value.id <= trial.first_id(&self.arena) {
+            trial = trial.outer(&self.arena);
+        }
+        if trial.0 == NONE {
+            return;
+        }
+        let (range, all) = match width {
+            Width::W64 => (with.full(), i64::MIN..i64::MAX),
+            Width::W32 => (with.half(), i32::MIN.into()..i32::MAX.into()),
+        };
+        for bound in [range.smin, range.smax] {
+            if bound != all.start && bound != all.end {
+                let at = bound.wrapping_sub(value.off.into());
+                trial.add_threshold(&mut self.arena, (value.id, at));
+            }
+        }
+    }
+
+    /// Whether the path comes back to the head of a summary.
+    pub(super) fn goes_round(&self) -> bool {
+        let (trial, arena) = (self.walker.active, &self.arena);
+        trial.0 != NONE
+            && trial.frame(arena) == self.state.frame
+            && trial.subject(arena).head(arena) == self.walker.pc
+    }
+
+    /// The path comes back to the head.
+    pub(super) fn round(&mut self) -> Step<Arrival> {
+        let trial = self.walker.active;
+        let tail = Tail::round(trial.level(&self.arena) as usize);
+        if self.is_overdue(trial) {
+            self.fail(trial)?;
+            return Ok(Arrival::Elsewhere);
+        }
+        if matches!(trial.phase(&self.arena), Phase::Once | Phase::Probe) {
+            self.collect(trial)?;
+            return Ok(Arrival::Covered(tail));
+        }
+        let guess = trial.node(&self.arena).snapshot(&self.arena);
+        let first = trial.first_id(&self.arena);
+        self.charge(guess.words(&self.arena) as usize);
+        let Some(rests) = covers(guess, &self.state, &self.arena, Closeness::Whole, first) else {
+            self.improve(trial)?;
+            return Ok(Arrival::Elsewhere);
+        };
+        self.mark_precise(rests.deps);
+        self.mark_read(rests.live);
+        self.figures.unwritten_reads |= rests.unwritten;
+        self.note_changes(trial, guess);
+        if self.rounds(trial).is_none() {
+            self.fail(trial)?;
+            return Ok(Arrival::Elsewhere);
+        }
+        Ok(Arrival::Covered(tail))
+    }
+
+    /// Whether a phase took too many steps.
+    fn is_overdue(&self, trial: Trial) -> bool {
+        let arena = &self.arena;
+        let limit = if trial.phase(arena) == Phase::Full {
+            self.rules.steps.checked_div(FULL_PART).unwrap_or(0)
+        } else {
+            let slots = trial.subject(arena).len(arena);
+            slots.saturating_mul(PHASE_STEPS).saturating_add(MORE_STEPS)
+        };
+        self.steps().saturating_sub(trial.since(arena)) > limit
+    }
+
+    /// Tries a summary of the loop that begins here. Whether the walk goes on in
+    /// it, or elsewhere.
+    pub(super) fn try_summary(&mut self) -> Step<bool> {
+        let Some(found) = self.code.loop_at(&self.arena, self.walker.pc) else {
+            return Ok(false);
+        };
+        let mut open = self.trials;
+        while open.0 != NONE {
+            if self.is_overdue(open) {
+                self.fail(open)?;
+                return Ok(true);
+            }
+            open = open.below(&self.arena);
+        }
+        let due = found.arrive(&mut self.arena);
+        let nest = self.walker.active.nest(&self.arena) as usize;
+        if !due || nest >= MAX_NEST || !self.rules.summaries {
+            return Ok(false);
+        }
+        let size = Snapshot::measure(&self.state, &self.arena);
+        let Ok(start) = self.arena.alloc(size as usize) else { return Ok(false) };
+        let Ok(at) = self.arena.alloc(TRIAL_WORDS as usize) else {
+            self.arena.free(start, size as usize);
+            return Ok(false);
+        };
+        self.charge(size as usize);
+        Snapshot::write(&self.state, &mut self.arena, start, size);
+        let trial = Trial(at);
+        let more = (self.pending, start, self.last_id, self.state.frame);
+        trial.write(&mut self.arena, (self.trials, found), more, &self.walker);
+        self.trials = trial;
+        let hint = found.hint(&self.arena);
+        if hint != NONE {
+            let last = high(self.arena.word(hint));
+            Snapshot(hint.saturating_add(1)).load(&mut self.arena, &mut self.state)?;
+            if self.join(trial, trial.first(&self.arena), Mode::Hint(last))?.is_some() {
+                trial.set_hinted(&mut self.arena, true);
+                self.begin(trial, Phase::Full)?;
+                return Ok(true);
+            }
+        }
+        self.begin_once(trial)?;
+        Ok(true)
+    }
+
+    fn begin_once(&mut self, trial: Trial) -> Step {
+        trial.set_hinted(&mut self.arena, false);
+        trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;
+        self.begin(trial, Phase::Once)
+    }
+
+    /// Makes the state a guess that covers `old`, by how the state differs from
+    /// it: whether anything does; none, if there is no guess.
+    fn join(&mut self, trial: Trial, old: Snapshot, mode: Mode) -> Step<Option<bool>> {
+        self.charge(old.words(&self.arena) as usize);
+        let (thresholds, count) = trial.thresholds(&self.arena);
+        let known = thresholds.get(..count).unwrap_or_default();
+        let mut join = Join::new(mode, known, self.last_id);
+        let done = join.run(old, &self.state, &mut self.scratch, &mut self.arena)?;
+        self.last_id = join.last_id;
+        let changed = join.changed;
+        for (index, (id, _)) in known.iter().enumerate() {
+            if let Some(id) = join.renamed(*id) {
+                trial.rename_threshold(&mut self.arena, index, id);
+            }
+        }
+        core::mem::swap(&mut self.state, &mut self.scratch);
+        Ok(done.then_some(changed))
+    }
+
+    /// A phase begins, with the state as the guess at the head.
+    fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
+        self.name_numbers();
+        let steps = self.steps();
+        trial.set_phase(&mut self.arena, phase, steps, self.last_id);
+        trial.set_node(&mut self.arena, Node(NONE));
+        self.walker = trial.start(&self.arena);
+        self.walker.active = trial;
+        let node = self.add_open_node()?;
+        trial.set_node(&mut self.arena, node);
+        self.settled = true;
+        if phase != Phase::Full {
+            return Ok(());
+        }
+        // By the way it was made, the guess covers the state that the loop is
+        // entered in; as all rests on that, it is looked at again.
+        let guess = node.snapshot(&self.arena);
+        trial.first(&self.arena).load(&mut self.arena, &mut self.scratch)?;
+        let (first, scratch) = (trial.first_id(&self.arena), &self.scratch);
+        if covers(guess, scratch, &self.arena, Closeness::Whole, first).is_none() {
+            return self.fail(trial);
+        }
+        Ok(())
+    }
+
+    /// Numbers that a loop may change get an identity, so that it shows whether
+    /// it does.
+    fn name_numbers(&mut self) {
+        let nameless = |value: &Value| {
+            let unnamed = value.id == 0 || value.range != 0;
+            value.is_scalar() && unnamed && value.number.as_constant().is_none()
+        };
+        let mut last = self.last_id;
+        let mut name = |value: &mut Value| {
+            last = last.saturating_add(1);
+            (value.id, value.off, value.range) = (last, 0, 0);
+        };
+        for value in self.state.regs_mut() {
+            if nameless(value) {
+                name(value);
+            }
+        }
+        for index in 0..self.state.cells.len() {
+            if let Some(mut cell) = self.state.cells.get(&self.arena, index)
+                && cell.addr < REFS
+                && nameless(&cell.value)
+                && !cell.is_unknown()
+            {
+                name(&mut cell.value);
+                self.state.cells.set(&mut self.arena, index, &cell);
+            }
+        }
+        self.last_id = last;
+    }
+
+    /// Adds the state to what came round in this phase.
+    fn collect(&mut self, trial: Trial) -> Step {
+        let found = trial.found(&self.arena);
+        if found != NONE {
+            if self.join(trial, Snapshot(found), Mode::Union)?.is_none() {
+                return Ok(());
+            }
+            self.drop_found(trial);
+        }
+        let size = Snapshot::measure(&self.state, &self.arena);
+        let at = self.alloc(size as usize)?;
+        Snapshot::write(&self.state, &mut self.arena, at, size);
+        trial.set_found(&mut self.arena, at);
+        Ok(())
+    }
+
+    fn drop_found(&mut self, trial: Trial) {
+        let found = trial.found(&self.arena);
+        if found != NONE {
+            let words = Snapshot(found).words(&self.arena) as usize;
+            self.arena.free(found, words);
+            trial.set_found(&mut self.arena, NONE);
+        }
+    }
+
+    /// A state comes back to the head that the guess does not cover: makes a
+    /// better one, if there were not too many.
+    fn improve(&mut self, trial: Trial) -> Step {
+        if trial.is_hinted(&self.arena) {
+            self.unwind(trial);
+            return self.begin_once(trial);
+        }
+        trial.add_attempt(&mut self.arena);
+        let guess = trial.node(&self.arena).snapshot(&self.arena);
+        let many = trial.attempts(&self.arena) > MAX_ATTEMPTS;
+        if many || self.join(trial, guess, Mode::Next)?.is_none() {
+            return self.fail(trial);
+        }
+        self.unwind(trial);
+        self.begin(trial, Phase::Body)
+    }
+
+    /// Every path from the head was walked. What the summary says, where that
+    /// was the last phase; none, where the walk goes on with the next one.
+    pub(super) fn head_done(&mut self, trial: Trial, node: Node) -> Step<Option<Tail>> {
+        self.walker.parent = node.0;
+        let phase = trial.phase(&self.arena);
+        let found = trial.found(&self.arena);
+        match phase {
+            // It does not go round at all: no need of a summary.
+            Phase::Once if found == NONE => self.give_up(trial)?,
+            Phase::Once | Phase::Probe => {
+                self.unwind(trial);
+                let (mode, next) = match phase {
+                    Phase::Once => (Mode::Extreme, Phase::Probe),
+                    _ => (Mode::Settle, Phase::Body),
+                };
+                if found == NONE {
+                    self.fail(trial)?;
+                    return Ok(None);
+                }
+                Snapshot(found).load(&mut self.arena, &mut self.state)?;
+                self.drop_found(trial);
+                match self.join(trial, trial.first(&self.arena), mode)? {
+                    Some(true) => self.begin(trial, next)?,
+                    _ => self.fail(trial)?,
+                }
+            }
+            Phase::Body | Phase::Full => {
+                let Some(rounds) = self.rounds(trial) else {
+                    self.fail(trial)?;
+                    return Ok(None);
+                };
+                if phase == Phase::Full {
+                    return Ok(Some(self.close(trial, node, rounds)));
+                }
+                let guess = node.snapshot(&self.arena);
+                guess.load(&mut self.arena, &mut self.state)?;
+                self.unwind(trial);
+                self.begin(trial, Phase::Full)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The summary holds, and the loop goes round so many times at the most.
+    fn close(&mut self, trial: Trial, node: Node, rounds: u64) -> Tail {
+        let level = trial.level(&self.arena) as usize;
+        let paths = node.tail(&self.arena).unrolled(level, rounds);
+        self.free_resting(trial);
+        self.keep_hint(trial, node);
+        let outer = trial.outer(&self.arena);
+        node.set_owner(&mut self.arena, outer);
+        node.set_tail(&mut self.arena, &paths);
+        let parent = Node(node.parent(&self.arena));
+        let paths = node.go_round(&mut self.arena, parent);
+        self.trials = trial.below(&self.arena);
+        self.drop_trial(trial);
+        self.done(node, &paths);
+        paths
+    }
+
+    fn keep_hint(&mut self, trial: Trial, node: Node) {
+        let subject = trial.subject(&self.arena);
+        self.forget_hint(subject);
+        let guess = node.snapshot(&self.arena);
+        let words = guess.words(&self.arena);
+        let Ok(at) = self.arena.alloc(words.saturating_add(1) as usize) else { return };
+        let last = trial.first_id(&self.arena);
+        self.arena.set(at, pair(words, last));
+        self.arena.copy(guess.0, at.saturating_add(1), words as usize);
+        subject.set_hint(&mut self.arena, at);
+    }
+
+    fn forget_hint(&mut self, subject: crate::cfg::Loop) {
+        let hint = subject.hint(&self.arena);
+        if hint != NONE {
+            let words = low(self.arena.word(hint)).saturating_add(1);
+            self.arena.free(hint, words as usize);
+            subject.set_hint(&mut self.arena, NONE);
+        }
+    }
+
+    pub(super) fn forget_hints(&mut self) {
+        for subject in self.code.loops() {
+            self.forget_hint(subject);
+        }
+    }
+
+    /// An error in a trial: whether the walk goes on all the same.
+    pub(super) fn recover(&mut self, stop: Stop) -> Step<bool> {
+        let trial = self.trials;
+        let over = matches!(stop, Stop::Rejected(VerifyErrorKind::TooComplex { .. }));
+        if trial.0 == NONE || over {
+            return Err(stop);
+        }
+        let quiet = matches!(trial.phase(&self.arena), Phase::Once | Phase::Probe);
+        if quiet
+            && let Stop::Rejected(kind) = stop
+            && trial.node(&self.arena).0 != NONE
+        {
+            if !matches!(kind, VerifyErrorKind::InfiniteLoop { .. }) && self.pass_over()? {
+                return Ok(true);
+            }
+            let tail = Tail::round(trial.level(&self.arena) as usize);
+            return self.end_path(&tail);
+        }
+        self.fail(trial)?;
+        Ok(true)
+    }
+
+    /// An instruction is refused where the bounds are still a guess: goes on
+    /// behind it, if there is a way.
+    fn pass_over(&mut self) -> Step<bool> {
+        let pc = self.walker.pc;
+        let Ok(insn) = self.code.insn(pc) else { return Ok(false) };
+        match insn {
+            Instruction::Load { dst, .. } => self.write(dst, Value::UNKNOWN)?,
+            Instruction::Call(CallTarget::Helper(_)) => {
+                for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
+                    match number {
+                        0 => *value = Value::UNKNOWN,
+                        1..=5 => *value = Value::NOT_INIT,
+                        _ => {}
+                    }
+                }
+            }
+            Instruction::Store { .. } | Instruction::Alu { .. } => {}
+            _ => return Ok(false),
+        }
+        self.walker.pc = pc.saturating_add(insn.slots());
+        Ok(true)
+    }
+
+    /// The loop has no summary, or none could be found: it is walked round by
+    /// round, at least for a while.
+    fn fail(&mut self, trial: Trial) -> Step {
+        trial.subject(&self.arena).failed(&mut self.arena);
+        self.give_up(trial)
+    }
+
+    /// Goes on from where the trial began as if it had not.
+    fn give_up(&mut self, trial: Trial) -> Step {
+        self.unwind(trial);
+        self.walker = trial.start(&self.arena);
+        let loaded = trial.first(&self.arena).load(&mut self.arena, &mut self.state);
+        self.trials = trial.below(&self.arena);
+        self.drop_trial(trial);
+        loaded?;
+        self.settle()?;
+        self.settled = true;
+        Ok(())
+    }
+
+    fn drop_trial(&mut self, trial: Trial) {
+        self.drop_found(trial);
+        let first = trial.first(&self.arena);
+        let words = first.words(&self.arena) as usize;
+        self.arena.free(first.0, words);
+        self.arena.free(trial.0, TRIAL_WORDS as usize);
+    }
+
+    /// Frees everything that the phase has kept, and the trials that were begun
+    /// in it.
+    fn unwind(&mut self, trial: Trial) {
+        while self.trials.0 != NONE && self.trials != trial {
+            let inner = self.trials;
+            self.trials = inner.below(&self.arena);
+            self.free_resting(inner);
+            self.drop_trial(inner);
+        }
+        let base = trial.pending(&self.arena);
+        while self.pending != base && self.pending != NONE {
+            self.drop_pending();
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        let root = trial.start(&self.arena).parent;
+        let mut node = Node(self.walker.parent);
+        while node.0 != root && node.0 != NONE {
+            let parent = node.parent(&self.arena);
+            let pc = node.pc(&self.arena);
+            if let Some(point) = self.code.point(&self.arena, pc) {
+                let word = self.arena.word(point);
+                if low(word) == node.0 {
+                    let next = node.next(&self.arena);
+                    self.arena.set(point, pair(next, high(word)));
+                }
+            }
+            self.forget_node(node);
+            node = Node(parent);
+        }
+        self.walker.parent = root;
+        self.free_resting(trial);
+    }
+
+    /// Frees the done nodes that rest on a summary.
+    fn free_resting(&mut self, trial: Trial) {
+        let first = trial.resting(&self.arena);
+        let mut node = first;
+        while node.0 != NONE {
+            node.kill(&mut self.arena);
+            node = Node(node.next_resting(&self.arena));
+        }
+        node = first;
+        while node.0 != NONE {
+            if let Some(point) = self.code.point(&self.arena, node.pc(&self.arena)) {
+                self.bury(point);
+            }
+            node = Node(node.next_resting(&self.arena));
+        }
+        node = first;
+        while node.0 != NONE {
+            let next = node.next_resting(&self.arena);
+            self.forget_node(node);
+            node = Node(next);
+        }
+        trial.clear_resting(&mut self.arena);
+    }
+
+    /// Takes the nodes that are to be freed out of a point's list.
+    fn bury(&mut self, point: At) {
+        let word = self.arena.word(point);
+        let (mut last, mut node) = (Node(NONE), Node(high(word)));
+        while node.0 != NONE {
+            let next = node.next(&self.arena);
+            if !node.is_dead(&self.arena) {
+                last = node;
+            } else if last.0 == NONE {
+                let word = self.arena.word(point);
+                self.arena.set(point, pair(low(word), next));
+            } else {
+                last.set_next(&mut self.arena, next);
+            }
+            node = Node(next);
+        }
+    }
+
+    /// Notes by how much each entry of the head's state changed on this way.
+    fn note_changes(&mut self, trial: Trial, guess: Snapshot) {
+        let own = trial.first_id(&self.arena);
+        let mut entries = guess.read(&self.arena);
+        let (mask, mut entry) = (guess.reg_mask(&self.arena), 0_u32);
+        for register in bpf_bytecode::Register::all() {
+            if mask.wrapping_shr(register.number().into()) & 1 == 1 {
+                let before = entries.value(&self.arena);
+                let after = self.state.reg(register);
+                self.note_entry(trial, entry, own, (&before, &after));
+                entry = entry.saturating_add(1);
+            }
+        }
+        for _ in 0..guess.cells(&self.arena) {
+            let cell = entries.cell(&self.arena);
+            let found = self.state.cells.at_addr(&self.arena, cell.addr);
+            let after = found.filter(|(_, now)| now.len == cell.len);
+            let after = after.map_or(Value::NOT_INIT, |(_, now)| now.value);
+            self.note_entry(trial, entry, own, (&cell.value, &after));
+            entry = entry.saturating_add(1);
+        }
+    }
+
+    fn note_entry(
+        &mut self,
+        trial: Trial,
+        entry: u32,
+        own: u32,
+        (before, after): (&Value, &Value),
+    ) {
+        let change = change(before, after, own);
+        trial.note_change(&mut self.arena, entry, change);
+        if rounds_of(before, change).is_some() {
+            // That the loop ends may rest on it, and on what it was at the head.
+            self.mark_precise(after.deps);
+            let node = trial.node(&self.arena);
+            self.mark_entry(node, entry);
+        }
+    }
+
+    /// How often the loop can go round at the most, by what every way round does
+    /// to some entry of the head's state, which stays within its bounds there;
+    /// none, if nothing shows that it ends.
+    fn rounds(&self, trial: Trial) -> Option<u64> {
+        let arena = &self.arena;
+        let guess = trial.node(arena).snapshot(arena);
+        let mut entries = guess.read(arena);
+        let (regs, cells) = (guess.regs(arena), guess.cells(arena));
+        let mut best = None;
+        for entry in 0..regs.saturating_add(cells) {
+            let value = if entry < regs { entries.value(arena) } else { entries.cell(arena).value };
+            let rounds = match trial.change(arena, entry) {
+                // No way leads back.
+                None => Some(0),
+                Some(change) => rounds_of(&value, change),
+            };
+            best = match (best, rounds) {
+                (Some(a), Some(b)) => Some(u64::min(a, b)),
+                (a, b) => a.or(b),
+            };
+        }
+        if regs.saturating_add(cells) == 0 { None } else { best }
+    }
+}
+
+/// How a value came to be, given that at the head.
+fn change(before: &Value, after: &Value, own: u32) -> Change {
+    let named = before.is_scalar() || before.names_offset();
+    if !named || before.kind != after.kind || before.id <= own || before.id != after.id {
+        return Change::Other;
+    }
+    let (Some(least), true) =
+        (after.off.checked_sub(before.off), before.range == 0 || !before.is_scalar())
+    else {
+        return Change::Other;
+    };
+    match after.range {
+        _ if !after.is_scalar() => Change::Sum(least, least),
+        HALVED if least == 0 => Change::Halved,
+        DOUBLED if least == 0 => Change::Doubled,
+        more if more >= 0 => match least.checked_add(more) {
+            Some(most) => Change::Sum(least, most),
+            None => Change::Other,
+        },
+        _ => Change::Other,
+    }
+}
+
+/// How often a value within these bounds can change so.
+fn rounds_of(value: &Value, change: Change) -> Option<u64> {
+    let full = value.number.full();
+    match change {
+        Change::Sum(least, most) => {
+            let step = if least > 0 { least } else { most.checked_neg().filter(|by| *by > 0)? };
+            let signed = full.smax.checked_sub(full.smin).map(i64::cast_unsigned);
+            let width = full.umax.wrapping_sub(full.umin).min(signed.unwrap_or(u64::MAX));
+            // Both values are within the bounds, so their difference is the sum
+            // itself, unless that could wrap.
+            let largest = least.unsigned_abs().max(most.unsigned_abs());
+            width.checked_add(largest.into())?;
+            width.checked_div(step.unsigned_abs().into())
+        }
+        Change::Halved => Some(full.umax.checked_ilog2().map_or(0, u64::from).saturating_add(1)),
+        Change::Doubled => Some(full.umax.checked_ilog2().map_or(0, u64::from)),
+        Change::Other => None,
+    }
+}

@@ -1,0 +1,320 @@
+//! What is kept of a summary that is being tried.
+
+use super::Walker;
+use super::node::Node;
+use crate::arena::{Arena, At, NONE, high, low, pair};
+use crate::cfg::Loop;
+use crate::meter::Meter;
+use crate::state::join::{MAX_THRESHOLDS, Threshold};
+use crate::state::snapshot::Snapshot;
+
+/// How far a trial is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The loop is gone round once, to see what changes.
+    Once = 0,
+    /// It is gone round with what changes as far as it may come, to see where
+    /// that ends.
+    Probe = 1,
+    /// The loop is checked with a guess.
+    Body = 2,
+    /// So is all that follows. What this phase finds is the proof.
+    Full = 3,
+}
+
+/// A trial; its words, in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trial(pub At);
+
+const START: u32 = 8;
+const METER: u32 = START + 4;
+const RANKS: u32 = METER + Meter::WORDS;
+const THRESHOLDS: u32 = RANKS + 1 + MAX_RANKS;
+pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
+const THRESHOLD_WORDS: u32 = 16;
+const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
+
+/// Entries of the head's state that may be what a loop counts by: the first ones.
+const MAX_RANKS: u32 = 16;
+
+/// By how much a value differs from that at the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Something from the first to the second was added.
+    Sum(i32, i32),
+    /// It was not 0, and is half of that at the most.
+    Halved,
+    /// It was not 0, and is twice that at the least.
+    Doubled,
+    /// Not known.
+    Other,
+}
+
+impl Trial {
+    const fn field(self, index: u32) -> At {
+        self.0.saturating_add(index)
+    }
+
+    fn half(self, arena: &Arena<'_>, index: u32, upper: bool) -> u32 {
+        let word = arena.word(self.field(index));
+        if upper { high(word) } else { low(word) }
+    }
+
+    fn set_half(self, arena: &mut Arena<'_>, index: u32, upper: bool, value: u32) {
+        let word = arena.word(self.field(index));
+        let word = if upper { pair(low(word), value) } else { pair(value, high(word)) };
+        arena.set(self.field(index), word);
+    }
+
+    /// A new trial of `found`, from where the walk is.
+    pub fn write(
+        self,
+        arena: &mut Arena<'_>,
+        (below, found): (Self, Loop),
+        (pending, start, first_id, frame): (At, At, u32, u32),
+        walker: &Walker,
+    ) {
+        let level = walker.active.nest(arena);
+        arena.set(self.0, pair(below.0, walker.active.0));
+        arena.set(self.field(1), pair(NONE, pending));
+        arena.set(self.field(2), pair(level.wrapping_shl(8), 0));
+        arena.set(self.field(3), pair(found.0, frame));
+        arena.set(self.field(4), pair(first_id, 0));
+        arena.set(self.field(5), pair(NONE, NONE));
+        arena.set(self.field(6), pair(start, walker.grants));
+        arena.set(self.field(7), 0);
+        arena.set(self.field(START), pair(super::slot_number(walker.pc), walker.parent));
+        arena.set(self.field(START + 1), walker.trail);
+        arena.set(self.field(START + 2), pair(walker.trail_len, walker.forks));
+        arena.set(self.field(START + 3), walker.lonely);
+        walker.meter.store(arena, self.field(METER));
+        arena.set(self.field(THRESHOLDS), 0);
+    }
+
+    /// The place on the path where the trial began.
+    pub fn start(self, arena: &Arena<'_>) -> Walker {
+        let (place, lens) = (arena.word(self.field(START)), arena.word(self.field(START + 2)));
+        Walker {
+            pc: low(place) as usize,
+            parent: high(place),
+            meter: Meter::load(arena, self.field(METER)),
+            trail: arena.word(self.field(START + 1)),
+            trail_len: low(lens),
+            forks: high(lens),
+            lonely: arena.word(self.field(START + 3)),
+            active: self.outer(arena),
+            grants: self.half(arena, 6, true),
+        }
+    }
+
+    /// The trial that began before it and is not over.
+    pub fn below(self, arena: &Arena<'_>) -> Self {
+        Self(self.half(arena, 0, false))
+    }
+
+    /// The one around it.
+    pub fn outer(self, arena: &Arena<'_>) -> Self {
+        Self(self.half(arena, 0, true))
+    }
+
+    /// The node at the loop's head.
+    pub fn node(self, arena: &Arena<'_>) -> Node {
+        Node(self.half(arena, 1, false))
+    }
+
+    pub fn set_node(self, arena: &mut Arena<'_>, node: Node) {
+        self.set_half(arena, 1, false, node.0);
+    }
+
+    /// The last of the states that waited when the trial began.
+    pub fn pending(self, arena: &Arena<'_>) -> At {
+        self.half(arena, 1, true)
+    }
+
+    pub fn phase(self, arena: &Arena<'_>) -> Phase {
+        match self.half(arena, 2, false) & 0xff {
+            0 => Phase::Once,
+            1 => Phase::Probe,
+            2 => Phase::Body,
+            _ => Phase::Full,
+        }
+    }
+
+    /// Whether paths end where they leave the loop.
+    pub fn is_inside_only(self, arena: &Arena<'_>) -> bool {
+        self.phase(arena) != Phase::Full
+    }
+
+    /// A phase begins; what the last one found about changes is forgotten.
+    /// The identities up to `last_id` are those of the state at the head.
+    pub fn set_phase(self, arena: &mut Arena<'_>, phase: Phase, now: u64, last_id: u32) {
+        let rest = self.half(arena, 2, false) & !0xff;
+        arena.set(self.field(2), pair(phase as u32 | rest, last_id));
+        arena.set(self.field(7), now);
+        arena.set(self.field(RANKS), 0);
+    }
+
+    /// Guesses that did not hold.
+    pub fn attempts(self, arena: &Arena<'_>) -> u32 {
+        self.half(arena, 2, false).wrapping_shr(16)
+    }
+
+    pub fn add_attempt(self, arena: &mut Arena<'_>) {
+        let word = self.half(arena, 2, false).saturating_add(0x1_0000);
+        self.set_half(arena, 2, false, word);
+    }
+
+    /// Instructions that had been walked when the phase began.
+    pub fn since(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.field(7))
+    }
+
+    /// How many trials are around it.
+    pub fn level(self, arena: &Arena<'_>) -> u32 {
+        self.half(arena, 2, false).wrapping_shr(8) & 0xff
+    }
+
+    /// The last identity in the state at the head.
+    pub fn head_id(self, arena: &Arena<'_>) -> u32 {
+        self.half(arena, 2, true)
+    }
+
+    /// How many trials there are up to this one; 0 for none.
+    pub fn nest(self, arena: &Arena<'_>) -> u32 {
+        if self.0 == NONE { 0 } else { self.level(arena).saturating_add(1) }
+    }
+
+    /// This one or the one around it at that level.
+    pub fn at_level(self, arena: &Arena<'_>, level: usize) -> Self {
+        let mut trial = self;
+        while trial.0 != NONE && trial.level(arena) as usize > level {
+            trial = trial.outer(arena);
+        }
+        if trial.0 != NONE && trial.level(arena) as usize == level { trial } else { Self(NONE) }
+    }
+
+    pub fn subject(self, arena: &Arena<'_>) -> Loop {
+        Loop(self.half(arena, 3, false))
+    }
+
+    pub fn frame(self, arena: &Arena<'_>) -> u32 {
+        self.half(arena, 3, true)
+    }
+
+    /// The last identity that was given before the trial.
+    pub fn first_id(self, arena: &Arena<'_>) -> u32 {
+        self.half(arena, 4, false)
+    }
+
+    /// Whether the guess is one that held before.
+    pub fn is_hinted(self, arena: &Arena<'_>) -> bool {
+        self.half(arena, 4, true) != 0
+    }
+
+    pub fn set_hinted(self, arena: &mut Arena<'_>, hinted: bool) {
+        self.set_half(arena, 4, true, hinted.into());
+    }
+
+    /// The first of the done nodes that rest on the summary.
+    pub fn resting(self, arena: &Arena<'_>) -> Node {
+        Node(self.half(arena, 5, false))
+    }
+
+    pub fn add_resting(self, arena: &mut Arena<'_>, node: Node) {
+        let first = self.resting(arena).0;
+        node.set_next_resting(arena, first);
+        self.set_half(arena, 5, false, node.0);
+    }
+
+    pub fn clear_resting(self, arena: &mut Arena<'_>) {
+        self.set_half(arena, 5, false, NONE);
+    }
+
+    /// What came round to the head in this phase; none, if nothing did.
+    pub fn found(self, arena: &Arena<'_>) -> At {
+        self.half(arena, 5, true)
+    }
+
+    pub fn set_found(self, arena: &mut Arena<'_>, found: At) {
+        self.set_half(arena, 5, true, found);
+    }
+
+    /// The state at the trial's start.
+    pub fn first(self, arena: &Arena<'_>) -> Snapshot {
+        Snapshot(self.half(arena, 6, false))
+    }
+
+    /// Notes how an entry of the head changed on one way round.
+    pub fn note_change(self, arena: &mut Arena<'_>, entry: u32, change: Change) {
+        if entry >= MAX_RANKS {
+            return;
+        }
+        let bit = |group: u32| 1_u64.wrapping_shl(entry.saturating_add(group.saturating_mul(16)));
+        let (masks, at) = (self.field(RANKS), self.field(RANKS + 1).saturating_add(entry));
+        let mut mask = arena.word(masks);
+        let change = match (self.change(arena, entry), change) {
+            (None, change) => change,
+            (Some(Change::Sum(a, b)), Change::Sum(c, d)) => Change::Sum(a.min(c), b.max(d)),
+            (Some(before), change) if before == change => change,
+            _ => Change::Other,
+        };
+        mask |= bit(0);
+        match change {
+            Change::Sum(least, most) => {
+                arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+            }
+            Change::Halved => mask |= bit(1),
+            Change::Doubled => mask |= bit(2),
+            Change::Other => mask |= bit(3),
+        }
+        arena.set(masks, mask);
+    }
+
+    /// How an entry of the head changed on all ways round; none, if there was
+    /// none.
+    pub fn change(self, arena: &Arena<'_>, entry: u32) -> Option<Change> {
+        if entry >= MAX_RANKS {
+            return Some(Change::Other);
+        }
+        let mask = arena.word(self.field(RANKS));
+        let has =
+            |group: u32| mask.wrapping_shr(entry.saturating_add(group.saturating_mul(16))) & 1 == 1;
+        let word = arena.word(self.field(RANKS + 1).saturating_add(entry));
+        match (has(0), has(1), has(2), has(3)) {
+            (false, ..) => None,
+            (_, _, _, true) => Some(Change::Other),
+            (_, true, ..) => Some(Change::Halved),
+            (_, _, true, _) => Some(Change::Doubled),
+            _ => Some(Change::Sum(low(word).cast_signed(), high(word).cast_signed())),
+        }
+    }
+
+    /// Notes that what has this identity is compared with a number.
+    pub fn add_threshold(self, arena: &mut Arena<'_>, (id, at): Threshold) {
+        let count = arena.word(self.field(THRESHOLDS));
+        let (list, len) = self.thresholds(arena);
+        if count >= MAX_THRESHOLDS as u64 || list.iter().take(len).any(|known| *known == (id, at)) {
+            return;
+        }
+        let place = self.field(THRESHOLDS + 1).saturating_add((low(count)).saturating_mul(2));
+        arena.set(place, id.into());
+        arena.set(place.saturating_add(1), at.cast_unsigned());
+        arena.set(self.field(THRESHOLDS), count.saturating_add(1));
+    }
+
+    pub fn thresholds(self, arena: &Arena<'_>) -> ([Threshold; MAX_THRESHOLDS], usize) {
+        let mut list = [(0, 0); MAX_THRESHOLDS];
+        let mut place = self.field(THRESHOLDS + 1);
+        for slot in &mut list {
+            *slot = (low(arena.word(place)), arena.word(place.saturating_add(1)).cast_signed());
+            place = place.saturating_add(2);
+        }
+        (list, low(arena.word(self.field(THRESHOLDS))) as usize)
+    }
+
+    /// The identity `from` is called `to` from here on.
+    pub fn rename_threshold(self, arena: &mut Arena<'_>, index: usize, id: u32) {
+        let index = u32::try_from(index).unwrap_or(0).saturating_mul(2);
+        arena.set(self.field(THRESHOLDS + 1).saturating_add(index), id.into());
+    }
+}

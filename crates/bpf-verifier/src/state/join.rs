@@ -1,0 +1,397 @@
+//! Guesses: states that cover two others, and perhaps what follows.
+//!
+//! A guess may be anything, as it is checked before anything rests on it. It
+//! always covers the older of the two states. What they agree on stays; what
+//! differs gets an identity of its own, and values that moved by the same
+//! constant share one, so that they are found to move together later.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::opcode::{AluOp, Width};
+
+use super::cells::{Cell, REFS, SAVED};
+use super::reg::{Kind, Value};
+use super::snapshot::Snapshot;
+use super::{NO_RANGE, State};
+use crate::arena::{Arena, NoRoom};
+use crate::domain::{Scalar, Tnum, alu};
+
+/// Numbers that a loop compares with, at the most.
+pub(crate) const MAX_THRESHOLDS: usize = 8;
+/// Groups of values that move together, at the most.
+const MAX_GROUPS: usize = 16;
+/// Differences that are kept as such.
+const MAX_SUM: i64 = 1 << 30;
+/// How far into a packet a guess goes.
+const PACKET_END: i64 = 0xffff;
+
+/// What numbers that differ become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// What either may be.
+    Union,
+    /// The same, but what had an identity up to this one in the newer state, and
+    /// so did not change in the loop, is as in the older one.
+    Hint(u32),
+    /// As far as they may come in the direction in which they moved.
+    Extreme,
+    /// After that: where they were found to come from there.
+    Settle,
+    /// As far as the next number that they are compared with.
+    Next,
+}
+
+/// A number that what has this identity is compared with, less what was added.
+pub(crate) type Threshold = (u32, i64);
+
+/// Joins two states.
+pub(crate) struct Join<'a> {
+    pub mode: Mode,
+    pub thresholds: &'a [Threshold],
+    /// The identity that was given last.
+    pub last_id: u32,
+    /// Whether anything differed.
+    pub changed: bool,
+    groups: [Group; MAX_GROUPS],
+    group_count: usize,
+}
+
+/// Values that moved together: identities before and after (0 for constants),
+/// by how much, and the identity that they have now.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    key: (u32, u32, i64),
+    id: u32,
+    members: u32,
+}
+
+/// An entry that cannot be joined.
+#[derive(Clone, Copy, Debug)]
+struct Apart;
+
+impl<'a> Join<'a> {
+    pub fn new(mode: Mode, thresholds: &'a [Threshold], last_id: u32) -> Self {
+        let groups = [Group::default(); MAX_GROUPS];
+        Self { mode, thresholds, last_id, changed: false, groups, group_count: 0 }
+    }
+
+    /// Makes `out` a guess that covers `old`, by how `new` differs from it.
+    /// Whether there is one.
+    pub fn run(
+        &mut self,
+        old: Snapshot,
+        new: &State,
+        out: &mut State,
+        arena: &mut Arena<'_>,
+    ) -> Result<bool, NoRoom> {
+        if old.frame(arena) != new.frame || old.refs(arena) != new.refs {
+            return Ok(false);
+        }
+        (out.frame, out.refs, out.frame_bytes) = (new.frame, new.refs, new.frame_bytes);
+        let mut entries = old.read(arena);
+        let (mask, mut index) = (old.reg_mask(arena), 0_u32);
+        for register in Register::all() {
+            let mut value = Value::NOT_INIT;
+            if mask.wrapping_shr(register.number().into()) & 1 == 1 {
+                let before = entries.value(arena);
+                let Ok(joined) = self.value(&before, &new.reg(register)) else { return Ok(false) };
+                value = Value { deps: old.deps(arena, index), ..joined };
+                index = index.saturating_add(1);
+            }
+            out.set_reg(register, value);
+        }
+        out.cells.clear();
+        for _ in 0..old.cells(arena) {
+            let cell = entries.cell(arena);
+            let (deps, live) = (old.deps(arena, index), old.live(arena, index));
+            index = index.saturating_add(1);
+            let Ok(joined) = self.cell(&cell, new, arena) else { return Ok(false) };
+            if joined.is_init() {
+                let value = Value { deps, ..joined };
+                out.cells.push(arena, &Cell { value, live, ..cell })?;
+            }
+        }
+        self.share(out, arena);
+        Ok(true)
+    }
+
+    /// What values with this identity are called now.
+    pub fn renamed(&self, id: u32) -> Option<u32> {
+        let groups = self.groups.get(..self.group_count).unwrap_or_default();
+        let found = groups.iter().find(|group| group.key.0 == id || group.key.1 == id);
+        found.map(|group| group.id)
+    }
+
+    fn cell(&mut self, old: &Cell, new: &State, arena: &Arena<'_>) -> Result<Value, Apart> {
+        if old.addr >= SAVED {
+            let found = new.cells.at_addr(arena, old.addr);
+            let found = found.map_or(Value::NOT_INIT, |(_, cell)| cell.value);
+            if old.addr >= REFS && found.id != old.value.id {
+                return Err(Apart);
+            }
+            return self.value(&old.value, &found);
+        }
+        if old.len <= 8 {
+            let found = new.read_stack(arena, old.addr, old.len).ok();
+            let found = found.filter(|read| !read.unwritten);
+            return self.value(&old.value, &found.map_or(Value::NOT_INIT, |read| read.value));
+        }
+        // Zeros, or unknown bytes.
+        let run = new.written(arena, old.addr, old.len);
+        if run.pointer || run.unwritten {
+            self.changed = true;
+            return Ok(Value::NOT_INIT);
+        }
+        let (mut pos, mut zero) = (old.addr, old.value.as_constant() == Some(0));
+        while zero && pos < old.end() {
+            let cell = new.cells.get(arena, new.cells.find(arena, pos));
+            zero = cell.is_some_and(|cell| cell.value.as_constant() == Some(0));
+            pos = cell.map_or(old.end(), |cell| cell.end());
+        }
+        Ok(if zero { old.value } else { Value::UNKNOWN })
+    }
+
+    fn value(&mut self, old: &Value, new: &Value) -> Result<Value, Apart> {
+        let plain = Value { deps: old.deps, ..*new };
+        match old.kind {
+            Kind::Return | Kind::ReturnToHelper | Kind::Reference | Kind::Iterator
+                if plain != *old =>
+            {
+                Err(Apart)
+            }
+            _ if new.kind == Kind::Iterator && old.kind != new.kind => Err(Apart),
+            _ if old.kind != new.kind => {
+                self.changed = true;
+                Ok(Value::NOT_INIT)
+            }
+            Kind::Scalar => Ok(self.number(old, new)),
+            Kind::Stack | Kind::MapValue | Kind::Packet | Kind::PacketMeta => {
+                Ok(self.pointer(old, new))
+            }
+            _ if plain == *old => Ok(*old),
+            // Fewer rounds cover more.
+            Kind::Rounds if (old.id, old.off, old.index) == (new.id, new.off, new.index) => {
+                Ok(Value { range: old.range.min(new.range), ..*old })
+            }
+            Kind::MapValueOrNull if old.index == new.index && old.off == new.off => {
+                self.changed = true;
+                let id = self.group((old.id, new.id, i64::MAX));
+                Ok(Value { id, ..*old })
+            }
+            _ => {
+                self.changed = true;
+                Ok(Value::NOT_INIT)
+            }
+        }
+    }
+
+    fn number(&mut self, old: &Value, new: &Value) -> Value {
+        if self.is_kept(new) {
+            return *old;
+        }
+        let (before, after) = (old.base(), new.base());
+        if before.is_some() && before == after {
+            let number = if old.number.covers(&new.number) {
+                old.number
+            } else {
+                old.number.join(&new.number)
+            };
+            return Value { number, ..*old };
+        }
+        self.changed = true;
+        let (id, off) = match (before, after) {
+            (Some((from, more)), Some((to, then)))
+                if more.unsigned_abs() <= MAX_SUM.unsigned_abs() =>
+            {
+                (self.group((from, to, then.wrapping_sub(more))), more)
+            }
+            _ => (self.fresh(), 0),
+        };
+        let number = self.wider(&old.number, &new.number, (old.id, new.id), off, i64::MAX);
+        let off = i32::try_from(off).unwrap_or(0);
+        Value { id, off, number, ..Value::scalar(number) }
+    }
+
+    fn pointer(&mut self, old: &Value, new: &Value) -> Value {
+        if old.index != new.index {
+            self.changed = true;
+            return Value::NOT_INIT;
+        }
+        if self.is_kept(new) {
+            return *old;
+        }
+        let range = |by: i32| {
+            if old.range == NO_RANGE || new.range == NO_RANGE {
+                return old.range.min(new.range);
+            }
+            old.range.min(new.range.saturating_sub(by))
+        };
+        if old.off == new.off && old.id == new.id && old.number == new.number {
+            return Value { range: range(0), ..*old };
+        }
+        if old.off == new.off && old.id == new.id && old.id != 0 {
+            let number = if old.number.covers(&new.number) {
+                old.number
+            } else {
+                old.number.join(&new.number)
+            };
+            return Value { range: range(0), number, ..*old };
+        }
+        self.changed = true;
+        let by = new.off.saturating_sub(old.off);
+        let base = |value: &Value, more: i64| match value.number.as_constant() {
+            Some(0) => Some((0, more)),
+            None if value.id != 0 => Some((value.id, more)),
+            _ => None,
+        };
+        let id = match (base(old, 0), base(new, by.into())) {
+            (Some((from, _)), Some((to, then))) => self.group((from, to, then)),
+            _ => self.fresh(),
+        };
+        let shift = Scalar::signed_constant(by.into());
+        let moved = alu(AluOp::Add, Width::W64, new.number, shift);
+        let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };
+        let number = self.wider(&old.number, &moved, (old.id, new.id), 0, most);
+        Value { id, number, range: range(by), ..*old }
+    }
+
+    /// Whether a value was found not to change.
+    fn is_kept(&self, new: &Value) -> bool {
+        matches!(self.mode, Mode::Hint(last) if new.id <= last)
+    }
+
+    const fn fresh(&mut self) -> u32 {
+        self.last_id = self.last_id.saturating_add(1);
+        self.last_id
+    }
+
+    /// The identity of the values that moved so.
+    fn group(&mut self, key: (u32, u32, i64)) -> u32 {
+        let known = self.groups.get_mut(..self.group_count).unwrap_or_default();
+        if let Some(group) = known.iter_mut().find(|group| group.key == key) {
+            group.members = group.members.saturating_add(1);
+            return group.id;
+        }
+        let id = self.fresh();
+        if let Some(slot) = self.groups.get_mut(self.group_count) {
+            *slot = Group { key, id, members: 1 };
+            self.group_count = self.group_count.saturating_add(1);
+        }
+        id
+    }
+
+    /// What a number becomes that moved from `old` to `new`.
+    fn wider(&self, old: &Scalar, new: &Scalar, ids: (u32, u32), off: i64, most: i64) -> Scalar {
+        if matches!(self.mode, Mode::Union | Mode::Hint(_)) {
+            return old.join(new);
+        }
+        if old.covers(new) {
+            return *old;
+        }
+        let (mut low, mut high) = (old.smin().min(new.smin()), old.smax().max(new.smax()));
+        let (up, down) = (new.smax() > old.smax(), new.smin() < old.smin());
+        let (least, greatest) = (i64::from(i32::MIN), i64::from(i32::MAX));
+        let fits = least <= low && high <= greatest;
+        match self.mode {
+            Mode::Extreme => {
+                if up {
+                    high = if fits { greatest } else { i64::MAX }.min(most.max(high));
+                }
+                if down {
+                    // What counts down ends at 0, and must not pass it here.
+                    low = match low {
+                        1.. => 1,
+                        0 => 0,
+                        _ if fits => least,
+                        _ => i64::MIN,
+                    };
+                }
+            }
+            Mode::Settle => {
+                let (over, under) = (old.smax().saturating_add(1), old.smin().saturating_sub(1));
+                let far_up = up && high >= greatest.min(most);
+                let far_down = down && (low <= least || (low < 0 && old.smin() >= 0));
+                let above = self.near(ids, off).filter(|&at| at >= over).min();
+                let below = self.near(ids, off).filter(|&at| at <= under).max();
+                if up && down && (above.is_some() || below.is_some()) {
+                    // It went past an end and round: there is a comparison for that.
+                    high = above.unwrap_or(old.smax());
+                    low = below.unwrap_or(old.smin());
+                } else {
+                    if far_up {
+                        high = above.unwrap_or_else(|| top(new));
+                    }
+                    if far_down {
+                        low = below.unwrap_or(i64::MIN);
+                    }
+                }
+            }
+            _ => {
+                if up {
+                    high = self.above(ids, off, new.smax(), new);
+                }
+                if down {
+                    low = self.below(ids, off, new.smin());
+                }
+            }
+        }
+        let (mut bits, grown) = (old.bits().join(new.bits()), up || down);
+        if grown {
+            // A stride keeps the low bits; of those above nothing is known.
+            let unknown = u64::MAX.wrapping_shl(bits.mask().trailing_zeros().min(63));
+            bits = Tnum::new(bits.value(), bits.mask() | unknown);
+        }
+        let all = Scalar::signed_between(low, high);
+        all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(old)).unwrap_or(Scalar::UNKNOWN)
+    }
+
+    fn near(&self, (from, to): (u32, u32), off: i64) -> impl Iterator<Item = i64> + '_ {
+        let named = move |id: u32| id != 0 && (id == from || id == to);
+        let own = self.thresholds.iter().filter(move |(id, _)| named(*id));
+        own.flat_map(move |(_, at)| (-1..=1).map(move |by| at.wrapping_add(off).wrapping_add(by)))
+    }
+
+    /// The next bound from `least` on.
+    fn above(&self, ids: (u32, u32), off: i64, least: i64, new: &Scalar) -> i64 {
+        self.near(ids, off).filter(|&at| at >= least).min().unwrap_or_else(|| top(new))
+    }
+
+    /// The next bound from `most` down.
+    fn below(&self, ids: (u32, u32), off: i64, most: i64) -> i64 {
+        self.near(ids, off).filter(|&at| at <= most).max().unwrap_or(i64::MIN)
+    }
+
+    /// Values that moved together bound each other.
+    fn share(&self, out: &mut State, arena: &mut Arena<'_>) {
+        if matches!(self.mode, Mode::Union | Mode::Hint(_)) {
+            return;
+        }
+        let groups = self.groups.get(..self.group_count).unwrap_or_default();
+        for group in groups.iter().filter(|group| group.members > 1) {
+            let off = |value: &Value| if value.is_scalar() { i64::from(value.off) } else { 0 };
+            let plus =
+                |number, by| alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(by));
+            let mut base = Some(Scalar::UNKNOWN);
+            out.for_each(arena, |value| {
+                if value.id == group.id {
+                    base = base
+                        .and_then(|base| base.meet(plus(value.number, off(value).wrapping_neg())));
+                }
+                false
+            });
+            let Some(base) = base else { continue };
+            out.for_each(arena, |value| {
+                let member = value.id == group.id;
+                if member && let Some(number) = value.number.meet(plus(base, off(value))) {
+                    value.number = number;
+                }
+                member
+            });
+        }
+    }
+}
+
+/// The last bound of a number that has none.
+fn top(new: &Scalar) -> i64 {
+    let half = i64::from(u32::MAX);
+    if new.smax() == half && new.smin() >= 0 { half } else { i64::MAX }
+}

@@ -1,0 +1,184 @@
+//! Loops that are not walked round by round.
+
+mod common;
+
+use bpf_verifier::VerifiedInfo;
+use common::{LOOKUP, PACKET, SOCKET, Suite, XDP};
+
+/// The program is accepted, and the walk took no more steps than `most`.
+#[track_caller]
+fn quick(suite: Suite, most: u64, text: &str) -> VerifiedInfo {
+    let info = suite.accepts(text);
+    println!("processed {} bound {} states {}", info.processed, info.max_insns, info.total_states);
+    assert!(info.processed <= most, "{info:?}\n{text}");
+    info
+}
+
+#[test]
+fn time_does_not_depend_on_the_rounds() {
+    for rounds in [10, 1000, 100_000_000_u64] {
+        // Up, checked at the end; r0 may be anything afterwards.
+        let up =
+            format!("r0 = 0\nr1 = 0\nagain: r0 += 2\nr1 += 1\nif r1 < {rounds} goto again\nexit");
+        assert_eq!(quick(SOCKET, 100, &up).max_insns, 3 + 3 * rounds);
+        // Checked at the head.
+        let head =
+            format!("r0 = 0\nagain: if r0 >= {rounds} goto out\nr0 += 1\ngoto again\nout: exit");
+        assert_eq!(quick(SOCKET, 100, &head).max_insns, 3 + 3 * rounds);
+        // Until it is equal.
+        let equal = format!("r0 = 0\nagain: r0 += 1\nif r0 != {rounds} goto again\nexit");
+        assert_eq!(quick(SOCKET, 100, &equal).max_insns, 2 + 2 * rounds);
+        // Down to zero, at 32 bits.
+        let down = format!("w0 = {rounds}\nagain: w0 += -1\nif w0 != 0 goto again\nexit");
+        assert_eq!(quick(SOCKET, 100, &down).max_insns, 2 + 2 * rounds);
+        // Signed.
+        let down = format!("r0 = {rounds}\nagain: r0 += -1\nif r0 s>= 0 goto again\nexit");
+        assert_eq!(quick(SOCKET, 100, &down).max_insns, 2 + 2 * (rounds + 1));
+        // On the stack.
+        let spilled = format!(
+            "*(u64 *)(r10 -8) = 0
+             again: r1 = *(u64 *)(r10 -8)
+             r1 += 1
+             *(u64 *)(r10 -8) = r1
+             if r1 < {rounds} goto again
+             r0 = 0
+             exit"
+        );
+        assert_eq!(quick(SOCKET, 150, &spilled).max_insns, 3 + 4 * rounds);
+    }
+}
+
+#[test]
+fn nested() {
+    let text = "r0 = 0
+         r1 = 0
+         outer: r2 = 0
+         middle: r3 = 0
+         inner: r0 += 1
+         r3 += 1
+         if r3 < 1000 goto inner
+         r2 += 1
+         if r2 < 1000 goto middle
+         r1 += 1
+         if r1 < 1000 goto outer
+         exit";
+    let inner = 1 + 3 * 1000;
+    let middle = 1 + 1000 * (inner + 2);
+    assert_eq!(quick(SOCKET, 1500, text).max_insns, 2 + 1000 * (middle + 2) + 1);
+}
+
+#[test]
+fn strides() {
+    quick(SOCKET, 100, "r0 = 0\nagain: r0 += 2\nif r0 < 100000000 goto again\nexit");
+    let info = quick(SOCKET, 100, "r0 = 1\nagain: r0 <<= 1\nif r0 < 100000000 goto again\nexit");
+    assert!(info.max_insns < 60, "{info:?}");
+    let info = quick(
+        SOCKET,
+        100,
+        "r1 = *(u32 *)(r1 +0)\nr0 = 0\nagain: if r1 == 0 goto out\nr0 += 1\nr1 >>= 1\ngoto again\nout: exit",
+    );
+    assert!(info.max_insns < 150, "{info:?}");
+    // By something within bounds.
+    let info = quick(
+        SOCKET,
+        150,
+        "r6 = *(u32 *)(r1 +0)
+         r6 &= 15
+         r6 += 1
+         r0 = 0
+         again: r0 += r6
+         if r0 < 100000000 goto again
+         exit",
+    );
+    assert!((200_000_000..400_000_000).contains(&info.max_insns), "{info:?}");
+}
+
+#[test]
+fn bounds_that_are_not_known() {
+    let info = quick(
+        SOCKET,
+        150,
+        "r6 = *(u32 *)(r1 +0)
+         r0 = 0
+         again: if r0 >= r6 goto out
+         r0 += 1
+         goto again
+         out: exit",
+    );
+    assert!(info.max_insns > 3 * u64::from(u32::MAX), "{info:?}");
+}
+
+#[test]
+fn bytes_of_a_map_value() {
+    // One byte after the other.
+    let scan = format!(
+        "{LOOKUP}
+         if r0 == 0 goto out
+         r6 = 0
+         r7 = 0
+         again: r1 = r0
+         r1 += r6
+         r2 = *(u8 *)(r1 +0)
+         r7 += r2
+         r6 += 1
+         if r6 != 48 goto again
+         out: r0 = 0
+         exit"
+    );
+    quick(SOCKET, 200, &scan);
+    // By a pointer and a counter that move together.
+    let scan = format!(
+        "{LOOKUP}
+         if r0 == 0 goto out
+         r6 = 0
+         r7 = 0
+         again: r2 = *(u8 *)(r0 +0)
+         r7 += r2
+         r0 += 1
+         r6 += 1
+         if r6 < 48 goto again
+         out: r0 = 0
+         exit"
+    );
+    quick(SOCKET, 200, &scan);
+    SOCKET.rejects("", &scan.replace("< 48", "< 49"));
+}
+
+#[test]
+fn in_functions() {
+    quick(
+        SOCKET,
+        150,
+        "r6 = 0
+         again: call local f
+         r6 += 1
+         if r6 < 100000 goto again
+         exit
+         f: r0 = 0
+         more: r0 += 1
+         if r0 < 100000 goto more
+         exit",
+    );
+}
+
+#[test]
+fn packets() {
+    quick(
+        XDP,
+        200,
+        &format!(
+            "{PACKET}
+             r0 = 0
+             r5 = 0
+             again: r4 = r2
+             r4 += 1
+             if r4 > r3 goto out
+             r6 = *(u8 *)(r2 +0)
+             r0 += r6
+             r2 += 1
+             r5 += 1
+             if r5 < 1500 goto again
+             out: exit"
+        ),
+    );
+}

@@ -1,0 +1,180 @@
+//! Loops whose summary is tempting and wrong: each is refused, or its bound holds.
+
+mod common;
+
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{Verifier, VerifyErrorKind};
+use common::{LOOKUP, SOCKET, program};
+
+/// Refused, as it does not end or was not proven to, within a budget that a
+/// summary would not need.
+#[track_caller]
+fn endless(text: &str) {
+    let program = program(bpf_bytecode::BpfProgType::SocketFilter, text);
+    let result = Verifier::<ActiveProfile>::new().step_limit(20_000).verify(&program);
+    let kind = result.expect_err(text).kind();
+    let expected =
+        matches!(kind, VerifyErrorKind::TooComplex { .. } | VerifyErrorKind::InfiniteLoop { .. });
+    assert!(expected, "{kind:?}\n{text}");
+}
+
+#[test]
+fn loops_that_do_not_end() {
+    // Passes the number that it is compared with.
+    endless("r0 = 0\nagain: r0 += 2\nif r0 != 7 goto again\nexit");
+    // Wraps at 32 bits before it gets there, or at 64.
+    endless("r0 = 0\nr1 = 0x100000000 ll\nagain: w0 += 1\nif r0 < r1 goto again\nexit");
+    endless("r0 = 0\nagain: r0 += 1\nif r0 <= -1 goto again\nexit");
+    endless("r0 = 5\nagain: r0 -= 1\nif r0 >= 0 goto again\nexit");
+    endless("w0 = 5\nagain: w0 -= 1\nif w0 >= 0 goto again\nr0 = 0\nexit");
+    // Stands still where it is 0.
+    endless("r1 = *(u32 *)(r1 +0)\nr0 = 0\nagain: r1 >>= 1\nif r1 < 100 goto again\nexit");
+    endless("r1 = *(u32 *)(r1 +0)\nr1 &= 7\nagain: r1 <<= 1\nif r1 < 100 goto again\nr0 = 0\nexit");
+    // The step is skipped on one way.
+    endless(
+        "r6 = *(u32 *)(r1 +0)
+         r0 = 0
+         again: if r6 == 7 goto skip
+         r0 += 1
+         skip: if r0 < 10 goto again
+         exit",
+    );
+    // The step may be 0.
+    endless(
+        "r6 = *(u32 *)(r1 +0)
+         r6 &= 3
+         r0 = 0
+         again: r0 += r6
+         if r0 < 10 goto again
+         exit",
+    );
+    // Taken back where nothing shows it.
+    endless(
+        "r7 = r1
+         r0 = 0
+         again: r6 = *(u32 *)(r7 +0)
+         r0 += 1
+         if r6 != 7 goto on
+         r0 -= 1
+         on: if r0 < 10 goto again
+         exit",
+    );
+    // The bound moves along.
+    endless("r0 = 0\nr6 = 10\nagain: r0 += 1\nr6 += 1\nif r0 < r6 goto again\nexit");
+    // Another variable decides.
+    endless("r0 = 0\nr6 = 0\nagain: r6 += 1\nif r0 < 10 goto again\nexit");
+    // Changed through a pointer to the stack.
+    endless(
+        "*(u64 *)(r10 -8) = 0
+         r6 = r10
+         r6 += -8
+         again: r0 = *(u64 *)(r10 -8)
+         r0 += 1
+         *(u64 *)(r10 -8) = r0
+         *(u64 *)(r6 +0) = 0
+         if r0 < 10 goto again
+         exit",
+    );
+    // Set back at the end of every outer round, by the inner loop.
+    endless(
+        "r0 = 0
+         outer: r6 = 0
+         inner: r6 += 1
+         if r6 < 10 goto inner
+         r0 += 1
+         r0 -= 1
+         if r0 < 10 goto outer
+         exit",
+    );
+    // Set back in a function.
+    endless(
+        "r6 = r10
+         r6 += -8
+         *(u64 *)(r10 -8) = 0
+         again: r1 = r6
+         call local f
+         r0 = *(u64 *)(r10 -8)
+         r0 += 1
+         *(u64 *)(r10 -8) = r0
+         if r0 < 10 goto again
+         exit
+         f: *(u64 *)(r1 +0) = 0
+         r0 = 0
+         exit",
+    );
+}
+
+#[test]
+fn accesses_in_the_last_round() {
+    let text = |more: &str, test: &str| {
+        format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             r6 = 0
+             again: r1 = r0
+             r1 += r6
+             r2 = *(u8 *)(r1 +0)
+             r6 += 1
+             {more}
+             {test} goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&text("", "if r6 < 48"));
+    SOCKET.rejects("invalid access", &text("", "if r6 <= 48"));
+    SOCKET.rejects("invalid access", &text("", "if r6 != 49"));
+    // Changed on a rare way.
+    let rare = "r3 = *(u8 *)(r0 +3)\nif r3 != 77 goto common\nr6 += 1\ncommon: r3 = 0";
+    SOCKET.accepts(&text(rare, "if r6 < 48"));
+    SOCKET.rejects("", &text(rare, "if r6 != 48"));
+    // The one that is compared is not the one that is used.
+    let other = text("r7 = r6", "if r7 < 48").replace("r1 = r0", "r6 += 30\nr1 = r0");
+    SOCKET.rejects("invalid access", &other);
+}
+
+#[test]
+fn behind_the_loop() {
+    // The number is as large as the last round leaves it.
+    let text = |limit: u32| {
+        format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             r6 = 0
+             again: r6 += 5
+             if r6 < {limit} goto again
+             r0 += r6
+             r1 = *(u8 *)(r0 +0)
+             out: r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&text(44));
+    SOCKET.rejects("invalid access", &text(46));
+    // Pointers that were null in one round only.
+    SOCKET.rejects(
+        "map_value_or_null",
+        &format!(
+            "r6 = 0
+             again: {LOOKUP}
+             r7 = r0
+             r6 += 1
+             if r6 < 1000 goto again
+             r0 = *(u64 *)(r7 +0)
+             exit"
+        ),
+    );
+    // Memory that every round reserves and none releases.
+    SOCKET.rejects(
+        "",
+        "r6 = 0
+         again: r1 = map[idx:2] ll
+         r2 = 8
+         r3 = 0
+         call 131
+         r6 += 1
+         if r6 < 1000 goto again
+         r0 = 0
+         exit",
+    );
+}
