@@ -143,7 +143,8 @@ fn what_decides_later_is_compared() {
          join: r7 = r0
          r7 += 0
          r2 = r10
-         r2 -= r7
+         r7 = -r7
+         r2 += r7
          *(u8 *)(r2 +0) = 1
          r0 = 0
          exit",
@@ -157,7 +158,8 @@ fn what_decides_later_is_compared() {
          *(u64 *)(r10 -8) = 8
          join: r7 = *(u64 *)(r10 -8)
          r2 = r10
-         r2 -= r7
+         r7 = -r7
+         r2 += r7
          *(u8 *)(r2 +0) = 1
          r0 = 0
          exit",
@@ -173,7 +175,8 @@ fn what_decides_later_is_compared() {
          join: if r7 > r8 goto out
          r2 = r10
          r2 += -8
-         r2 -= r7
+         r7 = -r7
+         r2 += r7
          *(u8 *)(r2 +0) = 1
          out: r0 = 0
          exit",
@@ -192,7 +195,8 @@ fn what_decides_later_is_compared() {
          r3 = *(u64 *)(r10 -8)
          r2 = r10
          r2 += -8
-         r2 -= r3
+         r3 = -r3
+         r2 += r3
          *(u8 *)(r2 +0) = 1
          out: r0 = 0
          exit",
@@ -211,7 +215,8 @@ fn what_decides_later_is_compared() {
          r8 = 0
          r2 = r10
          r2 += -8
-         r2 -= r7
+         r7 = -r7
+         r2 += r7
          *(u8 *)(r2 +0) = 1
          out: r0 = 0
          exit",
@@ -255,7 +260,8 @@ fn what_decides_later_is_compared() {
          *(u32 *)(r10 -12) = 0
          join: r7 = *(u64 *)(r10 -16)
          r2 = r10
-         r2 -= r7
+         r7 = -r7
+         r2 += r7
          *(u8 *)(r2 -1) = 1
          r0 = 0
          exit",
@@ -363,7 +369,7 @@ fn three_ways(third: &str, first: &str, needed: &str) -> String {
 
 #[test]
 fn what_a_covering_state_needs_is_needed() {
-    let number = "r2 -= r7\n*(u8 *)(r2 +0) = 1";
+    let number = "r7 = -r7\nr2 += r7\n*(u8 *)(r2 +0) = 1";
     SOCKET.accepts(&three_ways("r7 = 8", "r7 = 16", number));
     SOCKET.rejects("invalid stack access", &three_ways("r7 = 640", "r7 = 8", number));
     let bytes = "r7 = *(u64 *)(r10 -8)";
@@ -400,7 +406,7 @@ fn needs_go_back_over_several_joins() {
              exit"
         )
     };
-    let number = "r2 -= r8\n*(u8 *)(r2 +0) = 1";
+    let number = "r8 = -r8\nr2 += r8\n*(u8 *)(r2 +0) = 1";
     SOCKET.accepts(&text("r7 = 16", "r7 = 8", number));
     SOCKET.rejects("invalid stack access", &text("r7 = 640", "r7 = 8", number));
     let bytes = "r8 = *(u64 *)(r10 -8)";
@@ -436,7 +442,8 @@ fn crowded_stacks() {
              next: r3 = 6
              r3 = *(u64 *)(r10 -8)
              r2 = r10
-             r2 -= r3
+             r3 = -r3
+             r2 += r3
              *(u8 *)(r2 +0) = 1
              out: r0 = 0
              exit"
