@@ -123,7 +123,7 @@ impl Explorer<'_> {
         self.mark_read(rests.live);
         self.figures.unwritten_reads |= rests.unwritten;
         self.note_changes(trial, guess);
-        if self.rounds(trial).is_none() {
+        if self.most_ways_round(trial).is_none() {
             self.fail(trial)?;
             return Ok(Arrival::Elsewhere);
         }
@@ -336,7 +336,7 @@ impl Explorer<'_> {
                 }
             }
             Phase::Body | Phase::Full => {
-                let Some(rounds) = self.rounds(trial) else {
+                let Some(rounds) = self.most_ways_round(trial) else {
                     self.fail(trial)?;
                     return Ok(None);
                 };
@@ -587,7 +587,7 @@ impl Explorer<'_> {
     /// How often the loop can go round at the most, by what every way round does
     /// to some entry of the head's state, which stays within its bounds there;
     /// none, if nothing shows that it ends.
-    fn rounds(&self, trial: Trial) -> Option<u64> {
+    fn most_ways_round(&self, trial: Trial) -> Option<u64> {
         let arena = &self.arena;
         let guess = trial.node(arena).snapshot(arena);
         let mut entries = guess.read(arena);
