@@ -53,7 +53,8 @@ pub fn growth(path: &Path, series: &[Series]) -> Result<()> {
         .light_line_style(RGBColor(238, 238, 238))
         .draw()?;
     // A microsecond for each ten slots, for the eye.
-    let guide = [(x.0, x.0 / 10.0), (x.1, x.1 / 10.0)];
+    let (from, to) = (x.0.max(y.0 * 10.0), x.1.min(y.1 * 10.0));
+    let guide = [(from, from / 10.0), (to, to / 10.0)];
     chart
         .draw_series(LineSeries::new(guide, RGBColor(190, 190, 190)))?
         .label("0.1 us a slot")
@@ -103,11 +104,11 @@ pub fn comparison(path: &Path, rows: &[Row]) -> Result<()> {
         .y_label_formatter(&|value| tick(*value))
         .light_line_style(RGBColor(238, 238, 238))
         .draw()?;
-    for (at, (factor, name)) in [(1.0, "as long"), (0.1, "a tenth")].into_iter().enumerate() {
+    for (at, (factor, name)) in [(1.0_f64, "as long"), (0.1, "a tenth")].into_iter().enumerate() {
         let shade = RGBColor(160, 160, 160).mix(if at == 0 { 1.0 } else { 0.5 });
         chart
             .draw_series(LineSeries::new(
-                [(all.0, all.0 * factor), (all.1, all.1 * factor)],
+                [(all.0 / factor, all.0), (all.1, all.1 * factor)],
                 shade,
             ))?
             .label(name)
