@@ -247,7 +247,7 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
             prog_type,
             name: ObjName::default(),
             slots,
-            maps: Default::default(),
+            maps: Stored::default(),
             frozen: Default::default(),
             profile: PhantomData,
         };

@@ -10,7 +10,7 @@ use crate::error::Fault;
 
 /// Legacy loads from here on, up to -1, count from the network header.
 const SKF_NET_OFF: i32 = -0x10_0000;
-/// Legacy loads from here on, up to [`SKF_NET_OFF`], count from the link-layer
+/// Legacy loads from here on, up to `SKF_NET_OFF`, count from the link-layer
 /// header.
 const SKF_LL_OFF: i32 = -0x20_0000;
 
@@ -47,8 +47,8 @@ impl Run<'_> {
     /// [`legacy_position`]: the big-endian number there. `None` where the packet
     /// is shorter or there is none: the program ends with 0.
     ///
-    /// From 0 on, positions are in the packet. From [`SKF_NET_OFF`] on they are
-    /// behind the start of the network header, from [`SKF_LL_OFF`] on behind the
+    /// From 0 on, positions are in the packet. From `SKF_NET_OFF` on they are
+    /// behind the start of the network header, from `SKF_LL_OFF` on behind the
     /// start of the link-layer header.
     pub fn legacy_load(&self, at: i32, size: Size) -> Option<u64> {
         let packet = self.regions.packet;
