@@ -4,6 +4,16 @@ use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{self, ArgKind, HelperSig};
 use bpf_bytecode::abi::map::MapType;
 
+/// Map types that the profile has none of, whoever's the helpers are.
+const ERASED: &[MapType] = &[
+    #[cfg(feature = "embedded-profile")]
+    MapType::LruHash,
+    #[cfg(feature = "embedded-profile")]
+    MapType::LruPerCpuHash,
+    #[cfg(feature = "embedded-profile")]
+    MapType::LpmTrie,
+];
+
 /// Map types that the profile has.
 const MAPS: &[MapType] = &[
     MapType::Hash,
@@ -105,7 +115,7 @@ impl<'e> HelperTable<'e> {
     /// Whether programs may use maps of this type.
     pub(crate) fn has_maps_of(&self, map_type: MapType) -> bool {
         if self.is_foreign() {
-            !matches!(map_type, MapType::StructOps | MapType::Arena)
+            !matches!(map_type, MapType::StructOps | MapType::Arena) && !ERASED.contains(&map_type)
         } else {
             MAPS.contains(&map_type)
         }

@@ -186,7 +186,8 @@
 //! # use bpf_verifier::{Verifier, rules::MAY_GOTO_ROUNDS};
 //! # let insns = assemble::<ActiveProfile>(
 //! # "r0 = 0\nagain: may_goto out\nr0 += 1\ngoto again\nout: exit").unwrap();
-//! # let program = ProgramBuilder::new(BpfProgType::SocketFilter).insns(&insns).build().unwrap();
+//! # let builder = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter);
+//! # let program = builder.insns(&insns).build().unwrap();
 //! // r0 = 0; again: may_goto out; r0 += 1; goto again; out: exit
 //! let verified = Verifier::new().verify_program(&program).unwrap();
 //! assert!(verified.info().max_insns / 3 >= u64::from(MAY_GOTO_ROUNDS));

@@ -138,7 +138,7 @@ type Map = AnyMap<ActiveProfile>;
 
 // What `.cargo/config.toml` is for: a program is no more than references to its
 // instructions, its definitions and the facts about it.
-const _: () = assert!(size_of::<VerifiedProgram<ActiveProfile>>() < 256);
+const _: () = assert!(size_of::<VerifiedProgram<ActiveProfile>>() < 320);
 
 /// Verifies the program, runs it over every burst and checks what it decides.
 pub fn run() -> Result<(), Error> {
