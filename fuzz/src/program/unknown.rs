@@ -50,7 +50,11 @@ pub(super) fn case(input: &mut Input<'_>) -> Case {
             MapDef::new(MapType::RingBuf, 0, 0, 4096),
             MapDef::new(MapType::Array, 4, VALUE as u32, 1),
         ],
-        input: case::Input::Packet(vec![0; 60]),
+        input: if prog_type == BpfProgType::Tracepoint {
+            case::Input::Bytes(vec![0; 72])
+        } else {
+            case::Input::Packet(vec![0; 60])
+        },
         expect: String::new(),
         budget: None,
         verdict: Verdict::Accept,
