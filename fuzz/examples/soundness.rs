@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             failures += 1;
         }
         (seed, tries) = (seed + 1, tries + 1);
-        if reported.elapsed() > Duration::from_secs(60) {
+        if reported.elapsed() > Duration::from_mins(1) {
             reported = Instant::now();
             report(tries, failures, began);
         }

@@ -9,16 +9,19 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// The whole input.
+    #[must_use]
     pub const fn new(data: &'a [u8]) -> Self {
         Self { rest: data }
     }
 
     /// Whether nothing is left.
+    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// What is left, all of it.
+    #[must_use]
     pub const fn rest(self) -> &'a [u8] {
         self.rest
     }

@@ -32,6 +32,7 @@ pub fn raw_slots(input: &mut Input<'_>, limit: usize) -> Vec<BpfInsn> {
 }
 
 /// A program with its input and its maps.
+#[must_use]
 pub fn case(data: &[u8]) -> Case {
     let mut input = Input::new(data);
     let kind = input.u8();
@@ -50,6 +51,7 @@ pub fn case(data: &[u8]) -> Case {
 }
 
 /// The program of a case, if the builder takes it.
+#[must_use]
 pub fn build(case: &Case) -> Option<BpfProgram<ActiveProfile>> {
     let builder = ProgramBuilder::new(case.prog_type).insns(&case.insns);
     case.maps.iter().fold(builder, |builder, def| builder.map(*def)).build().ok()

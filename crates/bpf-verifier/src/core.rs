@@ -161,6 +161,10 @@ pub(crate) struct Explorer<'a> {
     dropped: u32,
 }
 
+/// Errors in a row from which summaries are given up, at the most: each gives up
+/// one, or ends a path.
+const MAX_RECOVERIES: u32 = 1000;
+
 impl<'a> Explorer<'a> {
     /// Finds the program's structure and sets out. An error comes with the bytes
     /// of working memory there are.
@@ -279,7 +283,7 @@ impl<'a> Explorer<'a> {
     /// Goes on after an error, if there is a summary to give up.
     fn recover_all(&mut self, stop: Stop) -> Step<bool> {
         let mut stop = stop;
-        loop {
+        for _ in 0..MAX_RECOVERIES {
             let found = matches!(&stop, Stop::Rejected(kind) if self.is_sought(kind));
             if self.trials.0 == NONE || found {
                 return Err(stop);
@@ -292,6 +296,7 @@ impl<'a> Explorer<'a> {
                 Err(next) => stop = next,
             }
         }
+        Err(stop)
     }
 
     /// Tells the observer which states went on or were given up.

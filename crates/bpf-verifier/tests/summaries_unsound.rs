@@ -178,3 +178,13 @@ fn behind_the_loop() {
          exit",
     );
 }
+
+/// A load into the frame pointer, refused inside of a loop whose summary is
+/// looked for: the walk must not try to go on behind it for ever.
+#[test]
+fn the_frame_pointer_is_not_written_in_a_loop() {
+    let text = "r0 = 0\nagain: r0 += 1\nr10 = *(u64 *)(r10 -8)\nif r0 < 100 goto again\nexit";
+    let program = program(bpf_bytecode::BpfProgType::SocketFilter, text);
+    let kind = Verifier::<ActiveProfile>::new().verify(&program).expect_err(text).kind();
+    assert_eq!(kind, VerifyErrorKind::FramePointerWrite);
+}

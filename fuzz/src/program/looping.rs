@@ -212,6 +212,7 @@ impl Maker<'_, '_> {
         self.line(&step);
     }
 
+    #[allow(clippy::too_many_lines, reason = "an arm for each kind of statement")]
     fn statement(&mut self, depth: usize, (head, latch, out): (&str, &str, &str)) {
         if self.lines > LINES {
             return;

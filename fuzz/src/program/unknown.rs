@@ -171,7 +171,7 @@ impl Maker<'_, '_> {
         let def = self.pick(&defs);
         let imm = match def.form {
             Form::Alu(op, width, Source::Imm) if op.is_shift() => {
-                i32::from(self.input.u8()) % width.bits() as i32
+                i32::from(self.input.u8()) % width.bits().cast_signed()
             }
             Form::Alu(op, _, Source::Imm) if op.is_division() => self.imm() | 1,
             _ => self.imm(),
@@ -327,5 +327,5 @@ impl Maker<'_, '_> {
 
 /// The distance of a jump at `from` to `to`.
 fn distance(from: usize, to: usize) -> i16 {
-    i16::try_from(to as i64 - from as i64 - 1).expect("a short program")
+    i16::try_from(to.cast_signed() - from.cast_signed() - 1).expect("a short program")
 }

@@ -22,12 +22,11 @@ impl Identities {
             return true;
         }
         let known = self.0.iter().find(|(k, i, _)| (*k, *i) == (kind, id));
-        match known {
-            Some((_, _, before)) => *before == what,
-            None => {
-                self.0.push((kind, id, what));
-                true
-            }
+        if let Some((_, _, before)) = known {
+            *before == what
+        } else {
+            self.0.push((kind, id, what));
+            true
         }
     }
 }

@@ -424,7 +424,11 @@ impl Explorer<'_> {
         let pc = self.walker.pc;
         let Ok(insn) = self.code.insn(pc) else { return Ok(false) };
         match insn {
-            Instruction::Load { dst, .. } => self.write(dst, Value::UNKNOWN)?,
+            Instruction::Load { dst, .. } => {
+                if self.write(dst, Value::UNKNOWN).is_err() {
+                    return Ok(false);
+                }
+            }
             Instruction::Call(CallTarget::Helper(_)) => {
                 for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
                     match number {

@@ -20,7 +20,7 @@ impl Maker<'_, '_> {
         };
         match self.input.below(12) {
             0 => {
-                let mask = (limit as u32).next_power_of_two() as i32 / 2 - 1;
+                let mask = limit.cast_unsigned().next_power_of_two().cast_signed() / 2 - 1;
                 self.emit([BpfInsn::and64_imm(1, mask)]);
             }
             1 => self.emit([BpfInsn::mod64_imm(1, limit)]),
@@ -42,7 +42,7 @@ impl Maker<'_, '_> {
                 jump(self, BpfInsn::jge_imm(number, limit, 0));
             }
             8 => {
-                self.emit([BpfInsn::rsh64_imm(1, 64 - limit.ilog2() as i32)]);
+                self.emit([BpfInsn::rsh64_imm(1, 64 - limit.ilog2().cast_signed())]);
             }
             9 => {
                 self.emit([BpfInsn::stx_dw(10, -72, 1)]);

@@ -6,10 +6,12 @@ use kernel_bpf::verifier::VerifiedInfo;
 
 /// Nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Cost;
+pub(crate) struct Cost {}
 
 impl Cost {
+    #[allow(clippy::unused_self, reason = "the other profile's needs it")]
     pub const fn add(&mut self, _: &Instruction) {}
 
+    #[allow(clippy::unused_self, reason = "the other profile's needs it")]
     pub const fn assert_within(&self, _: &VerifiedInfo, _: &BpfProgram<ActiveProfile>) {}
 }
