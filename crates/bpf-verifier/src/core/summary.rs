@@ -408,7 +408,7 @@ impl Explorer<'_> {
             && let Stop::Rejected(kind) = stop
             && trial.node(&self.arena).0 != NONE
         {
-            if !matches!(kind, VerifyErrorKind::InfiniteLoop { .. }) && self.pass_over()? {
+            if !matches!(kind, VerifyErrorKind::InfiniteLoop { .. }) && self.pass_over() {
                 return Ok(true);
             }
             let tail = Tail::round(trial.level(&self.arena) as usize);
@@ -420,13 +420,13 @@ impl Explorer<'_> {
 
     /// An instruction is refused where the bounds are still a guess: goes on
     /// behind it, if there is a way.
-    fn pass_over(&mut self) -> Step<bool> {
+    fn pass_over(&mut self) -> bool {
         let pc = self.walker.pc;
-        let Ok(insn) = self.code.insn(pc) else { return Ok(false) };
+        let Ok(insn) = self.code.insn(pc) else { return false };
         match insn {
             Instruction::Load { dst, .. } => {
                 if self.write(dst, Value::UNKNOWN).is_err() {
-                    return Ok(false);
+                    return false;
                 }
             }
             Instruction::Call(CallTarget::Helper(_)) => {
@@ -439,10 +439,10 @@ impl Explorer<'_> {
                 }
             }
             Instruction::Store { .. } | Instruction::Alu { .. } => {}
-            _ => return Ok(false),
+            _ => return false,
         }
         self.walker.pc = pc.saturating_add(insn.slots());
-        Ok(true)
+        true
     }
 
     /// The loop has no summary, or none could be found: it is walked round by
