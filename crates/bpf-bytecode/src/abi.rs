@@ -3,6 +3,7 @@
 pub mod context;
 pub mod errno;
 pub mod frozen;
+pub mod global;
 pub mod helper;
 pub mod helper_names;
 pub mod kfunc;

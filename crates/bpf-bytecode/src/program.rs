@@ -3,10 +3,11 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use bpf_profile::config::{MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
+use bpf_profile::config::{GLOBAL_FUNCTIONS_CAPACITY, MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
 use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence, Stored};
 
 use crate::abi::frozen::{FrozenBytes, FrozenMap};
+use crate::abi::global::GlobalFunction;
 use crate::abi::map::{MapDef, ObjName};
 pub use crate::abi::prog_type::BpfProgType;
 use crate::insn::BpfInsn;
@@ -85,6 +86,11 @@ const FROZEN_CAPACITY: usize = 4;
 type Contents<P> =
     <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<FrozenMap, FROZEN_CAPACITY>;
 
+type Globals<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<
+    GlobalFunction,
+    GLOBAL_FUNCTIONS_CAPACITY,
+>;
+
 /// A program whose every slot decodes, whose jumps stay inside it and whose map
 /// references have a definition. Nothing more is known: it is not verified.
 pub struct BpfProgram<P: PhysicalProfile> {
@@ -93,6 +99,7 @@ pub struct BpfProgram<P: PhysicalProfile> {
     slots: Slots<P>,
     maps: Defs<P>,
     frozen: Contents<P>,
+    globals: Globals<P>,
     profile: PhantomData<fn() -> P>,
 }
 
@@ -143,6 +150,11 @@ impl<P: PhysicalProfile> BpfProgram<P> {
         &self.frozen
     }
 
+    /// The functions that are verified apart.
+    pub fn global_functions(&self) -> &[GlobalFunction] {
+        &self.globals
+    }
+
     /// The instructions with the index of their first slot.
     pub fn instructions(&self) -> impl Iterator<Item = (usize, Instruction)> + '_ {
         let insns = self.insns();
@@ -171,6 +183,7 @@ impl<P: PhysicalProfile> BpfProgram<P> {
             slots: self.slots.try_clone()?,
             maps: self.maps.try_clone()?,
             frozen: Sequence::try_from_slice(&self.frozen)?,
+            globals: Sequence::try_from_slice(&self.globals)?,
             profile: PhantomData,
         })
     }
@@ -249,6 +262,7 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
             slots,
             maps: Stored::default(),
             frozen: Default::default(),
+            globals: Default::default(),
             profile: PhantomData,
         };
         Self { program, overflow: None }
@@ -330,6 +344,16 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
         // Where there is no room, they are as unknown as those of any map.
         let _ = self.program.frozen.try_push(FrozenMap { index, bytes });
         self.map(def)
+    }
+
+    /// Says that the function which begins at a slot is to be verified apart from
+    /// its callers, by what it takes. A static build keeps this of
+    /// [`GLOBAL_FUNCTIONS_CAPACITY`] functions; others are verified where they are
+    /// called, as are all of which nothing is said.
+    #[must_use]
+    pub fn global_function(mut self, function: GlobalFunction) -> Self {
+        let _ = self.program.globals.try_push(function);
+        self
     }
 
     /// Checks what can be checked without the verifier: length, encoding, jump

@@ -17,12 +17,18 @@ const MAX_SECTIONS: usize = 512;
 #[derive(Clone, Copy)]
 pub(crate) struct Annotations<'d> {
     section: u32,
+    pub functions: Records<'d>,
     pub lines: Records<'d>,
     pub relocations: Records<'d>,
 }
 
 impl Annotations<'_> {
-    pub const NONE: Self = Self { section: 0, lines: Records::EMPTY, relocations: Records::EMPTY };
+    pub const NONE: Self = Self {
+        section: 0,
+        functions: Records::EMPTY,
+        lines: Records::EMPTY,
+        relocations: Records::EMPTY,
+    };
 }
 
 fn check_count(count: usize) -> Result<(), LoadError> {
@@ -38,6 +44,12 @@ pub(crate) struct Annotated<'d, P: PhysicalProfile>(Table<P, Annotations<'d>, CA
 impl<'d, P: PhysicalProfile> Annotated<'d, P> {
     pub fn find(elf: &Elf<'d>, btf: &Btf<'d, P>, ext: ExtInfo<'d>) -> Result<Self, LoadError> {
         let mut this = Self(Table::<P, _, CAPACITY>::default());
+        for (count, (name, functions)) in ext.functions().enumerate() {
+            check_count(count)?;
+            if let Some(found) = this.of_name(elf, btf, name)? {
+                found.functions = functions;
+            }
+        }
         for (count, (name, lines)) in ext.lines().enumerate() {
             check_count(count)?;
             if let Some(found) = this.of_name(elf, btf, name)? {

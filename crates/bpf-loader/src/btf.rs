@@ -7,6 +7,7 @@
 mod ext;
 mod kind;
 mod query;
+mod signature;
 
 pub use kind::{Kind, Member, Type, Variable};
 

@@ -39,6 +39,8 @@ pub(crate) const RELOCATION: usize = 16;
 pub(crate) const STT_FUNC: u8 = 2;
 pub(crate) const STT_SECTION: u8 = 3;
 pub(crate) const STB_LOCAL: u8 = 0;
+const STV_INTERNAL: u8 = 1;
+const STV_HIDDEN: u8 = 2;
 /// Section index of symbols that are only declared.
 pub(crate) const SHN_UNDEF: u16 = 0;
 
@@ -70,6 +72,7 @@ impl Section<'_> {
 pub(crate) struct Symbol {
     name: u32,
     info: u8,
+    other: u8,
     pub section: u16,
     pub value: u64,
     pub size: u64,
@@ -82,6 +85,11 @@ impl Symbol {
 
     pub fn binding(&self) -> u8 {
         self.info >> 4
+    }
+
+    /// Whether other objects can see the symbol.
+    pub fn is_visible(&self) -> bool {
+        self.binding() != STB_LOCAL && !matches!(self.other & 3, STV_INTERNAL | STV_HIDDEN)
     }
 }
 
@@ -195,6 +203,7 @@ impl<'d> Elf<'d> {
         Some(Symbol {
             name: u32_at(raw, 0)?,
             info: u8_at(raw, 4)?,
+            other: u8_at(raw, 5)?,
             section: u16_at(raw, 6)?,
             value: u64_at(raw, 8)?,
             size: u64_at(raw, 16)?,

@@ -9,7 +9,8 @@ mod reference;
 
 use core::fmt;
 
-use bpf_bytecode::{BpfInsn, BpfProgram, ProgramBuilder, ProgramError};
+use bpf_bytecode::abi::global::GlobalFunction;
+use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder, ProgramError};
 use bpf_profile::PhysicalProfile;
 
 use crate::LoadError;
@@ -291,6 +292,9 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         for insn in self.insns() {
             builder = builder.insn(insn?);
         }
+        for function in self.global_functions(kind.prog_type) {
+            builder = builder.global_function(function);
+        }
         Ok(builder)
     }
 
@@ -301,6 +305,32 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
     /// [`ProgramBuilder::build`] finds.
     pub fn build(&self) -> Result<BpfProgram<P>, LoadError> {
         Ok(self.builder()?.build()?)
+    }
+
+    /// The functions that other objects can see, which are verified apart, by what
+    /// the types say of them; `prog_type` decides which type is the context's. An
+    /// object without types has none.
+    pub fn global_functions(
+        &self,
+        prog_type: BpfProgType,
+    ) -> impl Iterator<Item = GlobalFunction> + '_ {
+        let called = self.segments.iter().skip(1);
+        called.filter_map(move |segment| self.global_function(segment, prog_type))
+    }
+
+    /// What the types say of a function that other objects can see; none of others.
+    fn global_function(
+        &self,
+        segment: &Segment<'d>,
+        prog_type: BpfProgType,
+    ) -> Option<GlobalFunction> {
+        let (btf, function) = (self.object.btf()?, &segment.function);
+        if !self.object.elf.symbol(function.symbol).ok()?.is_visible() {
+            return None;
+        }
+        let records = self.object.annotated.of(function.section).functions;
+        let offset = function.start.checked_mul(u32::try_from(SLOT).ok()?)?;
+        btf.global_function(records.function(offset)?, segment.at, prog_type)
     }
 
     fn segment_of(&self, pc: usize) -> Option<&Segment<'d>> {

@@ -205,6 +205,46 @@ fn subprograms_of_text_are_pulled_behind_each_program() {
 }
 
 #[test]
+fn global_functions_are_known_by_their_prototypes() {
+    use bpf_bytecode::abi::global::{GlobalFunction, Param};
+    let object = parse(object!("globals"));
+    let linked = object.program("program").unwrap().link().unwrap();
+    let found: Vec<(&str, GlobalFunction)> = linked
+        .global_functions(BpfProgType::SchedCls)
+        .map(|global| (linked.function(global.slot as usize).unwrap(), global))
+        .collect();
+    let of = |name| found.iter().find(|(found, _)| *found == name).map(|(_, global)| *global);
+    let takes = |name, params: &[Param]| {
+        let global = of(name).unwrap_or_else(|| panic!("{name}: {found:?}"));
+        assert!(global.returns_number, "{name}");
+        assert_eq!(global, GlobalFunction::new(global.slot, params), "{name}");
+    };
+    takes("numbers", &[Param::Number; 3]);
+    takes("contexts", &[Param::Context; 3]);
+    let memory =
+        [Param::MemoryOrNull(16), Param::Memory(4), Param::MemoryOrNull(7), Param::MemoryOrNull(8)];
+    takes("memory", &memory);
+    takes("others", &[Param::Other; 3]);
+    let pointer = of("pointer").unwrap();
+    assert_eq!((pointer.returns_number, pointer.arity()), (false, 1));
+    assert_eq!((of("hidden"), of("internal"), of("program")), (None, None, None));
+    // Programs of another type know their context by another name.
+    let others: Vec<GlobalFunction> = linked.global_functions(BpfProgType::Xdp).collect();
+    let contexts = others.iter().find(|global| Some(global.slot) == of("contexts").map(|g| g.slot));
+    let params = contexts.unwrap().params;
+    assert!(matches!(params, [Some(Param::MemoryOrNull(_)), _, Some(Param::Context), None, None]));
+    let program = linked.build().unwrap();
+    assert_eq!(program.global_functions().len(), found.len().min(ROOM));
+}
+
+/// Global functions that a program has room for.
+const ROOM: usize = if cfg!(feature = "cloud-profile") {
+    usize::MAX
+} else {
+    bpf_profile::config::GLOBAL_FUNCTIONS_CAPACITY
+};
+
+#[test]
 fn core_relocations_are_answered_by_the_objects_own_types() {
     insta::assert_snapshot!(describe(object!("core")));
 }

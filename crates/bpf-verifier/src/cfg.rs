@@ -6,19 +6,23 @@
 mod calls;
 mod edges;
 mod functions;
+mod global;
 mod liveness;
 mod loops;
 
+use bpf_bytecode::abi::global::GlobalFunction;
 use bpf_bytecode::instruction::Instruction;
 use bpf_bytecode::{BpfInsn, BpfProgType};
 
 use crate::HelperTable;
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 use crate::error::{VerifyError, VerifyErrorKind};
+use crate::meter::Meter;
 use crate::policy::StackPolicy;
 use crate::verified::InsnFact;
 
 pub(crate) use calls::Chain;
+pub(crate) use global::{Effects, Progress};
 pub(crate) use loops::Loop;
 
 /// Why the structure could not be found.
@@ -70,13 +74,16 @@ mod bit {
 const ALL_LIVE: u16 = 0x3ff;
 
 /// Words of a function's record: first slot and stack depth; bytes and frames
-/// of the deepest chain that begins here; two for walks over the call graph.
-const FUNCTION_WORDS: u32 = 4;
+/// of the deepest chain that begins here; two for walks over the call graph; two
+/// and a cost for what is verified apart.
+const FUNCTION_WORDS: u32 = 6 + Meter::WORDS;
 
 /// A program with what is known of its structure.
 pub(crate) struct Code<'p> {
     pub insns: &'p [BpfInsn],
     pub prog_type: BpfProgType,
+    /// Functions that are verified apart.
+    globals: &'p [GlobalFunction],
     slots: At,
     functions: At,
     function_count: u32,
@@ -91,6 +98,7 @@ impl<'p> Code<'p> {
     pub fn new(
         insns: &'p [BpfInsn],
         prog_type: BpfProgType,
+        globals: &'p [GlobalFunction],
         helpers: &HelperTable<'_>,
         arena: &mut Arena<'_>,
     ) -> Result<Self, CfgError> {
@@ -99,6 +107,7 @@ impl<'p> Code<'p> {
         let mut code = Self {
             insns,
             prog_type,
+            globals,
             slots,
             functions: NONE,
             function_count: 0,
@@ -108,6 +117,7 @@ impl<'p> Code<'p> {
             loop_count: 0,
         };
         code.find_functions(arena)?;
+        code.mark_globals(arena);
         code.walk_edges(arena, helpers)?;
         code.find_loops(arena)?;
         code.find_liveness(arena, helpers);

@@ -17,6 +17,7 @@ mod context;
 #[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
 pub(crate) mod costliest;
 pub(crate) mod effort;
+mod global;
 mod helper;
 mod helper_memory;
 pub(crate) mod iterator;
@@ -35,12 +36,13 @@ mod trial;
 
 use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::frozen::FrozenMap;
+use bpf_bytecode::abi::global::GlobalFunction;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
 use bpf_bytecode::{BpfProgType, Register};
 
 use crate::arena::{Arena, At, NONE, NoRoom};
-use crate::cfg::{CfgError, Code, slot_number};
+use crate::cfg::{CfgError, Code, Effects, slot_number};
 use crate::error::{Feature, VerifyError, VerifyErrorKind};
 use crate::meter::{Meter, Tail};
 use crate::observer::Observer;
@@ -105,6 +107,23 @@ pub(crate) struct Walker {
     pub active: Trial,
 }
 
+impl Walker {
+    /// At the beginning of a walk.
+    const fn at(pc: usize) -> Self {
+        Self {
+            pc,
+            parent: NONE,
+            meter: Meter::ZERO,
+            trail: 0,
+            trail_len: 0,
+            forks: 0,
+            lonely: 0,
+            grants: 0,
+            active: Trial(NONE),
+        }
+    }
+}
+
 /// In the place of a trail's length: there were too many jumps to keep.
 pub(crate) const LOST: u32 = 0xff;
 
@@ -151,6 +170,13 @@ pub(crate) struct Explorer<'a> {
     pub sought: costliest::Sought,
     /// The summary that was begun last and is not over.
     trials: Trial,
+    /// The function that is being verified, by index: the program, or one that is
+    /// verified apart.
+    entry: u32,
+    /// What it was found to do.
+    effects: Effects,
+    /// The latest of the walks that wait for a function to be verified.
+    suspended: At,
     /// For states that are put together.
     scratch: State,
     /// The current instruction was come to already.
@@ -172,10 +198,12 @@ impl<'a> Explorer<'a> {
         insns: &'a [bpf_bytecode::BpfInsn],
         prog_type: BpfProgType,
         maps: &'a [MapDef],
+        globals: &'a [GlobalFunction],
         rules: Rules<'a>,
         mut arena: Arena<'a>,
     ) -> Result<Self, (CfgError, usize)> {
-        let found = Code::new(insns, prog_type, &rules.helpers, &mut arena).and_then(|code| {
+        let found = Code::new(insns, prog_type, globals, &rules.helpers, &mut arena);
+        let found = found.and_then(|code| {
             // Recursion and the number of frames are known before any walk.
             code.deepest_chain(&mut arena, &rules.stack)?;
             Ok(code)
@@ -185,17 +213,6 @@ impl<'a> Explorer<'a> {
             Err(error) => return Err((error, arena.limit_bytes())),
         };
         let frame_bytes = u32::try_from(rules.stack.frame_bytes()).unwrap_or(u32::MAX);
-        let walker = Walker {
-            pc: 0,
-            parent: NONE,
-            meter: Meter::default(),
-            trail: 0,
-            trail_len: 0,
-            forks: 0,
-            lonely: 0,
-            grants: 0,
-            active: Trial(NONE),
-        };
         Ok(Self {
             code,
             maps,
@@ -204,7 +221,7 @@ impl<'a> Explorer<'a> {
             rules,
             arena,
             state: State::new(frame_bytes, rules.privilege),
-            walker,
+            walker: Walker::at(0),
             figures: Figures::default(),
             pending: NONE,
             reclaimed: 0,
@@ -212,6 +229,9 @@ impl<'a> Explorer<'a> {
             #[cfg(feature = "embedded-profile")]
             sought: costliest::Sought::default(),
             trials: Trial(NONE),
+            entry: 0,
+            effects: Effects::default(),
+            suspended: NONE,
             scratch: State::new(frame_bytes, rules.privilege),
             settled: false,
             resumed: None,
@@ -229,7 +249,7 @@ impl<'a> Explorer<'a> {
                 Err(stop) => self.recover_all(stop)?,
             };
             self.tell(observer);
-            if !more {
+            if !more && !self.return_to_caller(observer)? {
                 return Ok(());
             }
         }
@@ -250,6 +270,10 @@ impl<'a> Explorer<'a> {
                 Arrival::Elsewhere => return Ok(true),
             }
         }
+        let insn = self.code.insn(self.walker.pc)?;
+        if self.turn_to_callee(&insn, observer)? {
+            return Ok(true);
+        }
         if self.guessing().is_none() {
             observer.step(self.walker.pc, &self.view());
         }
@@ -257,7 +281,6 @@ impl<'a> Explorer<'a> {
             return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
         }
         self.figures.processed = self.figures.processed.saturating_add(1);
-        let insn = self.code.insn(self.walker.pc)?;
         self.walker.meter = self.walker.meter.then(self.cost(&insn));
         self.walker.lonely = self.walker.lonely.saturating_add(1);
         let (pc, waiting) = (self.walker.pc, self.pending);
@@ -285,8 +308,14 @@ impl<'a> Explorer<'a> {
         let mut stop = stop;
         for _ in 0..MAX_RECOVERIES {
             let found = matches!(&stop, Stop::Rejected(kind) if self.is_sought(kind));
-            if self.trials.0 == NONE || found {
+            if found || !self.is_tried() {
                 return Err(stop);
+            }
+            if self.trials.0 == NONE
+                && !matches!(&stop, Stop::Rejected(VerifyErrorKind::TooComplex { .. }))
+            {
+                self.give_up_callee()?;
+                continue;
             }
             match self.recover(stop) {
                 Ok(more) => return Ok(more),
@@ -406,7 +435,11 @@ impl<'a> Explorer<'a> {
             }
             Imm64::Code(off) => {
                 let target = jump_target(self.walker.pc, off).unwrap_or(usize::MAX);
-                Value::pointer(Kind::Function, self.code.function_of(&self.arena, target), 0)
+                let function = self.code.function_of(&self.arena, target);
+                if self.code.global(&self.arena, function).is_some() {
+                    return reject(VerifyErrorKind::Unsupported(Feature::GlobalCallback));
+                }
+                Value::pointer(Kind::Function, function, 0)
             }
         };
         self.write(dst, value)

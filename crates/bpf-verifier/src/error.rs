@@ -9,6 +9,7 @@ mod text;
 
 use core::fmt;
 
+use bpf_bytecode::abi::global::Param;
 use bpf_bytecode::abi::helper::{ArgKind, RetKind};
 use bpf_bytecode::abi::map::MapType;
 use bpf_bytecode::instruction::DecodeError;
@@ -65,6 +66,11 @@ pub enum Feature {
     Result(RetKind),
     /// Fields that Linux's maps have in memory.
     MapFields,
+    /// Global functions whose signature has something else than numbers, the context
+    /// and memory of known size.
+    Signature,
+    /// Helpers that call a global function.
+    GlobalCallback,
 }
 
 impl fmt::Display for Feature {
@@ -91,6 +97,11 @@ impl fmt::Display for Feature {
             Self::TailCallFromFunction => "tail calls from functions",
             Self::LegacyPacketInFunction => "legacy packet loads in functions",
             Self::MapFields => "fields of maps",
+            Self::Signature => {
+                "global functions with other arguments than numbers, the context and pointers to \
+                 memory of known size, or with another result than a number"
+            }
+            Self::GlobalCallback => "global functions that are called by helpers",
         })
     }
 }
@@ -405,6 +416,24 @@ pub enum VerifyErrorKind {
         /// What it would get.
         found: Kind,
     },
+    /// An argument of a global function is not what its signature says.
+    #[error("R{arg} type={found} expected={} (global function at insn {target})", text::param(*.expected))]
+    GlobalArgument {
+        /// The function's first slot.
+        target: u32,
+        /// Register of the argument.
+        arg: u8,
+        /// What the function takes.
+        expected: Param,
+        /// What it would get.
+        found: Kind,
+    },
+    /// A global function that is called is not safe.
+    #[error("the global function at insn {target} is not safe")]
+    GlobalFunction {
+        /// The function's first slot.
+        target: u32,
+    },
     /// A helper cannot work on maps of this type.
     #[error("cannot pass map_type {map_type} into helper #{helper}")]
     HelperMap {
@@ -546,6 +575,8 @@ pub enum Sink {
     Result,
     /// A helper.
     Helper(u32),
+    /// A global function, by its first slot.
+    Function(u32),
     /// A number that is computed from it.
     Arithmetic,
     /// The outcome of a comparison.
@@ -558,6 +589,7 @@ impl fmt::Display for Sink {
             Self::Memory(kind) => write!(f, "{kind}"),
             Self::Result => f.write_str("the return value"),
             Self::Helper(id) => write!(f, "helper #{id}"),
+            Self::Function(pc) => write!(f, "global function at insn {pc}"),
             Self::Arithmetic => f.write_str("arithmetic"),
             Self::Comparison => f.write_str("a comparison"),
         }

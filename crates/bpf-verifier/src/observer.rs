@@ -56,6 +56,12 @@ pub trait Observer {
         let _ = from;
     }
 
+    /// The walk goes on at `pc` in another function: in one that is called and that
+    /// is verified apart, or, when that is done, at the call.
+    fn turned_to(&mut self, pc: usize) {
+        let _ = pc;
+    }
+
     /// The state that waits since last is given up, as are all paths since: they
     /// were an attempt at a loop, and the walk goes back to where that began.
     fn dropped(&mut self) {}

@@ -75,6 +75,13 @@ impl State {
         }
     }
 
+    /// Makes it the state at an entry, without arguments.
+    pub fn clear(&mut self) {
+        self.regs = [Value::NOT_INIT; REGS];
+        (self.frame, self.refs) = (0, 0);
+        self.cells.clear();
+    }
+
     /// The value of a register of the running frame.
     #[inline]
     pub fn reg(&self, register: Register) -> Value {

@@ -277,13 +277,10 @@ fn explore<P: PhysicalProfile, T>(
     arena: Arena<'_>,
     finish: impl FnOnce(&Explorer<'_>, VerifiedInfo) -> Result<T, VerifyError>,
 ) -> Result<T, VerifyError> {
-    let explorer =
-        Explorer::new(program.insns(), program.prog_type(), program.map_defs(), *rules, arena);
-    let mut explorer = match explorer {
+    let mut explorer = match explorer(program, rules, arena) {
         Ok(explorer) => explorer,
         Err((error, bytes)) => return Err(structure_error(error, program.len(), bytes)),
     };
-    explorer.frozen = program.frozen_maps();
     if let Err(stop) = explorer.run(observer) {
         return Err(report(&mut explorer, stop, observer));
     }
@@ -320,6 +317,19 @@ fn explore<P: PhysicalProfile, T>(
     finish(&explorer, info)
 }
 
+/// Sets out to walk a program.
+fn explorer<'a, P: PhysicalProfile>(
+    program: &'a BpfProgram<P>,
+    rules: &Rules<'a>,
+    arena: Arena<'a>,
+) -> Result<Explorer<'a>, (CfgError, usize)> {
+    let (insns, prog_type) = (program.insns(), program.prog_type());
+    let (maps, globals) = (program.map_defs(), program.global_functions());
+    let mut explorer = Explorer::new(insns, prog_type, maps, globals, *rules, arena)?;
+    explorer.frozen = program.frozen_maps();
+    Ok(explorer)
+}
+
 /// Walks a program once more, up to the end of the path for which it is refused,
 /// and shows that to the observer.
 #[cfg(feature = "embedded-profile")]
@@ -331,9 +341,7 @@ fn costliest_path<P: PhysicalProfile>(
     observer: &mut dyn Observer,
 ) -> VerifyError {
     let unnamed = VerifyError::new(kind, 0);
-    let explorer =
-        Explorer::new(program.insns(), program.prog_type(), program.map_defs(), *rules, arena);
-    let Ok(mut explorer) = explorer else { return unnamed };
+    let Ok(mut explorer) = explorer(program, rules, arena) else { return unnamed };
     explorer.sought = Sought(Some(kind));
     match explorer.run(&mut Unobserved) {
         Err(stop @ Stop::Rejected(VerifyErrorKind::WcetExceeded { .. })) => {

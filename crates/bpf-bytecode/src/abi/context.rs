@@ -170,12 +170,14 @@ pub struct CtxLayout {
     pub form: CtxForm,
     /// Whether programs may write packet bytes.
     pub packet_writable: bool,
+    /// Names of the C structure or type that programs know it by.
+    pub c_names: &'static [&'static str],
 }
 
 impl CtxLayout {
     /// Plain bytes of which those of `fields` may be accessed.
     pub const fn bytes(size: u16, fields: &'static [CtxField]) -> Self {
-        Self { size, fields, form: CtxForm::Bytes, packet_writable: false }
+        Self { size, fields, form: CtxForm::Bytes, packet_writable: false, c_names: &[] }
     }
 
     /// The same layout of what the kernel hands in as `form`.
@@ -188,6 +190,12 @@ impl CtxLayout {
     #[must_use]
     pub const fn with_writable_packet(self) -> Self {
         Self { packet_writable: true, ..self }
+    }
+
+    /// The same layout under the names that it has in C.
+    #[must_use]
+    pub const fn named(self, c_names: &'static [&'static str]) -> Self {
+        Self { c_names, ..self }
     }
 
     /// Whether the context is plain bytes, without a packet.

@@ -73,6 +73,12 @@ impl<'d> Records<'d> {
         })
     }
 
+    /// The type of the function that begins at `offset`.
+    pub fn function(&self, offset: u32) -> Option<u32> {
+        let raw = self.get(self.behind(offset).checked_sub(1)?)?;
+        (u32_at(raw, 0)? == offset).then(|| u32_at(raw, 4)).flatten()
+    }
+
     /// The compile-once relocations from `start` up to `end`.
     pub fn relocations(self, start: u32, end: u32) -> impl Iterator<Item = CoReRecord> + use<'d> {
         let first = start.checked_sub(1).map_or(0, |before| self.behind(before));
@@ -93,6 +99,7 @@ impl<'d> Records<'d> {
 /// The parts of `.BTF.ext`, each a list of sections with their records.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ExtInfo<'d> {
+    functions: &'d [u8],
     lines: &'d [u8],
     relocations: &'d [u8],
 }
@@ -108,26 +115,31 @@ impl<'d> ExtInfo<'d> {
             |at| sub(body, index(u32_at(bytes, at)?), index(u32_at(bytes, at.checked_add(4)?)?));
         // The relocations came later; an old header ends before them.
         let relocations = if header >= 32 { part(24)? } else { &[] };
-        Some(Self { lines: part(16)?, relocations })
+        Some(Self { functions: part(8)?, lines: part(16)?, relocations })
+    }
+
+    /// The types of functions, by the offset of the section's name in the strings.
+    pub fn functions(self) -> impl Iterator<Item = (u32, Records<'d>)> + use<'d> {
+        blocks(self.functions, 8)
     }
 
     /// The line records, by the offset of the section's name in the strings.
     pub fn lines(self) -> impl Iterator<Item = (u32, Records<'d>)> + use<'d> {
-        blocks(self.lines)
+        blocks(self.lines, 16)
     }
 
     /// The compile-once relocations, likewise.
     pub fn relocations(self) -> impl Iterator<Item = (u32, Records<'d>)> + use<'d> {
-        blocks(self.relocations)
+        blocks(self.relocations, 16)
     }
 }
 
 /// The records of each section out of the list `part`: the size of a record,
 /// then for each section the offset of its name, the number of its records,
-/// and the records.
-fn blocks(part: &[u8]) -> impl Iterator<Item = (u32, Records<'_>)> {
+/// and the records, which have `least` bytes or more.
+fn blocks(part: &[u8], least: usize) -> impl Iterator<Item = (u32, Records<'_>)> {
     // Shorter records than those of the first version do not exist.
-    let size = u32_at(part, 0).map(index).filter(|&size| size >= 16);
+    let size = u32_at(part, 0).map(index).filter(|&size| size >= least);
     let mut at = 4_usize;
     core::iter::from_fn(move || {
         let size = size?;

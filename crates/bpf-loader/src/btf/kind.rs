@@ -127,6 +127,8 @@ pub struct Variable {
 
 const HEADER: usize = 12;
 const FLAG: u32 = 1 << 31;
+/// The linkage of functions that other objects can see.
+const GLOBAL: usize = 1;
 
 impl<'d> Type<'d> {
     pub(crate) fn parse(bytes: &'d [u8], id: u32) -> Result<Self, LoadError> {
@@ -201,6 +203,29 @@ impl<'d> Type<'d> {
             Kind::Enum | Kind::Enum64 => self.flag,
             _ => false,
         }
+    }
+
+    /// Whether a function is one that other objects can see.
+    pub(crate) fn is_global(&self) -> bool {
+        // The field that counts entries of other types says how it is linked.
+        self.kind == Kind::Function && self.entries == GLOBAL
+    }
+
+    /// A parameter's type by its position; 0 for what may follow.
+    pub(crate) fn parameter(&self, at: usize) -> Option<u32> {
+        if self.kind != Kind::FunctionProto {
+            return None;
+        }
+        u32_at(sub(self.extra, at.checked_mul(8)?, 8)?, 4)
+    }
+
+    /// The position of the parameter or member that a tag is on; none, if it is on
+    /// the whole declaration.
+    pub(crate) fn tagged(&self) -> Option<usize> {
+        if self.kind != Kind::DeclTag {
+            return None;
+        }
+        usize::try_from(u32_at(self.extra, 0)?.cast_signed()).ok()
     }
 
     /// An array's element type and number of elements.

@@ -96,9 +96,12 @@ impl Code<'_> {
             out |= second.map_or(0, |pc| self.live(arena, pc));
             let (mut read, written) = effects(&insn, helpers);
             if let Instruction::Call(CallTarget::Local(off)) = insn {
-                // The callee reads what it reads.
-                read =
-                    jump_target(pc, off).map_or(ARGUMENTS, |pc| self.live(arena, pc)) & ARGUMENTS;
+                // The callee reads what it reads, or what its signature names.
+                read = match self.global_called(arena, pc, &insn) {
+                    Some((_, global)) => arguments(global.arity()),
+                    None => jump_target(pc, off).map_or(ALL_LIVE, |pc| self.live(arena, pc)),
+                };
+                read &= ARGUMENTS;
             }
             let live = (out & !written) | read;
             if live != self.live(arena, pc) {

@@ -272,7 +272,7 @@ impl Explorer<'_> {
                 return first <= min && max <= 0;
             }
             Kind::MapValue => self.map_def(value.index).map_or(0, |def| def.value_size),
-            Kind::Reserved | Kind::Memory => value.range.unsigned_abs(),
+            Kind::Reserved | Kind::Memory | Kind::Given => value.range.unsigned_abs(),
             Kind::Map | Kind::XdpSocket | Kind::FlowKeys => 0,
             kind if kind.is_socket() && !kind.is_nullable() => 0,
             Kind::MapKey => Self::shown_key(self.map_def(value.index)),

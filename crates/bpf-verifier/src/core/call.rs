@@ -18,8 +18,12 @@ impl Explorer<'_> {
         let pc = self.walker.pc;
         let target = jump_target(pc, off).unwrap_or(usize::MAX);
         let back = pc.saturating_add(1);
-        self.check_depth()?;
         let function = self.code.function_of(&self.arena, target);
+        if let Some(global) = self.code.global(&self.arena, function) {
+            self.call_global(function, global)?;
+            return Ok(Flow::To(back));
+        }
+        self.check_depth()?;
         let to = ReturnTo { pc: slot_number(back), function, to_helper: false };
         let live = self.code.live(&self.arena, back) & PRESERVED;
         self.state.push_frame(&mut self.arena, to, live)?;
@@ -54,7 +58,13 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::UnreleasedReference { pc });
         }
         self.read(Register::R0)?;
-        self.check_result(&result)?;
+        if self.entry == 0 {
+            self.check_result(&result)?;
+        } else if !result.is_scalar() {
+            // Callers take it for a number.
+            let (reg, found) = (Register::R0, result.kind);
+            return reject(VerifyErrorKind::NotANumber { reg, found });
+        }
         if self.guards_addresses() && result.kind.is_pointer() {
             let (reg, into) = (Register::R0, Sink::Result);
             return reject(VerifyErrorKind::PointerLeak { reg, into });
@@ -81,6 +91,6 @@ impl Explorer<'_> {
 
     /// The function to which a frame belongs.
     pub(super) fn function_of_frame(&self, frame: u32) -> u32 {
-        self.state.return_of(&self.arena, frame).map_or(0, |to| to.function)
+        self.state.return_of(&self.arena, frame).map_or(self.entry, |to| to.function)
     }
 }

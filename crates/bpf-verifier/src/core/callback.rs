@@ -131,10 +131,9 @@ impl Explorer<'_> {
     pub(super) fn enter_callback(&mut self) -> Step<usize> {
         let pc = self.walker.pc;
         self.check_depth()?;
-        let nested = (0..=self.state.frame).filter(|frame| {
-            self.state.return_of(&self.arena, *frame).is_some_and(|to| to.to_helper)
-        });
-        if nested.count() >= MAX_CALLBACKS as usize {
+        let nested = self.nested_callbacks().saturating_add(1);
+        self.effects.callbacks = self.effects.callbacks.max(nested);
+        if nested > MAX_CALLBACKS {
             return reject(VerifyErrorKind::Unsupported(Feature::NestedCallbacks(MAX_CALLBACKS)));
         }
         let [first, function, context] =
@@ -164,6 +163,15 @@ impl Explorer<'_> {
         self.walker.pc = self.code.function_start(&self.arena, function);
         self.add_node()?;
         Ok(self.walker.pc)
+    }
+
+    /// Helpers that are calling functions, one inside of the other.
+    pub(super) fn nested_callbacks(&self) -> u32 {
+        let frames = 0..=self.state.frame;
+        let nested = frames.filter(|frame| {
+            self.state.return_of(&self.arena, *frame).is_some_and(|to| to.to_helper)
+        });
+        u32::try_from(nested.count()).unwrap_or(u32::MAX)
     }
 
     /// What a function may return to the helper, and what it may leave behind.

@@ -225,6 +225,25 @@ impl Explorer<'_> {
         self.figures.states = self.figures.states.saturating_sub(1);
     }
 
+    /// Takes the open nodes of the path from `root` on out of all lists.
+    pub(super) fn forget_path(&mut self, root: At) {
+        let mut node = Node(self.walker.parent);
+        while node.0 != root && node.0 != NONE {
+            let parent = node.parent(&self.arena);
+            let pc = node.pc(&self.arena);
+            if let Some(point) = self.code.point(&self.arena, pc) {
+                let word = self.arena.word(point);
+                if low(word) == node.0 {
+                    let next = node.next(&self.arena);
+                    self.arena.set(point, pair(next, high(word)));
+                }
+            }
+            self.forget_node(node);
+            node = Node(parent);
+        }
+        self.walker.parent = root;
+    }
+
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
         let size = Snapshot::measure(&self.state, &self.arena);

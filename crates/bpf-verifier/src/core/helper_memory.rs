@@ -6,7 +6,7 @@ use bpf_bytecode::abi::helper::{ArgKind, HelperSig, MemSize, Memory};
 use super::helper::Arguments;
 use super::memory::Span;
 use super::{Explorer, Step, reject};
-use crate::error::{Access, VerifyErrorKind};
+use crate::error::{Access, Sink, VerifyErrorKind};
 use crate::state::Kind;
 
 /// Sizes of this many bytes and more count as unbounded, as on Linux.
@@ -40,7 +40,9 @@ impl Explorer<'_> {
         };
         if memory.aligned && value.kind.is_pointer() {
             let access = Access::Write;
-            Self::check_alignment(&Span { reg, base: value, off: 0, size: bytes, access })?;
+            let span = Span { reg, base: value, off: 0, size: bytes, access };
+            Self::check_alignment(&span)?;
+            self.rely_on_alignment(&span);
         }
         self.helper_memory(sig, arg, kind, bytes, true)
     }
@@ -119,8 +121,10 @@ impl Explorer<'_> {
         match span.base.kind {
             // Nothing is accessed; it must be a place of the frame all the same.
             Kind::Stack if span.size == 0 => self.stack_room(span).map(|_| ()),
-            Kind::Stack => self.helper_stack(span, sig.id, whole),
-            Kind::MapValue | Kind::MapKey | Kind::Memory | Kind::Reserved => self.check_bytes(span),
+            Kind::Stack => self.helper_stack(span, Sink::Helper(sig.id), whole),
+            Kind::MapValue | Kind::MapKey | Kind::Memory | Kind::Reserved | Kind::Given => {
+                self.check_bytes(span)
+            }
             Kind::Packet | Kind::PacketMeta if sig.packet_memory => self.check_bytes(span),
             found => {
                 let (helper, expected) = (sig.id, kind);

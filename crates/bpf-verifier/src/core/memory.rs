@@ -35,7 +35,7 @@ impl Span {
 
     /// Whether the address is a multiple of `align`, a power of two, if its
     /// object's is.
-    fn is_aligned(&self, align: u32) -> bool {
+    pub fn is_aligned(&self, align: u32) -> bool {
         let fixed = i64::from(self.base.off).saturating_add(self.off.into()).cast_unsigned();
         let off = self.base.number.bits().add(Tnum::constant(fixed));
         off.max() & u64::from(align.saturating_sub(1)) == 0
@@ -148,7 +148,7 @@ impl Explorer<'_> {
     }
 
     /// Refuses an atomic access to what allows none, and a misaligned one.
-    pub(super) fn check_atomic(&self, base: Register, off: i16, size: Size) -> Step {
+    pub(super) fn check_atomic(&mut self, base: Register, off: i16, size: Size) -> Step {
         let span = self.span(base, off, size, Access::Read)?;
         let region = span.base.kind;
         if matches!(region, Kind::Context | Kind::Packet | Kind::PacketMeta | Kind::FlowKeys)
@@ -164,7 +164,15 @@ impl Explorer<'_> {
                 size: span.size,
             });
         }
+        self.rely_on_alignment(&span);
         Ok(())
+    }
+
+    /// Where memory was given by a caller, that caller has to see to its alignment.
+    pub(super) fn rely_on_alignment(&mut self, span: &Span) {
+        if span.base.kind == Kind::Given {
+            self.effects.aligned = self.effects.aligned.max(span.size);
+        }
     }
 
     pub(super) fn atomic(
@@ -220,6 +228,7 @@ impl Explorer<'_> {
             | Kind::MapValue
             | Kind::MapKey
             | Kind::Memory
+            | Kind::Given
             | Kind::Packet
             | Kind::PacketMeta
             | Kind::SocketCommon
@@ -243,7 +252,7 @@ impl Explorer<'_> {
         self.check_bytes(span)?;
         self.note(match span.base.kind {
             Kind::MapValue => InsnFact::MapValue,
-            Kind::MapKey | Kind::Memory => InsnFact::Memory,
+            Kind::MapKey | Kind::Memory | Kind::Given => InsnFact::Memory,
             Kind::Reserved => InsnFact::Reserved,
             _ => InsnFact::Packet,
         })
@@ -278,7 +287,7 @@ impl Explorer<'_> {
                 }
                 Self::check_bounds(span, base.range.unsigned_abs())
             }
-            Kind::Reserved => Self::check_bounds(span, base.range.unsigned_abs()),
+            Kind::Reserved | Kind::Given => Self::check_bounds(span, base.range.unsigned_abs()),
             Kind::SocketCommon
             | Kind::Socket
             | Kind::TcpSocket

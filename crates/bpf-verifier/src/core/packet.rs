@@ -87,6 +87,7 @@ impl Explorer<'_> {
 
     /// The packet moved: what pointed into it does so no more.
     pub(super) fn invalidate_packet(&mut self) {
+        self.effects.moves_packet = true;
         let guarded = self.guards_addresses();
         for value in self.state.regs_mut() {
             if value.kind.is_packet() {

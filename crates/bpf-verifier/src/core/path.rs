@@ -71,7 +71,7 @@ impl<'a> Path<'a> {
         let mut path = Self {
             explorer,
             node: root,
-            pc: 0,
+            pc: if root.0 == NONE { 0 } else { root.pc(&explorer.arena) },
             trail: 0,
             left: 0,
             returns: [0; FRAMES],
@@ -195,6 +195,15 @@ impl Iterator for Path<'_> {
                 }
                 Instruction::Call(CallTarget::Kfunc(number)) if iterator::asks(number) => {
                     self.bit()?;
+                    self.pc = next;
+                }
+                Instruction::Call(CallTarget::Local(_))
+                    if self
+                        .explorer
+                        .code
+                        .global_called(&self.explorer.arena, pc, &insn)
+                        .is_some() =>
+                {
                     self.pc = next;
                 }
                 Instruction::Call(CallTarget::Local(off)) => {

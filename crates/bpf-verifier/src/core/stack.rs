@@ -181,8 +181,8 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// Memory on the stack that a helper reads or fills.
-    pub(super) fn helper_stack(&mut self, span: &Span, helper: u32, whole: bool) -> Step {
+    /// Memory on the stack that someone else reads or fills: `into` whom it goes.
+    pub(super) fn helper_stack(&mut self, span: &Span, into: Sink, whole: bool) -> Step {
         let room = self.stack_room(span)?;
         if span.access == Access::Write && room.exact && whole {
             if self.guards_addresses() {
@@ -195,7 +195,6 @@ impl Explorer<'_> {
             Ok(run) => {
                 self.mark_run(run);
                 if run.pointer && self.guards_addresses() {
-                    let into = Sink::Helper(helper);
                     return reject(VerifyErrorKind::PointerLeak { reg: span.reg, into });
                 }
             }

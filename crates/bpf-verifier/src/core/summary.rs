@@ -487,22 +487,7 @@ impl Explorer<'_> {
             self.drop_pending();
             self.dropped = self.dropped.saturating_add(1);
         }
-        let root = trial.start(&self.arena).parent;
-        let mut node = Node(self.walker.parent);
-        while node.0 != root && node.0 != NONE {
-            let parent = node.parent(&self.arena);
-            let pc = node.pc(&self.arena);
-            if let Some(point) = self.code.point(&self.arena, pc) {
-                let word = self.arena.word(point);
-                if low(word) == node.0 {
-                    let next = node.next(&self.arena);
-                    self.arena.set(point, pair(next, high(word)));
-                }
-            }
-            self.forget_node(node);
-            node = Node(parent);
-        }
-        self.walker.parent = root;
+        self.forget_path(trial.start(&self.arena).parent);
         self.free_resting(trial);
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use bpf_bytecode::abi::global::Param;
 use bpf_bytecode::abi::helper::{ArgKind, RetKind};
 
 use super::{ErrorClass, VerifyErrorKind};
@@ -77,6 +78,17 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
     }
 }
 
+/// What a global function takes.
+pub(super) const fn param(param: Param) -> &'static str {
+    match param {
+        Param::Number => "number",
+        Param::Context => "ctx",
+        Param::Memory(_) => "memory",
+        Param::MemoryOrNull(_) => "memory or null",
+        Param::Other => "something that is not supported",
+    }
+}
+
 /// What a helper gives.
 pub(super) const fn result(kind: RetKind) -> &'static str {
     match kind {
@@ -147,6 +159,8 @@ impl VerifyErrorKind {
             Self::UnknownHelper(_)
             | Self::HelperNotAllowed { .. }
             | Self::HelperArgument { .. }
+            | Self::GlobalArgument { .. }
+            | Self::GlobalFunction { .. }
             | Self::HelperMap { .. }
             | Self::NegativeSize { .. }
             | Self::ZeroSize { .. }
@@ -354,6 +368,17 @@ impl VerifyErrorKind {
             Self::NotConstant { .. } => {
                 Words(H, "argument that is not constant", "pass a constant")
             }
+            Self::GlobalArgument { .. } => Words(
+                H,
+                "wrong kind of argument",
+                "pass what the function's prototype says, to memory as large as its type; make \
+                 the function static if it need not be verified apart",
+            ),
+            Self::GlobalFunction { .. } => Words(
+                H,
+                "unsafe global function",
+                "make the function safe for all arguments of its prototype, or static",
+            ),
             Self::HelperMap { .. } => {
                 Words(H, "wrong type of map", "pass a map of a type that the helper works on")
             }

@@ -277,7 +277,7 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
                 && (old.holder() == 0) == (new.holder() == 0)
                 && ids.matches(old.holder(), new.holder())
         }
-        Kind::Reserved | Kind::ReservedOrNull | Kind::Memory => {
+        Kind::Reserved | Kind::ReservedOrNull | Kind::Memory | Kind::Given | Kind::GivenOrNull => {
             place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)
         }
         _ if !same && old.names_offset() && old.id > ids.shared => moved_covers(old, new, ids),

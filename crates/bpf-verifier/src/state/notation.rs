@@ -84,7 +84,11 @@ impl Shown<'_> {
         }
         match value.kind {
             Kind::Packet | Kind::PacketMeta => list.item("r", &value.range.max(0)),
-            Kind::Reserved | Kind::ReservedOrNull | Kind::Memory => list.item("sz", &value.range),
+            Kind::Reserved
+            | Kind::ReservedOrNull
+            | Kind::Memory
+            | Kind::Given
+            | Kind::GivenOrNull => list.item("sz", &value.range),
             _ => Ok(()),
         }
     }

@@ -49,6 +49,10 @@ pub enum Kind {
     Iterator,
     /// Memory that may be read as long as an iterator lives.
     Memory,
+    /// Memory of its caller that a function verified apart was given.
+    Given,
+    /// The same, or null.
+    GivenOrNull,
     /// A map of a map of maps, or null.
     MapOrNull = 40,
     /// A socket of any kind.
@@ -93,6 +97,8 @@ impl Kind {
             17 => Self::ReturnToHelper,
             18 => Self::Iterator,
             19 => Self::Memory,
+            20 => Self::Given,
+            21 => Self::GivenOrNull,
             40 => Self::MapOrNull,
             41 => Self::SocketCommon,
             42 => Self::SocketCommonOrNull,
@@ -131,6 +137,7 @@ impl Kind {
         Some(match self {
             Self::MapValueOrNull => Self::MapValue,
             Self::ReservedOrNull => Self::Reserved,
+            Self::GivenOrNull => Self::Given,
             Self::MapOrNull => Self::Map,
             Self::SocketCommonOrNull => Self::SocketCommon,
             Self::SocketOrNull => Self::Socket,
@@ -181,6 +188,8 @@ impl Kind {
             Self::ReturnToHelper => "return to a helper",
             Self::Iterator => "iter_num",
             Self::Memory => "rdonly_mem",
+            Self::Given => "mem",
+            Self::GivenOrNull => "mem_or_null",
             Self::MapOrNull => "map_ptr_or_null",
             Self::SocketCommon => "sock_common",
             Self::SocketCommonOrNull => "sock_common_or_null",
@@ -218,7 +227,7 @@ pub struct Value {
     pub off: i32,
     /// Of a packet pointer: how far behind its start and unknown part the packet
     /// is known to reach at least, in bytes; negative where it is known only
-    /// that it ends no earlier than that. Of reserved memory: its bytes. Of a
+    /// that it ends no earlier than that. Of reserved or given memory: its bytes. Of a
     /// number with an identity: how much more than the offset may have been added
     /// in a loop, in which case it is no copy of others.
     pub range: i32,

@@ -9,16 +9,19 @@ use crate::abi::socket::{
 
 const DEVICE: &[CtxField] = &[CtxField::scalars(0, 4, NARROW), words(4, 12)];
 
-pub(super) static CGROUP_DEVICE: ProgTypeDef =
-    ProgTypeDef::new(15, "cgroup_device", CtxLayout::bytes(12, DEVICE))
-        .attached(6)
-        .returning(0, 1)
-        .in_sections(&["cgroup/dev"]);
+pub(super) static CGROUP_DEVICE: ProgTypeDef = ProgTypeDef::new(
+    15,
+    "cgroup_device",
+    CtxLayout::bytes(12, DEVICE).named(&["bpf_cgroup_dev_ctx"]),
+)
+.attached(6)
+.returning(0, 1)
+.in_sections(&["cgroup/dev"]);
 
 const SYSCTL: &[CtxField] = &[CtxField::scalars(0, 8, NARROW), words(4, 8).unread().written(WORD)];
 
 pub(super) static CGROUP_SYSCTL: ProgTypeDef =
-    ProgTypeDef::new(23, "cgroup_sysctl", foreign(8, SYSCTL))
+    ProgTypeDef::new(23, "cgroup_sysctl", foreign(8, SYSCTL).named(&["bpf_sysctl"]))
         .attached(18)
         .returning(0, 1)
         .in_sections(&["cgroup/sysctl"]);
@@ -30,7 +33,7 @@ const OPTION: [CtxField; 3] = [
 ];
 
 const fn option(name: &'static str, attach: u32, fields: &'static [CtxField]) -> ProgTypeDef {
-    ProgTypeDef::new(25, name, foreign(40, fields).with_writable_packet())
+    ProgTypeDef::new(25, name, foreign(40, fields).with_writable_packet().named(&["bpf_sockopt"]))
         .attached(attach)
         .returning(0, 1)
 }
@@ -47,7 +50,9 @@ pub(super) static CGROUP_SETSOCKOPT: ProgTypeDef =
     option("cgroup_setsockopt", 22, SETSOCKOPT).in_sections(&["cgroup/setsockopt"]);
 
 const fn sock(name: &'static str, attach: u32, fields: &'static [CtxField]) -> ProgTypeDef {
-    ProgTypeDef::new(9, name, foreign(SOCK_SIZE, fields)).attached(attach).returning(0, 1)
+    ProgTypeDef::new(9, name, foreign(SOCK_SIZE, fields).named(&["bpf_sock"]))
+        .attached(attach)
+        .returning(0, 1)
 }
 
 /// Before a socket has addresses, some words may be written.

@@ -24,7 +24,7 @@ const fn narrow(offset: u16, kind: FieldKind) -> CtxField {
 }
 
 const fn layout(fields: &'static [CtxField]) -> CtxLayout {
-    CtxLayout::bytes(sk_buff::SIZE, fields).of_form(CtxForm::SkBuff)
+    CtxLayout::bytes(sk_buff::SIZE, fields).of_form(CtxForm::SkBuff).named(&["__sk_buff"])
 }
 
 /// Socket filters read scalars, write `cb`, and reach the packet by helper and

@@ -49,7 +49,9 @@ const fn at(
     fields: &'static [CtxField],
     returns: (i32, i32),
 ) -> ProgTypeDef {
-    ProgTypeDef::new(18, name, foreign(72, fields)).attached(attach).returning(returns.0, returns.1)
+    ProgTypeDef::new(18, name, foreign(72, fields).named(&["bpf_sock_addr"]))
+        .attached(attach)
+        .returning(returns.0, returns.1)
 }
 
 pub(super) static BIND4: ProgTypeDef =

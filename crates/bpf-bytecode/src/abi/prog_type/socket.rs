@@ -27,10 +27,11 @@ const OPS: &[CtxField] = &[
     CtxField::scalars(216, 224, Sizes::ONLY_8),
 ];
 
-pub(super) static SOCK_OPS: ProgTypeDef = ProgTypeDef::new(13, "sock_ops", foreign(224, OPS))
-    .attached(3)
-    .returning(0, 1)
-    .in_sections(&["sockops"]);
+pub(super) static SOCK_OPS: ProgTypeDef =
+    ProgTypeDef::new(13, "sock_ops", foreign(224, OPS).named(&["bpf_sock_ops"]))
+        .attached(3)
+        .returning(0, 1)
+        .in_sections(&["sockops"]);
 
 const MSG: &[CtxField] = &[
     CtxField::pointer(0, FieldKind::PacketData),
@@ -40,7 +41,7 @@ const MSG: &[CtxField] = &[
 ];
 
 pub(super) static SK_MSG: ProgTypeDef =
-    ProgTypeDef::new(16, "sk_msg", foreign(80, MSG).with_writable_packet())
+    ProgTypeDef::new(16, "sk_msg", foreign(80, MSG).named(&["sk_msg_md"]).with_writable_packet())
         .attached(7)
         .in_sections(&["sk_msg"]);
 
@@ -57,7 +58,7 @@ const REUSEPORT: &[CtxField] = &[
 ];
 
 const fn reuseport(name: &'static str, attach: u32) -> ProgTypeDef {
-    ProgTypeDef::new(21, name, foreign(56, REUSEPORT)).attached(attach)
+    ProgTypeDef::new(21, name, foreign(56, REUSEPORT).named(&["sk_reuseport_md"])).attached(attach)
 }
 
 pub(super) static SK_REUSEPORT: ProgTypeDef =
@@ -69,14 +70,16 @@ pub(super) static SK_REUSEPORT_MIGRATE: ProgTypeDef =
 const LOOKUP: &[CtxField] =
     &[CtxField::pointer(0, FieldKind::SocketOrNull), CtxField::scalars(8, 68, NARROW)];
 
-pub(super) static SK_LOOKUP: ProgTypeDef = ProgTypeDef::new(30, "sk_lookup", foreign(72, LOOKUP))
-    .attached(36)
-    .returning(0, 1)
-    .in_sections(&["sk_lookup"]);
+pub(super) static SK_LOOKUP: ProgTypeDef =
+    ProgTypeDef::new(30, "sk_lookup", foreign(72, LOOKUP).named(&["bpf_sk_lookup"]))
+        .attached(36)
+        .returning(0, 1)
+        .in_sections(&["sk_lookup"]);
 
 /// What Linux hands to these programs are structures of its own, of which
 /// nothing is known here.
-pub(super) static NETFILTER: ProgTypeDef = ProgTypeDef::new(32, "netfilter", foreign(16, &[]))
-    .attached(45)
-    .returning(0, 1)
-    .in_sections(&["netfilter"]);
+pub(super) static NETFILTER: ProgTypeDef =
+    ProgTypeDef::new(32, "netfilter", foreign(16, &[]).named(&["bpf_nf_ctx"]))
+        .attached(45)
+        .returning(0, 1)
+        .in_sections(&["netfilter"]);

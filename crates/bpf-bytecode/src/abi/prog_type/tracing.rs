@@ -8,7 +8,8 @@ const fn whole(size: u16) -> CtxField {
     CtxField::scalars(0, size, Sizes::ALL)
 }
 
-const PT_REGS: CtxLayout = CtxLayout::bytes(168, &[whole(168)]);
+const PT_REGS: CtxLayout =
+    CtxLayout::bytes(168, &[whole(168)]).named(&["bpf_user_pt_regs_t", "pt_regs"]);
 
 // The first eight bytes of a record belong to the kernel.
 const RECORD: CtxLayout = CtxLayout::bytes(8192, &[CtxField::scalars(8, 8192, Sizes::ALL)]);
@@ -16,9 +17,10 @@ const RECORD: CtxLayout = CtxLayout::bytes(8192, &[CtxField::scalars(8, 8192, Si
 const EVENT: CtxLayout = CtxLayout::bytes(
     184,
     &[CtxField::scalars(0, 168, Sizes::ONLY_8), CtxField::scalars(168, 184, Sizes::ALL)],
-);
+)
+.named(&["bpf_perf_event_data"]);
 
-const RAW_ARGS: CtxLayout = CtxLayout::bytes(96, &[whole(96)]);
+const RAW_ARGS: CtxLayout = CtxLayout::bytes(96, &[whole(96)]).named(&["bpf_raw_tracepoint_args"]);
 
 const ARGUMENTS: CtxLayout = CtxLayout::bytes(u16::MAX, &[whole(u16::MAX).written(Sizes::ALL)]);
 

@@ -10,8 +10,10 @@ const FIELDS: [CtxField; 4] = [
     CtxField::scalars(xdp_md::INGRESS_IFINDEX, xdp_md::EGRESS_IFINDEX, Sizes::ONLY_4),
 ];
 
-const LAYOUT: CtxLayout =
-    CtxLayout::bytes(xdp_md::SIZE, &FIELDS).of_form(CtxForm::Xdp).with_writable_packet();
+const LAYOUT: CtxLayout = CtxLayout::bytes(xdp_md::SIZE, &FIELDS)
+    .of_form(CtxForm::Xdp)
+    .named(&["xdp_md"])
+    .with_writable_packet();
 
 // aya and iproute2 name programs in sections `xdp/…`, which libbpf does not.
 pub(super) static XDP: ProgTypeDef =
