@@ -1,0 +1,1 @@
+include!("forged_map.rs");
