@@ -67,6 +67,25 @@ fn nested() {
     assert_eq!(quick(SOCKET, 1500, text).max_insns, 2 + 1000 * (middle + 2) + 1);
 }
 
+/// The inner loop goes round as often as the outer one's counter says, which is
+/// first looked at where it may be anything.
+#[test]
+fn a_triangle() {
+    let text = "r0 = 0
+         r6 = 1
+         outer: r3 = r6
+         inner: r0 += 1
+         r3 += -1
+         if r3 == 0 goto next
+         goto inner
+         next: r6 += 1
+         if r6 == 1000 goto out
+         goto outer
+         out: exit";
+    let inner = 4 * 999;
+    assert!(quick(SOCKET, 300, text).max_insns <= 3 + 999 * (inner + 4));
+}
+
 #[test]
 fn strides() {
     quick(SOCKET, 100, "r0 = 0\nagain: r0 += 2\nif r0 < 100000000 goto again\nexit");

@@ -379,7 +379,7 @@ impl Explorer<'_> {
             return Ok(at);
         }
         self.reclaim(false);
-        self.forget_hints();
+        self.forget_hints(0);
         Ok(self.arena.alloc(words)?)
     }
 

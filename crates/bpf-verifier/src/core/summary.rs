@@ -320,6 +320,10 @@ impl Explorer<'_> {
             Phase::Once if found == NONE => self.give_up(trial)?,
             Phase::Once | Phase::Probe => {
                 self.unwind(trial);
+                if phase == Phase::Probe {
+                    // In an extreme state, inner loops went round too often.
+                    self.forget_hints(trial.first_id(&self.arena));
+                }
                 let (mode, next) = match phase {
                     Phase::Once => (Mode::Extreme, Phase::Probe),
                     _ => (Mode::Settle, Phase::Body),
@@ -390,9 +394,13 @@ impl Explorer<'_> {
         }
     }
 
-    pub(super) fn forget_hints(&mut self) {
+    /// Forgets the guesses that held since this identity was given.
+    pub(super) fn forget_hints(&mut self, since: u32) {
         for subject in self.code.loops() {
-            self.forget_hint(subject);
+            let hint = subject.hint(&self.arena);
+            if hint != NONE && high(self.arena.word(hint)) >= since {
+                self.forget_hint(subject);
+            }
         }
     }
 
