@@ -142,6 +142,28 @@ impl State {
         }
     }
 
+    /// Addresses of which `stale` says that they are none any longer become unknown
+    /// numbers; those who may not see what they were find nothing in their place.
+    pub fn revoke(&mut self, arena: &mut Arena<'_>, stale: impl Fn(&Value) -> bool) {
+        let hidden = self.privilege == Privilege::Unprivileged;
+        let left = if hidden { Value::NOT_INIT } else { Value::UNKNOWN };
+        for value in self.regs.iter_mut().filter(|value| stale(value)) {
+            *value = left;
+        }
+        let mut index = 0_u32;
+        while let Some(mut cell) = self.cells.get(arena, index) {
+            if !stale(&cell.value) {
+                index = index.saturating_add(1);
+            } else if hidden {
+                self.cells.remove(arena, index);
+            } else {
+                cell.value = left;
+                self.cells.set(arena, index, &cell);
+                index = index.saturating_add(1);
+            }
+        }
+    }
+
     /// Keeps the registers that `kept` has bits for and the place to return to,
     /// and enters the next frame. The function has no value in R0 and R6 to R9.
     pub fn push_frame(

@@ -267,3 +267,29 @@ fn elements_of_maps() {
     // The map may be changed meanwhile.
     SOCKET.accepts(&each(hash, "call 3\nr0 = 0\nexit"));
 }
+
+#[test]
+fn keys_are_shown_to_the_function_alone() {
+    let text = |between: &str, behind: &str| {
+        format!(
+            "*(u64 *)(r10 -8) = 0
+             r1 = map[idx:6] ll
+             r2 = subprog[f] ll
+             r3 = r10
+             r3 += -8
+             r4 = 0
+             call 164
+             {behind}
+             r0 = 0
+             exit
+             f: *(u64 *)(r4 +0) = r2
+             {between}
+             r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&text("r1 = *(u64 *)(r4 +0)\nr1 = *(u32 *)(r1 +0)", ""));
+    let behind = "r1 = *(u64 *)(r10 -8)\nr1 = *(u32 *)(r1 +0)";
+    SOCKET.rejects("", &text("", behind));
+    SOCKET.accepts(&text("*(u64 *)(r4 +0) = r3", "r1 = *(u64 *)(r10 -8)"));
+}

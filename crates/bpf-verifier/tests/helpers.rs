@@ -5,8 +5,8 @@ mod common;
 use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{HelperTable, Verifier};
-use common::{LOOKUP, PACKET, SOCKET, TC, UNPRIVILEGED, XDP, program, with_value};
+use bpf_verifier::{HelperTable, Privilege, Verifier};
+use common::{LOOKUP, PACKET, SOCKET, Suite, TC, UNPRIVILEGED, XDP, program, with_value};
 
 #[test]
 fn helpers_that_do_not_exist_or_may_not_be_called() {
@@ -346,4 +346,51 @@ fn reservations_are_told_apart_where_paths_join() {
     SOCKET.accepts(&text("r3 = r6\nr6 = r7\nr7 = r3"));
     SOCKET.rejects("R1 type=scalar", &text("r6 = r7"));
     SOCKET.rejects("R1 type=scalar", &text("r7 = r6"));
+}
+
+#[test]
+fn addresses_that_are_none_any_longer_stay_hidden() {
+    // Reserved memory that was given back.
+    let record = |read: &str| {
+        format!(
+            "r1 = map[idx:2] ll
+             r2 = 8
+             r3 = 0
+             call 131
+             if r0 == 0 goto out
+             *(u64 *)(r10 -8) = r0
+             r1 = r0
+             r2 = 0
+             call 133
+             {read}
+             out: r0 = 0
+             exit"
+        )
+    };
+    UNPRIVILEGED.accepts(&record("*(u64 *)(r10 -8) = 0\nr1 = *(u64 *)(r10 -8)"));
+    for read in ["r1 = *(u64 *)(r10 -8)", "r1 = *(u8 *)(r10 -1)"] {
+        SOCKET.accepts(&record(read));
+        UNPRIVILEGED.rejects("invalid read from stack", &record(read));
+    }
+    // The packet's address, in a register of a caller and on the stack.
+    let packet = |read: &str| {
+        format!(
+            "r6 = *(u32 *)(r1 +0)
+             *(u64 *)(r10 -8) = r6
+             call move
+             {read}
+             r0 = 0
+             exit
+             move: r2 = 0
+             call 44
+             r0 = 0
+             exit"
+        )
+    };
+    let unprivileged = Suite(BpfProgType::Xdp, Privilege::Unprivileged);
+    unprivileged.accepts(&packet(""));
+    for read in ["r1 = *(u64 *)(r10 -8)", "r1 = r6"] {
+        XDP.accepts(&packet(read));
+        unprivileged.rejects("", &packet(read));
+    }
 }

@@ -200,3 +200,41 @@ fn loops_in_loops() {
     assert!(info.processed < 200, "{info:?}");
     assert!((12_000_000..17_000_000).contains(&info.max_insns), "{info:?}");
 }
+
+#[test]
+fn an_iterator_is_asked_where_it_was_made() {
+    // Both ways hold one iterator and numbers of eight bytes where paths meet.
+    let made = |asked: i32| {
+        format!(
+            "r6 = *(u32 *)(r1 +0)
+             *(u64 *)(r10 -8) = 7
+             *(u64 *)(r10 -16) = 7
+             r1 = r10
+             r1 += -8
+             if r6 == 0 goto other
+             r2 = 0
+             r3 = 9
+             call kfunc 1
+             goto both
+             other: r1 += {asked}
+             r2 = 0
+             r3 = 9
+             call kfunc 1
+             both: r6 = 0
+             r6 += 1
+             {IT}call kfunc 2
+             {}{END}",
+            destroy()
+        )
+    };
+    SOCKET.accepts(&made(0));
+    SOCKET.rejects("iterator", &made(-8));
+}
+
+#[test]
+fn no_register_holds_an_iterator() {
+    for taken in ["r2 = *(u64 *)(r10 -8)", "r2 = atomic_fetch_or((u64 *)(r10 -8), r2)"] {
+        let text = format!("{}r2 = 0\n{taken}\n{}{END}", new("0", "9"), destroy());
+        SOCKET.rejects("invalid read from stack", &text);
+    }
+}

@@ -178,3 +178,62 @@ fn branches_in_rounds() {
         ),
     );
 }
+
+/// A loop that counts up at R10-8, and in every round calls a function once that
+/// may change the numbers there and at R10-16.
+fn counting(function: &str) -> String {
+    format!(
+        "*(u64 *)(r10 -8) = 0
+         *(u64 *)(r10 -16) = 0
+         again: r1 = 1
+         r2 = subprog[f] ll
+         r3 = r10
+         r3 += -16
+         r4 = 0
+         call 181
+         r1 = *(u64 *)(r10 -8)
+         r1 += 1
+         *(u64 *)(r10 -8) = r1
+         if r1 < 100 goto again
+         r0 = 0
+         exit
+         f: {function}
+         r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn what_a_loop_counts_by_is_counted_in_rounds_too() {
+    let info = SOCKET.accepts(&counting("r0 = 0"));
+    assert!(info.processed < 200 && info.max_insns < 2_000, "{info:?}");
+    // Another number changes.
+    let other = "r1 = *(u64 *)(r2 +0)\nr1 += 3\n*(u64 *)(r2 +0) = r1";
+    let info = SOCKET.accepts(&counting(other));
+    assert!(info.processed < 400 && info.max_insns < 3_000, "{info:?}");
+    // What the loop counts up, the function counts down again: it never ends.
+    let undone = "r1 = *(u64 *)(r2 +8)
+         if r1 == 0 goto over
+         r1 += -1
+         *(u64 *)(r2 +8) = r1
+         over: r0 = 0";
+    SOCKET.rejects("infinite loop", &counting(undone));
+}
+
+#[test]
+fn loops_in_rounds_of_loops_take_no_longer_than_they_may() {
+    // Summaries that are never over, one behind the other.
+    let text = "r6 = 0
+         head: r7 = 100
+         again: may_goto done
+         if r6 == 0 goto over
+         r6 += -1
+         over: r7 += -1
+         if r7 != 0 goto again
+         done: r6 += 1
+         if r6 < 100 goto head
+         r0 = 0
+         exit";
+    let verifier = Verifier::<ActiveProfile>::new().step_limit(100_000);
+    let _: Result<_, _> = verifier.verify(&program(BpfProgType::SocketFilter, text));
+}

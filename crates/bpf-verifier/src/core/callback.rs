@@ -147,7 +147,8 @@ impl Explorer<'_> {
         self.state.push_frame(&mut self.arena, to, live | KEPT)?;
         self.clear_arguments();
         let args = if first.kind == Kind::Map {
-            let key = Value::pointer(Kind::MapKey, first.index, 0);
+            // The key is shown as long as this helper calls.
+            let key = Value::pointer(Kind::MapKey, first.index, rounds.id);
             [first, key, Value::pointer(Kind::MapValue, first.index, 0), context]
         } else {
             let last = first.number.half().umax.min(MAX_LOOPS.into()).saturating_sub(1);
@@ -184,6 +185,9 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::NotANumber { reg, found });
         }
         self.mark_precise(result.deps);
+        let rounds = self.state.kept_reg(&self.arena, Register::R0);
+        self.state
+            .revoke(&mut self.arena, |value| value.kind == Kind::MapKey && value.id == rounds.id);
         let full = result.number.full();
         if full.smin < 0 || full.smax > 1 {
             let bound = |value: i64| {
@@ -192,7 +196,7 @@ impl Explorer<'_> {
             let (smin, smax) = (bound(full.smin), bound(full.smax));
             return reject(VerifyErrorKind::ReturnValue { smin, smax, min: 0, max: 1 });
         }
-        let held = self.state.kept_reg(&self.arena, Register::R0).off.unsigned_abs();
+        let held = rounds.off.unsigned_abs();
         if self.state.refs > held
             && let Some(pc) = self.state.last_reference(&self.arena)
         {

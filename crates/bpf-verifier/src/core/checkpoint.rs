@@ -163,12 +163,15 @@ impl Explorer<'_> {
     /// last of them, so that the node may cover it; none, if it may not at all.
     ///
     /// A node whose paths go back to the head of a summary speaks of that
-    /// summary's identities, and of no other place than inside of it.
+    /// summary's identities, and of no other place than inside of it. So may one
+    /// whose paths close a loop at an open node, which has such paths.
     fn shared_ids(&self, node: Node) -> Option<u32> {
-        let Some(level) = node.tail(&self.arena).level() else { return Some(0) };
+        let tail = node.tail(&self.arena);
+        let inside = if tail.is_inside() { self.counted_ids() } else { 0 };
+        let Some(level) = tail.level() else { return Some(inside) };
         let summary = node.owner(&self.arena).at_level(&self.arena, level);
         let around = self.walker.active.at_level(&self.arena, level);
-        (around == summary).then(|| summary.head_id(&self.arena))
+        (around == summary).then(|| summary.head_id(&self.arena).max(inside))
     }
 
     /// The tail of a done node that covers the state.

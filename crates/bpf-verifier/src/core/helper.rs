@@ -225,23 +225,10 @@ impl<'e> Explorer<'e> {
 
     /// Reserved memory is given back: no pointer into it is one any longer.
     pub(super) fn release(&mut self, id: u32) -> Step {
-        let guarded = self.guards_addresses();
-        let stale = |value: &Value| {
+        self.state.revoke(&mut self.arena, |value| {
             let reserved =
                 matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull | Kind::Memory);
             reserved && value.id == id || value.kind.is_socket() && value.holder() == id
-        };
-        for value in self.state.regs_mut() {
-            if stale(value) {
-                *value = if guarded { Value::NOT_INIT } else { Value::UNKNOWN };
-            }
-        }
-        self.state.for_each(&mut self.arena, |value| {
-            let stale = stale(value);
-            if stale {
-                *value = Value::UNKNOWN;
-            }
-            stale
         });
         self.state.release(&mut self.arena, id)?;
         Ok(())

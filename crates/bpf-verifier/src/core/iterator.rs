@@ -63,7 +63,10 @@ impl Explorer<'_> {
     fn iterator(&mut self) -> Step<Cell> {
         let addr = self.iterator_place()?;
         match self.state.cells.at_addr(&self.arena, addr) {
-            Some((_, cell)) if cell.value.kind == Kind::Iterator => Ok(cell),
+            Some((_, cell)) if cell.value.kind == Kind::Iterator => {
+                self.mark_read(cell.live);
+                Ok(cell)
+            }
             _ => reject(VerifyErrorKind::NoIterator { reg: Register::R1, found: Kind::Stack }),
         }
     }

@@ -88,18 +88,6 @@ impl Explorer<'_> {
     /// The packet moved: what pointed into it does so no more.
     pub(super) fn invalidate_packet(&mut self) {
         self.effects.moves_packet = true;
-        let guarded = self.guards_addresses();
-        for value in self.state.regs_mut() {
-            if value.kind.is_packet() {
-                *value = if guarded { Value::NOT_INIT } else { Value::UNKNOWN };
-            }
-        }
-        self.state.for_each(&mut self.arena, |value| {
-            let stale = value.kind.is_packet();
-            if stale {
-                *value = Value::UNKNOWN;
-            }
-            stale
-        });
+        self.state.revoke(&mut self.arena, |value| value.kind.is_packet());
     }
 }

@@ -175,9 +175,8 @@ impl Explorer<'_> {
                 self.charge_node(node);
                 let (read, precise) = (u64::MAX, u64::MAX);
                 let all = Closeness::Matters { read, precise, instances: true };
-                if let Some(rests) =
-                    covers(node.snapshot(&self.arena), &self.state, &self.arena, all, 0)
-                {
+                let (old, shared) = (node.snapshot(&self.arena), self.counted_ids());
+                if let Some(rests) = covers(old, &self.state, &self.arena, all, shared) {
                     self.mark_exact(rests.deps);
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
@@ -189,6 +188,14 @@ impl Explorer<'_> {
             node = Node(node.next(&self.arena));
         }
         Ok(None)
+    }
+
+    /// The last identity by which some summary that is being tried counts its
+    /// rounds. What follows from an open node may come back to that one's head,
+    /// and speaks of these numbers as they were there; so whatever ends at the
+    /// node must have the same ones.
+    pub(super) fn counted_ids(&self) -> u32 {
+        if self.trials.0 == NONE { 0 } else { self.trials.head_id(&self.arena) }
     }
 
     /// Whether the current state is in a later round of a loop than an open node
@@ -247,11 +254,12 @@ impl Explorer<'_> {
     }
 
     /// Forgets the numbers that differ from those of an earlier round, if
-    /// nothing was decided on them.
+    /// nothing was decided on them, and which ones they were at the head of a
+    /// summary.
     fn widen(&mut self, node: Node) -> Step {
         let (snapshot, precise) = (node.snapshot(&self.arena), node.precise(&self.arena));
         let mut entries = snapshot.read(&self.arena);
-        let mask = snapshot.reg_mask(&self.arena);
+        let (mask, shared) = (snapshot.reg_mask(&self.arena), self.counted_ids());
         let mut index = 0_u32;
         for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
             if mask.wrapping_shr(number) & 1 == 0 {
@@ -260,8 +268,13 @@ impl Explorer<'_> {
             let before = entries.value(&self.arena);
             let decided = precise & entry_bit(index) != 0;
             index = index.saturating_add(1);
-            if !decided && differs(&before, value) {
+            if decided {
+                continue;
+            }
+            if differs(&before, value) {
                 *value = widened(&before, value);
+            } else if is_another(&before, value, shared) {
+                (value.id, value.off, value.range) = (0, 0, 0);
             }
         }
         for _ in 0..snapshot.cells(&self.arena) {
@@ -276,6 +289,11 @@ impl Explorer<'_> {
             };
             if cell.len > 8 || differs(&cell.value, &read.value) {
                 self.state.blur_stack(&mut self.arena, cell.addr, cell.len, None)?;
+            } else if is_another(&cell.value, &read.value, shared)
+                && let Some((at, mut now)) = self.state.cells.at_addr(&self.arena, cell.addr)
+            {
+                (now.value.id, now.value.off, now.value.range) = (0, 0, 0);
+                self.state.cells.set(&mut self.arena, at, &now);
             }
         }
         Ok(())
@@ -290,10 +308,17 @@ fn widened(before: &Value, now: &Value) -> Value {
     } else {
         Scalar::UNKNOWN
     };
-    Value::scalar(number)
+    Value { deps: now.deps, ..Value::scalar(number) }
 }
 
 /// Whether a number is not among those of an earlier round.
 fn differs(before: &Value, now: &Value) -> bool {
     before.is_scalar() && now.is_scalar() && !before.number.covers(&now.number)
+}
+
+/// Whether a number was named at the head of a summary, and is another one now.
+fn is_another(before: &Value, now: &Value, shared: u32) -> bool {
+    let named = before.id != 0 && before.id <= shared;
+    let same = (before.id, before.off, before.range) == (now.id, now.off, now.range);
+    named && before.is_scalar() && now.is_scalar() && !same
 }

@@ -52,15 +52,21 @@ impl Explorer<'_> {
             self.check_stack_init(room, span.size)?;
             return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
-        match self.state.read_stack(&self.arena, room.addr, span.size) {
-            Ok(read) if read.value.kind == Kind::Iterator => self.uninit(room.addr, span.size),
+        let value = self.read_room(room, span.size)?;
+        Ok(self.link_stack(room, span.size, value))
+    }
+
+    /// What lies in these bytes. Nobody may have an iterator in a register.
+    fn read_room(&mut self, room: Room, size: u32) -> Step<Value> {
+        match self.state.read_stack(&self.arena, room.addr, size) {
+            Ok(read) if read.value.kind == Kind::Iterator => self.uninit(room.addr, size),
             Ok(read) => {
                 self.mark_read(read.live);
                 self.figures.unwritten_reads |= read.unwritten;
-                Ok(self.link_stack(room, span.size, read.value))
+                Ok(read.value)
             }
-            Err(StackFault::Uninit(_)) => self.uninit(room.addr, span.size),
-            Err(StackFault::PartOfPointer) => self.partial(room.addr, span.size),
+            Err(StackFault::Uninit(_)) => self.uninit(room.addr, size),
+            Err(StackFault::PartOfPointer) => self.partial(room.addr, size),
         }
     }
 
@@ -133,21 +139,14 @@ impl Explorer<'_> {
             self.state.blur_stack(&mut self.arena, room.addr, room.len, None)?;
             return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
-        let read = match self.state.read_stack(&self.arena, room.addr, span.size) {
-            Ok(read) => read,
-            Err(StackFault::Uninit(_)) => return self.uninit(room.addr, span.size),
-            Err(StackFault::PartOfPointer) => return self.partial(room.addr, span.size),
-        };
-        self.mark_read(read.live);
-        self.figures.unwritten_reads |= read.unwritten;
-        if read.value.kind.is_pointer() && self.guards_addresses() {
+        let old = self.read_room(room, span.size)?;
+        if old.kind.is_pointer() && self.guards_addresses() {
             // It would become a number.
             return self.partial(room.addr, span.size);
         }
         self.state.fill_stack(&mut self.arena, room.addr, span.size)?;
-        let Value { number, deps, .. } = read.value;
-        let is_scalar = read.value.is_scalar();
-        Ok(if is_scalar { Value { deps, ..Value::scalar(number) } } else { read.value })
+        let Value { number, deps, .. } = old;
+        Ok(if old.is_scalar() { Value { deps, ..Value::scalar(number) } } else { old })
     }
 
     /// Requires bytes that may be read; where addresses are guarded, no pointer

@@ -148,14 +148,17 @@ impl Explorer<'_> {
         let Some(found) = self.code.loop_at(&self.arena, self.walker.pc) else {
             return Ok(false);
         };
-        let mut open = self.trials;
+        let (mut open, mut looked) = (self.trials, 0_u64);
         while open.0 != NONE {
             if self.is_overdue(open) {
                 self.fail(open)?;
                 return Ok(true);
             }
             open = open.below(&self.arena);
+            looked = looked.saturating_add(1);
         }
+        // So many can be under way, one behind the other, that it takes its time.
+        self.figures.handled = self.figures.handled.saturating_add(looked / 16);
         let due = found.arrive(&mut self.arena);
         let nest = self.walker.active.nest(&self.arena) as usize;
         if !due || nest >= MAX_NEST || !self.rules.summaries {

@@ -141,6 +141,14 @@ impl Cells {
         Ok(())
     }
 
+    /// Takes the cell at `index` out.
+    pub fn remove(&mut self, arena: &mut Arena<'_>, index: u32) {
+        let next = index.saturating_add(1);
+        let words = (self.len.saturating_sub(next) as usize).saturating_mul(CELL_WORDS);
+        arena.copy(self.place(next), self.place(index), words);
+        self.len = self.len.saturating_sub(1);
+    }
+
     /// Appends a cell, which comes last in the order.
     pub fn push(&mut self, arena: &mut Arena<'_>, cell: &Cell) -> Result<(), NoRoom> {
         self.splice(arena, self.len, self.len, core::slice::from_ref(cell))
