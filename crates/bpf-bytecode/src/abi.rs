@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod errno;
+pub mod field;
 pub mod frozen;
 pub mod global;
 pub mod helper;

@@ -6,8 +6,10 @@ use core::marker::PhantomData;
 use bpf_profile::config::{GLOBAL_FUNCTIONS_CAPACITY, MAP_DEFS_CAPACITY, PROGRAM_CAPACITY};
 use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence, Stored};
 
+use crate::abi::field::MapField;
 use crate::abi::frozen::{FrozenBytes, FrozenMap};
 use crate::abi::global::GlobalFunction;
+use crate::abi::kfunc::UnknownKfunc;
 use crate::abi::map::{MapDef, ObjName};
 pub use crate::abi::prog_type::BpfProgType;
 use crate::insn::BpfInsn;
@@ -86,6 +88,17 @@ const FROZEN_CAPACITY: usize = 4;
 type Contents<P> =
     <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<FrozenMap, FROZEN_CAPACITY>;
 
+/// Special fields of map values that a program of static storage has room for.
+const FIELDS_CAPACITY: usize = 4;
+
+type Fields<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapField, FIELDS_CAPACITY>;
+
+/// Kernel functions that are not known whose names a program of static storage keeps.
+const UNKNOWN_CAPACITY: usize = 1;
+
+type Unknown<P> =
+    <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<UnknownKfunc, UNKNOWN_CAPACITY>;
+
 type Globals<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<
     GlobalFunction,
     GLOBAL_FUNCTIONS_CAPACITY,
@@ -100,6 +113,8 @@ pub struct BpfProgram<P: PhysicalProfile> {
     maps: Defs<P>,
     frozen: Contents<P>,
     globals: Globals<P>,
+    fields: Fields<P>,
+    unknown: Unknown<P>,
     profile: PhantomData<fn() -> P>,
 }
 
@@ -155,6 +170,16 @@ impl<P: PhysicalProfile> BpfProgram<P> {
         &self.globals
     }
 
+    /// The special fields of the maps' values.
+    pub fn map_fields(&self) -> &[MapField] {
+        &self.fields
+    }
+
+    /// Kernel functions that it calls and that are not known here.
+    pub fn unknown_kfuncs(&self) -> &[UnknownKfunc] {
+        &self.unknown
+    }
+
     /// The instructions with the index of their first slot.
     pub fn instructions(&self) -> impl Iterator<Item = (usize, Instruction)> + '_ {
         let insns = self.insns();
@@ -184,6 +209,8 @@ impl<P: PhysicalProfile> BpfProgram<P> {
             maps: self.maps.try_clone()?,
             frozen: Sequence::try_from_slice(&self.frozen)?,
             globals: Sequence::try_from_slice(&self.globals)?,
+            fields: Sequence::try_from_slice(&self.fields)?,
+            unknown: Sequence::try_from_slice(&self.unknown)?,
             profile: PhantomData,
         })
     }
@@ -263,6 +290,8 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
             maps: Stored::default(),
             frozen: Default::default(),
             globals: Default::default(),
+            fields: Default::default(),
+            unknown: Default::default(),
             profile: PhantomData,
         };
         Self { program, overflow: None }
@@ -353,6 +382,25 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
     #[must_use]
     pub fn global_function(mut self, function: GlobalFunction) -> Self {
         let _ = self.program.globals.try_push(function);
+        self
+    }
+
+    /// Says that the values of a map have a special field, which programs do not
+    /// access as bytes. A static build has room for four.
+    #[must_use]
+    pub fn map_field(mut self, field: MapField) -> Self {
+        let added = self.program.fields.try_extend(&[field]);
+        self.overflow = self.overflow.or(added.err());
+        self
+    }
+
+    /// Names a kernel function that is not known here, so that the verifier can
+    /// refuse its calls by name. A static build has room for one.
+    #[must_use]
+    pub fn unknown_kfunc(mut self, kfunc: UnknownKfunc) -> Self {
+        if !self.program.unknown.contains(&kfunc) {
+            let _ = self.program.unknown.try_push(kfunc);
+        }
         self
     }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use kernel_bpf::bytecode::abi::frozen::{FrozenBytes, FrozenMap};
-use kernel_bpf::bytecode::abi::global::GlobalFunction;
 use kernel_bpf::bytecode::abi::map::MapDef;
 use kernel_bpf::bytecode::text;
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
@@ -159,7 +158,7 @@ impl LoadedFile {
             .programs()
             .map(|program| {
                 let insns = program.insns().collect();
-                let built = build(program.name, program.prog_type, insns, &maps, []);
+                let built = build(program.name, program.prog_type, insns, &maps);
                 Unit {
                     name: program.name.to_owned(),
                     section: program.attach.to_owned(),
@@ -176,7 +175,7 @@ impl LoadedFile {
         let source = std::str::from_utf8(bytes)?;
         let insns = assemble(source).map_err(|error| anyhow!("{error}"))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let program = build(&name, BpfProgType::SocketFilter, insns, &[], [])
+        let program = build(&name, BpfProgType::SocketFilter, insns, &[])
             .map_err(|error| format!("{error:#}"));
         let unit = Unit {
             name,
@@ -218,8 +217,8 @@ fn unit_of(
     let built = || -> Result<BpfProgram<ActiveProfile>> {
         let kind = linked.kind()?;
         let insns = linked.insns().collect::<Result<Vec<_>, _>>()?;
-        let globals = linked.global_functions(kind.prog_type);
-        build(&name, kind.prog_type, insns, maps, globals)
+        let builder = builder(&name, kind.prog_type, insns, maps);
+        Ok(linked.annotate(builder, kind.prog_type)?.build()?)
     };
     let program = built().map_err(|error| format!("{error:#}"));
     let functions = linked.functions().map(|(at, name)| (at, name.to_owned())).collect();
@@ -243,8 +242,16 @@ pub fn build(
     prog_type: BpfProgType,
     insns: Vec<BpfInsn>,
     maps: &[MapUnit],
-    globals: impl IntoIterator<Item = GlobalFunction>,
 ) -> Result<BpfProgram<ActiveProfile>> {
+    Ok(builder(name, prog_type, insns, maps).build()?)
+}
+
+fn builder(
+    name: &str,
+    prog_type: BpfProgType,
+    insns: Vec<BpfInsn>,
+    maps: &[MapUnit],
+) -> ProgramBuilder<ActiveProfile> {
     let mut builder = ProgramBuilder::from_static(prog_type, Vec::leak(insns)).name(name);
     for map in maps {
         builder = match &map.frozen {
@@ -252,8 +259,5 @@ pub fn build(
             None => builder.map(map.def),
         };
     }
-    for function in globals {
-        builder = builder.global_function(function);
-    }
-    Ok(builder.build()?)
+    builder
 }

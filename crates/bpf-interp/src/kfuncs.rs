@@ -19,6 +19,7 @@ impl Run<'_> {
             Kfunc::IterNumNew => iter_num_new(self, args),
             Kfunc::IterNumNext => iter_num_next(self, args),
             Kfunc::IterNumDestroy => iter_num_destroy(self, args),
+            _ => Err(unknown),
         }
     }
 }

@@ -10,6 +10,7 @@ mod reference;
 use core::fmt;
 
 use bpf_bytecode::abi::global::GlobalFunction;
+use bpf_bytecode::abi::kfunc::UnknownKfunc;
 use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder, ProgramError};
 use bpf_profile::PhysicalProfile;
 
@@ -80,6 +81,7 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         let segments = Table::<P, Segment<'d>, SEGMENT_CAPACITY>::default();
         let mut linked = Self { object, program, segments, len: 0 };
         linked.append(program.number)?;
+        linked.check_tags()?;
         // Functions found on the way are appended, so the list grows while it
         // is worked off.
         let mut next = 0;
@@ -105,6 +107,23 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         let lines = self.object.annotated.of(function.section).lines;
         let segment = Segment { at, function, number, lines };
         push(&mut self.segments, segment, "functions of a program", SEGMENT_CAPACITY)
+    }
+
+    /// Refuses a program that names a function to be called when it is given up.
+    fn check_tags(&self) -> Result<(), LoadError> {
+        let (Some(btf), Some(segment)) = (self.object.btf(), self.segments.first()) else {
+            return Ok(());
+        };
+        if self.function_type(segment).is_some_and(|id| btf.has_exception_callback(id)) {
+            return Err(LoadError::unsupported("exception callbacks", self.program.name()));
+        }
+        Ok(())
+    }
+
+    /// Number of a function's BTF type.
+    fn function_type(&self, segment: &Segment<'d>) -> Option<u32> {
+        let records = self.object.annotated.of(segment.function.section).functions;
+        records.function(segment.function.start.checked_mul(u32::try_from(SLOT).ok()?)?)
     }
 
     /// Checks every reference of a segment and appends the functions that it
@@ -292,8 +311,29 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         for insn in self.insns() {
             builder = builder.insn(insn?);
         }
-        for function in self.global_functions(kind.prog_type) {
+        self.annotate(builder, kind.prog_type)
+    }
+
+    /// Adds to a builder with these instructions and map definitions what the
+    /// object says beside them: the signatures of global functions, special fields
+    /// of map values, and the names of kernel functions that are not known here.
+    ///
+    /// # Errors
+    /// [`LoadError::Limit`] for a map with too many special fields.
+    pub fn annotate(
+        &self,
+        builder: ProgramBuilder<P>,
+        prog_type: BpfProgType,
+    ) -> Result<ProgramBuilder<P>, LoadError> {
+        let mut builder = builder;
+        for function in self.global_functions(prog_type) {
             builder = builder.global_function(function);
+        }
+        for field in self.object.map_fields() {
+            builder = builder.map_field(field?);
+        }
+        for kfunc in self.unknown_kfuncs() {
+            builder = builder.unknown_kfunc(kfunc);
         }
         Ok(builder)
     }
@@ -318,6 +358,18 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         called.filter_map(move |segment| self.global_function(segment, prog_type))
     }
 
+    /// The kernel functions that the program calls and that are not known here; one
+    /// may come several times.
+    pub fn unknown_kfuncs(&self) -> impl Iterator<Item = UnknownKfunc> + '_ {
+        let object = self.object;
+        self.segments.iter().flat_map(move |Segment { function, .. }| {
+            let start = u64::from(function.start).saturating_mul(SLOT);
+            let end = start.saturating_add(u64::from(function.len).saturating_mul(SLOT));
+            let all = object.relocations(function.section).between(start, end);
+            all.filter_map(move |relocation| object.unknown_kfunc(&relocation))
+        })
+    }
+
     /// What the types say of a function that other objects can see; none of others.
     fn global_function(
         &self,
@@ -328,9 +380,7 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         if !self.object.elf.symbol(function.symbol).ok()?.is_visible() {
             return None;
         }
-        let records = self.object.annotated.of(function.section).functions;
-        let offset = function.start.checked_mul(u32::try_from(SLOT).ok()?)?;
-        btf.global_function(records.function(offset)?, segment.at, prog_type)
+        btf.global_function(self.function_type(segment)?, segment.at, prog_type)
     }
 
     fn segment_of(&self, pc: usize) -> Option<&Segment<'d>> {

@@ -3,6 +3,7 @@
 mod attributes;
 mod data;
 mod declared;
+pub(crate) mod fields;
 pub(crate) mod frozen;
 mod legacy;
 

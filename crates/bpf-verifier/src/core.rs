@@ -18,6 +18,7 @@ mod context;
 pub(crate) mod costliest;
 pub(crate) mod effort;
 mod global;
+mod held;
 mod helper;
 mod helper_memory;
 pub(crate) mod iterator;
@@ -35,8 +36,10 @@ mod summary;
 mod trial;
 
 use bpf_bytecode::abi::context::CtxLayout;
+use bpf_bytecode::abi::field::MapField;
 use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::global::GlobalFunction;
+use bpf_bytecode::abi::kfunc::UnknownKfunc;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
 use bpf_bytecode::{BpfProgType, Register};
@@ -154,6 +157,10 @@ pub(crate) struct Explorer<'a> {
     pub maps: &'a [MapDef],
     /// Contents of maps that never change.
     pub frozen: &'a [FrozenMap],
+    /// Special fields of the maps' values.
+    pub fields: &'a [MapField],
+    /// Kernel functions that are not known.
+    pub unknown: &'a [UnknownKfunc],
     pub layout: &'static CtxLayout,
     pub rules: Rules<'a>,
     pub arena: Arena<'a>,
@@ -217,6 +224,8 @@ impl<'a> Explorer<'a> {
             code,
             maps,
             frozen: &[],
+            fields: &[],
+            unknown: &[],
             layout: prog_type.context(),
             rules,
             arena,

@@ -9,8 +9,10 @@ mod text;
 
 use core::fmt;
 
+use bpf_bytecode::abi::field::FieldType;
 use bpf_bytecode::abi::global::Param;
 use bpf_bytecode::abi::helper::{ArgKind, RetKind};
+use bpf_bytecode::abi::kfunc::KfuncName;
 use bpf_bytecode::abi::map::MapType;
 use bpf_bytecode::instruction::DecodeError;
 use bpf_bytecode::opcode::AluOp;
@@ -40,8 +42,10 @@ impl fmt::Display for Access {
 /// What the verifier does not handle yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
-    /// Calls of kernel functions.
-    KernelFunctions,
+    /// Calls of the kernel function of this name, which may be empty.
+    KernelFunction(KfuncName),
+    /// Pointers to the kernel's structures in values of maps.
+    KernelPointers,
     /// Maps named by file descriptor.
     MapDescriptors,
     /// Addresses of platform variables.
@@ -83,7 +87,11 @@ impl fmt::Display for Feature {
                 return write!(f, "helpers that return a {}", text::result(*kind));
             }
             Self::InnerMap => "maps of maps whose inner maps are not described",
-            Self::KernelFunctions => "calls of kernel functions",
+            Self::KernelFunction(name) if !name.as_str().is_empty() => {
+                return write!(f, "calls of the kernel function {name}");
+            }
+            Self::KernelFunction(_) => "calls of kernel functions",
+            Self::KernelPointers => "pointers to the kernel's structures in values of maps",
             Self::MapDescriptors => "references to maps by file descriptor",
             Self::PlatformVariables => "addresses of platform variables",
             Self::NestedCallbacks(most) => {
@@ -433,6 +441,48 @@ pub enum VerifyErrorKind {
     GlobalFunction {
         /// The function's first slot.
         target: u32,
+    },
+    /// A special field of a map's value is accessed as bytes.
+    #[error("{field} at offset {offset} cannot be accessed directly by load/store (R{})", .reg.number())]
+    SpecialField {
+        /// The register.
+        reg: Register,
+        /// The field.
+        field: FieldType,
+        /// Its first byte in the value.
+        offset: u32,
+    },
+    /// Something is called under a spin lock.
+    #[error("function calls are not allowed while holding the lock taken at insn {pc}")]
+    CallUnderLock {
+        /// Where it was taken.
+        pc: u32,
+    },
+    /// Another lock is released than the one that is held.
+    #[error("bpf_spin_unlock of different lock than that taken at insn {pc}")]
+    OtherLock {
+        /// Where the other was taken.
+        pc: u32,
+    },
+    /// What is given back is not held.
+    #[error("{what}: given back without having been taken")]
+    NotHeld {
+        /// What it is.
+        what: Kind,
+    },
+    /// A section that is not nested is begun again.
+    #[error("nested RCU read section, the first began at insn {pc}")]
+    Nested {
+        /// Where it began.
+        pc: u32,
+    },
+    /// The program may end while something is held.
+    #[error("{what} at the end, since insn {pc}")]
+    StillHeld {
+        /// What it is.
+        what: Kind,
+        /// The instruction since which it is.
+        pc: u32,
     },
     /// A helper cannot work on maps of this type.
     #[error("cannot pass map_type {map_type} into helper #{helper}")]

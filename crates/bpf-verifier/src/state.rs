@@ -261,19 +261,43 @@ impl State {
 
     /// Notes memory that is to be released.
     pub fn acquire(&mut self, arena: &mut Arena<'_>, id: u32, pc: u32) -> Result<(), NoRoom> {
+        self.hold(arena, Value { kind: Kind::Reference, index: pc, id, ..Value::NOT_INIT })
+    }
+
+    /// Notes something that is to be given back; its index is where it was taken.
+    pub fn hold(&mut self, arena: &mut Arena<'_>, value: Value) -> Result<(), NoRoom> {
         let last = self.cells.len().checked_sub(1).map(|i| self.cells.span(arena, i).0);
         let addr = last.map_or(REFS, |addr| addr.saturating_add(1).max(REFS));
-        let value = Value { kind: Kind::Reference, index: pc, id, ..Value::NOT_INIT };
         self.cells.push(arena, &Cell { addr, len: 1, value, live: 0 })?;
         self.refs = self.refs.saturating_add(1);
         Ok(())
+    }
+
+    /// What is held of a kind, the last.
+    pub fn held(&self, arena: &Arena<'_>, kind: Kind) -> Option<Value> {
+        let all = (self.cells.find(arena, REFS)..self.cells.len()).rev();
+        let mut values = all.filter_map(|index| self.cells.get(arena, index)).map(|c| c.value);
+        values.find(|value| value.kind == kind)
+    }
+
+    /// Gives back what is held of a kind, the last. Whether there was any.
+    pub fn give_back(&mut self, arena: &mut Arena<'_>, kind: Kind) -> Result<bool, NoRoom> {
+        for index in (self.cells.find(arena, REFS)..self.cells.len()).rev() {
+            let cell = self.cells.get(arena, index);
+            if cell.is_some_and(|cell| cell.value.kind == kind) {
+                self.cells.splice(arena, index, index.saturating_add(1), &[])?;
+                self.refs = self.refs.saturating_sub(1);
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Forgets memory that was released; says whether it was held.
     pub fn release(&mut self, arena: &mut Arena<'_>, id: u32) -> Result<bool, NoRoom> {
         let mut index = self.cells.find(arena, REFS);
         while let Some(cell) = self.cells.get(arena, index) {
-            if cell.value.id == id {
+            if cell.value.id == id && cell.value.kind == Kind::Reference {
                 self.cells.splice(arena, index, index.saturating_add(1), &[])?;
                 self.refs = self.refs.saturating_sub(1);
                 return Ok(true);
@@ -283,9 +307,9 @@ impl State {
         Ok(false)
     }
 
-    /// The instruction that acquired the memory held longest.
-    pub fn first_reference(&self, arena: &Arena<'_>) -> Option<u32> {
+    /// What is held longest: its kind, and the instruction that took it.
+    pub fn first_held(&self, arena: &Arena<'_>) -> Option<(Kind, u32)> {
         let cell = self.cells.get(arena, self.cells.find(arena, REFS))?;
-        Some(cell.value.index)
+        Some((cell.value.kind, cell.value.index))
     }
 }

@@ -327,6 +327,7 @@ fn explorer<'a, P: PhysicalProfile>(
     let (maps, globals) = (program.map_defs(), program.global_functions());
     let mut explorer = Explorer::new(insns, prog_type, maps, globals, *rules, arena)?;
     explorer.frozen = program.frozen_maps();
+    (explorer.fields, explorer.unknown) = (program.map_fields(), program.unknown_kfuncs());
     Ok(explorer)
 }
 

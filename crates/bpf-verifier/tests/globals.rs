@@ -237,6 +237,23 @@ fn references_stay_where_they_are() {
 }
 
 #[test]
+fn a_function_is_no_program() {
+    // What ends the program, or passes on to another, is refused as in any function.
+    let text = |f: &str| format!("call local f\nr0 = 0\nexit\nf: r6 = r1\n{f}\nr0 = 0\nexit");
+    let refused = |f: &str| {
+        let error = verify_as(BpfProgType::SocketFilter, &text(f), &[CONTEXT]).expect_err(f);
+        assert!(matches!(error.kind(), VerifyErrorKind::Unsupported(_)), "{error}");
+    };
+    refused("r2 = map[idx:3] ll\nr3 = 0\ncall 12");
+    refused("r0 = *(u8 *)skb[4]");
+    // Nor is its result one of the program's.
+    let result = "call local f\nr0 = 0\nexit\nf: r0 = 77\nexit";
+    verify_as(BpfProgType::CgroupSkb, result, &[&[]]).expect("any number");
+    let own = result.replace("r0 = 0\n", "");
+    verify_as(BpfProgType::CgroupSkb, &own, &[&[]]).expect_err("any number is too much");
+}
+
+#[test]
 fn only_what_is_called_is_verified() {
     // The condition never holds.
     let text = "r6 = 1\nif r6 == 1 goto out\ncall local f\nout: r0 = 0\nexit

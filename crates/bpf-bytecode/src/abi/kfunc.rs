@@ -3,7 +3,7 @@
 //! On Linux their numbers are those of the running kernel's BTF. Here they have
 //! numbers of this project's own, which the loader puts in the place of names.
 
-/// A kernel function that the engines have.
+/// A kernel function that the verifier knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kfunc {
@@ -13,11 +13,33 @@ pub enum Kfunc {
     IterNumNext = 2,
     /// `void bpf_iter_num_destroy(struct bpf_iter_num *it)`
     IterNumDestroy = 3,
+    /// `void bpf_preempt_disable(void)`
+    PreemptDisable = 128,
+    /// `void bpf_preempt_enable(void)`
+    PreemptEnable = 129,
+    /// `void bpf_rcu_read_lock(void)`
+    RcuReadLock = 130,
+    /// `void bpf_rcu_read_unlock(void)`
+    RcuReadUnlock = 131,
 }
 
 impl Kfunc {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::IterNumNew, Self::IterNumNext, Self::IterNumDestroy];
+    pub const ALL: [Self; 7] = [
+        Self::IterNumNew,
+        Self::IterNumNext,
+        Self::IterNumDestroy,
+        Self::PreemptDisable,
+        Self::PreemptEnable,
+        Self::RcuReadLock,
+        Self::RcuReadUnlock,
+    ];
+
+    /// Whether the engines have it. Others are for kernels that do: programs that
+    /// call them are verified here and run elsewhere.
+    pub const fn is_here(self) -> bool {
+        matches!(self, Self::IterNumNew | Self::IterNumNext | Self::IterNumDestroy)
+    }
 
     /// The number in a call instruction.
     pub const fn number(self) -> i32 {
@@ -35,6 +57,10 @@ impl Kfunc {
             Self::IterNumNew => "bpf_iter_num_new",
             Self::IterNumNext => "bpf_iter_num_next",
             Self::IterNumDestroy => "bpf_iter_num_destroy",
+            Self::PreemptDisable => "bpf_preempt_disable",
+            Self::PreemptEnable => "bpf_preempt_enable",
+            Self::RcuReadLock => "bpf_rcu_read_lock",
+            Self::RcuReadUnlock => "bpf_rcu_read_unlock",
         }
     }
 
@@ -48,6 +74,7 @@ impl Kfunc {
         match self {
             Self::IterNumNew => 3,
             Self::IterNumNext | Self::IterNumDestroy => 1,
+            _ => 0,
         }
     }
 }
@@ -58,3 +85,46 @@ pub const ITER_NUM_BYTES: u32 = 8;
 
 /// Numbers that an iterator gives at the most; with more there are none.
 pub const ITER_NUM_MOST: u32 = 1 << 23;
+
+/// A name of at most 31 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct KfuncName([u8; 31]);
+
+impl KfuncName {
+    /// The name of `text`, cut where there is no more room.
+    pub fn new(text: &str) -> Self {
+        let mut out = [0; 31];
+        let end = text.floor_char_boundary(out.len());
+        for (slot, byte) in out.iter_mut().zip(text.bytes().take(end)) {
+            *slot = byte;
+        }
+        Self(out)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
+        self.0.get(..end).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for KfuncName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl core::fmt::Display for KfuncName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A kernel function that a program calls and that is not known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UnknownKfunc {
+    /// The number in the calls, which is negative.
+    pub number: i32,
+    /// Its name.
+    pub name: KfuncName,
+}

@@ -54,5 +54,5 @@ fn read_program() -> Result<BpfProgram<ActiveProfile>> {
         return Err(anyhow!(Negative(text)));
     }
     let insns: Vec<BpfInsn> = slots.iter().map(|slot| BpfInsn::from_bytes(*slot)).collect();
-    object::build("", BpfProgType::SocketFilter, insns, &[], []).context("program")
+    object::build("", BpfProgType::SocketFilter, insns, &[]).context("program")
 }

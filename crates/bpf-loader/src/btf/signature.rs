@@ -41,6 +41,16 @@ impl<'d, P: PhysicalProfile> Btf<'d, P> {
         Some(out)
     }
 
+    /// Whether a program's function of type `id` names one that is called when the
+    /// program is given up.
+    pub(crate) fn has_exception_callback(&self, id: u32) -> bool {
+        self.types().any(|tag| {
+            tag.kind == Kind::DeclTag
+                && tag.target() == Some(id)
+                && self.name(&tag).starts_with("exception_callback:")
+        })
+    }
+
     fn is_number(&self, id: u32) -> bool {
         let kind = self.resolve(id).map(|found| found.kind);
         matches!(kind, Some(Kind::Int | Kind::Enum | Kind::Enum64))

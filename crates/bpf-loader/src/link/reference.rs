@@ -1,7 +1,7 @@
 //! What a call or a 64-bit immediate load refers to.
 
 use bpf_bytecode::BpfInsn;
-use bpf_bytecode::abi::kfunc::Kfunc;
+use bpf_bytecode::abi::kfunc::{Kfunc, KfuncName, UnknownKfunc};
 use bpf_profile::PhysicalProfile;
 
 use super::{CALL, LD_IMM64};
@@ -24,6 +24,9 @@ const STB_WEAK: u8 = 2;
 /// A symbol that the object only declares.
 enum Extern {
     Kfunc(Kfunc),
+    /// A kernel function that is not known here, perhaps: the verifier refuses calls
+    /// of it, by name.
+    Unknown(UnknownKfunc),
     Absent,
 }
 
@@ -59,7 +62,22 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         match Kfunc::from_name(name) {
             Some(kfunc) => Ok(Some(Extern::Kfunc(kfunc))),
             None if symbol.binding() == STB_WEAK => Ok(Some(Extern::Absent)),
-            None => Err(LoadError::ExternSymbol { symbol: Name::new(name) }),
+            None => {
+                // Numbers of known ones are positive.
+                let number = i32::try_from(relocation.symbol).ok().map(|symbol| !symbol);
+                let number = number.ok_or(LoadError::malformed("symbol"))?;
+                let name = KfuncName::new(name);
+                Ok(Some(Extern::Unknown(UnknownKfunc { number, name })))
+            }
+        }
+    }
+
+    /// The kernel function that a relocation names, if it is one that is not known
+    /// here.
+    pub(super) fn unknown_kfunc(&self, relocation: &Relocation) -> Option<UnknownKfunc> {
+        match self.declared(relocation) {
+            Ok(Some(Extern::Unknown(kfunc))) => Some(kfunc),
+            _ => None,
         }
     }
 
@@ -81,6 +99,7 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         let number = match self.declared(&relocation)? {
             None => return Ok(None),
             Some(Extern::Kfunc(kfunc)) => kfunc.number(),
+            Some(Extern::Unknown(kfunc)) => kfunc.number,
             Some(Extern::Absent) => 0,
         };
         Ok(Some(insn.with_src(CALL_KERNEL).with_imm(number)))
@@ -172,6 +191,12 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             return Err(refuse("unexpected type of relocation"));
         }
         if let Some(declared) = self.declared(&relocation)? {
+            if let Extern::Unknown(_) = declared {
+                // Perhaps a variable of the kernel, which could be anything.
+                let symbol = self.elf.symbol(relocation.symbol)?;
+                let symbol = Name::new(self.elf.symbol_name(&symbol)?);
+                return Err(LoadError::ExternSymbol { symbol });
+            }
             // Programs ask in this way whether there is such a function.
             let there = i32::from(matches!(declared, Extern::Kfunc(_)));
             return Ok([first.with_src(0).with_imm(there), second.with_imm(0)]);

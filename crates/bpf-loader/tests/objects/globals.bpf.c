@@ -1,13 +1,40 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Functions that others can see, whose prototypes say what they take, and some
- * that others cannot. */
+ * that others cannot; values of maps with special fields. */
 #include "../../../../examples/programs/bpf.h"
 
 #define TAG(x) __attribute__((btf_decl_tag(x)))
+#define TYPE_TAG(x) __attribute__((btf_type_tag(x)))
 #define HIDDEN __attribute__((visibility("hidden")))
 #define WEAK __attribute__((weak))
 
+struct bpf_spin_lock {
+	u32 val;
+};
+struct bpf_timer {
+	u64 opaque[2];
+};
+struct shared {
+	u64 count;
+	struct {
+		u32 flags;
+		struct bpf_spin_lock lock;
+	} inner;
+	struct bpf_timer timers[1];
+	struct point TYPE_TAG("kptr") *kernel;
+	struct point *own;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__type(value, struct shared);
+} values SEC(".maps");
+
 u32 calls;
+u64 some[3] SEC(".data.locked");
+struct bpf_spin_lock apart SEC(".data.locked");
 
 struct point {
 	s32 x;

@@ -54,9 +54,7 @@ impl Explorer<'_> {
             self.state.pop_frame(&mut self.arena)?;
             return Ok(Flow::To(to.pc as usize));
         }
-        if let Some(pc) = self.state.first_reference(&self.arena) {
-            return reject(VerifyErrorKind::UnreleasedReference { pc });
-        }
+        self.check_nothing_held()?;
         self.read(Register::R0)?;
         if self.entry == 0 {
             self.check_result(&result)?;
@@ -70,6 +68,20 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::PointerLeak { reg, into });
         }
         Ok(Flow::End)
+    }
+
+    /// Refuses an end of the program while something is held.
+    pub(super) fn check_nothing_held(&self) -> Step {
+        match self.state.first_held(&self.arena) {
+            None => Ok(()),
+            Some((Kind::Reference, pc)) => reject(VerifyErrorKind::UnreleasedReference { pc }),
+            Some((what, pc)) => reject(VerifyErrorKind::StillHeld { what, pc }),
+        }
+    }
+
+    /// Whether the walk is in another function than the program itself.
+    pub(super) fn in_function(&self) -> bool {
+        self.state.frame != 0 || self.entry != 0
     }
 
     /// Programs of some types may return certain numbers only.

@@ -83,13 +83,11 @@ impl Explorer<'_> {
         if !prog_type.def().legacy_loads {
             return reject(VerifyErrorKind::LegacyPacket(prog_type));
         }
-        if self.state.frame != 0 {
+        if self.in_function() {
             return reject(VerifyErrorKind::Unsupported(Feature::LegacyPacketInFunction));
         }
-        if let Some(pc) = self.state.first_reference(&self.arena) {
-            // The program ends here where the packet is too short.
-            return reject(VerifyErrorKind::UnreleasedReference { pc });
-        }
+        // The program ends here where the packet is too short.
+        self.check_nothing_held()?;
         let context = self.read(Register::R6)?;
         if context.kind != Kind::Context || !context.is_unmodified() {
             let found = context.kind;

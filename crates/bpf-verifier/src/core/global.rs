@@ -180,6 +180,7 @@ impl Explorer<'_> {
     /// A call of a function that was found to be safe for all that its signature
     /// allows.
     pub(super) fn call_global(&mut self, function: u32, global: &GlobalFunction) -> Step {
+        self.check_unlocked()?;
         let (effects, cost) = self.code.outcome(&self.arena, function);
         for (arg, param) in (1_u8..).zip(global.params.iter().flatten()) {
             self.check_param(global.slot, arg, *param, effects)?;

@@ -4,6 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind, id};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 
+use super::held::SPIN_UNLOCK;
 use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
 use crate::domain::Scalar;
@@ -29,6 +30,8 @@ pub(super) struct Arguments {
     pub release: Option<u32>,
     /// The reference through which a socket in an argument is held.
     pub socket: u32,
+    /// The spin lock in an argument, as what is held.
+    pub lock: Option<Value>,
 }
 
 impl Arguments {
@@ -45,6 +48,9 @@ impl<'e> Explorer<'e> {
         let args = self.check_arguments(sig)?;
         if helper == id::TAIL_CALL {
             self.check_tail_call()?;
+        }
+        if let Some(lock) = args.lock {
+            self.use_lock(helper, lock)?;
         }
         if let Some(id) = args.release {
             self.release(id)?;
@@ -67,6 +73,9 @@ impl<'e> Explorer<'e> {
             return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
         }
         self.check_place(sig)?;
+        if helper != SPIN_UNLOCK {
+            self.check_unlocked()?;
+        }
         Ok(sig)
     }
 
@@ -131,6 +140,10 @@ impl<'e> Explorer<'e> {
             }
             ArgKind::MapValue if args.takes_sockets() => {
                 Self::socket_argument(ArgKind::SocketCommon, &value, wrong, args)
+            }
+            ArgKind::SpinLock => {
+                args.lock = Some(self.lock_argument(&value, wrong)?);
+                Ok(())
             }
             ArgKind::Text => self.text_argument(reg, &value, wrong),
             ArgKind::ContextOrNull | ArgKind::SocketOrNull | ArgKind::Zero
@@ -213,10 +226,14 @@ impl<'e> Explorer<'e> {
 
     /// Another program takes over, or nothing happens.
     fn check_tail_call(&mut self) -> Step {
-        if let Some(pc) = self.state.first_reference(&self.arena) {
-            return reject(VerifyErrorKind::ReferenceAtTailCall { pc });
+        match self.state.first_held(&self.arena) {
+            None => {}
+            Some((Kind::Reference, pc)) => {
+                return reject(VerifyErrorKind::ReferenceAtTailCall { pc });
+            }
+            Some((what, pc)) => return reject(VerifyErrorKind::StillHeld { what, pc }),
         }
-        if self.state.frame != 0 {
+        if self.in_function() {
             return reject(VerifyErrorKind::Unsupported(Feature::TailCallFromFunction));
         }
         self.figures.tail_calls = true;

@@ -7,7 +7,7 @@
 //! comes to it with the same iterator again, another number was given in between.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::abi::kfunc::{ITER_NUM_BYTES, ITER_NUM_MOST, Kfunc};
+use bpf_bytecode::abi::kfunc::{ITER_NUM_BYTES, ITER_NUM_MOST, Kfunc, KfuncName};
 use bpf_bytecode::instruction::Instruction;
 
 use super::memory::Span;
@@ -26,9 +26,15 @@ pub(crate) fn asks(number: i32) -> bool {
 impl Explorer<'_> {
     /// A call of a kernel function.
     pub(super) fn call_kfunc(&mut self, insn: &Instruction, number: i32) -> Step<Flow> {
-        let Some(kfunc) = Kfunc::from_number(number) else {
-            return reject(VerifyErrorKind::Unsupported(Feature::KernelFunctions));
+        let found = Kfunc::from_number(number);
+        let here = |kfunc: &Kfunc| kfunc.is_here() || self.rules.helpers.is_foreign();
+        let Some(kfunc) = found.filter(here) else {
+            let unknown = self.unknown.iter().find(|unknown| unknown.number == number);
+            let name = found.map(|kfunc| KfuncName::new(kfunc.name()));
+            let name = name.or(unknown.map(|unknown| unknown.name)).unwrap_or_default();
+            return reject(VerifyErrorKind::Unsupported(Feature::KernelFunction(name)));
         };
+        self.check_unlocked()?;
         match kfunc {
             Kfunc::IterNumNew => self.new_iterator()?,
             Kfunc::IterNumNext => {
@@ -39,6 +45,14 @@ impl Explorer<'_> {
                 return Ok(Flow::To(self.take_side(insn, false)?));
             }
             Kfunc::IterNumDestroy => self.destroy_iterator()?,
+            Kfunc::PreemptDisable
+            | Kfunc::PreemptEnable
+            | Kfunc::RcuReadLock
+            | Kfunc::RcuReadUnlock => {
+                self.section(kfunc)?;
+                self.clear_arguments();
+                self.write(Register::R0, Value::NOT_INIT)?;
+            }
         }
         Ok(Flow::To(self.walker.pc.saturating_add(1)))
     }

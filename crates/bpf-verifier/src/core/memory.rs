@@ -272,7 +272,8 @@ impl Explorer<'_> {
                 if !allowed {
                     return Self::forbidden(span);
                 }
-                Self::check_bounds(span, def.map_or(0, |def| def.value_size))
+                Self::check_bounds(span, def.map_or(0, |def| def.value_size))?;
+                self.check_fields(span)
             }
             Kind::MapKey => {
                 if span.access == Access::Write {

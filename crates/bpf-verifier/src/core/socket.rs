@@ -34,7 +34,7 @@ impl Explorer<'_> {
             MapType::XskMap => Value::pointer(Kind::XdpSocketOrNull, 0, id),
             _ => {
                 debug_assert!(sig.map_types.contains(&def.map_type));
-                Value::pointer(Kind::MapValueOrNull, index, id)
+                self.told_apart(Value::pointer(Kind::MapValueOrNull, index, id))
             }
         })
     }

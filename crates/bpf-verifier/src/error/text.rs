@@ -143,6 +143,7 @@ impl VerifyErrorKind {
             | Self::StackOutOfBounds { .. }
             | Self::PacketBounds { .. }
             | Self::Forbidden { .. }
+            | Self::SpecialField { .. }
             | Self::Misaligned { .. }
             | Self::PartialPointer { .. }
             | Self::AtomicRegion { .. }
@@ -192,6 +193,15 @@ impl VerifyErrorKind {
                 C::ContextAccess,
                 "modified context pointer",
                 "use the context pointer as it came, with the offset in the instruction",
+            ),
+            Self::StillHeld { .. }
+            | Self::NotHeld { .. }
+            | Self::Nested { .. }
+            | Self::OtherLock { .. }
+            | Self::CallUnderLock { .. } => Words(
+                C::Resource,
+                "lock or section",
+                "release on every path what was taken, once, and call nothing under a spin lock",
             ),
             Self::UnreleasedReference { .. } | Self::ReferenceAtTailCall { .. } => Words(
                 C::Resource,
@@ -281,6 +291,11 @@ impl VerifyErrorKind {
                 M,
                 "access that the memory does not allow",
                 "copy the data to the stack or to a writable map",
+            ),
+            Self::SpecialField { .. } => Words(
+                M,
+                "access to a special field",
+                "leave the field to the helpers that are made for it",
             ),
             Self::Misaligned { .. } => {
                 Words(M, "misaligned access", "access at a multiple of the access's size")

@@ -253,7 +253,7 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         return false;
     }
     match old.kind {
-        Kind::NotInit => true,
+        Kind::NotInit | Kind::NoPreemption | Kind::RcuSection => true,
         Kind::Scalar if !exact => true,
         Kind::Scalar if same => old.number == new.number && ids.number_matches(old, new),
         Kind::Scalar => old.number.covers(&new.number) && ids.number_matches(old, new),
@@ -271,6 +271,17 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         }
         // Where it was acquired does not matter.
         Kind::Reference => ids.matches(old.id, new.id),
+        Kind::Lock => {
+            (old.off, old.range) == (new.off, new.range)
+                && (old.id == 0) == (new.id == 0)
+                && ids.matches(old.id, new.id)
+        }
+        Kind::MapValue | Kind::MapValueOrNull if old.lookup() | new.lookup() != 0 => {
+            // By another lookup it is not the same lock.
+            let plain = |value: &Value| Value { range: 0, ..*value };
+            ids.matches(old.lookup(), new.lookup())
+                && value_covers(&plain(old), &plain(new), exact, same, ids)
+        }
         kind if kind.is_socket() => {
             place_covers(old, new, same)
                 && ids.matches(old.id, new.id)

@@ -153,13 +153,19 @@ impl<'a> Join<'a> {
     fn value(&mut self, old: &Value, new: &Value) -> Result<Value, Apart> {
         let plain = Value { deps: old.deps, ..*new };
         match old.kind {
-            Kind::Return | Kind::ReturnToHelper | Kind::Reference | Kind::Iterator
+            Kind::Return
+            | Kind::ReturnToHelper
+            | Kind::Reference
+            | Kind::Iterator
+            | Kind::Lock
+            | Kind::NoPreemption
+            | Kind::RcuSection
                 if plain != *old =>
             {
                 Err(Apart)
             }
             _ if new.kind == Kind::Iterator && old.kind != new.kind => Err(Apart),
-            _ if old.kind != new.kind => {
+            _ if old.kind != new.kind || old.lookup() != new.lookup() => {
                 self.changed = true;
                 Ok(Value::NOT_INIT)
             }
@@ -220,6 +226,9 @@ impl<'a> Join<'a> {
             return *old;
         }
         let range = |by: i32| {
+            if !old.kind.is_packet() {
+                return old.range;
+            }
             if old.range == NO_RANGE || new.range == NO_RANGE {
                 return old.range.min(new.range);
             }

@@ -53,6 +53,13 @@ pub enum Kind {
     Given,
     /// The same, or null.
     GivenOrNull,
+    /// Not a value: a spin lock that is held, in which map's values, at which offset,
+    /// and found by which lookup.
+    Lock,
+    /// Not a value: preemption is disabled.
+    NoPreemption,
+    /// Not a value: a read section of RCU.
+    RcuSection,
     /// A map of a map of maps, or null.
     MapOrNull = 40,
     /// A socket of any kind.
@@ -99,6 +106,9 @@ impl Kind {
             19 => Self::Memory,
             20 => Self::Given,
             21 => Self::GivenOrNull,
+            22 => Self::Lock,
+            23 => Self::NoPreemption,
+            24 => Self::RcuSection,
             40 => Self::MapOrNull,
             41 => Self::SocketCommon,
             42 => Self::SocketCommonOrNull,
@@ -124,6 +134,9 @@ impl Kind {
                 | Self::Reference
                 | Self::Rounds
                 | Self::Iterator
+                | Self::Lock
+                | Self::NoPreemption
+                | Self::RcuSection
         )
     }
 
@@ -190,6 +203,9 @@ impl Kind {
             Self::Memory => "rdonly_mem",
             Self::Given => "mem",
             Self::GivenOrNull => "mem_or_null",
+            Self::Lock => "spin lock",
+            Self::NoPreemption => "disabled preemption",
+            Self::RcuSection => "RCU read section",
             Self::MapOrNull => "map_ptr_or_null",
             Self::SocketCommon => "sock_common",
             Self::SocketCommonOrNull => "sock_common_or_null",
@@ -228,6 +244,7 @@ pub struct Value {
     /// Of a packet pointer: how far behind its start and unknown part the packet
     /// is known to reach at least, in bytes; negative where it is known only
     /// that it ends no earlier than that. Of reserved or given memory: its bytes. Of a
+    /// value of a map with locks: which lookup found it. Of a
     /// number with an identity: how much more than the offset may have been added
     /// in a loop, in which case it is no copy of others.
     pub range: i32,
@@ -311,6 +328,14 @@ impl Value {
     /// Of a socket: the reference by which it is held, or 0.
     pub(crate) const fn holder(&self) -> u32 {
         self.range.cast_unsigned()
+    }
+
+    /// Of a map's value: the lookup that found it, where that matters; 0 otherwise.
+    pub(crate) const fn lookup(&self) -> u32 {
+        match self.kind {
+            Kind::MapValue | Kind::MapValueOrNull => self.range.cast_unsigned(),
+            _ => 0,
+        }
     }
 
     /// The same socket, held by a reference.

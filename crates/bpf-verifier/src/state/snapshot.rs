@@ -116,7 +116,7 @@ const fn value_words(value: &Value, class: Class) -> u32 {
 
 /// Whether offset and range of a value of this kind say something.
 const fn has_place(kind: Kind) -> bool {
-    kind.is_pointer() || matches!(kind, Kind::Rounds | Kind::Iterator)
+    kind.is_pointer() || matches!(kind, Kind::Rounds | Kind::Iterator | Kind::Lock)
 }
 
 /// A snapshot in working memory.
