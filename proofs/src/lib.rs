@@ -9,6 +9,7 @@
 #![no_std]
 #![allow(unsafe_code, reason = "functions are found by their unmangled names")]
 
+#[path = "../../crates/bpf-verifier/tests/common/concrete.rs"]
 mod concrete;
 mod domain;
 mod property;

@@ -1,12 +1,8 @@
 //! Every abstract operation, compared with the concrete one on every member, at
 //! widths small enough to try everything.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::manual_checked_ops,
-    reason = "the reference is written in plain arithmetic"
-)]
+
+#[path = "common/concrete.rs"]
+mod concrete;
 
 use std::collections::HashSet;
 
@@ -44,83 +40,8 @@ const CONDS: [Cond; 11] = [
     Cond::Sle,
 ];
 
-fn low(value: i64, bits: u32) -> i64 {
-    value.rem_euclid(1 << bits)
-}
-
-fn signed(value: i64, bits: u32) -> i64 {
-    let value = low(value, bits);
-    if value >= 1 << (bits - 1) { value - (1 << bits) } else { value }
-}
-
-/// RFC 9669 on numbers of `w` bits, written without regard to the crate's code.
-fn eval(op: AluOp, x: i64, y: i64, w: u32) -> i64 {
-    let (x, y) = (low(x, w), low(y, w));
-    let (sx, sy) = (signed(x, w), signed(y, w));
-    let by = y % i64::from(w);
-    let out = match op {
-        AluOp::Add => x + y,
-        AluOp::Sub => x - y,
-        AluOp::Mul => x * y,
-        AluOp::Div => {
-            if y == 0 {
-                0
-            } else {
-                x / y
-            }
-        }
-        AluOp::Mod => {
-            if y == 0 {
-                x
-            } else {
-                x % y
-            }
-        }
-        AluOp::Sdiv => {
-            if sy == 0 {
-                0
-            } else {
-                sx / sy
-            }
-        }
-        AluOp::Smod => {
-            if sy == 0 {
-                sx
-            } else {
-                sx % sy
-            }
-        }
-        AluOp::Or => x | y,
-        AluOp::And => x & y,
-        AluOp::Xor => x ^ y,
-        AluOp::Lsh => x << by,
-        AluOp::Rsh => x >> by,
-        AluOp::Arsh => sx >> by,
-        AluOp::Mov => y,
-    };
-    low(out, w)
-}
-
-fn holds(cond: Cond, x: i64, y: i64, w: u32) -> bool {
-    let (x, y) = (low(x, w), low(y, w));
-    let (sx, sy) = (signed(x, w), signed(y, w));
-    match cond {
-        Cond::Eq => x == y,
-        Cond::Ne => x != y,
-        Cond::Set => x & y != 0,
-        Cond::Gt => x > y,
-        Cond::Ge => x >= y,
-        Cond::Lt => x < y,
-        Cond::Le => x <= y,
-        Cond::Sgt => sx > sy,
-        Cond::Sge => sx >= sy,
-        Cond::Slt => sx < sy,
-        Cond::Sle => sx <= sy,
-    }
-}
-
-fn members<const B: u32>(s: &Scalar<B>) -> Vec<i64> {
-    (0..1_i64 << B).filter(|&v| s.contains(v as u64)).collect()
+fn members<const B: u32>(s: &Scalar<B>) -> Vec<u64> {
+    (0..1_u64 << B).filter(|&v| s.contains(v)).collect()
 }
 
 fn tnums(bits: u32) -> Vec<Tnum> {
@@ -168,9 +89,9 @@ fn check_alu<const B: u32>(width: Width, op: AluOp, a: &Scalar<B>, b: &Scalar<B>
     let w = width_bits::<B>(width);
     for x in members(a) {
         for y in members(b) {
-            let z = eval(op, x, y, w);
+            let z = concrete::alu(op, x, y, w);
             assert!(
-                out.contains(z as u64),
+                out.contains(z),
                 "{op:?} {width:?}: {x} op {y} = {z} not in {out:?}\n a {a:?}\n b {b:?}"
             );
         }
@@ -182,8 +103,8 @@ fn check_compare<const B: u32>(width: Width, cond: Cond, a: &Scalar<B>, b: &Scal
     let w = width_bits::<B>(width);
     for x in members(a) {
         for y in members(b) {
-            let side = if holds(cond, x, y, w) { out.holds } else { out.fails };
-            let fits = side.is_some_and(|(a, b)| a.contains(x as u64) && b.contains(y as u64));
+            let side = if concrete::holds(cond, x, y, w) { out.holds } else { out.fails };
+            let fits = side.is_some_and(|(a, b)| a.contains(x) && b.contains(y));
             assert!(fits, "{cond:?} {width:?}: {x}, {y} not in {side:?}\n a {a:?}\n b {b:?}");
         }
     }
@@ -224,15 +145,18 @@ fn one_operand() {
         for x in members(&a) {
             for width in [Width::W64, Width::W32] {
                 let w = width_bits::<4>(width);
-                assert!(negate(width, a).contains(low(-x, w) as u64), "-{x} of {a:?}");
+                assert!(
+                    negate(width, a).contains(concrete::low(x.wrapping_neg(), w)),
+                    "-{x} of {a:?}"
+                );
                 for from in 1..=w {
                     let out = sign_extend(width, from, a);
-                    let z = low(signed(x, from), w) as u64;
+                    let z = concrete::low(concrete::signed(x, from).cast_unsigned(), w);
                     assert!(out.contains(z), "{x} from {from} bits: {z} not in {out:?}, {a:?}");
                 }
             }
             for bits in 1..=4 {
-                assert!(a.low(bits).contains(low(x, bits) as u64), "low {bits} of {x}, {a:?}");
+                assert!(a.low(bits).contains(concrete::low(x, bits)), "low {bits} of {x}, {a:?}");
             }
         }
     }
@@ -243,13 +167,13 @@ fn meets_keep_every_common_member() {
     let all = elements::<4>(29);
     for (i, a) in all.iter().enumerate() {
         for b in all.iter().skip(i % STRIDE).step_by(STRIDE) {
-            let common: Vec<_> = members(a).into_iter().filter(|&v| b.contains(v as u64)).collect();
+            let common: Vec<_> = members(a).into_iter().filter(|&v| b.contains(v)).collect();
             let meet = a.meet(*b);
             for v in common {
-                assert!(meet.is_some_and(|m| m.contains(v as u64)), "{v} of {a:?} and {b:?}");
+                assert!(meet.is_some_and(|m| m.contains(v)), "{v} of {a:?} and {b:?}");
             }
             if a.covers(b) {
-                assert!(members(b).iter().all(|&v| a.contains(v as u64)));
+                assert!(members(b).iter().all(|&v| a.contains(v)));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The abstract operations at 64 bits against concrete values.
 #![allow(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
-    clippy::manual_checked_ops,
     reason = "the reference is written in plain arithmetic"
 )]
+
+#[path = "common/concrete.rs"]
+mod concrete;
 
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Cond, Width};
 use bpf_verifier::domain::{Scalar, Tnum, alu, byte_swap, compare, negate, sign_extend};
@@ -39,121 +40,16 @@ fn member() -> impl Strategy<Value = (Scalar, u64)> {
             let Some(bound) = bound else { continue };
             let out = compare(*cond, width, s, Scalar::constant(bound));
             // Whichever side the value is on.
-            let side = if holds(*cond, v, bound, width) { out.holds } else { out.fails };
+            let side =
+                if concrete::holds(*cond, v, bound, bits(width)) { out.holds } else { out.fails };
             s = side.expect("the value is on this side").0;
         }
         (s, v)
     })
 }
 
-fn holds(cond: Cond, x: u64, y: u64, width: Width) -> bool {
-    let wide = width == Width::W64;
-    let (x, y) = if wide { (x, y) } else { (x & 0xffff_ffff, y & 0xffff_ffff) };
-    let sign = |v: u64| if wide { v as i64 } else { i64::from(v as u32 as i32) };
-    match cond {
-        Cond::Eq => x == y,
-        Cond::Ne => x != y,
-        Cond::Set => x & y != 0,
-        Cond::Gt => x > y,
-        Cond::Ge => x >= y,
-        Cond::Lt => x < y,
-        Cond::Le => x <= y,
-        Cond::Sgt => sign(x) > sign(y),
-        Cond::Sge => sign(x) >= sign(y),
-        Cond::Slt => sign(x) < sign(y),
-        Cond::Sle => sign(x) <= sign(y),
-    }
-}
-
-fn eval64(op: AluOp, x: u64, y: u64) -> u64 {
-    let (sx, sy) = (x as i64, y as i64);
-    let by = (y % 64) as u32;
-    match op {
-        AluOp::Add => x.wrapping_add(y),
-        AluOp::Sub => x.wrapping_sub(y),
-        AluOp::Mul => x.wrapping_mul(y),
-        AluOp::Div => {
-            if y == 0 {
-                0
-            } else {
-                x / y
-            }
-        }
-        AluOp::Mod => {
-            if y == 0 {
-                x
-            } else {
-                x % y
-            }
-        }
-        AluOp::Sdiv => {
-            if y == 0 {
-                0
-            } else {
-                sx.wrapping_div(sy) as u64
-            }
-        }
-        AluOp::Smod => {
-            if y == 0 {
-                x
-            } else {
-                sx.wrapping_rem(sy) as u64
-            }
-        }
-        AluOp::Or => x | y,
-        AluOp::And => x & y,
-        AluOp::Xor => x ^ y,
-        AluOp::Lsh => x << by,
-        AluOp::Rsh => x >> by,
-        AluOp::Arsh => (sx >> by) as u64,
-        AluOp::Mov => y,
-    }
-}
-
-fn eval32(op: AluOp, x: u64, y: u64) -> u64 {
-    let (x, y) = (x as u32, y as u32);
-    let (sx, sy) = (x as i32, y as i32);
-    let by = y % 32;
-    u64::from(match op {
-        AluOp::Add => x.wrapping_add(y),
-        AluOp::Sub => x.wrapping_sub(y),
-        AluOp::Mul => x.wrapping_mul(y),
-        AluOp::Div => {
-            if y == 0 {
-                0
-            } else {
-                x / y
-            }
-        }
-        AluOp::Mod => {
-            if y == 0 {
-                x
-            } else {
-                x % y
-            }
-        }
-        AluOp::Sdiv => {
-            if y == 0 {
-                0
-            } else {
-                sx.wrapping_div(sy) as u32
-            }
-        }
-        AluOp::Smod => {
-            if y == 0 {
-                x
-            } else {
-                sx.wrapping_rem(sy) as u32
-            }
-        }
-        AluOp::Or => x | y,
-        AluOp::And => x & y,
-        AluOp::Xor => x ^ y,
-        AluOp::Lsh => x << by,
-        AluOp::Rsh => x >> by,
-        AluOp::Arsh => (sx >> by) as u32,
-        AluOp::Mov => y,
-    })
+fn bits(width: Width) -> u32 {
+    if width == Width::W64 { 64 } else { 32 }
 }
 
 fn op() -> impl Strategy<Value = AluOp> {
@@ -175,15 +71,15 @@ proptest! {
     fn arithmetic((a, x) in member(), (b, y) in member(), op in op()) {
         prop_assert!(a.contains(x) && b.contains(y));
         let (wide, narrow) = (alu(op, Width::W64, a, b), alu(op, Width::W32, a, b));
-        prop_assert!(wide.contains(eval64(op, x, y)), "{wide:?}");
-        prop_assert!(narrow.contains(eval32(op, x, y)), "{narrow:?}");
+        prop_assert!(wide.contains(concrete::alu(op, x, y, 64)), "{wide:?}");
+        prop_assert!(narrow.contains(concrete::alu(op, x, y, 32)), "{narrow:?}");
     }
 
     #[test]
     fn comparison((a, x) in member(), (b, y) in member(), cond in cond()) {
         for width in [Width::W64, Width::W32] {
             let out = compare(cond, width, a, b);
-            let side = if holds(cond, x, y, width) { out.holds } else { out.fails };
+            let side = if concrete::holds(cond, x, y, bits(width)) { out.holds } else { out.fails };
             prop_assert!(side.is_some_and(|(a, b)| a.contains(x) && b.contains(y)), "{side:?}");
         }
     }

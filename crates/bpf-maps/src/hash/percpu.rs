@@ -92,12 +92,6 @@ impl<P: PhysicalProfile> PerCpuHashMap<P> {
             || Err(MapError::Full),
         )
     }
-
-    fn remove(&self, key: &[u8], who: Caller) -> Result<(), MapError> {
-        check(&self.def, key)?;
-        let _held = self.table.take(who)?;
-        self.table.locate(key).and_then(|found| self.table.remove(&found)).ok_or(MapError::NotFound)
-    }
 }
 
 impl<P: PhysicalProfile> Build for PerCpuHashMap<P> {
@@ -112,17 +106,7 @@ impl<P: PhysicalProfile> Build for PerCpuHashMap<P> {
 }
 
 impl<P: PhysicalProfile> BpfMap for PerCpuHashMap<P> {
-    fn def(&self) -> &MapDef {
-        &self.def
-    }
-
-    fn max_entries(&self) -> u32 {
-        self.table.max()
-    }
-
-    fn len(&self) -> usize {
-        self.table.len() as usize
-    }
+    over_table!();
 
     fn cpus(&self) -> u32 {
         self.values.cpus()
@@ -146,16 +130,6 @@ impl<P: PhysicalProfile> BpfMap for PerCpuHashMap<P> {
         self.set(key, Mode::of(flags)?, Caller::Host, |index| {
             self.values.set_all(index, value.into())
         })
-    }
-
-    fn delete(&self, key: &[u8]) -> Result<(), MapError> {
-        limits::host_writes(&self.def)?;
-        self.remove(key, Caller::Host)
-    }
-
-    fn next_key(&self, previous: Option<&[u8]>, out: &mut [u8]) -> Result<(), MapError> {
-        limits::host_reads(&self.def)?;
-        self.table.next_key(previous, out)
     }
 
     #[cfg(feature = "cloud-profile")]
@@ -185,9 +159,5 @@ impl<P: PhysicalProfile> BpfMap for PerCpuHashMap<P> {
         self.set(key, Mode::of(flags)?, Caller::Program(cpu), |index| {
             self.values.set(index, cpu, value)
         })
-    }
-
-    fn delete_on(&self, key: &[u8], cpu: u32) -> Result<(), MapError> {
-        self.remove(key, Caller::Program(cpu))
     }
 }

@@ -83,12 +83,6 @@ impl<P: PhysicalProfile> HashMap<P> {
             || Err(MapError::Full),
         )
     }
-
-    fn remove(&self, key: &[u8], who: Caller) -> Result<(), MapError> {
-        check(&self.def, key)?;
-        let _held = self.table.take(who)?;
-        self.table.locate(key).and_then(|found| self.table.remove(&found)).ok_or(MapError::NotFound)
-    }
 }
 
 impl<P: PhysicalProfile> Build for HashMap<P> {
@@ -100,66 +94,12 @@ impl<P: PhysicalProfile> Build for HashMap<P> {
 }
 
 impl<P: PhysicalProfile> BpfMap for HashMap<P> {
-    fn def(&self) -> &MapDef {
-        &self.def
-    }
-
-    fn max_entries(&self) -> u32 {
-        self.table.max()
-    }
-
-    fn len(&self) -> usize {
-        self.table.len() as usize
-    }
-
-    fn lookup(&self, key: &[u8]) -> Result<MapValue<'_>, MapError> {
-        limits::host_reads(&self.def)?;
-        check(&self.def, key)?;
-        let value = self.table.find(key).and_then(|node| self.table.value(node));
-        Ok(MapValue::new(value.ok_or(MapError::NotFound)?.view()))
-    }
-
-    fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
-        limits::host_writes(&self.def)?;
-        self.set(key, value.into(), flags, Caller::Host)
-    }
-
-    fn delete(&self, key: &[u8]) -> Result<(), MapError> {
-        limits::host_writes(&self.def)?;
-        self.remove(key, Caller::Host)
-    }
-
-    fn next_key(&self, previous: Option<&[u8]>, out: &mut [u8]) -> Result<(), MapError> {
-        limits::host_reads(&self.def)?;
-        self.table.next_key(previous, out)
-    }
-
-    #[cfg(feature = "cloud-profile")]
-    fn resize(&self, max_entries: u32) -> Result<(), MapError> {
-        self.table.resize(max_entries, SPARE, |_| Ok(()))
-    }
-
-    fn value_region(&self, index: usize) -> Option<ValueRegion> {
-        self.table.region(index)
-    }
+    over_table!();
+    values_in_nodes!();
 
     #[inline]
     fn lookup_ptr(&self, key: &[u8], _cpu: u32) -> Option<NonNull<u8>> {
         check(&self.def, key).ok()?;
         Some(self.table.value(self.table.find(key)?)?.as_ptr())
-    }
-
-    fn update_from(
-        &self,
-        key: &[u8],
-        value: View<'_>,
-        flags: u64,
-        cpu: u32,
-    ) -> Result<(), MapError> {
-        self.set(key, value, flags, Caller::Program(cpu))
-    }
-
-    fn delete_on(&self, key: &[u8], cpu: u32) -> Result<(), MapError> {
-        self.remove(key, Caller::Program(cpu))
     }
 }

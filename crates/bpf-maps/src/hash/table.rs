@@ -206,7 +206,7 @@ impl<P: PhysicalProfile> Table<P> {
     }
 
     /// The node of `key` in its chain, under the lock.
-    pub(super) fn locate(&self, key: &[u8]) -> Option<Found<'_>> {
+    fn locate(&self, key: &[u8]) -> Option<Found<'_>> {
         self.locate_hashed(key, hash(self.seed, key))
     }
 
@@ -297,6 +297,13 @@ impl<P: PhysicalProfile> Table<P> {
     fn set_key(&self, node: Node<'_>, key: &[u8], hash: u32) -> Option<()> {
         node.cells.store(HASH, hash, Relaxed)?;
         node.cells.write(self.layout.key.offset, key)
+    }
+
+    /// Takes the entry of `key` away.
+    pub(super) fn delete(&self, def: &MapDef, key: &[u8], who: Caller) -> Result<(), MapError> {
+        check(def, key)?;
+        let _held = self.take(who)?;
+        self.locate(key).and_then(|found| self.remove(&found)).ok_or(MapError::NotFound)
     }
 
     /// Takes a node out of its chain.

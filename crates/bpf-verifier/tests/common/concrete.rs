@@ -1,4 +1,5 @@
 //! What instructions compute, written down once more, apart from the domain.
+//! `proofs` reads this file, too.
 
 use bpf_bytecode::opcode::{AluOp, Cond};
 
