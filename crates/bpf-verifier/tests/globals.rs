@@ -367,3 +367,32 @@ fn addresses_are_guarded() {
     let error = verifier.verify(&program).expect_err("an address in memory that a function reads");
     assert!(error.to_string().contains("leaks addr into global function"), "{error}");
 }
+
+#[test]
+fn arguments_are_where_the_signature_has_them() {
+    let text = |second: &str| {
+        format!(
+            "*(u64 *)(r10 -8) = 0
+             r1 = r10
+             r1 += -8
+             r2 = {second}
+             call local f
+             r0 = 0
+             exit
+             f: r0 = *(u64 *)(r2 +0)
+             exit"
+        )
+    };
+    let verify = |second: &str| {
+        let plain = program(BpfProgType::Xdp, &text(second));
+        let last = plain.instructions().last().map_or(0, |(pc, _)| pc - 1);
+        let mut function = GlobalFunction::new(u32::try_from(last).expect("a slot"), &[]);
+        function.params[1] = Some(Param::Memory(8));
+        let builder = ProgramBuilder::new(BpfProgType::Xdp).insns(plain.insns());
+        let built = builder.global_function(function).build().expect("it is a program");
+        Verifier::<ActiveProfile>::new().verify(&built)
+    };
+    verify("r1").expect("memory in R2");
+    let error = verify("6").expect_err("no memory in R2");
+    assert!(matches!(error.kind(), VerifyErrorKind::GlobalArgument { arg: 2, .. }), "{error}");
+}

@@ -44,8 +44,9 @@ impl GlobalFunction {
         Self { slot, params: out, returns_number: true }
     }
 
-    /// How many of R1 to R5 it takes.
+    /// How many of R1 to R5 it takes: up to the last one that it takes something in.
     pub fn arity(&self) -> usize {
-        self.params.iter().flatten().count()
+        let last = self.params.iter().rposition(Option::is_some);
+        last.map_or(0, |last| last.saturating_add(1))
     }
 }

@@ -57,6 +57,8 @@ impl Explorer<'_> {
         self.suspend()?;
         self.code.set_progress(&mut self.arena, function, Progress::Begun);
         self.entry = function;
+        // Paths that were walked before it was refused are not walked again.
+        (self.effects, _) = self.code.outcome(&self.arena, function);
         self.walker = Walker::at(self.code.function_start(&self.arena, function));
         self.state.clear();
         for (number, param) in (1_u8..).zip(&global.params) {
@@ -118,7 +120,9 @@ impl Explorer<'_> {
             self.dropped = self.dropped.saturating_add(1);
         }
         self.forget_path(NONE);
-        self.code.set_progress(&mut self.arena, self.entry, Progress::Refused);
+        let (function, effects) = (self.entry, self.effects);
+        self.code.set_progress(&mut self.arena, function, Progress::Refused);
+        self.code.set_outcome(&mut self.arena, function, (effects, Meter::ZERO));
         self.resume()
     }
 
@@ -182,8 +186,10 @@ impl Explorer<'_> {
     pub(super) fn call_global(&mut self, function: u32, global: &GlobalFunction) -> Step {
         self.check_unlocked()?;
         let (effects, cost) = self.code.outcome(&self.arena, function);
-        for (arg, param) in (1_u8..).zip(global.params.iter().flatten()) {
-            self.check_param(global.slot, arg, *param, effects)?;
+        for (arg, param) in (1_u8..).zip(global.params) {
+            if let Some(param) = param {
+                self.check_param(global.slot, arg, param, effects)?;
+            }
         }
         let callbacks = effects.callbacks.saturating_add(self.nested_callbacks());
         if effects.callbacks > 0 && callbacks > MAX_CALLBACKS {
