@@ -173,7 +173,6 @@ pub(crate) struct Explorer<'a> {
     reclaimed: u64,
     last_id: u32,
     /// A refusal for which a path is looked for.
-    #[cfg(feature = "embedded-profile")]
     pub sought: costliest::Sought,
     /// The summary that was begun last and is not over.
     trials: Trial,
@@ -235,8 +234,7 @@ impl<'a> Explorer<'a> {
             pending: NONE,
             reclaimed: 0,
             last_id: 0,
-            #[cfg(feature = "embedded-profile")]
-            sought: costliest::Sought::default(),
+            sought: costliest::Sought::NONE,
             trials: Trial(NONE),
             entry: 0,
             effects: Effects::default(),
@@ -290,7 +288,7 @@ impl<'a> Explorer<'a> {
             return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
         }
         self.figures.processed = self.figures.processed.saturating_add(1);
-        self.walker.meter = self.walker.meter.then(self.cost(&insn));
+        self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
         self.walker.lonely = self.walker.lonely.saturating_add(1);
         let (pc, waiting) = (self.walker.pc, self.pending);
         let flow = self.execute(&insn)?;
@@ -350,17 +348,6 @@ impl<'a> Explorer<'a> {
     /// The state as others see it.
     pub fn view(&self) -> StateView<'_> {
         StateView::new(&self.state, &self.arena, self.maps)
-    }
-
-    #[cfg(feature = "cloud-profile")]
-    #[allow(clippy::unused_self, reason = "the other profile's needs it")]
-    const fn cost(&self, _: &Instruction) -> Meter {
-        Meter { insns: 1 }
-    }
-
-    #[cfg(feature = "embedded-profile")]
-    fn cost(&self, insn: &Instruction) -> Meter {
-        Meter { insns: 1, time: self.rules.costs.cost(insn) }
     }
 
     /// One instruction on the state.

@@ -5,55 +5,58 @@
 
 use crate::arena::{Arena, At};
 
+/// How many figures a meter has.
+#[cfg(feature = "cloud-profile")]
+const FIGURES: u32 = 1;
+/// How many figures a meter has.
+#[cfg(feature = "embedded-profile")]
+const FIGURES: u32 = 2;
+
 /// Instructions, and on embedded time, of a path or of a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Meter {
-    pub insns: u64,
-    #[cfg(feature = "embedded-profile")]
-    pub time: u64,
-}
+pub(crate) struct Meter(pub [u64; FIGURES as usize]);
 
 /// Costs from here on are told apart no more; above is [`Meter::NONE`] alone.
 const MOST: u64 = u64::MAX - 1;
 
 impl Meter {
     /// Words that a meter takes in working memory.
-    #[cfg(feature = "cloud-profile")]
-    pub const WORDS: u32 = 1;
-    /// Words that a meter takes in working memory.
-    #[cfg(feature = "embedded-profile")]
-    pub const WORDS: u32 = 2;
+    pub const WORDS: u32 = FIGURES;
 
     /// In the place of a cost: there is no such path.
-    pub const NONE: Self = Self {
-        insns: u64::MAX,
-        #[cfg(feature = "embedded-profile")]
-        time: u64::MAX,
-    };
+    pub const NONE: Self = Self([u64::MAX; FIGURES as usize]);
 
     /// Nothing.
-    pub const ZERO: Self = Self {
-        insns: 0,
-        #[cfg(feature = "embedded-profile")]
-        time: 0,
-    };
+    pub const ZERO: Self = Self([0; FIGURES as usize]);
 
     /// Whether there is no such path.
     pub const fn is_none(self) -> bool {
-        self.insns == u64::MAX
+        self.insns() == u64::MAX
+    }
+
+    /// Instructions.
+    pub const fn insns(self) -> u64 {
+        let [insns, ..] = self.0;
+        insns
+    }
+
+    /// Worst-case execution time in units of the cost table.
+    #[cfg(feature = "embedded-profile")]
+    pub const fn time(self) -> u64 {
+        let [_, time] = self.0;
+        time
     }
 
     /// One part after the other.
     #[must_use]
-    pub fn then(self, next: Self) -> Self {
+    pub fn then(mut self, next: Self) -> Self {
         if self.is_none() || next.is_none() {
             return Self::NONE;
         }
-        Self {
-            insns: self.insns.saturating_add(next.insns).min(MOST),
-            #[cfg(feature = "embedded-profile")]
-            time: self.time.saturating_add(next.time).min(MOST),
+        for (figure, more) in self.0.iter_mut().zip(next.0) {
+            *figure = figure.saturating_add(more).min(MOST);
         }
+        self
     }
 
     /// So many times one after the other.
@@ -65,41 +68,36 @@ impl Meter {
         if self.is_none() {
             return Self::NONE;
         }
-        Self {
-            insns: self.insns.saturating_mul(rounds).min(MOST),
-            #[cfg(feature = "embedded-profile")]
-            time: self.time.saturating_mul(rounds).min(MOST),
-        }
+        Self(self.0.map(|figure| figure.saturating_mul(rounds).min(MOST)))
     }
 
     /// The larger figures of both.
     #[must_use]
-    pub fn max(self, other: Self) -> Self {
+    pub fn max(mut self, other: Self) -> Self {
         if self.is_none() {
             return other;
         }
         if other.is_none() {
             return self;
         }
-        Self {
-            insns: self.insns.max(other.insns),
-            #[cfg(feature = "embedded-profile")]
-            time: self.time.max(other.time),
+        for (figure, other) in self.0.iter_mut().zip(other.0) {
+            *figure = other.max(*figure);
         }
+        self
     }
 
     pub fn load(arena: &Arena<'_>, at: At) -> Self {
-        Self {
-            insns: arena.word(at),
-            #[cfg(feature = "embedded-profile")]
-            time: arena.word(at.saturating_add(1)),
+        let mut meter = Self::ZERO;
+        for (index, figure) in (0..).zip(&mut meter.0) {
+            *figure = arena.word(at.saturating_add(index));
         }
+        meter
     }
 
     pub fn store(self, arena: &mut Arena<'_>, at: At) {
-        arena.set(at, self.insns);
-        #[cfg(feature = "embedded-profile")]
-        arena.set(at.saturating_add(1), self.time);
+        for (index, figure) in (0..).zip(self.0) {
+            arena.set(at.saturating_add(index), figure);
+        }
     }
 }
 

@@ -1,7 +1,13 @@
 //! What a verification goes by.
 
+#[cfg_attr(feature = "embedded-profile", path = "rules/realtime.rs")]
+#[cfg_attr(feature = "cloud-profile", path = "rules/no_realtime.rs")]
+mod realtime;
+
 #[cfg(feature = "embedded-profile")]
-use crate::cost::CostTable;
+pub use realtime::Place;
+pub(crate) use realtime::Realtime;
+
 use crate::env::HelperTable;
 use crate::policy::StackPolicy;
 
@@ -41,23 +47,8 @@ pub(crate) struct Rules<'e> {
     pub forget: bool,
     /// Whether summaries of loops are looked for.
     pub summaries: bool,
-    #[cfg(feature = "embedded-profile")]
-    pub costs: CostTable<'e>,
-    #[cfg(feature = "embedded-profile")]
-    pub wcet_budget: Option<u64>,
-    #[cfg(feature = "embedded-profile")]
-    pub place: Place,
-}
-
-/// Where a program runs.
-#[cfg(feature = "embedded-profile")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Place {
-    /// In a task, or at a hook that may take its time.
-    #[default]
-    Thread,
-    /// In an interrupt handler: helpers must be safe there.
-    Interrupt,
+    /// What time a program may take, and where it runs.
+    pub realtime: Realtime<'e>,
 }
 
 impl Rules<'_> {
@@ -70,12 +61,7 @@ impl Rules<'_> {
             memory: DEFAULT_MEMORY,
             forget: true,
             summaries: true,
-            #[cfg(feature = "embedded-profile")]
-            costs: CostTable::DEFAULT,
-            #[cfg(feature = "embedded-profile")]
-            wcet_budget: None,
-            #[cfg(feature = "embedded-profile")]
-            place: Place::Thread,
+            realtime: Realtime::STANDARD,
         }
     }
 }

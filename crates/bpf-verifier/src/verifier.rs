@@ -1,5 +1,8 @@
 //! The verifier as callers see it.
 
+#[cfg(feature = "embedded-profile")]
+mod realtime;
+
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,19 +12,13 @@ use bpf_profile::{PhysicalProfile, Sequence};
 
 use crate::arena::{Arena, NoRoom, OwnWords, Words};
 use crate::cfg::CfgError;
-#[cfg(feature = "embedded-profile")]
-use crate::core::costliest::Sought;
 use crate::core::effort::Effort;
 use crate::core::path::Path;
 use crate::core::{Explorer, Stop};
-#[cfg(feature = "embedded-profile")]
-use crate::cost::CostTable;
 use crate::env::HelperTable;
 use crate::error::{VerifyError, VerifyErrorKind};
 use crate::observer::{Observer, Unobserved};
 use crate::policy::StackPolicy;
-#[cfg(feature = "embedded-profile")]
-use crate::rules::Place;
 use crate::rules::{Privilege, Rules};
 use crate::verified::{Facts, InsnFact, VerifiedInfo, VerifiedProgram};
 
@@ -130,31 +127,6 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
     #[must_use]
     pub fn unroll_loops(mut self) -> Self {
         self.rules.summaries = false;
-        self
-    }
-
-    /// The same verifier with a budget of worst-case execution time, in units
-    /// of the cost table. Without one there is no limit.
-    #[cfg(feature = "embedded-profile")]
-    #[must_use]
-    pub fn wcet_budget(mut self, budget: u64) -> Self {
-        self.rules.wcet_budget = Some(budget);
-        self
-    }
-
-    /// The same verifier with another cost table.
-    #[cfg(feature = "embedded-profile")]
-    #[must_use]
-    pub fn cost_table(mut self, costs: CostTable<'w>) -> Self {
-        self.rules.costs = costs;
-        self
-    }
-
-    /// The same verifier for programs that run elsewhere.
-    #[cfg(feature = "embedded-profile")]
-    #[must_use]
-    pub fn runs_in(mut self, place: Place) -> Self {
-        self.rules.place = place;
         self
     }
 
@@ -289,18 +261,16 @@ fn explore<P: PhysicalProfile, T>(
         .map_err(|error| structure_error(error, program.len(), explorer.arena.limit_bytes()))?;
     let figures = explorer.figures;
     #[cfg(feature = "embedded-profile")]
-    if let Some(budget) = rules.wcet_budget
-        && figures.bound.time > budget
-    {
-        let kind = VerifyErrorKind::WcetExceeded { wcet: figures.bound.time, budget };
+    if let Some(kind) = rules.realtime.over_budget(figures.bound) {
         observer.ended(Effort::new(&explorer));
-        return Err(costliest_path(program, rules, explorer.arena.emptied(), kind, observer));
+        let arena = explorer.arena.emptied();
+        return Err(realtime::costliest_path(program, rules, arena, kind, observer));
     }
     observer.ended(Effort::new(&explorer));
     let info = VerifiedInfo {
-        max_insns: figures.bound.insns,
+        max_insns: figures.bound.insns(),
         #[cfg(feature = "embedded-profile")]
-        wcet: figures.bound.time,
+        wcet: figures.bound.time(),
         stack_bytes: chain.bytes as usize,
         frames: chain.frames.max(figures.frames) as usize,
         context_bytes: figures.context_bytes,
@@ -329,27 +299,6 @@ fn explorer<'a, P: PhysicalProfile>(
     explorer.frozen = program.frozen_maps();
     (explorer.fields, explorer.unknown) = (program.map_fields(), program.unknown_kfuncs());
     Ok(explorer)
-}
-
-/// Walks a program once more, up to the end of the path for which it is refused,
-/// and shows that to the observer.
-#[cfg(feature = "embedded-profile")]
-fn costliest_path<P: PhysicalProfile>(
-    program: &BpfProgram<P>,
-    rules: &Rules<'_>,
-    arena: Arena<'_>,
-    kind: VerifyErrorKind,
-    observer: &mut dyn Observer,
-) -> VerifyError {
-    let unnamed = VerifyError::new(kind, 0);
-    let Ok(mut explorer) = explorer(program, rules, arena) else { return unnamed };
-    explorer.sought = Sought(Some(kind));
-    match explorer.run(&mut Unobserved) {
-        Err(stop @ Stop::Rejected(VerifyErrorKind::WcetExceeded { .. })) => {
-            show(&mut explorer, stop, observer)
-        }
-        _ => unnamed,
-    }
 }
 
 /// Makes an error of what stopped the walk, and shows it to the observer.

@@ -83,10 +83,10 @@ impl Explorer<'_> {
     pub(super) fn settle(&mut self) -> Step {
         let Walker { meter, forks, lonely, .. } = self.walker;
         let head = self.code.is_round_head(&self.arena, self.walker.pc);
-        let worth = head || (forks > 0 && meter.insns >= SHORT_SEGMENT);
+        let worth = head || (forks > 0 && meter.insns() >= SHORT_SEGMENT);
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
-        let far = meter.insns >= LONG_SEGMENT && meter.insns >= lonely / 4;
+        let far = meter.insns() >= LONG_SEGMENT && meter.insns() >= lonely / 4;
         if worth || far {
             self.add_open_node()?;
         }

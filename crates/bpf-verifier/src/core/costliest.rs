@@ -11,8 +11,12 @@ use crate::error::VerifyErrorKind;
 use crate::meter::Tail;
 
 /// The refusal for which a path is looked for, if there is one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sought(pub Option<VerifyErrorKind>);
+
+impl Sought {
+    pub const NONE: Self = Self(None);
+}
 
 impl Explorer<'_> {
     /// A path ends here, and `tail` is what follows: refuses it where it is the
@@ -28,7 +32,7 @@ impl Explorer<'_> {
             total = node.segment(&self.arena).then(total);
             node = Node(node.parent(&self.arena));
         }
-        if total.time == wcet { reject(kind) } else { Ok(()) }
+        if total.time() == wcet { reject(kind) } else { Ok(()) }
     }
 
     /// Whether this is the refusal that was looked for.

@@ -72,7 +72,7 @@ impl<'e> Explorer<'e> {
         if !sig.allows(prog_type) {
             return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
         }
-        self.check_place(sig)?;
+        self.rules.realtime.check_helper(sig)?;
         if helper != SPIN_UNLOCK {
             self.check_unlocked()?;
         }
@@ -89,24 +89,6 @@ impl<'e> Explorer<'e> {
             self.check_argument(sig, arg, kind, &mut args)?;
         }
         Ok(args)
-    }
-
-    #[cfg(feature = "cloud-profile")]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the other profile's asks")]
-    const fn check_place(&self, _: &HelperSig) -> Step {
-        Ok(())
-    }
-
-    /// Nothing allocates, and in interrupts only what is safe there is called.
-    #[cfg(feature = "embedded-profile")]
-    fn check_place(&self, sig: &HelperSig) -> Step {
-        if sig.allocates {
-            return reject(VerifyErrorKind::DynamicAllocation(sig.id));
-        }
-        if self.rules.place == crate::rules::Place::Interrupt && !sig.interrupt_safe {
-            return reject(VerifyErrorKind::InterruptUnsafe(sig.id));
-        }
-        Ok(())
     }
 
     fn check_argument(
