@@ -89,12 +89,12 @@ type Contents<P> =
     <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<FrozenMap, FROZEN_CAPACITY>;
 
 /// Special fields of map values that a program of static storage has room for.
-const FIELDS_CAPACITY: usize = 4;
+const FIELDS_CAPACITY: usize = if MAP_DEFS_CAPACITY < 4 { MAP_DEFS_CAPACITY } else { 4 };
 
 type Fields<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapField, FIELDS_CAPACITY>;
 
 /// Kernel functions that are not known whose names a program of static storage keeps.
-const UNKNOWN_CAPACITY: usize = 1;
+const UNKNOWN_CAPACITY: usize = if PROGRAM_CAPACITY == 0 { 0 } else { 1 };
 
 type Unknown<P> =
     <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<UnknownKfunc, UNKNOWN_CAPACITY>;

@@ -16,6 +16,7 @@ mod context;
 #[cfg_attr(feature = "embedded-profile", path = "core/costliest.rs")]
 #[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
 pub(crate) mod costliest;
+mod dynptr;
 pub(crate) mod effort;
 mod global;
 mod held;
@@ -181,6 +182,8 @@ pub(crate) struct Explorer<'a> {
     entry: u32,
     /// What it was found to do.
     effects: Effects,
+    /// Whether some path made a dynptr.
+    dynptrs: bool,
     /// The latest of the walks that wait for a function to be verified.
     suspended: At,
     /// For states that are put together.
@@ -238,6 +241,7 @@ impl<'a> Explorer<'a> {
             trials: Trial(NONE),
             entry: 0,
             effects: Effects::default(),
+            dynptrs: false,
             suspended: NONE,
             scratch: State::new(frame_bytes, rules.privilege),
             settled: false,

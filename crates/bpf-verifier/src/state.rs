@@ -273,6 +273,15 @@ impl State {
         Ok(())
     }
 
+    /// Whether memory of this identity is still to be released.
+    pub fn holds(&self, arena: &Arena<'_>, id: u32) -> bool {
+        let mut all = self.cells.find(arena, REFS)..self.cells.len();
+        all.any(|index| {
+            let value = self.cells.get(arena, index).map(|cell| cell.value);
+            value.is_some_and(|value| value.kind == Kind::Reference && value.id == id)
+        })
+    }
+
     /// What is held of a kind, the last.
     pub fn held(&self, arena: &Arena<'_>, kind: Kind) -> Option<Value> {
         let all = (self.cells.find(arena, REFS)..self.cells.len()).rev();

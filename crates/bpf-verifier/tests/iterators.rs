@@ -5,7 +5,7 @@ mod common;
 
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{Verifier, VerifyErrorKind};
+use bpf_verifier::{HelperTable, Verifier, VerifyErrorKind};
 use common::{SOCKET, UNPRIVILEGED, program};
 
 const IT: &str = "r1 = r10\nr1 += -8\n";
@@ -128,10 +128,11 @@ fn what_overwrites_an_iterator_ends_it() {
             &format!("{make}r6 = *(u64 *)(r10 -8)\n*(u64 *)(r10 -16) = r6\n{destroy}{END}"),
         );
     }
-    // A helper that reads it sees numbers.
+    // Nor does a helper read it.
+    let print = "r1 = r10\nr1 += -16\nr2 = 16\nr3 = 1\ncall 6\n";
     SOCKET.rejects(
-        "iterator",
-        &format!("{make}r1 = r10\nr1 += -8\n*(u64 *)(r10 -16) = 0\nr1 = r10\nr1 += -16\nr2 = 16\nr3 = 1\ncall 6\nr1 = r10\nr1 += -16\ncall kfunc 3\n{END}"),
+        "invalid read from stack",
+        &format!("{make}*(u64 *)(r10 -16) = 0\n{print}{destroy}{END}"),
     );
 }
 
@@ -237,4 +238,59 @@ fn no_register_holds_an_iterator() {
         let text = format!("{}r2 = 0\n{taken}\n{}{END}", new("0", "9"), destroy());
         SOCKET.rejects("invalid read from stack", &text);
     }
+}
+
+/// A loop over the bits of the word in R10-24, by the iterator in R10-16.
+fn bits(make: &str, body: &str, end: &str) -> String {
+    let it = "r1 = r10\nr1 += -16\n";
+    format!(
+        "*(u64 *)(r10 -24) = 5\n{it}r2 = r10\nr2 += -24\n{make}\ncall kfunc 132
+         again: {it}call kfunc 133\nif r0 == 0 goto out\n{body}\ngoto again
+         out: {it}{end}\nr0 = 0\nexit"
+    )
+}
+
+#[test]
+fn iterators_over_bits() {
+    let verify = |text: &str| {
+        let program = program(BpfProgType::Xdp, text);
+        let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::linux());
+        let mut info = None;
+        let result = verifier
+            .verify_with(&program, &mut common::Last::default())
+            .map(|found| info = Some(found));
+        let strict = Verifier::<ActiveProfile>::with_env(HelperTable::linux());
+        let strict = strict.compare_everything().verify(&program);
+        assert_eq!(result.is_ok(), strict.is_ok(), "{text}");
+        result.map(|()| info.expect("what was proven"))
+    };
+    let destroy = "call kfunc 134";
+    let accepts = |text: &str| verify(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let rejects = |reason: &str, text: &str| {
+        let error = verify(text).expect_err(text);
+        assert!(error.to_string().contains(reason), "{error}\nnot: {reason}\n{text}");
+    };
+    let read = "r3 = *(u32 *)(r0 +0)";
+    // 64 bits a word, six instructions a round; 511 words at the most.
+    let info = accepts(&bits("r3 = 2", read, destroy));
+    assert!((128 * 6..128 * 6 + 100).contains(&info.max_insns), "{info:?}");
+    let info = accepts(&bits("r3 = 1000000", read, destroy));
+    assert!((511 * 64 * 6..511 * 64 * 6 + 100).contains(&info.max_insns), "{info:?}");
+    rejects("", &bits("r3 = 2", "r3 = *(u64 *)(r0 +0)", destroy));
+    rejects("Unreleased reference", &bits("r3 = 2", read, ""));
+    // Neither half may be written over, and no half is an iterator.
+    rejects("iterator", &bits("r3 = 2", "*(u64 *)(r10 -16) = 0", destroy));
+    rejects("iterator", &bits("r3 = 2", "*(u64 *)(r10 -8) = 0", destroy));
+    rejects("iterator", &bits("r3 = 2", "*(u8 *)(r10 -8) = 0", destroy));
+    rejects("invalid stack access", &bits("r3 = 2", read, &format!("r1 += 8\n{destroy}")));
+    // One kind is not the other.
+    rejects("iterator", &bits("r3 = 2", read, "call kfunc 3"));
+    rejects("iterator", &bits("r3 = 2", "r1 = r10\nr1 += -16\ncall kfunc 2", destroy));
+    let twice = "r1 = r10\nr1 += -16\nr2 = 0\nr3 = 1\ncall kfunc 132";
+    rejects("iterator", &bits("r3 = 2", twice, destroy));
+    rejects("iterator", &bits("r3 = 2", &twice.replace("-16", "-24"), destroy));
+    // The engines have none.
+    let text = program(BpfProgType::Xdp, &bits("r3 = 2", read, destroy));
+    let error = Verifier::<ActiveProfile>::new().verify(&text).expect_err("not here");
+    assert!(error.to_string().contains("bpf_iter_bits_new"), "{error}");
 }

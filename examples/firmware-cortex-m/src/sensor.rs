@@ -140,7 +140,7 @@ type Map = AnyMap<ActiveProfile>;
 // instructions, its definitions and the facts about it, and what was proven.
 // (Where pointers are twice as wide it is more.)
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<VerifiedProgram<ActiveProfile>>() <= 176);
+const _: () = assert!(size_of::<VerifiedProgram<ActiveProfile>>() <= 192);
 
 /// Verifies the program, runs it over every burst and checks what it decides.
 pub fn run() -> Result<(), Error> {

@@ -21,11 +21,17 @@ pub enum Kfunc {
     RcuReadLock = 130,
     /// `void bpf_rcu_read_unlock(void)`
     RcuReadUnlock = 131,
+    /// `int bpf_iter_bits_new(struct bpf_iter_bits *it, const u64 *words, u32 count)`
+    IterBitsNew = 132,
+    /// `int *bpf_iter_bits_next(struct bpf_iter_bits *it)`
+    IterBitsNext = 133,
+    /// `void bpf_iter_bits_destroy(struct bpf_iter_bits *it)`
+    IterBitsDestroy = 134,
 }
 
 impl Kfunc {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::IterNumNew,
         Self::IterNumNext,
         Self::IterNumDestroy,
@@ -33,6 +39,9 @@ impl Kfunc {
         Self::PreemptEnable,
         Self::RcuReadLock,
         Self::RcuReadUnlock,
+        Self::IterBitsNew,
+        Self::IterBitsNext,
+        Self::IterBitsDestroy,
     ];
 
     /// Whether the engines have it. Others are for kernels that do: programs that
@@ -61,6 +70,9 @@ impl Kfunc {
             Self::PreemptEnable => "bpf_preempt_enable",
             Self::RcuReadLock => "bpf_rcu_read_lock",
             Self::RcuReadUnlock => "bpf_rcu_read_unlock",
+            Self::IterBitsNew => "bpf_iter_bits_new",
+            Self::IterBitsNext => "bpf_iter_bits_next",
+            Self::IterBitsDestroy => "bpf_iter_bits_destroy",
         }
     }
 
@@ -72,8 +84,11 @@ impl Kfunc {
     /// How many of R1 to R5 the function takes.
     pub const fn arguments(self) -> usize {
         match self {
-            Self::IterNumNew => 3,
-            Self::IterNumNext | Self::IterNumDestroy => 1,
+            Self::IterNumNew | Self::IterBitsNew => 3,
+            Self::IterNumNext
+            | Self::IterNumDestroy
+            | Self::IterBitsNext
+            | Self::IterBitsDestroy => 1,
             _ => 0,
         }
     }
@@ -85,6 +100,13 @@ pub const ITER_NUM_BYTES: u32 = 8;
 
 /// Numbers that an iterator gives at the most; with more there are none.
 pub const ITER_NUM_MOST: u32 = 1 << 23;
+
+/// Bytes of a `struct bpf_iter_bits`, at a multiple of eight.
+pub const ITER_BITS_BYTES: u32 = 16;
+
+/// Words of 64 bits that an iterator over bits goes through at the most; of more it
+/// gives none.
+pub const ITER_BITS_WORDS: u32 = 511;
 
 /// A name of at most 31 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

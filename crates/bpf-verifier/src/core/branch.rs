@@ -4,6 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
+use super::iterator::Family;
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::domain::{Outcome, Scalar, alu, compare};
 use crate::error::{Sink, VerifyErrorKind};
@@ -119,8 +120,8 @@ impl Explorer<'_> {
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
             }
         }
-        if let Instruction::Call(CallTarget::Kfunc(_)) = insn {
-            self.ask_iterator(taken)?;
+        if let Instruction::Call(CallTarget::Kfunc(number)) = insn {
+            self.ask_iterator(Family::of(*number), taken)?;
             return Ok(pc.saturating_add(1));
         }
         if let Instruction::Call(_) = insn {
@@ -272,7 +273,7 @@ impl Explorer<'_> {
                 return first <= min && max <= 0;
             }
             Kind::MapValue => self.map_def(value.index).map_or(0, |def| def.value_size),
-            Kind::Reserved | Kind::Memory | Kind::Given => value.range.unsigned_abs(),
+            Kind::Reserved | Kind::Memory | Kind::Given | Kind::Slice => value.range.unsigned_abs(),
             Kind::Map | Kind::XdpSocket | Kind::FlowKeys => 0,
             kind if kind.is_socket() && !kind.is_nullable() => 0,
             Kind::MapKey => Self::shown_key(self.map_def(value.index)),

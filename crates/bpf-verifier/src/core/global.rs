@@ -148,7 +148,6 @@ impl Explorer<'_> {
         meter.store(&mut self.arena, at.saturating_add(METER));
         Snapshot::write(&self.state, &mut self.arena, at.saturating_add(SNAPSHOT), size);
         (self.suspended, self.pending, self.trials) = (at, NONE, Trial(NONE));
-        self.effects = Effects::default();
         Ok(())
     }
 
@@ -238,7 +237,12 @@ impl Explorer<'_> {
             let span = Span { reg, base, off: 0, size, access };
             match base.kind {
                 Kind::Stack => self.helper_stack(&span, Sink::Function(target), true)?,
-                Kind::MapValue | Kind::Reserved | Kind::Given | Kind::Packet | Kind::PacketMeta => {
+                Kind::MapValue
+                | Kind::Reserved
+                | Kind::Given
+                | Kind::Slice
+                | Kind::Packet
+                | Kind::PacketMeta => {
                     self.check_bytes(&span)?;
                 }
                 _ => return reject(wrong),

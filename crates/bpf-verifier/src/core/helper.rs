@@ -4,6 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind, id};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 
+use super::dynptr::Place;
 use super::held::SPIN_UNLOCK;
 use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
@@ -25,13 +26,15 @@ pub(super) struct Arguments {
     /// Bytes of the last sized memory at the most.
     pub size: u32,
     /// Bytes to be reserved.
-    alloc: i32,
+    pub alloc: i32,
     /// Reserved memory, or a socket, to be released.
     pub release: Option<u32>,
     /// The reference through which a socket in an argument is held.
     pub socket: u32,
     /// The spin lock in an argument, as what is held.
     pub lock: Option<Value>,
+    /// The dynptr in an argument, or the place of a new one.
+    pub dynptr: Option<Place>,
 }
 
 impl Arguments {
@@ -48,6 +51,9 @@ impl<'e> Explorer<'e> {
         let args = self.check_arguments(sig)?;
         if helper == id::TAIL_CALL {
             self.check_tail_call()?;
+        }
+        if let Some(dynptr) = args.dynptr {
+            self.use_dynptr(sig, dynptr)?;
         }
         if let Some(lock) = args.lock {
             self.use_lock(helper, lock)?;
@@ -122,6 +128,10 @@ impl<'e> Explorer<'e> {
             }
             ArgKind::MapValue if args.takes_sockets() => {
                 Self::socket_argument(ArgKind::SocketCommon, &value, wrong, args)
+            }
+            ArgKind::Dynptr | ArgKind::DynptrRelease | ArgKind::DynptrInit => {
+                args.dynptr = Some(self.dynptr_argument(reg, kind, &value, wrong)?);
+                Ok(())
             }
             ArgKind::SpinLock => {
                 args.lock = Some(self.lock_argument(&value, wrong)?);
@@ -227,7 +237,10 @@ impl<'e> Explorer<'e> {
         self.state.revoke(&mut self.arena, |value| {
             let reserved =
                 matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull | Kind::Memory);
-            reserved && value.id == id || value.kind.is_socket() && value.holder() == id
+            let slice = matches!(value.kind, Kind::Slice | Kind::SliceOrNull);
+            reserved && value.id == id
+                || slice && value.index == id
+                || value.kind.is_socket() && value.holder() == id
         });
         self.state.release(&mut self.arena, id)?;
         Ok(())
@@ -265,7 +278,10 @@ impl<'e> Explorer<'e> {
             RetKind::SocketOrNull => self.socket(Kind::SocketOrNull, sig, args)?,
             RetKind::SocketCommonOrNull => self.socket(Kind::SocketCommonOrNull, sig, args)?,
             RetKind::TcpSocketOrNull => self.socket(Kind::TcpSocketOrNull, sig, args)?,
-            kind => return reject(VerifyErrorKind::Unsupported(Feature::Result(kind))),
+            RetKind::DynptrMemOrNull => self.slice(args),
+            kind @ RetKind::KernelStruct => {
+                return reject(VerifyErrorKind::Unsupported(Feature::Result(kind)));
+            }
         })
     }
 }

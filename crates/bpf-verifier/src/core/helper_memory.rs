@@ -122,9 +122,12 @@ impl Explorer<'_> {
             // Nothing is accessed; it must be a place of the frame all the same.
             Kind::Stack if span.size == 0 => self.stack_room(span).map(|_| ()),
             Kind::Stack => self.helper_stack(span, Sink::Helper(sig.id), whole),
-            Kind::MapValue | Kind::MapKey | Kind::Memory | Kind::Reserved | Kind::Given => {
-                self.check_bytes(span)
-            }
+            Kind::MapValue
+            | Kind::MapKey
+            | Kind::Memory
+            | Kind::Reserved
+            | Kind::Given
+            | Kind::Slice => self.check_bytes(span),
             Kind::Packet | Kind::PacketMeta if sig.packet_memory => self.check_bytes(span),
             found => {
                 let (helper, expected) = (sig.id, kind);

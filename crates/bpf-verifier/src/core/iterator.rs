@@ -1,13 +1,15 @@
 //! Open-coded iterators: `bpf_iter_num_new`, `bpf_iter_num_next`,
-//! `bpf_iter_num_destroy`.
+//! `bpf_iter_num_destroy`, and the same of `bpf_iter_bits`.
 //!
-//! An iterator is eight bytes on the stack. It counts as a reference until it is
+//! An iterator is eight bytes on the stack, or twice as many. It counts as a reference until it is
 //! destroyed; whoever writes over it loses it, and so cannot end the program.
 //! The call that asks for the next number is the head of a loop: where the walk
 //! comes to it with the same iterator again, another number was given in between.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::abi::kfunc::{ITER_NUM_BYTES, ITER_NUM_MOST, Kfunc, KfuncName};
+use bpf_bytecode::abi::kfunc::{
+    ITER_BITS_BYTES, ITER_BITS_WORDS, ITER_NUM_BYTES, ITER_NUM_MOST, Kfunc, KfuncName,
+};
 use bpf_bytecode::instruction::Instruction;
 
 use super::memory::Span;
@@ -18,9 +20,40 @@ use crate::error::{Access, Feature, VerifyErrorKind};
 use crate::state::cells::Cell;
 use crate::state::{Kind, Value};
 
+/// What an iterator gives. Its number is the index of the iterator's first slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Numbers in order.
+    Numbers = 0,
+    /// The places of bits that are set.
+    Bits = 1,
+}
+
+/// The index of an iterator's further slots.
+const REST: u32 = 2;
+/// Bytes of a slot.
+const SLOT: u32 = 8;
+
+impl Family {
+    /// That of a kernel function.
+    pub fn of(number: i32) -> Self {
+        match Kfunc::from_number(number) {
+            Some(Kfunc::IterBitsNew | Kfunc::IterBitsNext | Kfunc::IterBitsDestroy) => Self::Bits,
+            _ => Self::Numbers,
+        }
+    }
+
+    const fn bytes(self) -> u32 {
+        match self {
+            Self::Numbers => ITER_NUM_BYTES,
+            Self::Bits => ITER_BITS_BYTES,
+        }
+    }
+}
+
 /// Whether the kernel function of this number asks an iterator.
 pub(crate) fn asks(number: i32) -> bool {
-    number == Kfunc::IterNumNext.number()
+    [Kfunc::IterNumNext, Kfunc::IterBitsNext].iter().any(|kfunc| kfunc.number() == number)
 }
 
 impl Explorer<'_> {
@@ -35,16 +68,17 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::Unsupported(Feature::KernelFunction(name)));
         };
         self.check_unlocked()?;
+        let family = Family::of(number);
         match kfunc {
-            Kfunc::IterNumNew => self.new_iterator()?,
-            Kfunc::IterNumNext => {
-                let iterator = self.iterator()?;
+            Kfunc::IterNumNew | Kfunc::IterBitsNew => self.new_iterator(family)?,
+            Kfunc::IterNumNext | Kfunc::IterBitsNext => {
+                let iterator = self.iterator(family)?;
                 if u64::from(iterator.value.range.unsigned_abs()) < iterator.value.number.umax() {
                     self.fork()?;
                 }
                 return Ok(Flow::To(self.take_side(insn, false)?));
             }
-            Kfunc::IterNumDestroy => self.destroy_iterator()?,
+            Kfunc::IterNumDestroy | Kfunc::IterBitsDestroy => self.destroy_iterator(family)?,
             Kfunc::PreemptDisable
             | Kfunc::PreemptEnable
             | Kfunc::RcuReadLock
@@ -58,15 +92,15 @@ impl Explorer<'_> {
     }
 
     /// The place on the stack that R1 points to, of an iterator's size.
-    fn iterator_place(&mut self) -> Step<u32> {
+    fn iterator_place(&mut self, family: Family) -> Step<u32> {
         let (reg, base) = (Register::R1, self.read(Register::R1)?);
         if base.kind != Kind::Stack {
             return reject(VerifyErrorKind::NoIterator { reg, found: base.kind });
         }
-        let (size, access) = (ITER_NUM_BYTES, Access::Write);
+        let (size, access) = (SLOT, Access::Write);
         let span = Span { reg, base, off: 0, size, access };
         Self::check_alignment(&span)?;
-        let room = self.stack_room(&span)?;
+        let room = self.stack_room(&Span { size: family.bytes(), ..span })?;
         if !room.exact {
             return reject(VerifyErrorKind::NoIterator { reg, found: base.kind });
         }
@@ -74,15 +108,25 @@ impl Explorer<'_> {
     }
 
     /// The cell of the iterator that R1 points to.
-    fn iterator(&mut self) -> Step<Cell> {
-        let addr = self.iterator_place()?;
-        match self.state.cells.at_addr(&self.arena, addr) {
-            Some((_, cell)) if cell.value.kind == Kind::Iterator => {
-                self.mark_read(cell.live);
-                Ok(cell)
+    fn iterator(&mut self, family: Family) -> Step<Cell> {
+        let addr = self.iterator_place(family)?;
+        let none = VerifyErrorKind::NoIterator { reg: Register::R1, found: Kind::Stack };
+        let Some(first) = self.slot(addr, family as u32) else { return reject(none) };
+        self.mark_read(first.live);
+        for off in (SLOT..family.bytes()).step_by(SLOT as usize) {
+            // All of it must be what was made.
+            match self.slot(addr.saturating_add(off), REST) {
+                Some(rest) if rest.value.id == first.value.id => self.mark_read(rest.live),
+                _ => return reject(none),
             }
-            _ => reject(VerifyErrorKind::NoIterator { reg: Register::R1, found: Kind::Stack }),
         }
+        Ok(first)
+    }
+
+    /// A slot of an iterator.
+    fn slot(&self, addr: u32, index: u32) -> Option<Cell> {
+        let (_, cell) = self.state.cells.at_addr(&self.arena, addr)?;
+        (cell.value.kind == Kind::Iterator && cell.value.index == index).then_some(cell)
     }
 
     /// The iterator that the call at the current instruction asks, if it does.
@@ -91,26 +135,38 @@ impl Explorer<'_> {
         let off = base.known_offset().filter(|_| base.kind == Kind::Stack)?;
         let addr = self.state.stack_addr(base.index, off)?;
         let (_, cell) = self.state.cells.at_addr(&self.arena, addr)?;
-        (cell.value.kind == Kind::Iterator).then_some(cell.value)
+        (cell.value.kind == Kind::Iterator && cell.value.index != REST).then_some(cell.value)
     }
 
-    fn new_iterator(&mut self) -> Step {
-        let addr = self.iterator_place()?;
-        let held = self.state.cells.at_addr(&self.arena, addr);
-        if held.is_some_and(|(_, cell)| cell.value.kind == Kind::Iterator) {
-            return reject(VerifyErrorKind::NoIterator {
-                reg: Register::R1,
-                found: Kind::Iterator,
-            });
+    fn new_iterator(&mut self, family: Family) -> Step {
+        let addr = self.iterator_place(family)?;
+        let slots = (0..family.bytes()).step_by(SLOT as usize);
+        for off in slots.clone() {
+            let held = self.state.cells.at_addr(&self.arena, addr.saturating_add(off));
+            if held.is_some_and(|(_, cell)| cell.value.kind == Kind::Iterator) {
+                let (reg, found) = (Register::R1, Kind::Iterator);
+                return reject(VerifyErrorKind::NoIterator { reg, found });
+            }
         }
-        let start = self.iterator_bound(Register::R2)?.half().smin;
-        let end = self.iterator_bound(Register::R3)?.half().smax;
-        let most = end.saturating_sub(start).clamp(0, ITER_NUM_MOST.into());
+        let most = match family {
+            Family::Numbers => {
+                let start = self.iterator_bound(Register::R2)?.half().smin;
+                let end = self.iterator_bound(Register::R3)?.half().smax;
+                end.saturating_sub(start).clamp(0, ITER_NUM_MOST.into()).unsigned_abs()
+            }
+            Family::Bits => {
+                // Words that cannot be read count as none; they are the kernel's matter.
+                let words = self.iterator_bound(Register::R3)?.half().umax;
+                words.min(ITER_BITS_WORDS.into()).saturating_mul(64)
+            }
+        };
         let id = self.fresh_id();
         self.state.acquire(&mut self.arena, id, slot_number(self.walker.pc))?;
-        let number = Scalar::constant(most.unsigned_abs());
-        let iterator = Value { number, ..Value::pointer(Kind::Iterator, 0, id) };
-        self.state.write_stack(&mut self.arena, addr, ITER_NUM_BYTES, iterator)?;
+        let number = Scalar::constant(most);
+        let first = Value { number, ..Value::pointer(Kind::Iterator, family as u32, id) };
+        for (off, value) in slots.zip([first, Value::pointer(Kind::Iterator, REST, id)]) {
+            self.state.write_stack(&mut self.arena, addr.saturating_add(off), SLOT, value)?;
+        }
         self.clear_arguments();
         self.write(Register::R0, Value::UNKNOWN)
     }
@@ -126,12 +182,12 @@ impl Explorer<'_> {
     }
 
     /// One side of asking: another number is given, or there is none.
-    pub(super) fn ask_iterator(&mut self, given: bool) -> Step {
-        let cell = self.iterator()?;
+    pub(super) fn ask_iterator(&mut self, family: Family, given: bool) -> Step {
+        let cell = self.iterator(family)?;
         let value = cell.value;
         let result = if given {
             let asked = Value { range: value.range.saturating_add(1), ..value };
-            self.state.write_stack(&mut self.arena, cell.addr, ITER_NUM_BYTES, asked)?;
+            self.state.write_stack(&mut self.arena, cell.addr, SLOT, asked)?;
             Value { range: 4, ..Value::pointer(Kind::Memory, 0, value.id) }
         } else {
             Value::scalar(Scalar::constant(0))
@@ -140,10 +196,10 @@ impl Explorer<'_> {
         self.write(Register::R0, result)
     }
 
-    fn destroy_iterator(&mut self) -> Step {
-        let cell = self.iterator()?;
+    fn destroy_iterator(&mut self, family: Family) -> Step {
+        let cell = self.iterator(family)?;
         self.release(cell.value.id)?;
-        self.state.fill_stack(&mut self.arena, cell.addr, ITER_NUM_BYTES)?;
+        self.state.fill_stack(&mut self.arena, cell.addr, family.bytes())?;
         self.clear_arguments();
         // Nothing is left in R0.
         self.write(Register::R0, Value::NOT_INIT)

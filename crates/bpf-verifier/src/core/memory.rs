@@ -229,6 +229,7 @@ impl Explorer<'_> {
             | Kind::MapKey
             | Kind::Memory
             | Kind::Given
+            | Kind::Slice
             | Kind::Packet
             | Kind::PacketMeta
             | Kind::SocketCommon
@@ -252,7 +253,7 @@ impl Explorer<'_> {
         self.check_bytes(span)?;
         self.note(match span.base.kind {
             Kind::MapValue => InsnFact::MapValue,
-            Kind::MapKey | Kind::Memory | Kind::Given => InsnFact::Memory,
+            Kind::MapKey | Kind::Memory | Kind::Given | Kind::Slice => InsnFact::Memory,
             Kind::Reserved => InsnFact::Reserved,
             _ => InsnFact::Packet,
         })
@@ -288,7 +289,9 @@ impl Explorer<'_> {
                 }
                 Self::check_bounds(span, base.range.unsigned_abs())
             }
-            Kind::Reserved | Kind::Given => Self::check_bounds(span, base.range.unsigned_abs()),
+            Kind::Reserved | Kind::Given | Kind::Slice => {
+                Self::check_bounds(span, base.range.unsigned_abs())
+            }
             Kind::SocketCommon
             | Kind::Socket
             | Kind::TcpSocket

@@ -6,8 +6,8 @@ use super::memory::Span;
 use super::{Explorer, Step, reject};
 use crate::domain::Scalar;
 use crate::error::{Access, Sink, VerifyErrorKind};
+use crate::state::Value;
 use crate::state::stack::{StackFault, StackRun, fits};
-use crate::state::{Kind, Value};
 use crate::verified::InsnFact;
 
 /// Bytes of a frame that may be accessed.
@@ -59,7 +59,7 @@ impl Explorer<'_> {
     /// What lies in these bytes. Nobody may have an iterator in a register.
     fn read_room(&mut self, room: Room, size: u32) -> Step<Value> {
         match self.state.read_stack(&self.arena, room.addr, size) {
-            Ok(read) if read.value.kind == Kind::Iterator => self.uninit(room.addr, size),
+            Ok(read) if read.value.kind.is_opaque() => self.uninit(room.addr, size),
             Ok(read) => {
                 self.mark_read(read.live);
                 self.figures.unwritten_reads |= read.unwritten;
@@ -106,6 +106,7 @@ impl Explorer<'_> {
         if self.guards_addresses() {
             self.guard_overwrite(room, span.size)?;
         }
+        self.end_dynptrs(room.addr, room.len);
         if room.exact {
             let mut value = value;
             if let Operand::Reg(register) = src
@@ -183,6 +184,9 @@ impl Explorer<'_> {
     /// Memory on the stack that someone else reads or fills: `into` whom it goes.
     pub(super) fn helper_stack(&mut self, span: &Span, into: Sink, whole: bool) -> Step {
         let room = self.stack_room(span)?;
+        if span.access == Access::Write {
+            self.end_dynptrs(room.addr, room.len);
+        }
         if span.access == Access::Write && room.exact && whole {
             if self.guards_addresses() {
                 self.guard_overwrite(room, span.size)?;

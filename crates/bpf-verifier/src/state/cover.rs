@@ -267,7 +267,7 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
             };
             let rounds = if same { old.range == new.range } else { old.range <= new.range };
             let which = if ids.instances { old.id == new.id } else { ids.matches(old.id, new.id) };
-            rounds && most && which && old.off == new.off
+            rounds && most && which && (old.off, old.index) == (new.off, new.index)
         }
         // Where it was acquired does not matter.
         Kind::Reference => ids.matches(old.id, new.id),
@@ -287,6 +287,14 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
                 && ids.matches(old.id, new.id)
                 && (old.holder() == 0) == (new.holder() == 0)
                 && ids.matches(old.holder(), new.holder())
+        }
+        Kind::Dynptr => old.index == new.index && ids.matches(old.id, new.id),
+        Kind::Slice | Kind::SliceOrNull => {
+            let plain = |value: &Value| Value { index: 0, ..*value };
+            ids.matches(old.index, new.index)
+                && place_covers(&plain(old), &plain(new), same)
+                && old.range == new.range
+                && ids.matches(old.id, new.id)
         }
         Kind::Reserved | Kind::ReservedOrNull | Kind::Memory | Kind::Given | Kind::GivenOrNull => {
             place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)

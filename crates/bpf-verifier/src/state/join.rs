@@ -158,13 +158,16 @@ impl<'a> Join<'a> {
             | Kind::Reference
             | Kind::Iterator
             | Kind::Lock
+            | Kind::Dynptr
             | Kind::NoPreemption
             | Kind::RcuSection
                 if plain != *old =>
             {
                 Err(Apart)
             }
-            _ if new.kind == Kind::Iterator && old.kind != new.kind => Err(Apart),
+            _ if matches!(new.kind, Kind::Iterator | Kind::Dynptr) && old.kind != new.kind => {
+                Err(Apart)
+            }
             _ if old.kind != new.kind || old.lookup() != new.lookup() => {
                 self.changed = true;
                 Ok(Value::NOT_INIT)

@@ -88,7 +88,9 @@ impl Shown<'_> {
             | Kind::ReservedOrNull
             | Kind::Memory
             | Kind::Given
-            | Kind::GivenOrNull => list.item("sz", &value.range),
+            | Kind::GivenOrNull
+            | Kind::Slice
+            | Kind::SliceOrNull => list.item("sz", &value.range),
             _ => Ok(()),
         }
     }

@@ -60,6 +60,13 @@ pub enum Kind {
     NoPreemption,
     /// Not a value: a read section of RCU.
     RcuSection,
+    /// Not a value that may be read: half of a dynptr. Its index says which half, and
+    /// of what; its identity is the dynptr's.
+    Dynptr,
+    /// Part of a dynptr's memory; the index is the dynptr's identity.
+    Slice,
+    /// The same, or null.
+    SliceOrNull,
     /// A map of a map of maps, or null.
     MapOrNull = 40,
     /// A socket of any kind.
@@ -109,6 +116,9 @@ impl Kind {
             22 => Self::Lock,
             23 => Self::NoPreemption,
             24 => Self::RcuSection,
+            25 => Self::Dynptr,
+            26 => Self::Slice,
+            27 => Self::SliceOrNull,
             40 => Self::MapOrNull,
             41 => Self::SocketCommon,
             42 => Self::SocketCommonOrNull,
@@ -137,7 +147,13 @@ impl Kind {
                 | Self::Lock
                 | Self::NoPreemption
                 | Self::RcuSection
+                | Self::Dynptr
         )
+    }
+
+    /// Whether the bytes are an object that only the kernel looks into.
+    pub const fn is_opaque(self) -> bool {
+        matches!(self, Self::Iterator | Self::Dynptr)
     }
 
     /// Whether the value is an address or null, which is not known yet.
@@ -151,6 +167,7 @@ impl Kind {
             Self::MapValueOrNull => Self::MapValue,
             Self::ReservedOrNull => Self::Reserved,
             Self::GivenOrNull => Self::Given,
+            Self::SliceOrNull => Self::Slice,
             Self::MapOrNull => Self::Map,
             Self::SocketCommonOrNull => Self::SocketCommon,
             Self::SocketOrNull => Self::Socket,
@@ -201,11 +218,12 @@ impl Kind {
             Self::ReturnToHelper => "return to a helper",
             Self::Iterator => "iter_num",
             Self::Memory => "rdonly_mem",
-            Self::Given => "mem",
-            Self::GivenOrNull => "mem_or_null",
+            Self::Given | Self::Slice => "mem",
+            Self::GivenOrNull | Self::SliceOrNull => "mem_or_null",
             Self::Lock => "spin lock",
             Self::NoPreemption => "disabled preemption",
             Self::RcuSection => "RCU read section",
+            Self::Dynptr => "dynptr",
             Self::MapOrNull => "map_ptr_or_null",
             Self::SocketCommon => "sock_common",
             Self::SocketCommonOrNull => "sock_common_or_null",

@@ -35,6 +35,8 @@ pub(crate) struct StackRun {
     pub live: u64,
     /// Whether a pointer is among them.
     pub pointer: bool,
+    /// Whether bytes are among them that programs do not look into.
+    pub opaque: bool,
     /// Whether bytes are among them that the program has not written.
     pub unwritten: bool,
 }
@@ -129,11 +131,17 @@ impl State {
                 if cell.value.kind.is_pointer() && !whole {
                     return Err(StackFault::PartOfPointer);
                 }
+                if cell.value.kind.is_opaque() && !whole {
+                    return Err(StackFault::Uninit(pos));
+                }
                 let value = part(&cell, addr, size);
                 return Ok(StackRead { value, live: cell.live, unwritten: false });
             }
             if cell.value.kind.is_pointer() {
                 return Err(StackFault::PartOfPointer);
+            }
+            if cell.value.kind.is_opaque() {
+                return Err(StackFault::Uninit(pos));
             }
             let stop = end.min(cell.end());
             let piece = part(&cell, pos, stop.saturating_sub(pos)).number.as_constant();
@@ -158,6 +166,9 @@ impl State {
     /// that may not be.
     pub fn check_init(&self, arena: &Arena<'_>, addr: u32, len: u32) -> Result<StackRun, u32> {
         let run = self.written(arena, addr, len);
+        if run.opaque {
+            return Err(addr);
+        }
         if run.unwritten && !self.may_read_unwritten() {
             return Err(self.first_unwritten(arena, addr));
         }
@@ -187,6 +198,7 @@ impl State {
         {
             run.live |= cell.live;
             run.pointer |= cell.value.kind.is_pointer();
+            run.opaque |= cell.value.kind.is_opaque();
             run.unwritten |= cell.addr > pos;
             pos = cell.end();
             index = index.saturating_add(1);
