@@ -64,7 +64,7 @@ mod bit {
     pub const JOIN: u64 = 1 << 46;
     /// The head of a loop whose rounds are bounded otherwise.
     pub const ROUND: u64 = 1 << 47;
-    /// The head of a loop: a jump leads back here.
+    /// The head of a loop: flow comes back here.
     pub const HEAD: u64 = 1 << 48;
     /// Five bits: what the instruction was found to access.
     pub const FACT: u32 = 52;
@@ -89,6 +89,8 @@ pub(crate) struct Code<'p> {
     function_count: u32,
     points: At,
     point_count: u32,
+    /// A word for each point: the loop around it.
+    nests: At,
     loops: At,
     loop_count: u32,
 }
@@ -113,6 +115,7 @@ impl<'p> Code<'p> {
             function_count: 0,
             points: NONE,
             point_count: 0,
+            nests: NONE,
             loops: NONE,
             loop_count: 0,
         };

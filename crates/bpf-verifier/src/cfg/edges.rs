@@ -67,9 +67,6 @@ impl Code<'_> {
             let (first, second) = successors(pc, &insn);
             for successor in [first, second].into_iter().flatten() {
                 self.enter(arena, successor);
-                if successor <= pc {
-                    self.mark(arena, successor, bit::JOIN | bit::HEAD);
-                }
             }
             if counts_rounds(&insn, helpers) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);

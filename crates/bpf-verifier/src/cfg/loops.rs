@@ -1,20 +1,25 @@
-//! Loops: where jumps lead backwards.
+//! Loops: where flow can come back to.
 //!
-//! A loop is its *head*, the target of a backward jump, and the slots from there
-//! to the last one that jumps back to it. Where two such stretches overlap, the
-//! first one is taken to reach to the end of both, so that of any two loops one
-//! lies within the other, or they are apart.
+//! One depth-first walk over the places where edges join finds the *heads*: an
+//! edge to a place on the path that is being walked closes a loop there. From
+//! where it begins, the head is handed up the path, so that each place learns of
+//! the innermost loop around it, and each loop of the next one out. Places in
+//! between need no entry: flow passes them from one join to the next.
 //!
-//! That is how compilers order code. Where it is not, or where flow enters a loop
-//! behind its head, the stretch is a bad guess of what belongs to the loop, which
-//! costs time and no soundness.
+//! Where flow enters a loop behind its head, and where loops are nested very deep,
+//! what is found is a guess of what belongs to a loop, which costs time and no
+//! soundness.
 
-use super::{Code, bit};
+use super::edges::successors;
+use super::{CfgError, Code, bit, slot_number};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 
-/// Words of a loop's record: first and last slot; failures, and the arrival from
-/// which on to try again; arrivals so far, and a guess that held.
-const LOOP_WORDS: u32 = 3;
+/// Words of a loop's record: its head, and the next loop around it; the first and
+/// the last join in it; failures, and the arrival from which on to try again;
+/// arrivals so far, and a guess that held; how deep it is nested.
+const LOOP_WORDS: u32 = 5;
+/// Loops that are passed at the most on the way from one to one around it.
+const FAR: u32 = 64;
 
 /// A loop's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,105 +35,306 @@ impl Loop {
         low(arena.word(self.0)) as usize
     }
 
-    fn end(self, arena: &Arena<'_>) -> usize {
-        high(arena.word(self.0)) as usize
+    /// The next one around it.
+    fn outer(self, arena: &Arena<'_>) -> Self {
+        Self(high(arena.word(self.0)))
     }
 
-    /// Whether the slot belongs to the loop.
-    pub fn contains(self, arena: &Arena<'_>, pc: usize) -> bool {
-        self.head(arena) <= pc && pc <= self.end(arena)
+    /// How many there are around it.
+    fn depth(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(4)))
     }
 
-    /// Slots.
+    /// Slots, about.
     pub fn len(self, arena: &Arena<'_>) -> u64 {
-        (self.end(arena).saturating_sub(self.head(arena)) as u64).saturating_add(1)
+        let extent = arena.word(self.field(1));
+        u64::from(high(extent).saturating_sub(low(extent))).saturating_add(1)
+    }
+
+    /// A join belongs to it.
+    fn extend(self, arena: &mut Arena<'_>, pc: usize) {
+        let (pc, extent) = (slot_number(pc), arena.word(self.field(1)));
+        arena.set(self.field(1), pair(low(extent).min(pc), high(extent).max(pc)));
     }
 
     /// Counts an arrival; whether it is time to try a summary.
     pub fn arrive(self, arena: &mut Arena<'_>) -> bool {
-        let word = arena.word(self.field(2));
+        let word = arena.word(self.field(3));
         let count = low(word).saturating_add(1);
-        arena.set(self.field(2), pair(count, high(word)));
-        high(arena.word(self.field(1))) <= count
+        arena.set(self.field(3), pair(count, high(word)));
+        high(arena.word(self.field(2))) <= count
     }
 
     /// A summary could not be found: the next tries come ever later.
     pub fn failed(self, arena: &mut Arena<'_>) {
-        let failures = low(arena.word(self.field(1))).saturating_add(1);
+        let failures = low(arena.word(self.field(2))).saturating_add(1);
         let pause = 1_u32.wrapping_shl(failures.min(30));
-        let next = low(arena.word(self.field(2))).saturating_add(pause);
-        arena.set(self.field(1), pair(failures, next));
+        let next = low(arena.word(self.field(3))).saturating_add(pause);
+        arena.set(self.field(2), pair(failures, next));
     }
 
     /// A guess that held, in a block of its own; or none.
     pub fn hint(self, arena: &Arena<'_>) -> At {
-        high(arena.word(self.field(2)))
+        high(arena.word(self.field(3)))
     }
 
     pub fn set_hint(self, arena: &mut Arena<'_>, hint: At) {
-        let count = low(arena.word(self.field(2)));
-        arena.set(self.field(2), pair(count, hint));
+        let count = low(arena.word(self.field(3)));
+        arena.set(self.field(3), pair(count, hint));
+    }
+}
+
+/// What the walk over the joins has still to do.
+#[derive(Clone, Copy)]
+enum Task {
+    /// To follow the edge from a join to this slot.
+    Enter(u32),
+    /// To hand up what is known of this join.
+    Leave(u32),
+}
+
+const LEAVE: u32 = 1 << 31;
+
+impl Task {
+    /// As a word, with the join that it comes from.
+    fn pack(self, from: u32) -> u64 {
+        match self {
+            Self::Enter(pc) => pair(pc, from),
+            Self::Leave(join) => pair(join | LEAVE, from),
+        }
+    }
+
+    fn unpack(word: u64) -> (Self, u32) {
+        let what = low(word);
+        let task = if what & LEAVE == 0 { Self::Enter(what) } else { Self::Leave(what & !LEAVE) };
+        (task, high(word))
+    }
+}
+
+/// In the place of a position on the path: the join was left.
+const LEFT: u32 = u32::MAX;
+
+/// The walk: joins are named by their points, and there is a word for each, the
+/// head of the innermost loop around it and where on the path it lies.
+struct Joins {
+    points: At,
+    words: At,
+}
+
+impl Joins {
+    const fn word(&self, join: At) -> At {
+        self.words.saturating_add(join.saturating_sub(self.points))
+    }
+
+    fn head(&self, arena: &Arena<'_>, join: At) -> At {
+        low(arena.word(self.word(join)))
+    }
+
+    fn position(&self, arena: &Arena<'_>, join: At) -> u32 {
+        high(arena.word(self.word(join)))
+    }
+
+    fn set_head(&self, arena: &mut Arena<'_>, join: At, head: At) {
+        let position = self.position(arena, join);
+        arena.set(self.word(join), pair(head, position));
+    }
+
+    fn set_position(&self, arena: &mut Arena<'_>, join: At, position: u32) {
+        let head = self.head(arena, join);
+        arena.set(self.word(join), pair(head, position));
+    }
+
+    fn on_path(&self, arena: &Arena<'_>, join: At) -> bool {
+        !matches!(self.position(arena, join), 0 | LEFT)
+    }
+
+    /// `join` lies in the loop with this head, and what is known of either is
+    /// put in order.
+    fn belongs(&self, arena: &mut Arena<'_>, join: At, head: At) {
+        if join == NONE || head == NONE || join == head {
+            return;
+        }
+        let (mut inner, mut outer) = (join, head);
+        for _ in 0..FAR {
+            let known = self.head(arena, inner);
+            if known == outer {
+                return;
+            }
+            if known == NONE {
+                self.set_head(arena, inner, outer);
+                return;
+            }
+            if self.position(arena, known) < self.position(arena, outer) {
+                self.set_head(arena, inner, outer);
+                (inner, outer) = (outer, known);
+            } else {
+                inner = known;
+            }
+        }
     }
 }
 
 impl Code<'_> {
-    /// Makes a record for each loop. Heads are marked already.
-    pub(super) fn find_loops(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
-        let heads = (0..self.insns.len()).filter(|&pc| self.has(arena, pc, bit::HEAD)).count();
-        if heads == 0 {
+    /// Finds heads and what lies in which loop, and makes a record for each.
+    pub(super) fn find_loops(&mut self, arena: &mut Arena<'_>) -> Result<(), CfgError> {
+        let count = self.point_count as usize;
+        if count == 0 {
             return Ok(());
         }
+        self.nests = arena.alloc(count)?;
+        arena.slice_mut(self.nests, count).fill(0);
+        let branches = (0..self.insns.len()).filter(|&pc| self.is_fork(pc)).count();
+        let room = count.saturating_add(branches).saturating_add(1);
+        let stack = arena.alloc(room)?;
+        for function in 0..self.function_count {
+            let start = self.function_start(arena, function);
+            self.walk_joins(arena, stack, start);
+        }
+        arena.free(stack, room);
+        Ok(self.record_loops(arena)?)
+    }
+
+    fn is_fork(&self, pc: usize) -> bool {
+        self.insns.get(pc).is_some_and(|insn| matches!(insn.code() & 7, 5 | 6))
+    }
+
+    fn walk_joins(&self, arena: &mut Arena<'_>, stack: At, start: usize) {
+        let joins = Joins { points: self.points, words: self.nests };
+        let (mut depth, mut path) = (1_u32, 0_u32);
+        arena.set(stack, Task::Enter(slot_number(start)).pack(NONE));
+        while let Some(top) = depth.checked_sub(1) {
+            depth = top;
+            let (task, mut from) = Task::unpack(arena.word(stack.saturating_add(top)));
+            let mut push = |arena: &mut Arena<'_>, task: Task, from: u32| {
+                arena.set(stack.saturating_add(depth), task.pack(from));
+                depth = depth.saturating_add(1);
+            };
+            let pc = match task {
+                Task::Enter(pc) => pc,
+                Task::Leave(join) => {
+                    joins.set_position(arena, join, LEFT);
+                    path = path.saturating_sub(1);
+                    let head = joins.head(arena, join);
+                    joins.belongs(arena, from, head);
+                    continue;
+                }
+            };
+            let mut next = Some(pc as usize);
+            while let Some(pc) = next.take() {
+                if let Some(join) = self.point(arena, pc) {
+                    if joins.position(arena, join) != 0 {
+                        self.meet(arena, &joins, from, (join, pc));
+                        break;
+                    }
+                    path = path.saturating_add(1);
+                    joins.set_position(arena, join, path);
+                    push(arena, Task::Leave(join), from);
+                    from = join;
+                }
+                let Ok(insn) = self.insn(pc) else { break };
+                let (first, second) = successors(pc, &insn);
+                if let Some(second) = second {
+                    push(arena, Task::Enter(slot_number(second)), from);
+                }
+                next = first;
+            }
+        }
+    }
+
+    /// An edge leads to a join that the walk has come to before.
+    fn meet(&self, arena: &mut Arena<'_>, joins: &Joins, from: At, (join, pc): (At, usize)) {
+        if joins.on_path(arena, join) {
+            self.mark(arena, pc, bit::HEAD);
+            joins.belongs(arena, from, join);
+            return;
+        }
+        // The loops around it, as far as they are still open.
+        let mut head = joins.head(arena, join);
+        for _ in 0..FAR {
+            if head == NONE || joins.on_path(arena, head) {
+                break;
+            }
+            head = joins.head(arena, head);
+        }
+        if head != NONE && joins.on_path(arena, head) {
+            joins.belongs(arena, from, head);
+        }
+    }
+
+    /// A record for each loop; the words of the joins name them from here on.
+    fn record_loops(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
+        let joins = Joins { points: self.points, words: self.nests };
+        let heads = (0..self.insns.len()).filter(|&pc| self.has(arena, pc, bit::HEAD)).count();
         let words = heads.saturating_mul(LOOP_WORDS as usize);
-        self.loops = arena.alloc(words)?;
-        arena.slice_mut(self.loops, words).fill(0);
-        self.loop_count = super::slot_number(heads);
+        if heads > 0 {
+            self.loops = arena.alloc(words)?;
+            arena.slice_mut(self.loops, words).fill(0);
+        }
+        self.loop_count = slot_number(heads);
         let mut at = self.loops;
         for pc in 0..self.insns.len() {
-            if self.has(arena, pc, bit::HEAD) {
-                arena.set(at, pair(super::slot_number(pc), super::slot_number(pc)));
+            let Some(join) = self.point(arena, pc) else { continue };
+            let own = if self.has(arena, pc, bit::HEAD) { at } else { NONE };
+            joins.set_position(arena, join, own);
+            if own != NONE {
+                let slot = slot_number(pc);
+                arena.set(at, pair(slot, NONE));
+                arena.set(Loop(at).field(1), pair(slot, slot));
                 at = at.saturating_add(LOOP_WORDS);
             }
         }
-        for pc in 0..self.insns.len() {
-            if !self.has(arena, pc, bit::REACHED) {
-                continue;
-            }
-            let Ok(insn) = self.insn(pc) else { continue };
-            let (first, second) = super::edges::successors(pc, &insn);
-            for target in [first, second].into_iter().flatten().filter(|&to| to <= pc) {
-                if let Some(found) = self.loop_at(arena, target) {
-                    let end = found.end(arena).max(pc);
-                    arena.set(found.0, pair(super::slot_number(target), super::slot_number(end)));
-                }
+        // What lies in a loop names the loop's head, whose own record is known.
+        for join in self.points() {
+            let (own, head) = (joins.position(arena, join), joins.head(arena, join));
+            let around = if head == NONE { NONE } else { joins.position(arena, head) };
+            if own != NONE {
+                let word = arena.word(own);
+                arena.set(own, pair(low(word), around));
             }
         }
-        self.nest_loops(arena);
+        for found in self.loops() {
+            let (mut outer, mut depth) = (found.outer(arena), 0_u32);
+            while outer.0 != NONE && depth < FAR {
+                depth = depth.saturating_add(1);
+                outer = outer.outer(arena);
+            }
+            arena.set(found.field(4), depth.into());
+        }
+        for pc in 0..self.insns.len() {
+            let Some(join) = self.point(arena, pc) else { continue };
+            let mut around = self.around(arena, join);
+            for _ in 0..FAR {
+                if around.0 == NONE {
+                    break;
+                }
+                around.extend(arena, pc);
+                around = around.outer(arena);
+            }
+        }
         Ok(())
     }
 
-    /// Extends loops that overlap others; those that lie in no other one, from
-    /// the last to the first, make a list meanwhile.
-    fn nest_loops(&self, arena: &mut Arena<'_>) {
-        let mut top = NONE;
-        for index in (0..self.loop_count).rev() {
-            let found = self.loop_number(index);
-            let mut end = found.end(arena);
-            while top != NONE && Loop(top).head(arena) <= end {
-                end = end.max(Loop(top).end(arena));
-                top = low(arena.word(Loop(top).field(2)));
-            }
-            let head = super::slot_number(found.head(arena));
-            arena.set(found.0, pair(head, super::slot_number(end)));
-            arena.set(found.field(2), top.into());
-            top = found.0;
-        }
-        for index in 0..self.loop_count {
-            arena.set(self.loop_number(index).field(2), 0);
+    /// The innermost loop that a join lies in, or whose head it is.
+    fn around(&self, arena: &Arena<'_>, join: At) -> Loop {
+        let joins = Joins { points: self.points, words: self.nests };
+        let (own, head) = (joins.position(arena, join), joins.head(arena, join));
+        match (own, head) {
+            (NONE, NONE) => Loop(NONE),
+            (NONE, head) => Loop(joins.position(arena, head)),
+            (own, _) => Loop(own),
         }
     }
 
-    const fn loop_number(&self, index: u32) -> Loop {
-        Loop(self.loops.saturating_add(index.saturating_mul(LOOP_WORDS)))
+    /// Whether the slot, where paths join, belongs to a loop.
+    pub fn is_in_loop(&self, arena: &Arena<'_>, pc: usize, subject: Loop) -> bool {
+        let Some(join) = self.point(arena, pc) else { return true };
+        let mut around = self.around(arena, join);
+        let depth = subject.depth(arena);
+        while around.0 != NONE && around.depth(arena) > depth {
+            around = around.outer(arena);
+        }
+        // Where loops are nested deeper than is counted, it is not known.
+        around == subject || (depth >= FAR && around.0 != NONE)
     }
 
     /// The loop with this head.
@@ -136,16 +342,7 @@ impl Code<'_> {
         if !self.has(arena, pc, bit::HEAD) {
             return None;
         }
-        let (mut from, mut to) = (0, self.loop_count);
-        while from < to {
-            let middle = from.midpoint(to);
-            if self.loop_number(middle).head(arena) < pc {
-                from = middle.saturating_add(1);
-            } else {
-                to = middle;
-            }
-        }
-        (from < self.loop_count).then(|| self.loop_number(from))
+        self.point(arena, pc).map(|join| self.around(arena, join))
     }
 
     /// Every loop.

@@ -35,8 +35,8 @@ impl Explorer<'_> {
         while self.walker.active.0 != NONE {
             let (trial, arena) = (self.walker.active, &self.arena);
             let frame = trial.frame(arena);
-            let here =
-                self.state.frame == frame && trial.subject(arena).contains(arena, self.walker.pc);
+            let here = self.state.frame == frame
+                && self.code.is_in_loop(arena, self.walker.pc, trial.subject(arena));
             if here || self.state.frame > frame {
                 break;
             }
