@@ -89,7 +89,7 @@ pub(crate) struct Code<'p> {
     function_count: u32,
     points: At,
     point_count: u32,
-    /// A word for each point: the loop around it.
+    /// A word for each point: the head of the loop around it, or its own record.
     nests: At,
     loops: At,
     loop_count: u32,

@@ -10,6 +10,7 @@ mod alu;
 mod branch;
 mod call;
 pub(crate) mod callback;
+mod carried;
 mod checkpoint;
 mod context;
 // Whether programs are refused for what they cost.
@@ -177,6 +178,8 @@ pub(crate) struct Explorer<'a> {
     pub sought: costliest::Sought,
     /// The summary that was begun last and is not over.
     trials: Trial,
+    /// Steps that attempts took which came to nothing.
+    wasted: u64,
     /// The function that is being verified, by index: the program, or one that is
     /// verified apart.
     entry: u32,
@@ -195,10 +198,6 @@ pub(crate) struct Explorer<'a> {
     resumed: Option<usize>,
     dropped: u32,
 }
-
-/// Errors in a row from which summaries are given up, at the most: each gives up
-/// one, or ends a path.
-const MAX_RECOVERIES: u32 = 1000;
 
 impl<'a> Explorer<'a> {
     /// Finds the program's structure and sets out. An error comes with the bytes
@@ -239,6 +238,7 @@ impl<'a> Explorer<'a> {
             last_id: 0,
             sought: costliest::Sought::NONE,
             trials: Trial(NONE),
+            wasted: 0,
             entry: 0,
             effects: Effects::default(),
             dynptrs: false,
@@ -310,18 +310,24 @@ impl<'a> Explorer<'a> {
     }
 
     /// Steps so far: instructions walked, and what counts as such.
-    fn steps(&self) -> u64 {
+    const fn steps(&self) -> u64 {
         self.figures.processed.saturating_add(self.figures.handled)
     }
 
     /// Goes on after an error, if there is a summary to give up.
     fn recover_all(&mut self, stop: Stop) -> Step<bool> {
         let mut stop = stop;
-        for _ in 0..MAX_RECOVERIES {
+        loop {
             let found = matches!(&stop, Stop::Rejected(kind) if self.is_sought(kind));
             if found || !self.is_tried() {
                 return Err(stop);
             }
+            // Each one counts as a step, so that there is an end to them whatever
+            // they do.
+            if self.steps() >= self.rules.steps {
+                return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
+            }
+            self.figures.handled = self.figures.handled.saturating_add(1);
             if self.trials.0 == NONE
                 && !matches!(&stop, Stop::Rejected(VerifyErrorKind::TooComplex { .. }))
             {
@@ -336,7 +342,6 @@ impl<'a> Explorer<'a> {
                 Err(next) => stop = next,
             }
         }
-        Err(stop)
     }
 
     /// Tells the observer which states went on or were given up.

@@ -148,7 +148,9 @@
 //!
 //! Values that move together, as a pointer and a counter, share an identity from
 //! step 2 on, so that a comparison of one bounds the other; that, too, is a guess and
-//! checked. Where there is no summary, the loop is walked round by round, within the
+//! checked. A pointer that moves by four where the counter moves by one is bounded by
+//! where it began and the rounds; such a guess says nothing of others that come to
+//! the loop. Where there is no summary, the loop is walked round by round, within the
 //! limit of [`rules::DEFAULT_STEPS`] instructions walked, and each later attempt
 //! comes after twice as many rounds. A state that returns unchanged is an infinite
 //! loop.

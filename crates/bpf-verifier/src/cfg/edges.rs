@@ -67,6 +67,11 @@ impl Code<'_> {
             let (first, second) = successors(pc, &insn);
             for successor in [first, second].into_iter().flatten() {
                 self.enter(arena, successor);
+                // Where a jump leads backwards, states are worth comparing even if it
+                // is the only edge: much of what follows was walked before.
+                if successor <= pc {
+                    self.mark(arena, successor, bit::JOIN);
+                }
             }
             if counts_rounds(&insn, helpers) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);

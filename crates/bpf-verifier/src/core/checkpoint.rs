@@ -233,15 +233,7 @@ impl Explorer<'_> {
         let mut node = Node(self.walker.parent);
         while node.0 != root && node.0 != NONE {
             let parent = node.parent(&self.arena);
-            let pc = node.pc(&self.arena);
-            if let Some(point) = self.code.point(&self.arena, pc) {
-                let word = self.arena.word(point);
-                if low(word) == node.0 {
-                    let next = node.next(&self.arena);
-                    self.arena.set(point, pair(next, high(word)));
-                }
-            }
-            self.forget_node(node);
+            self.withdraw(node);
             node = Node(parent);
         }
         self.walker.parent = root;
@@ -363,6 +355,18 @@ impl Explorer<'_> {
         if let Some(summary) = owner {
             summary.add_resting(&mut self.arena, node);
         }
+    }
+
+    /// Forgets an open node, the last one of its point.
+    pub(super) fn withdraw(&mut self, node: Node) {
+        if let Some(point) = self.code.point(&self.arena, node.pc(&self.arena)) {
+            let word = self.arena.word(point);
+            if low(word) == node.0 {
+                let next = node.next(&self.arena);
+                self.arena.set(point, pair(next, high(word)));
+            }
+        }
+        self.forget_node(node);
     }
 
     /// A block of working memory; gives done nodes up where there is no other

@@ -27,6 +27,10 @@ const PHASE_STEPS: u64 = 64;
 const MORE_STEPS: u64 = 4096;
 /// The part of all steps that the last phase may take.
 const FULL_PART: u64 = 3;
+/// Steps that attempts may waste, and the part of all steps that they may waste
+/// beyond these, before no other one is begun.
+const WASTED_FREE: u64 = 8192;
+const WASTED_PART: u64 = 4;
 
 impl Explorer<'_> {
     /// Leaves the loops that the current instruction does not belong to. The
@@ -108,11 +112,16 @@ impl Explorer<'_> {
             self.fail(trial)?;
             return Ok(Arrival::Elsewhere);
         }
-        if matches!(trial.phase(&self.arena), Phase::Once | Phase::Probe) {
+        let guess = trial.node(&self.arena).snapshot(&self.arena);
+        let phase = trial.phase(&self.arena);
+        if matches!(phase, Phase::Once | Phase::Probe) {
+            if phase == Phase::Probe {
+                self.note_changes(trial, guess);
+            }
             self.collect(trial)?;
             return Ok(Arrival::Covered(tail));
         }
-        let guess = trial.node(&self.arena).snapshot(&self.arena);
+        self.set_back(trial, guess);
         let first = trial.first_id(&self.arena);
         self.charge(guess.words(&self.arena) as usize);
         let Some(rests) = covers(guess, &self.state, &self.arena, Closeness::Whole, first) else {
@@ -161,7 +170,7 @@ impl Explorer<'_> {
         self.figures.handled = self.figures.handled.saturating_add(looked / 16);
         let due = found.arrive(&mut self.arena);
         let nest = self.walker.active.nest(&self.arena) as usize;
-        if !due || nest >= MAX_NEST || !self.rules.summaries {
+        if !due || !self.may_try() || nest >= MAX_NEST || !self.rules.summaries {
             return Ok(false);
         }
         let size = Snapshot::measure(&self.state, &self.arena);
@@ -175,6 +184,8 @@ impl Explorer<'_> {
         let trial = Trial(at);
         let more = (self.pending, start, self.last_id, self.state.frame);
         trial.write(&mut self.arena, (self.trials, found), more, &self.walker);
+        let steps = self.steps();
+        trial.begin(&mut self.arena, steps);
         self.trials = trial;
         let hint = found.hint(&self.arena);
         if hint != NONE {
@@ -188,6 +199,11 @@ impl Explorer<'_> {
         }
         self.begin_once(trial)?;
         Ok(true)
+    }
+
+    /// Whether attempts that came to nothing took too many of the steps for another.
+    const fn may_try(&self) -> bool {
+        self.wasted <= WASTED_FREE.saturating_add(self.steps() / WASTED_PART)
     }
 
     fn begin_once(&mut self, trial: Trial) -> Step {
@@ -322,6 +338,7 @@ impl Explorer<'_> {
             // It does not go round at all: no need of a summary.
             Phase::Once if found == NONE => self.give_up(trial)?,
             Phase::Once | Phase::Probe => {
+                let changes = self.changes(trial, node.snapshot(&self.arena));
                 self.unwind(trial);
                 if phase == Phase::Probe {
                     // In an extreme state, inner loops went round too often.
@@ -338,7 +355,12 @@ impl Explorer<'_> {
                 Snapshot(found).load(&mut self.arena, &mut self.state)?;
                 self.drop_found(trial);
                 match self.join(trial, trial.first(&self.arena), mode)? {
-                    Some(true) => self.begin(trial, next)?,
+                    Some(true) => {
+                        if next == Phase::Body {
+                            self.carry(trial, &changes);
+                        }
+                        self.begin(trial, next)?;
+                    }
                     _ => self.fail(trial)?,
                 }
             }
@@ -347,6 +369,10 @@ impl Explorer<'_> {
                     self.fail(trial)?;
                     return Ok(None);
                 };
+                if !self.carries(trial, rounds) {
+                    self.carry_on(trial, rounds)?;
+                    return Ok(None);
+                }
                 if phase == Phase::Full {
                     return Ok(Some(self.close(trial, node, rounds)));
                 }
@@ -359,12 +385,30 @@ impl Explorer<'_> {
         Ok(None)
     }
 
+    /// There are more rounds than the guess was made for: makes one for so many.
+    fn carry_on(&mut self, trial: Trial, rounds: u64) -> Step {
+        let many = trial.attempts(&self.arena) > MAX_ATTEMPTS;
+        if many || trial.phase(&self.arena) == Phase::Full {
+            return self.fail(trial);
+        }
+        trial.add_attempt(&mut self.arena);
+        let guess = trial.node(&self.arena).snapshot(&self.arena);
+        let changes = self.changes(trial, guess);
+        guess.load(&mut self.arena, &mut self.state)?;
+        self.unwind(trial);
+        self.carry_for(trial, &changes, rounds);
+        self.begin(trial, Phase::Body)
+    }
+
     /// The summary holds, and the loop goes round so many times at the most.
     fn close(&mut self, trial: Trial, node: Node, rounds: u64) -> Tail {
         let level = trial.level(&self.arena) as usize;
         let paths = node.tail(&self.arena).unrolled(level, rounds);
         self.free_resting(trial);
-        self.keep_hint(trial, node);
+        let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
+        if !carried {
+            self.keep_hint(trial, node);
+        }
         let outer = trial.outer(&self.arena);
         node.set_owner(&mut self.arena, outer);
         node.set_tail(&mut self.arena, &paths);
@@ -372,7 +416,11 @@ impl Explorer<'_> {
         let paths = node.go_round(&mut self.arena, parent);
         self.trials = trial.below(&self.arena);
         self.drop_trial(trial);
-        self.done(node, &paths);
+        if carried {
+            self.withdraw(node);
+        } else {
+            self.done(node, &paths);
+        }
         paths
     }
 
@@ -459,6 +507,8 @@ impl Explorer<'_> {
     /// The loop has no summary, or none could be found: it is walked round by
     /// round, at least for a while.
     fn fail(&mut self, trial: Trial) -> Step {
+        let taken = self.steps().saturating_sub(trial.began(&self.arena));
+        self.wasted = self.wasted.saturating_add(taken);
         trial.subject(&self.arena).failed(&mut self.arena);
         self.give_up(trial)
     }
@@ -576,7 +626,8 @@ impl Explorer<'_> {
     ) {
         let change = change(before, after, own);
         trial.note_change(&mut self.arena, entry, change);
-        if rounds_of(before, change).is_some() {
+        let proof = trial.phase(&self.arena) != Phase::Probe;
+        if proof && rounds_of(before, change).is_some() {
             // That the loop ends may rest on it, and on what it was at the head.
             self.mark_precise(after.deps);
             let node = trial.node(&self.arena);
@@ -593,11 +644,14 @@ impl Explorer<'_> {
         let mut entries = guess.read(arena);
         let (regs, cells) = (guess.regs(arena), guess.cells(arena));
         let mut best = None;
+        let carried = self.carried_entries(trial, guess);
         for entry in 0..regs.saturating_add(cells) {
             let value = if entry < regs { entries.value(arena) } else { entries.cell(arena).value };
             let rounds = match trial.change(arena, entry) {
                 // No way leads back.
                 None => Some(0),
+                // What is bounded by the rounds does not bound them.
+                Some(_) if carried.contains(&Some(entry)) => None,
                 Some(change) => rounds_of(&value, change),
             };
             best = match (best, rounds) {
@@ -610,7 +664,7 @@ impl Explorer<'_> {
 }
 
 /// How a value came to be, given that at the head.
-fn change(before: &Value, after: &Value, own: u32) -> Change {
+pub(super) fn change(before: &Value, after: &Value, own: u32) -> Change {
     let named = before.is_scalar() || before.names_offset();
     if !named || before.kind != after.kind || before.id <= own || before.id != after.id {
         return Change::Other;
@@ -633,7 +687,7 @@ fn change(before: &Value, after: &Value, own: u32) -> Change {
 }
 
 /// How often a value within these bounds can change so.
-fn rounds_of(value: &Value, change: Change) -> Option<u64> {
+pub(super) fn rounds_of(value: &Value, change: Change) -> Option<u64> {
     let full = value.number.full();
     match change {
         Change::Sum(least, most) => {

@@ -1,6 +1,7 @@
 //! What is kept of a summary that is being tried.
 
 use super::Walker;
+use super::carried::Place;
 use super::node::Node;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
@@ -28,7 +29,9 @@ pub(crate) struct Trial(pub At);
 
 const START: u32 = 8;
 const METER: u32 = START + 4;
-const RANKS: u32 = METER + Meter::WORDS;
+const BEGAN: u32 = METER + Meter::WORDS;
+const CARRIED: u32 = BEGAN + 1;
+const RANKS: u32 = CARRIED + 2;
 const THRESHOLDS: u32 = RANKS + 1 + MAX_RANKS;
 pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
@@ -36,6 +39,8 @@ const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
 
 /// Entries of the head's state that may be what a loop counts by: the first ones.
 const MAX_RANKS: u32 = 16;
+/// Pointers that a loop may carry along.
+pub(super) const MAX_CARRIED: usize = 4;
 
 /// By how much a value differs from that at the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +94,38 @@ impl Trial {
         arena.set(self.field(START + 3), walker.lonely);
         walker.meter.store(arena, self.field(METER));
         arena.set(self.field(THRESHOLDS), 0);
+        self.clear_carried(arena);
+    }
+
+    /// Notes how many steps had been taken before the trial.
+    pub fn begin(self, arena: &mut Arena<'_>, steps: u64) {
+        arena.set(self.field(BEGAN), steps);
+    }
+
+    /// Steps that had been taken before the trial.
+    pub fn began(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.field(BEGAN))
+    }
+
+    /// Where the pointers lie that the loop carries along; 0 for no more.
+    pub fn carried(self, arena: &Arena<'_>) -> [Place; MAX_CARRIED] {
+        let (a, b) = (arena.word(self.field(CARRIED)), arena.word(self.field(CARRIED + 1)));
+        [low(a), high(a), low(b), high(b)]
+    }
+
+    pub fn clear_carried(self, arena: &mut Arena<'_>) {
+        arena.slice_mut(self.field(CARRIED), 2).fill(0);
+    }
+
+    /// Notes that the loop carries what lies at `place`, if there is room for that.
+    pub fn add_carried(self, arena: &mut Arena<'_>, place: Place) -> bool {
+        let carried = self.carried(arena);
+        let Some(free) = carried.iter().position(|known| *known == 0 || *known == place) else {
+            return false;
+        };
+        let index = if free < 2 { CARRIED } else { CARRIED + 1 };
+        self.set_half(arena, index, free % 2 == 1, place);
+        true
     }
 
     /// The place on the path where the trial began.

@@ -1,0 +1,247 @@
+//! Pointers that a loop carries along.
+//!
+//! A pointer that goes four bytes further in every round has no comparison of its
+//! own: a counter ends the loop, and the pointer's bounds are where it began and
+//! four times the rounds. A guess with these bounds does not cover what comes back
+//! to the head, so here the argument is another one. What comes back is the value
+//! at the head and a constant, as its identity shows; after `k` rounds that is the
+//! value at the start and `k` times the constant. As long as there are no more
+//! rounds than the guess was made for, it holds in each, one after the other. The
+//! rounds are bounded by other values, whose bounds the guess covers in full.
+//!
+//! Such a guess speaks of the first round and those that follow from it. It covers
+//! no other state that comes to the head, so its node serves no comparison later.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::opcode::{AluOp, Width};
+
+use super::Explorer;
+use super::summary::{change, rounds_of};
+use super::trial::{Change, MAX_CARRIED, Trial};
+use crate::domain::{Scalar, Tnum, alu};
+use crate::state::snapshot::Snapshot;
+use crate::state::{State, Value};
+
+/// Where a value lies: a register's number, or an address behind those; never 0.
+pub(super) type Place = u32;
+/// Places from here on are cells.
+const CELLS: u32 = 16;
+
+pub(super) const fn place_of_cell(addr: u32) -> Place {
+    addr.saturating_add(CELLS)
+}
+
+pub(super) fn place_of(register: Register) -> Place {
+    u32::from(register.number()).saturating_add(1)
+}
+
+/// What the changes of a phase were, by place.
+pub(super) type Changes = [(Place, Change); MAX_CARRIED * 2];
+
+/// What the unknown part of an offset becomes to which something from `least` to
+/// `most` is added `rounds` times at the most; none, where that may wrap.
+fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> Option<Scalar> {
+    let rounds = i64::try_from(rounds).ok()?;
+    let down = i64::from(least.min(0)).checked_mul(rounds)?;
+    let up = i64::from(most.max(0)).checked_mul(rounds)?;
+    let all =
+        Scalar::signed_between(start.smin().checked_add(down)?, start.smax().checked_add(up)?);
+    if least != most {
+        return Some(all);
+    }
+    // A constant step keeps the low bits.
+    let kept = least.trailing_zeros().min(63);
+    let bits = start.bits();
+    let bits = Tnum::new(bits.value(), bits.mask() | u64::MAX.wrapping_shl(kept));
+    let bits = Tnum::new(bits.value() & !bits.mask(), bits.mask());
+    all.meet(Scalar::with_bits(bits))
+}
+
+impl Explorer<'_> {
+    /// The value of the running state at a place.
+    fn at_place(&self, state: &State, place: Place) -> Option<Value> {
+        let Some(addr) = place.checked_sub(CELLS) else {
+            let found = Register::all().find(|register| place_of(*register) == place)?;
+            return Some(state.reg(found)).filter(Value::is_init);
+        };
+        state.cells.at_addr(&self.arena, addr).map(|(_, cell)| cell.value)
+    }
+
+    fn set_number(&mut self, place: Place, number: Scalar) {
+        let Some(addr) = place.checked_sub(CELLS) else {
+            let found = Register::all().find(|register| place_of(*register) == place);
+            if let Some(register) = found {
+                let value = Value { number, ..self.state.reg(register) };
+                self.state.set_reg(register, value);
+            }
+            return;
+        };
+        if let Some((index, mut cell)) = self.state.cells.at_addr(&self.arena, addr) {
+            cell.value.number = number;
+            self.state.cells.set(&mut self.arena, index, &cell);
+        }
+    }
+
+    /// Which values changed by a constant sign in the phase, and by how much.
+    pub(super) fn changes(&self, trial: Trial, guess: Snapshot) -> Changes {
+        let mut found = [(0, Change::Other); MAX_CARRIED * 2];
+        let mut slots = found.iter_mut();
+        let mut note = |place, entry| {
+            if let Some(change @ Change::Sum(least, most)) = trial.change(&self.arena, entry)
+                && (least != 0 || most != 0)
+                && let Some(slot) = slots.next()
+            {
+                *slot = (place, change);
+            }
+        };
+        let mut entry = 0_u32;
+        let mask = guess.reg_mask(&self.arena);
+        for register in Register::all() {
+            if mask.wrapping_shr(register.number().into()) & 1 == 1 {
+                note(place_of(register), entry);
+                entry = entry.saturating_add(1);
+            }
+        }
+        let mut entries = guess.read(&self.arena);
+        for _ in 0..entry {
+            entries.value(&self.arena);
+        }
+        for _ in 0..guess.cells(&self.arena) {
+            note(place_of_cell(entries.cell(&self.arena).addr), entry);
+            entry = entry.saturating_add(1);
+        }
+        found
+    }
+
+    /// The state is a guess: where nothing else bounds a pointer that `changes` as
+    /// the rounds go by, the rounds do.
+    pub(super) fn carry(&mut self, trial: Trial, changes: &Changes) {
+        trial.clear_carried(&mut self.arena);
+        let listed = || changes.iter().filter(|(place, _)| *place != 0);
+        let bound = |(place, change): &(Place, Change)| {
+            rounds_of(&self.at_place(&self.state, *place)?, *change)
+        };
+        let Some(rounds) = listed().filter_map(bound).min() else { return };
+        self.carry_for(trial, changes, rounds);
+    }
+
+    /// The same for so many rounds, also where that was done for fewer.
+    pub(super) fn carry_for(&mut self, trial: Trial, changes: &Changes, rounds: u64) {
+        if trial.first(&self.arena).load(&mut self.arena, &mut self.scratch).is_err() {
+            return;
+        }
+        for (place, change) in changes.iter().filter(|(place, _)| *place != 0) {
+            let now = self.at_place(&self.state, *place);
+            let start = self.at_place(&self.scratch, *place);
+            let (Some(now), Some(start), Change::Sum(least, most)) = (now, start, *change) else {
+                continue;
+            };
+            let pointers = now.kind.is_pointer() && start.kind == now.kind;
+            if !pointers || start.index != now.index || start.off != now.off {
+                continue;
+            }
+            let Some(number) = drift(&start.number, (least, most), rounds) else { continue };
+            let again = trial.carried(&self.arena).contains(place);
+            let narrower = now.number.covers(&number) && !number.covers(&now.number);
+            if (again || narrower)
+                && number.covers(&start.number)
+                && trial.add_carried(&mut self.arena, *place)
+            {
+                self.set_number(*place, number);
+            }
+        }
+    }
+
+    /// The state comes back to the head: what is carried is as at the head, but for
+    /// the constant that its identity shows.
+    pub(super) fn set_back(&mut self, trial: Trial, guess: Snapshot) {
+        let own = trial.first_id(&self.arena);
+        for place in trial.carried(&self.arena).into_iter().filter(|place| *place != 0) {
+            let (Some(before), Some(after)) =
+                (self.in_guess(guess, place), self.at_place(&self.state, place))
+            else {
+                continue;
+            };
+            let Change::Sum(..) = change(&before, &after, own) else { continue };
+            if !before.kind.is_pointer() || before.index != after.index {
+                continue;
+            }
+            let by = i64::from(after.off).wrapping_sub(before.off.into());
+            let back = Scalar::signed_constant(by.wrapping_neg());
+            let number = alu(AluOp::Add, Width::W64, before.number, back);
+            self.set_number(place, number);
+            // That it stays within bounds rests on how it changes.
+            self.mark_precise(after.deps);
+        }
+    }
+
+    fn in_guess(&self, guess: Snapshot, place: Place) -> Option<Value> {
+        self.entry_at(guess, place).map(|(_, value)| value)
+    }
+
+    /// The entry of a snapshot at a place, and its index.
+    fn entry_at(&self, guess: Snapshot, place: Place) -> Option<(u32, Value)> {
+        let mut entries = guess.read(&self.arena);
+        let (mask, mut entry) = (guess.reg_mask(&self.arena), 0_u32);
+        for register in Register::all() {
+            if mask.wrapping_shr(register.number().into()) & 1 == 1 {
+                let value = entries.value(&self.arena);
+                if place_of(register) == place {
+                    return Some((entry, value));
+                }
+                entry = entry.saturating_add(1);
+            }
+        }
+        for _ in 0..guess.cells(&self.arena) {
+            let cell = entries.cell(&self.arena);
+            if place_of_cell(cell.addr) == place {
+                return Some((entry, cell.value));
+            }
+            entry = entry.saturating_add(1);
+        }
+        None
+    }
+
+    /// The entries of a guess that the loop carries.
+    pub(super) fn carried_entries(
+        &self,
+        trial: Trial,
+        guess: Snapshot,
+    ) -> [Option<u32>; MAX_CARRIED] {
+        let entry = |place| match place {
+            0 => None,
+            place => self.entry_at(guess, place).map(|(entry, _)| entry),
+        };
+        trial.carried(&self.arena).map(entry)
+    }
+
+    /// Whether all that is carried stays within the guess for so many rounds.
+    pub(super) fn carries(&mut self, trial: Trial, rounds: u64) -> bool {
+        let guess = trial.node(&self.arena).snapshot(&self.arena);
+        let first = trial.first(&self.arena);
+        for place in trial.carried(&self.arena).into_iter().filter(|place| *place != 0) {
+            let (Some((entry, now)), Some(start)) =
+                (self.entry_at(guess, place), self.in_guess(first, place))
+            else {
+                // It is no part of the guess any more.
+                continue;
+            };
+            let steps = match trial.change(&self.arena, entry) {
+                None => (0, 0),
+                Some(Change::Sum(least, most)) => (least, most),
+                Some(_) => return false,
+            };
+            let same = now.kind.is_pointer()
+                && start.kind == now.kind
+                && start.index == now.index
+                && start.off == now.off;
+            let held = drift(&start.number, steps, rounds);
+            if !same || !held.is_some_and(|all| now.number.covers(&all)) {
+                return false;
+            }
+            let node = trial.node(&self.arena);
+            self.mark_entry(node, entry);
+        }
+        true
+    }
+}

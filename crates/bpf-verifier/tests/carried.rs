@@ -1,0 +1,150 @@
+//! Pointers that a loop carries along, bounded by nothing but the rounds.
+
+mod common;
+
+use common::{LOOKUP, SOCKET};
+
+/// Stores four bytes at `r6` in every round, and goes `step` bytes further, after
+/// `before` has made R6 of the map's value of 48 bytes, which is in R0.
+fn stores(before: &str, step: i32, rounds: u32) -> String {
+    format!(
+        "{LOOKUP}
+         if r0 == 0 goto out
+         {before}
+         r7 = 0
+         again: *(u32 *)(r6 +0) = 1
+         r6 += {step}
+         r7 += 1
+         if r7 != {rounds} goto again
+         out: r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn the_rounds_bound_a_pointer() {
+    for (before, step, rounds) in [
+        ("r6 = r0", 4, 12),
+        ("r6 = r0\nr6 += 8", 4, 10),
+        ("r6 = r0\nr6 += 44", -4, 12),
+        ("r6 = r0\nr6 += 40", -8, 6),
+    ] {
+        let info = SOCKET.accepts(&stores(before, step, rounds));
+        assert!(info.processed < 150, "{info:?}");
+        SOCKET.rejects("", &stores(before, step, rounds + 1));
+    }
+}
+
+/// A loop that is come to in two ways: what was found for the one says nothing of
+/// the other, whichever is walked first.
+#[test]
+fn another_start() {
+    let either = |taken: i32, other: i32| {
+        format!(
+            "call 7\nr8 = r0\n{LOOKUP}\nif r0 == 0 goto out\nr6 = r0\nr6 += {other}\nif r8 == 7 goto on\nr6 = r0\nr6 += {taken}\non: "
+        )
+    };
+    let program = |taken, other, rounds: u32| {
+        format!(
+            "{}
+             r7 = 0
+             again: *(u32 *)(r6 +0) = 1
+             r6 += 4
+             r7 += 1
+             if r7 != {rounds} goto again
+             out: r0 = 0
+             exit",
+            either(taken, other)
+        )
+    };
+    SOCKET.accepts(&program(0, 16, 8));
+    SOCKET.accepts(&program(16, 0, 8));
+    SOCKET.rejects("", &program(0, 20, 8));
+    SOCKET.rejects("", &program(20, 0, 8));
+}
+
+/// In the middle of a loop, the pointer is where the rounds before have brought it.
+#[test]
+fn nested() {
+    let program = |inner: u32, outer: u32, reset: &str| {
+        format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             r6 = r0
+             r8 = 0
+             outer: {reset}
+             r7 = 0
+             again: *(u32 *)(r6 +0) = 1
+             r6 += 4
+             r7 += 1
+             if r7 != {inner} goto again
+             r8 += 1
+             if r8 != {outer} goto outer
+             out: r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&program(4, 3, ""));
+    SOCKET.rejects("", &program(4, 4, ""));
+    SOCKET.rejects("", &program(7, 2, ""));
+    let info = SOCKET.accepts(&program(12, 1000, "r6 = r0"));
+    assert!(info.processed < 1000, "{info:?}");
+    SOCKET.rejects("", &program(13, 2, "r6 = r0"));
+}
+
+#[test]
+fn not_every_round_is_alike() {
+    let program = |more: &str, rounds: u32| {
+        format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             r6 = r0
+             r9 = r0
+             r7 = 0
+             again: call 7
+             *(u32 *)(r6 +0) = 1
+             if r0 == 7 goto on
+             {more}
+             on: r7 += 1
+             if r7 != {rounds} goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    // Further in some rounds only.
+    SOCKET.accepts(&program("r6 += 4", 12));
+    SOCKET.rejects("", &program("r6 += 4", 13));
+    // Back again in some, or back to the start.
+    SOCKET.rejects("", &program("r6 += -4", 12));
+    SOCKET.accepts(&program("r6 = r9", 1000));
+    SOCKET.rejects("", &program("r6 += 4\nr6 += 4", 12));
+    // Round again without a count: only its own bounds could end it.
+    SOCKET.rejects("", &program("r6 += 4\ngoto again", 12));
+    // By what is not known, though it is little.
+    SOCKET.rejects("", &program("r1 = r0\nr1 &= 7\nr6 += r1", 12));
+    // The count goes back where the pointer does not.
+    SOCKET.rejects("", &program("r6 += 4\nr7 = 0", 12));
+}
+
+#[test]
+fn on_the_stack() {
+    let program = |rounds: u32| {
+        format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             *(u64 *)(r10 -16) = r0
+             r7 = 0
+             again: r6 = *(u64 *)(r10 -16)
+             *(u32 *)(r6 +0) = 1
+             r6 += 4
+             *(u64 *)(r10 -16) = r6
+             r7 += 1
+             if r7 != {rounds} goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    let info = SOCKET.accepts(&program(12));
+    assert!(info.processed < 200, "{info:?}");
+    SOCKET.rejects("", &program(13));
+}
