@@ -1,8 +1,9 @@
 //! Where programs run: one input and one set of maps for all engines, at the
 //! same addresses.
 
-use kernel_bpf::bytecode::BpfProgType;
 use kernel_bpf::bytecode::abi::map::MapType;
+use kernel_bpf::bytecode::instruction::Imm64;
+use kernel_bpf::bytecode::{BpfProgType, Instruction};
 use kernel_bpf::execution::{BpfContext, BpfResult, Environment};
 use kernel_bpf::maps::{AnyMap, BpfMap};
 use kernel_bpf::profile::ActiveProfile;
@@ -35,6 +36,8 @@ pub(crate) struct Place {
     input: Input,
     buffer: Vec<u8>,
     maps: Vec<AnyMap<ActiveProfile>>,
+    /// Which of them the program names; the others are as they were made.
+    used: Vec<bool>,
     /// What array values and a few entries of hash maps are at first; zeros and
     /// no entries without it.
     values: Option<u64>,
@@ -53,6 +56,7 @@ impl Place {
             input: case.input.clone(),
             buffer: vec![0; ROOM + len + ROOM],
             maps: case.maps.iter().copied().map(create).collect(),
+            used: used(case),
             values: None,
         }
     }
@@ -72,8 +76,30 @@ impl Place {
         &mut self,
         execute: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
     ) -> Outcome {
+        let (result, packet) = self.with_context(&|env, context| {
+            let result = execute(env, context);
+            (result, context.with_packet(<[u8]>::to_vec).expect("no run is under way"))
+        });
+        let is_packet = matches!(self.input, Input::Packet(_));
+        let memory = if is_packet { packet } else { self.buffer.clone() };
+        Outcome { result, memory, maps: self.maps.iter().map(contents).collect() }
+    }
+
+    /// As [`run`](Self::run), where nothing is asked but the result.
+    pub fn execute(
+        &mut self,
+        execute: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
+    ) -> BpfResult {
+        self.with_context(execute)
+    }
+
+    fn with_context<T>(&mut self, work: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> T) -> T {
         let values = self.values;
-        self.maps.iter_mut().for_each(|map| reset(map, values));
+        for (index, map) in self.maps.iter_mut().enumerate() {
+            if self.used[index] {
+                reset(map, values);
+            }
+        }
         self.buffer.fill(0);
         let range = ROOM..self.buffer.len() - ROOM;
         if let Input::Bytes(bytes) | Input::Packet(bytes) = &self.input {
@@ -81,7 +107,6 @@ impl Place {
         }
         let refs: Vec<&dyn BpfMap> = self.maps.iter().map(|map| map as &dyn BpfMap).collect();
         let env = Environment::standard().with_maps(&refs);
-        let is_packet = matches!(self.input, Input::Packet(_));
         let context = match &self.input {
             Input::Empty => BpfContext::empty(),
             Input::Bytes(_) => BpfContext::bytes(&mut self.buffer[range]),
@@ -92,14 +117,24 @@ impl Place {
                 BpfContext::sk_buff(&mut self.buffer, range).expect("inside of the buffer")
             }
         };
-        let result = execute(env, &context);
-        let memory = if is_packet {
-            context.with_packet(<[u8]>::to_vec).expect("no run is under way")
-        } else {
-            self.buffer.clone()
-        };
-        Outcome { result, memory, maps: self.maps.iter().map(contents).collect() }
+        work(env, &context)
     }
+}
+
+/// Which maps a program names.
+fn used(case: &Case) -> Vec<bool> {
+    let mut used = vec![false; case.maps.len()];
+    for at in 0..case.insns.len() {
+        let Ok(Instruction::LoadImm64 { value, .. }) = Instruction::decode(&case.insns, at) else {
+            continue;
+        };
+        if let Imm64::MapIdx(index) | Imm64::MapIdxValue(index, _) = value
+            && let Some(used) = used.get_mut(index as usize)
+        {
+            *used = true;
+        }
+    }
+    used
 }
 
 /// A map as it was at first, at the same addresses where it has a fixed number

@@ -2,8 +2,9 @@
 //!
 //! From free to tame: slots as they come; instructions of the table with operands
 //! that make sense, between a beginning that gives every register a value and an
-//! end; the generated programs of the tests, changed in places; and programs that
-//! compute with unknown numbers, as they are or changed in places.
+//! end; the generated programs of the tests, changed in places; programs that
+//! compute with unknown numbers, as they are or changed in places; programs of
+//! loops; and programs of functions, iterators and helpers that call back.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -16,8 +17,14 @@ use kernel_bpf_tests::random;
 
 use crate::input::Input;
 
+mod change;
 mod looping;
+mod rounds;
+mod seeds;
 mod unknown;
+
+pub use change::change;
+pub use seeds::seeds;
 
 /// Slots of a program at the most: what a builder holds on every profile.
 pub const MAX_SLOTS: usize = PROGRAM_CAPACITY;
@@ -37,11 +44,12 @@ pub fn case(data: &[u8]) -> Case {
     let mut input = Input::new(data);
     let kind = input.u8();
     let mut case = match kind % 16 {
-        0 => free(&mut input),
-        1..7 => tame(&mut input),
-        9 => generated(&mut input),
-        7..9 => looping::case(&mut input),
-        10 => changed(unknowns(&mut input), &mut input),
+        0 if kind < 128 => free(&mut input),
+        0..4 => tame(&mut input),
+        4..7 => looping::case(&mut input),
+        7 => generated(&mut input),
+        8 => changed(unknowns(&mut input), &mut input),
+        9..13 => rounds::case(&mut input),
         _ => unknowns(&mut input),
     };
     if kind < 240 {
@@ -100,7 +108,7 @@ const NUMBERS: [u8; 9] = [0, 1, 2, 3, 4, 5, 7, 8, 9];
 /// Instructions of the table between a beginning and an end.
 fn tame(input: &mut Input<'_>) -> Case {
     let case = new_case("tame", Vec::new(), input);
-    let packet_at = if case.prog_type == BpfProgType::Xdp { (0, 4) } else { (76, 80) };
+    let packet_at = (case.prog_type == BpfProgType::Xdp).then_some((0, 4));
     let insns = vec![BpfInsn::mov64_reg(6, 1)];
     let mut body = Body { insns, calls: Vec::new(), packet_at };
     body.numbers(&NUMBERS);
@@ -118,8 +126,9 @@ struct Body {
     insns: Vec<BpfInsn>,
     /// Calls of the function that follows the program.
     calls: Vec<usize>,
-    /// Where the context has the addresses of the packet and of its end.
-    packet_at: (i16, i16),
+    /// Where the context has the addresses of the packet and of its end, if it
+    /// has.
+    packet_at: Option<(i16, i16)>,
 }
 
 impl Body {
@@ -166,8 +175,8 @@ impl Body {
 
     /// The packet's bounds, and an access that keeps to them or does not.
     fn packet(&mut self, input: &mut Input<'_>) {
+        let Some((data, end)) = self.packet_at else { return self.lookup(input) };
         let need = i32::from(input.u8() & 31);
-        let (data, end) = self.packet_at;
         self.insns.extend([BpfInsn::ldx_w(1, 6, data), BpfInsn::ldx_w(2, 6, end)]);
         self.insns.extend([BpfInsn::mov64_reg(3, 1), BpfInsn::add64_imm(3, need)]);
         let access = instruction(input, Some(1));

@@ -6,11 +6,13 @@
 //! registers and the stack must be in one of the states of that instruction;
 //! what the instruction accesses must lie within the object that the state says
 //! the address points into; no access fails; and neither the number of executed
-//! instructions nor, on embedded, their cost passes what was proven.
+//! instructions nor, on embedded, their cost passes what was proven. An accepted
+//! program is then changed in one place, and what comes of it goes the same way.
 
 mod access;
 mod beside;
 mod cost;
+mod inputs;
 mod member;
 mod states;
 mod world;
@@ -18,15 +20,14 @@ mod world;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kernel_bpf::bytecode::abi::context::CtxForm;
-use kernel_bpf::bytecode::{BpfProgType, BpfProgram};
+use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::execution::Interpreter;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{VerifiedInfo, Verifier, VerifyError};
-use kernel_bpf_tests::case::{Case, Input};
+use kernel_bpf_tests::case::Case;
 use kernel_bpf_tests::outcome;
 
-use crate::mutate::{self, Rng};
+use crate::mutate::Rng;
 use crate::place::Place;
 use crate::program;
 use beside::Beside;
@@ -38,13 +39,23 @@ type Program = BpfProgram<ActiveProfile>;
 const WORDS: usize = 1 << 18;
 
 /// Instructions that the verifier may walk for its verdict.
-const STEPS: u64 = 100_000;
+const STEPS: u64 = 20_000;
 
 /// Instructions that a run may execute where more were proven.
 const BUDGET: u64 = 100_000;
 
+/// Instructions of a run that are compared with a state, but for the first runs
+/// of a program.
+const COMPARED: u64 = 600;
+
+/// Runs of a program of which every instruction is compared with a state.
+const WHOLE: usize = 2;
+
 /// Inputs that a program runs on.
-const INPUTS: usize = 32;
+const INPUTS: usize = 64;
+
+/// Changes of an accepted program, one after the other.
+const CHANGES: usize = 6;
 
 /// What was done so far, in this process.
 #[derive(Debug, Default)]
@@ -74,66 +85,109 @@ fn count(what: &AtomicU64, by: u64) {
     what.fetch_add(by, Ordering::Relaxed);
 }
 
-/// Verifies a program, and runs it beside its states if it is accepted.
+/// Verifies a program, and runs it beside its states if it is accepted; then
+/// what comes of it by small changes.
 ///
 /// # Panics
 /// When something happens that the verifier did not foresee.
 pub fn check(data: &[u8]) {
-    let seed = data.iter().fold(data.len() as u64, |seed, byte| {
-        seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
-    });
-    check_case(&program::case(data), seed);
+    Checker::new().check(data);
 }
 
-/// As [`check`], for a program that is at hand; `seed` chooses its inputs.
-///
-/// # Panics
-/// When something happens that the verifier did not foresee.
-pub fn check_case(case: &Case, seed: u64) {
-    let Some(program) = program::build(case) else { return };
-    count(&TALLY.programs, 1);
-    let Ok(info) = verify(&program) else { return };
-    count(&TALLY.accepted, 1);
-    let states = States::of(&program);
-    if states.is_some() {
-        count(&TALLY.compared, 1);
-    }
-    let mut rng = Rng::new(seed);
-    let mut place = Place::new(case);
-    let beside = RefCell::new(Beside::new(&program, states.as_ref()));
-    for _ in 0..INPUTS {
-        let Some(input) = input(&mut rng, case.prog_type, &info) else { return };
-        place.fill(input, rng.next_u64());
-        run(&program, &info, &beside, &mut place);
+/// What checks of programs share: memory, so that it need not be had for each.
+#[derive(Debug)]
+pub struct Checker {
+    workspace: Vec<u64>,
+    states: States,
+    last: Option<(Case, u64)>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-fn verify(program: &Program) -> Result<VerifiedInfo, VerifyError> {
-    let mut workspace = vec![0_u64; WORDS];
-    let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace).step_limit(STEPS);
+impl Checker {
+    /// Room for checks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { workspace: vec![0; WORDS], states: States::default(), last: None }
+    }
+
+    /// The program that was accepted last, and what chose its inputs.
+    #[must_use]
+    pub const fn last(&self) -> Option<&(Case, u64)> {
+        self.last.as_ref()
+    }
+
+    /// As [`check`].
+    ///
+    /// # Panics
+    /// When something happens that the verifier did not foresee.
+    pub fn check(&mut self, data: &[u8]) {
+        let seed = data.iter().fold(data.len() as u64, |seed, byte| {
+            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
+        });
+        self.check_changes(program::case(data), seed);
+    }
+
+    /// Checks a program, and where it is accepted, what comes of it by small
+    /// changes that leave it accepted.
+    ///
+    /// # Panics
+    /// When something happens that the verifier did not foresee.
+    pub fn check_changes(&mut self, case: Case, seed: u64) {
+        if !self.check_case(&case, seed) {
+            return;
+        }
+        let (mut rng, mut case) = (Rng::new(seed), case);
+        for _ in 0..CHANGES {
+            let mut changed = case.clone();
+            program::change(&mut changed.insns, &mut rng);
+            if self.check_case(&changed, rng.next_u64()) {
+                case = changed;
+            }
+        }
+    }
+
+    /// Verifies a program, and runs it beside its states if it is accepted, on
+    /// inputs that `seed` chooses: whether it is.
+    ///
+    /// # Panics
+    /// When something happens that the verifier did not foresee.
+    pub fn check_case(&mut self, case: &Case, seed: u64) -> bool {
+        let Some(program) = program::build(case) else { return false };
+        count(&TALLY.programs, 1);
+        let Ok(info) = verify(&program, &mut self.workspace) else { return false };
+        count(&TALLY.accepted, 1);
+        self.last = Some((case.clone(), seed));
+        let known = self.states.collect(&program, &mut self.workspace);
+        if known {
+            count(&TALLY.compared, 1);
+        }
+        let mut rng = Rng::new(seed);
+        let mut place = Place::new(case);
+        let beside = RefCell::new(Beside::new(&program, known.then_some(&self.states)));
+        for number in 0..INPUTS {
+            let Some(input) = inputs::choose(&mut rng, case.prog_type, &info) else { return true };
+            place.fill(input, rng.next_u64());
+            beside.borrow_mut().begin(if number < WHOLE { BUDGET } else { COMPARED });
+            run(&program, &info, &beside, &mut place);
+        }
+        true
+    }
+}
+
+fn verify(program: &Program, workspace: &mut [u64]) -> Result<VerifiedInfo, VerifyError> {
+    let verifier = Verifier::<ActiveProfile>::with_workspace(workspace).step_limit(STEPS);
     verifier.verify_program(program).map(|verified| *verified.info())
-}
-
-/// An input that the program may be given.
-fn input(rng: &mut Rng, prog_type: BpfProgType, info: &VerifiedInfo) -> Option<Input> {
-    let len = rng.below(80);
-    let mut bytes = |len: usize| -> Vec<u8> {
-        let word = |rng: &mut Rng| mutate::number(rng).to_le_bytes();
-        let words = std::iter::repeat_with(|| word(rng)).flatten();
-        words.take(len).collect()
-    };
-    match prog_type.context().form {
-        CtxForm::Xdp | CtxForm::SkBuff => Some(Input::Packet(bytes(len))),
-        CtxForm::Bytes => Some(Input::Bytes(bytes(len.max(info.context_bytes)))),
-        CtxForm::Foreign => None,
-    }
 }
 
 /// One run.
 fn run(program: &Program, info: &VerifiedInfo, beside: &RefCell<Beside<'_>>, place: &mut Place) {
-    beside.borrow_mut().begin();
     let budget = info.max_insns.min(BUDGET);
-    let outcome = place.run(&|env, context| {
+    let result = place.execute(&|env, context| {
         let interpreter = Interpreter::<ActiveProfile>::with_env(env.with_budget(budget));
         interpreter.execute_with(program, context, &mut *beside.borrow_mut())
     });
@@ -143,9 +197,9 @@ fn run(program: &Program, info: &VerifiedInfo, beside: &RefCell<Beside<'_>>, pla
     beside.assert_within(info);
     let cut_off = budget < info.max_insns && beside.executed() >= budget;
     assert!(
-        outcome.result.is_ok() || cut_off,
+        result.is_ok() || cut_off,
         "{} after {} of {} instructions\n{}",
-        outcome::of(outcome.result),
+        outcome::of(result),
         beside.executed(),
         info.max_insns,
         program.listing()

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf_fuzz::mutate::{self, Rng};
+use kernel_bpf_fuzz::soundness::Checker;
 use kernel_bpf_fuzz::{Check, differential, loader, maps, program, soundness, text, verifier};
 use kernel_bpf_tests::engine;
 
@@ -22,11 +23,19 @@ fn run(check: Check, seeds: &[Vec<u8>]) {
 
 /// The example objects and their flat images.
 fn objects() -> Vec<Vec<u8>> {
+    [examples("o"), images()].concat()
+}
+
+fn images() -> Vec<Vec<u8>> {
+    examples("kbi")
+}
+
+fn examples(extension: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs");
     let files =
         fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("a file").path());
     let mut files: Vec<_> = files
-        .filter(|path| path.extension().is_some_and(|ext| ext == "o" || ext == "kbi"))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
         .collect();
     files.sort();
     files.iter().map(|path| fs::read(path).expect("an example")).collect()
@@ -68,20 +77,28 @@ fn maps_are_their_models() {
 
 #[test]
 fn what_happens_was_foreseen() {
-    run(soundness::check, &[]);
+    // Each makes several programs, which run on many inputs.
+    let tries = tries() / 4;
+    let mut checker = Checker::new();
+    for attempt in 0..tries {
+        checker.check(&mutate::bytes(&mut Rng::new(attempt), &[]));
+    }
+    for (seed, case) in (0..tries / 8).zip(program::seeds(&images())) {
+        checker.check_changes(case, seed);
+    }
     let tally = &soundness::TALLY;
     let read = |what: &AtomicU64| what.load(Ordering::Relaxed);
     // Otherwise the test would show nothing.
     let (accepted, compared) = (read(&tally.accepted), read(&tally.compared));
-    assert!(accepted * 6 > tries() && compared * 10 > accepted * 9, "{tally:?}");
-    assert!(read(&tally.steps) > 50 * accepted, "{tally:?}");
+    assert!(accepted > tries && compared * 10 > accepted * 9, "{tally:?}");
+    assert!(read(&tally.steps) > 1_000 * accepted, "{tally:?}");
 }
 
 /// If nothing was accepted, or nothing was rejected, the two tests above would
 /// show nothing.
 #[test]
 fn programs_are_of_all_kinds() {
-    let (mut built, mut accepted, mut tame) = (0, 0, 0);
+    let (mut built, mut accepted, mut tame, mut rounds) = (0, 0, 0, 0);
     for attempt in 0..500 {
         let case = program::case(&mutate::bytes(&mut Rng::new(attempt), &[]));
         let Some(program) = program::build(&case) else { continue };
@@ -89,10 +106,11 @@ fn programs_are_of_all_kinds() {
         if engine::verify(&program).is_ok() {
             accepted += 1;
             tame += usize::from(case.name == "tame");
+            rounds += usize::from(case.name == "rounds");
         }
     }
     assert!(
-        built > 150 && accepted > 40 && tame > 5 && accepted < built,
-        "{built} {accepted} {tame}"
+        built > 150 && accepted > 200 && tame > 5 && rounds > 40 && accepted < built,
+        "{built} {accepted} {tame} {rounds}"
     );
 }

@@ -42,6 +42,15 @@ fn rounds_count() {
     assert!(SOCKET.accepts(&format!("{}{}{END}", new("3", "0"), each("r6 = 1"))).max_insns < 30);
 }
 
+/// The way with no rounds is walked first, and does not stand for the other one.
+#[test]
+fn rounds_of_one_way_are_not_those_of_another() {
+    let either = format!("call 7\nif r0 > 63 goto more\n{}goto again", new("0", "0"));
+    let text = format!("{either}\nmore: {}{}{END}", new("0", "1000"), each("r6 = 1"));
+    let info = SOCKET.accepts(&text);
+    assert!((6_000..6_100).contains(&info.max_insns), "{info:?}");
+}
+
 #[test]
 fn what_is_given() {
     SOCKET.accepts(&format!("{}{}{END}", new("0", "9"), each("r1 = *(u32 *)(r0 +0)")));

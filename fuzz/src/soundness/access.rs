@@ -16,7 +16,7 @@ use super::world::{self, World};
 /// Whether all that `insn` accesses is where it should be.
 pub(super) fn check(
     insn: &Instruction,
-    state: &AbstractState,
+    state: &AbstractState<'_>,
     step: &Step<'_, '_>,
     world: &World,
 ) -> Result<(), String> {
@@ -39,7 +39,7 @@ fn memory(
     base: Register,
     off: i16,
     bytes: u64,
-    state: &AbstractState,
+    state: &AbstractState<'_>,
     step: &Step<'_, '_>,
     world: &World,
 ) -> Result<(), String> {
@@ -85,7 +85,7 @@ fn inside(value: &Value, address: u64, wanted: &Range<u64>, run: &Run<'_>, world
 /// Whether the memory that a helper is given is in its objects.
 fn arguments(
     id: u32,
-    state: &AbstractState,
+    state: &AbstractState<'_>,
     step: &Step<'_, '_>,
     world: &World,
 ) -> Result<(), String> {

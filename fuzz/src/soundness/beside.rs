@@ -7,7 +7,7 @@ use kernel_bpf::verifier::VerifiedInfo;
 
 use super::cost::Cost;
 use super::member::Identities;
-use super::states::{AbstractState, States};
+use super::states::States;
 use super::world::World;
 use super::{access, member};
 
@@ -19,9 +19,13 @@ pub(super) struct Beside<'p> {
     world: Option<World>,
     executed: u64,
     compared: u64,
+    /// Instructions of the run that are compared at the most.
+    most: u64,
     cost: Cost,
-    /// For each instruction the state that it was found in the last time.
-    last: Vec<usize>,
+    /// The state that the last step was in.
+    before: usize,
+    /// For each state those that came behind it, the last one first.
+    behind: Vec<[usize; 2]>,
     ids: Identities,
 }
 
@@ -36,16 +40,18 @@ impl<'p> Beside<'p> {
             world: None,
             executed: 0,
             compared: 0,
+            most: 0,
             cost: Cost::default(),
-            last: vec![0; program.len()],
+            before: 0,
+            behind: vec![[0; 2]; states.map_or(0, States::count)],
             ids: Identities::default(),
         }
     }
 
-    /// Before the next run.
-    pub fn begin(&mut self) {
-        (self.world, self.executed, self.compared) = (None, 0, 0);
-        self.cost = Cost::default();
+    /// Before the next run, of which so many instructions are compared.
+    pub fn begin(&mut self, most: u64) {
+        (self.world, self.executed, self.compared, self.most) = (None, 0, 0, most);
+        (self.cost, self.before) = (Cost::default(), 0);
     }
 
     /// Instructions executed.
@@ -71,28 +77,29 @@ impl<'p> Beside<'p> {
         self.cost.assert_within(info, self.program);
     }
 
-    /// The state that the step is in.
-    fn state(&mut self, states: &'p [AbstractState], step: &Step<'_, '_>, world: &World) -> usize {
+    /// The number of the state that the step is in.
+    fn state(&mut self, states: &States, step: &Step<'_, '_>, world: &World) -> usize {
         let ids = &mut self.ids;
-        let fits = |at: &usize| member::check(&states[*at], step, world, ids).is_ok();
-        // A loop goes from one state to the next.
-        let last = self.last[step.pc];
-        let near = [last, last + 1].into_iter().filter(|at| *at < states.len());
-        let found = near.chain(0..states.len()).find(fits);
+        let fits = |number: &usize| member::check(&states.get(*number), step, world, ids).is_ok();
+        let (before, all) = (self.before, states.at(step.pc));
+        let near = [self.behind[before][0], before + 1, self.behind[before][1]];
+        let near = near.into_iter().filter(|near| states.pc(*near) == Some(step.pc));
+        let found = near.chain(all.iter().copied()).find(fits);
         found.unwrap_or_else(|| {
             let why: Vec<String> = States::texts(self.program, step.pc)
                 .iter()
-                .zip(states)
+                .zip(all)
                 .take(64)
-                .filter_map(|(text, state)| {
-                    let mismatch = member::check(state, step, world, &mut self.ids).err()?;
-                    Some(format!("  {mismatch} is not in {text}"))
+                .filter_map(|(text, number)| {
+                    let state = states.get(*number);
+                    let mismatch = member::check(&state, step, world, &mut self.ids).err()?;
+                    Some(format!("  {} is not in {text}", mismatch.text(step)))
                 })
                 .collect();
             panic!(
                 "insn {}: in none of {} states, after {} instructions\n{}\n{:x?}\n{}",
                 step.pc,
-                states.len(),
+                all.len(),
                 self.executed,
                 why.join("\n"),
                 step.registers,
@@ -107,15 +114,19 @@ impl Observer for Beside<'_> {
         self.executed += 1;
         let insn = self.insns[step.pc].expect("it is executed");
         self.cost.add(&insn);
+        let Some(states) = self.states.filter(|_| self.compared < self.most) else { return };
         let world = *self.world.get_or_insert_with(|| World::at_entry(step));
-        let Some(states) = self.states else { return };
         self.compared += 1;
-        let states = states.at(step.pc);
-        let at = self.state(states, step, &world);
-        self.last[step.pc] = at;
-        if let Err(error) = access::check(&insn, &states[at], step, &world) {
+        let number = self.state(states, step, &world);
+        let behind = &mut self.behind[self.before];
+        if behind[0] != number {
+            *behind = [number, behind[0]];
+        }
+        self.before = number;
+        if let Err(error) = access::check(&insn, &states.get(number), step, &world) {
             let texts = States::texts(self.program, step.pc);
-            panic!("insn {}: {error}\n{}\n{}", step.pc, texts[at], self.program.listing());
+            let text = states.at(step.pc).iter().zip(&texts).find(|(at, _)| **at == number);
+            panic!("insn {}: {error}\n{text:?}\n{}", step.pc, self.program.listing());
         }
     }
 }

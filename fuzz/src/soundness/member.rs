@@ -1,5 +1,6 @@
 //! Whether what is there is in an abstract state.
 
+use kernel_bpf::bytecode::Register;
 use kernel_bpf::bytecode::opcode::Size;
 use kernel_bpf::execution::{Run, Step};
 use kernel_bpf::verifier::{Bytes, Kind, Value};
@@ -7,8 +8,30 @@ use kernel_bpf::verifier::{Bytes, Kind, Value};
 use super::states::AbstractState;
 use super::world::{self, World};
 
-/// Why something is in no state.
-pub(super) type Mismatch = String;
+/// Why something is in no state: what differs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mismatch {
+    Frame(u32),
+    References(u32),
+    Register(Register),
+    Stack(Bytes),
+}
+
+impl Mismatch {
+    /// As text, with what there is in its place.
+    pub fn text(&self, step: &Step<'_, '_>) -> String {
+        match self {
+            Self::Frame(frame) => format!("frame {frame}"),
+            Self::References(count) => format!("{count} references"),
+            Self::Register(register) => {
+                format!("{register:?} = {:#x}", step.registers[register.index()])
+            }
+            Self::Stack(bytes) => {
+                format!("fp{}[{}] of frame {}", bytes.off, bytes.len, bytes.frame)
+            }
+        }
+    }
+}
 
 /// Values with the same identity.
 #[derive(Debug, Default)]
@@ -33,27 +56,27 @@ impl Identities {
 
 /// Whether registers and stack are in `state`.
 pub(super) fn check(
-    state: &AbstractState,
+    state: &AbstractState<'_>,
     step: &Step<'_, '_>,
     world: &World,
     ids: &mut Identities,
 ) -> Result<(), Mismatch> {
     if state.frame != world.running(step.run) {
-        return Err(format!("frame {}", state.frame));
+        return Err(Mismatch::Frame(state.frame));
     }
     if step.run.held_records() > state.references as usize {
-        return Err(format!("{} references", state.references));
+        return Err(Mismatch::References(state.references));
     }
     ids.0.clear();
-    for (register, value) in &state.regs {
+    for (register, value) in state.regs {
         let concrete = step.registers[register.index()];
         if !is_member(value, concrete, step.run, world, ids) {
-            return Err(format!("{register:?} = {concrete:#x}"));
+            return Err(Mismatch::Register(*register));
         }
     }
-    for bytes in &state.stack {
+    for bytes in state.stack {
         if !stack_is_member(bytes, step.run, world, ids) {
-            return Err(format!("fp{}[{}] of frame {}", bytes.off, bytes.len, bytes.frame));
+            return Err(Mismatch::Stack(*bytes));
         }
     }
     Ok(())
@@ -62,16 +85,26 @@ pub(super) fn check(
 /// Whether initialised bytes are what the state says.
 fn stack_is_member(bytes: &Bytes, run: &Run<'_>, world: &World, ids: &mut Identities) -> bool {
     let at = world.frame_pointer(run, bytes.frame).wrapping_add_signed(bytes.off.into());
-    let byte = |index: u32| run.load(at.wrapping_add(index.into()), Size::B);
+    let size = match bytes.len {
+        1 => Size::B,
+        2 => Size::H,
+        4 => Size::W,
+        8 => Size::Dw,
+        _ => return are_members(bytes, at, run, world, ids),
+    };
+    run.load(at, size).is_ok_and(|number| is_member(&bytes.value, number, run, world, ids))
+}
+
+/// As [`stack_is_member`], for a number of bytes that no load has.
+fn are_members(bytes: &Bytes, at: u64, run: &Run<'_>, world: &World, ids: &mut Identities) -> bool {
+    let Ok(view) = run.view(at, bytes.len as usize) else { return false };
+    let mut all = (0..view.len()).filter_map(|index| view.byte(index));
     if bytes.len > 8 {
         // Unknown bytes, or zeros.
-        let zeros = bytes.value.as_constant() == Some(0);
-        return (0..bytes.len).all(|index| byte(index).is_ok_and(|byte| byte == 0 || !zeros));
+        return bytes.value.as_constant() != Some(0) || all.all(|byte| byte == 0);
     }
-    let number = (0..bytes.len).rev().try_fold(0_u64, |number, index| {
-        byte(index).ok().map(|byte| number.wrapping_shl(8) | byte)
-    });
-    number.is_some_and(|number| is_member(&bytes.value, number, run, world, ids))
+    let number = all.rev().fold(0_u64, |number, byte| number << 8 | u64::from(byte));
+    is_member(&bytes.value, number, run, world, ids)
 }
 
 /// Whether a value is what the state says.
@@ -123,7 +156,9 @@ fn is_member(
 /// Whether a pointer with this unknown part is as far from the end of what it
 /// points into as the state says.
 fn in_packet(value: &Value, unknown: u64, len: u64, ids: &mut Identities) -> bool {
+    // The least number says that nothing is known.
     let enough = unknown.cast_signed().checked_add(value.range.into());
+    let enough = enough.filter(|_| value.range != i32::MIN);
     value.number.contains(unknown)
         && enough.is_none_or(|enough| enough <= len.cast_signed())
         && ids.agree(value.kind, value.id, unknown)

@@ -85,7 +85,7 @@ impl Maker<'_, '_> {
     /// A load or a store through `base`, to which R1 is about to be added: of
     /// any width where that is aligned, else mostly of a byte. The sum is made
     /// by `sum`.
-    fn access(&mut self, sum: BpfInsn, base: u8, off: i16) {
+    fn access(&mut self, sum: impl IntoIterator<Item = BpfInsn>, base: u8, off: i16) {
         let (to, from) = (self.pick(&[7, 8, 3]), self.pick(&[7, 8]));
         let imm = self.imm();
         let aligned = self.input.below(2) == 0;
@@ -106,7 +106,8 @@ impl Maker<'_, '_> {
             9 => BpfInsn::st_dw(base, off, imm),
             _ => BpfInsn::st_h(base, off, imm),
         };
-        self.emit([sum, insn]);
+        self.emit(sum);
+        self.emit([insn]);
     }
 
     /// Spills and fills of every width, also of parts and across slots.
@@ -139,8 +140,11 @@ impl Maker<'_, '_> {
         let jumps = self.bounded(57);
         self.emit([BpfInsn::mov64_reg(2, 10)]);
         let down = self.input.below(4) == 0;
-        let sum = if down { BpfInsn::sub64_reg(2, 1) } else { BpfInsn::add64_reg(2, 1) };
-        self.access(sum, 2, if down { -8 } else { -64 });
+        if down {
+            self.access([BpfInsn::neg64(1), BpfInsn::add64_reg(2, 1)], 2, -8);
+        } else {
+            self.access([BpfInsn::add64_reg(2, 1)], 2, -64);
+        }
         self.land(&jumps);
         self.again(&[1, 2]);
     }
@@ -150,7 +154,7 @@ impl Maker<'_, '_> {
         if self.input.below(3) == 0 {
             let jumps = self.bounded(VALUE - 7);
             self.emit(BpfInsn::ld_map_value(2, 3, 0));
-            self.access(BpfInsn::add64_reg(2, 1), 2, 0);
+            self.access([BpfInsn::add64_reg(2, 1)], 2, 0);
             self.land(&jumps);
             return self.again(&[1, 2]);
         }
@@ -187,7 +191,7 @@ impl Maker<'_, '_> {
         if kept {
             self.emit([BpfInsn::ldx_dw(0, 10, -80)]);
         }
-        self.access(BpfInsn::add64_reg(0, 1), 0, 0);
+        self.access([BpfInsn::add64_reg(0, 1)], 0, 0);
         self.land(&jumps);
         self.again(&[0, 1, 2, 3, 4, 5]);
     }
@@ -233,7 +237,7 @@ impl Maker<'_, '_> {
         };
         self.emit([insn]);
         let off = self.pick(&[0, 0, 0, 8, -4]);
-        self.access(BpfInsn::mov64_reg(1, 2), 1, off);
+        self.access([BpfInsn::mov64_reg(1, 2)], 1, off);
         self.land(&jumps);
         self.again(&[1, 2, 4, 5]);
     }
@@ -318,7 +322,7 @@ impl Maker<'_, '_> {
         let jumps = self.bounded_beside_r0();
         let mask = self.pick(&[7, 8, 3, 1]);
         self.emit([BpfInsn::and64_imm(1, mask)]);
-        self.access(BpfInsn::add64_reg(0, 1), 0, 0);
+        self.access([BpfInsn::add64_reg(0, 1)], 0, 0);
         self.land(&jumps);
         let helper = self.pick(&[132, 133]);
         self.emit([BpfInsn::ldx_dw(1, 10, -80), BpfInsn::mov64_imm(2, 0)]);
