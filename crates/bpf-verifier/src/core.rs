@@ -292,7 +292,10 @@ impl<'a> Explorer<'a> {
             return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
         }
         self.figures.processed = self.figures.processed.saturating_add(1);
-        self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
+        // What calls back costs once, when it is done.
+        if !self.is_round_of_helper(&insn) {
+            self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
+        }
         self.walker.lonely = self.walker.lonely.saturating_add(1);
         let (pc, waiting) = (self.walker.pc, self.pending);
         let flow = self.execute(&insn)?;

@@ -60,6 +60,42 @@ fn time_is_that_of_the_costliest_path() {
     assert_eq!(wcet(rounds), 1 + 10 * (1 + 100_000) + 10_000_000);
 }
 
+/// The helper costs once; a round costs the call of the function and what that does.
+#[test]
+fn rounds_of_helpers_and_iterators_take_what_they_do() {
+    let (call, exit, helper) = (1_000_000, 10_000_000, 100_000_000);
+    let text = "r1 = 10
+        r2 = subprog[f] ll
+        r3 = 0
+        r4 = 0
+        call 181
+        r0 = 0
+        exit
+        f: r0 = 0
+        exit";
+    assert_eq!(wcet(text), 4 + helper + 10 * (call + 1 + exit) + 1 + exit);
+    let it = "r1 = r10\nr1 += -8";
+    let text = format!(
+        "{it}
+         r2 = 0
+         r3 = 10
+         call kfunc 1
+         r6 = 0
+         again: {it}
+         call kfunc 2
+         if r0 == 0 goto out
+         r6 += 1
+         goto again
+         out: {it}
+         call kfunc 3
+         r0 = 0
+         exit"
+    );
+    let asked = 2 + call + 100_000;
+    let round = asked + 1 + 100_000;
+    assert_eq!(wcet(&text), (4 + call) + 1 + 10 * round + asked + (2 + call) + 1 + exit);
+}
+
 #[test]
 fn time_has_a_budget() {
     let program = program(BpfProgType::SocketFilter, "r0 = 1\nr0 += 1\nexit");

@@ -113,7 +113,7 @@ impl Observer for Beside<'_> {
     fn step(&mut self, step: &Step<'_, '_>) {
         self.executed += 1;
         let insn = self.insns[step.pc].expect("it is executed");
-        self.cost.add(&insn);
+        self.cost.add(&insn, step);
         let Some(states) = self.states.filter(|_| self.compared < self.most) else { return };
         let world = *self.world.get_or_insert_with(|| World::at_entry(step));
         self.compared += 1;

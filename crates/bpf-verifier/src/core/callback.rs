@@ -38,6 +38,11 @@ impl Explorer<'_> {
         self.rules.helpers.calls_back(helper)
     }
 
+    /// Whether the instruction is a call of such a helper.
+    pub(super) fn is_round_of_helper(&self, insn: &Instruction) -> bool {
+        matches!(insn, Instruction::Call(CallTarget::Helper(id)) if self.calls_back(*id))
+    }
+
     /// The walk comes to the head of a loop: where it is a helper's call and not
     /// a later round, a new loop begins.
     pub(super) fn begin_rounds(&mut self) -> Step {
@@ -73,6 +78,7 @@ impl Explorer<'_> {
         if walked < self.most_callbacks(helper) {
             self.fork()?;
         }
+        self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(insn));
         let next = self.take_side(insn, false)?;
         self.clear_arguments();
         let result = self.result(sig, &args)?;
@@ -130,6 +136,7 @@ impl Explorer<'_> {
     /// The helper calls the function once more. Where the walk goes on.
     pub(super) fn enter_callback(&mut self) -> Step<usize> {
         let pc = self.walker.pc;
+        self.walker.meter = self.walker.meter.then(self.rules.realtime.round_cost());
         self.check_depth()?;
         let nested = self.nested_callbacks().saturating_add(1);
         self.effects.callbacks = self.effects.callbacks.max(nested);

@@ -180,8 +180,10 @@ impl Explorer<'_> {
                     self.mark_exact(rests.deps);
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
-                    let rounds = self.most_rounds();
-                    node.close(&mut self.arena, rounds);
+                    // Those before the node are on the path to it.
+                    let had = self.rounds_at(node, self.instance()).unwrap_or(0);
+                    let rounds = self.most_rounds().saturating_sub(had.unsigned_abs());
+                    node.close(&mut self.arena, rounds.max(1));
                     return Ok(Some(self.round_since(node)));
                 }
             }

@@ -34,6 +34,11 @@ impl Realtime<'_> {
         Meter([1, self.costs.cost(insn)])
     }
 
+    /// What it costs that a helper calls a function.
+    pub fn round_cost(&self) -> Meter {
+        Meter([0, self.costs.call.into()])
+    }
+
     /// Nothing allocates, and in interrupts only what is safe there is called.
     pub fn check_helper(&self, sig: &HelperSig) -> Result<(), VerifyErrorKind> {
         if sig.allocates {

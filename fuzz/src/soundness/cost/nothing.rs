@@ -1,6 +1,7 @@
 //! No time is proven.
 
 use kernel_bpf::bytecode::{BpfProgram, Instruction};
+use kernel_bpf::execution::Step;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedInfo;
 
@@ -10,7 +11,7 @@ pub(crate) struct Cost {}
 
 impl Cost {
     #[allow(clippy::unused_self, reason = "the other profile's needs it")]
-    pub const fn add(&mut self, _: &Instruction) {}
+    pub const fn add(&mut self, _: &Instruction, _: &Step<'_, '_>) {}
 
     #[allow(clippy::unused_self, reason = "the other profile's needs it")]
     pub const fn assert_within(&self, _: &VerifiedInfo, _: &BpfProgram<ActiveProfile>) {}

@@ -2,24 +2,26 @@
 
 use kernel_bpf::bytecode::{BpfProgram, Instruction};
 use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf::verifier::{CostTable, VerifiedInfo};
+use kernel_bpf::execution::Step;
+use kernel_bpf::verifier::VerifiedInfo;
+use kernel_bpf_tests::timing::Timing;
 
 /// The time that a run took.
 #[derive(Debug, Default)]
-pub(crate) struct Cost(u64);
+pub(crate) struct Cost(Timing);
 
 impl Cost {
-    pub fn add(&mut self, insn: &Instruction) {
-        self.0 += CostTable::DEFAULT.cost(insn);
+    pub fn add(&mut self, insn: &Instruction, step: &Step<'_, '_>) {
+        self.0.step(insn, step);
     }
 
     /// # Panics
     /// When the run took more than was proven.
     pub fn assert_within(&self, info: &VerifiedInfo, program: &BpfProgram<ActiveProfile>) {
         assert!(
-            self.0 <= info.wcet,
+            self.0.units <= info.wcet,
             "{} units, {} proven\n{}",
-            self.0,
+            self.0.units,
             info.wcet,
             program.listing()
         );
