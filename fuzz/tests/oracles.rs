@@ -34,9 +34,8 @@ fn examples(extension: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs");
     let files =
         fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("a file").path());
-    let mut files: Vec<_> = files
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .collect();
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     files.sort();
     files.iter().map(|path| fs::read(path).expect("an example")).collect()
 }

@@ -444,7 +444,7 @@ impl Maker<'_, '_> {
     fn callee(&mut self, called: Called) -> Option<String> {
         let there = self.waiting.iter().find(|(_, how, nest)| *how == called && *nest > self.nest);
         if let Some((name, ..)) = there
-            && self.functions % 2 == 0
+            && self.functions.is_multiple_of(2)
         {
             return Some(name.clone());
         }

@@ -14,7 +14,7 @@ pub(super) enum Mismatch {
     Frame(u32),
     References(u32),
     Register(Register),
-    Stack(Bytes),
+    Stack { frame: u32, off: i32, len: u32 },
 }
 
 impl Mismatch {
@@ -26,9 +26,7 @@ impl Mismatch {
             Self::Register(register) => {
                 format!("{register:?} = {:#x}", step.registers[register.index()])
             }
-            Self::Stack(bytes) => {
-                format!("fp{}[{}] of frame {}", bytes.off, bytes.len, bytes.frame)
-            }
+            Self::Stack { frame, off, len } => format!("fp{off}[{len}] of frame {frame}"),
         }
     }
 }
@@ -76,7 +74,8 @@ pub(super) fn check(
     }
     for bytes in state.stack {
         if !stack_is_member(bytes, step.run, world, ids) {
-            return Err(Mismatch::Stack(*bytes));
+            let Bytes { frame, off, len, .. } = *bytes;
+            return Err(Mismatch::Stack { frame, off, len });
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Execution time, in units of the standard cost table.
 
 use kernel_bpf::bytecode::{BpfProgram, Instruction};
-use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::execution::Step;
+use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedInfo;
 use kernel_bpf_tests::timing::Timing;
 
