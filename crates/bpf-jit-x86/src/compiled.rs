@@ -18,7 +18,7 @@ use bpf_verifier::{InsnFact, VerifiedInfo, VerifiedProgram};
 use crate::error::CompileError;
 use crate::lower::lower;
 use crate::memory::{CodeMemory, ExecutableCode};
-use crate::x86;
+use crate::x86::{self, Features};
 
 /// How compiled code is entered: with the session's address.
 pub(crate) type Entry = unsafe extern "sysv64" fn(*mut c_void) -> u64;
@@ -78,7 +78,8 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         program: &VerifiedProgram<P>,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
-        Self::build(program.program(), Some((program.facts(), program.info())), memory)
+        let proof = Some((program.facts(), program.info()));
+        Self::build(program.program(), proof, Features::detect(), memory)
     }
 
     /// Compiles a program of which nothing is known, to code that has every
@@ -96,13 +97,14 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         program: &BpfProgram<P>,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
-        Self::build(program, None, memory)
+        Self::build(program, None, Features::detect(), memory)
     }
 
     /// As [`compile`](Self::compile); whoever calls it vouches for the proof.
     pub(crate) fn build(
         program: &BpfProgram<P>,
         proof: Option<(&[InsnFact], &VerifiedInfo)>,
+        features: Features,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
         let mut lowered = lower(program, proof.map(|(facts, _)| facts))?;
@@ -110,7 +112,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             let bytes = info.stack_policy.frame_bytes();
             lowered.zeroed = u32::try_from(bytes).unwrap_or(u32::MAX);
         }
-        let machine = x86::emit(&lowered)?;
+        let machine = x86::emit(&lowered, features)?;
         let mut writable = memory.allocate(machine.bytes.len())?;
         match writable.bytes().split_at_mut_checked(machine.bytes.len()) {
             Some((bytes, rest)) => {

@@ -2,7 +2,7 @@
 //!
 //! On the cloud profile this is the engine of choice; under the embedded profile
 //! the crate is empty, and on a CPU that is no x86-64 only what other backends
-//! would build on is left: `lower`, `memory` and `error`.
+//! would build on is left: `lower`, `flow`, `memory` and `error`.
 //!
 //! # Two ways to compile
 //! `CompiledProgram::compile` takes a verified program and makes code that
@@ -15,9 +15,11 @@
 //! # How it works
 //! ```text
 //! BpfProgram + facts ──lower──▶ [Step] ──x86──▶ bytes ──CodeMemory──▶ CompiledProgram
+//!                                  └──flow──▶ what is read later ─┘
 //! ```
-//! `lower` decides what to emit, `x86` how the CPU encodes it, `runtime` what
-//! the code finds when it runs. Code calls the host only through a table that it
+//! `lower` decides what to emit, `flow` what of it is read later, `x86` by which
+//! instructions and how the CPU encodes them, `runtime` what the code finds when
+//! it runs. Code calls the host only through a table that it
 //! is given at its entry, so it holds no address of the host at all.
 //!
 //! # When not to use it
@@ -59,6 +61,7 @@ cfg_if::cfg_if! {
         extern crate alloc;
 
         pub mod error;
+        pub mod flow;
         pub mod lower;
         pub mod memory;
 

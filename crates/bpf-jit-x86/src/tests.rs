@@ -10,6 +10,7 @@ use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
 
+use crate::x86::Features;
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 mod alu;
@@ -19,6 +20,7 @@ mod differential;
 mod emitted;
 mod environment;
 mod generator;
+mod idioms;
 mod memory;
 
 type Program = BpfProgram<ActiveProfile>;
@@ -34,16 +36,30 @@ fn from_insns(insns: &[BpfInsn]) -> Program {
     ProgramBuilder::new(BpfProgType::Syscall).insns(insns).build().unwrap()
 }
 
-/// Compiles as if the verifier had accepted the program.
+/// Compiles as if the verifier had accepted the program, for the CPU at hand.
 fn proven(program: &Program) -> Compiled {
-    let facts = vec![InsnFact::Plain; program.len()];
-    proven_with(program, &facts)
+    proven_for(program, &vec![InsnFact::Plain; program.len()], Features::detect())
+}
+
+/// For a CPU that has none of the instructions that not every one has.
+fn proven_old(program: &Program) -> Compiled {
+    proven_for(program, &vec![InsnFact::Plain; program.len()], Features::default())
+}
+
+/// For a CPU that has them all; to be looked at, not to be run.
+fn proven_new(program: &Program) -> Compiled {
+    let features = Features { bmi2: true, movbe: true };
+    proven_for(program, &vec![InsnFact::Plain; program.len()], features)
 }
 
 fn proven_with(program: &Program, facts: &[InsnFact]) -> Compiled {
+    proven_for(program, facts, Features::detect())
+}
+
+fn proven_for(program: &Program, facts: &[InsnFact], features: Features) -> Compiled {
     let helpers = HelperTable::standard().fingerprint();
     let info = VerifiedInfo { max_insns: 1, frames: 8, helpers, ..VerifiedInfo::default() };
-    CompiledProgram::build(program, Some((facts, &info)), &HostMemory).unwrap()
+    CompiledProgram::build(program, Some((facts, &info)), features, &HostMemory).unwrap()
 }
 
 fn checked(program: &Program) -> Compiled {
@@ -58,7 +74,12 @@ fn execute(program: &Compiled, context: &BpfContext<'_>) -> BpfResult {
 #[track_caller]
 fn gives(text: &str, expected: u64) {
     let program = program(text);
-    for (way, compiled) in [("proven", proven(&program)), ("checked", checked(&program))] {
+    let ways = [
+        ("proven", proven(&program)),
+        ("proven, old CPU", proven_old(&program)),
+        ("checked", checked(&program)),
+    ];
+    for (way, compiled) in ways {
         decode::assert_sound(&compiled);
         let result = execute(&compiled, &BpfContext::empty());
         assert_eq!(result, Ok(expected), "{way}:\n{text}");

@@ -1,4 +1,9 @@
-//! How x86-64 encodes the operations.
+//! From operations to machine code of x86-64.
+//!
+//! Checked code is encoded operation by operation. Of proven code `flow` finds
+//! out what is read later, and `select` which instructions do what is asked
+//! for. `encode` puts instructions into bytes, `relax` takes the short forms of
+//! jumps.
 //!
 //! The code of a program is laid out as
 //!
@@ -25,9 +30,12 @@
 
 use alloc::vec::Vec;
 
+use bpf_bytecode::opcode::Size;
+
 use crate::descriptor::Stop;
 use crate::error::CompileError;
-use crate::lower::{Lowered, Mode, Op, Order, Step, Trap};
+use crate::flow::Flow;
+use crate::lower::{Lowered, Mode, Op, Order, Step};
 use crate::runtime::Shim;
 
 mod alu;
@@ -36,14 +44,24 @@ mod buffer;
 mod callback;
 mod checked;
 mod control;
+mod encode;
+mod features;
 mod frame;
 mod mem;
 mod muldiv;
 mod regs;
+mod relax;
+mod select;
 mod shift;
 mod thunk;
+mod value;
 
+use alu::source;
 use buffer::{CodeBuffer, Label};
+use encode::{Mem, Rm};
+pub(crate) use features::Features;
+use regs::native;
+use select::Selector;
 use thunk::Thunks;
 
 /// A byte that stops the CPU where no code is.
@@ -64,28 +82,21 @@ pub(crate) struct MachineCode {
 ///
 /// # Errors
 /// [`CompileError`] without heap memory, or when there is too much code.
-pub(crate) fn emit(lowered: &Lowered) -> Result<MachineCode, CompileError> {
-    let mut emitter = Emitter::new(lowered);
+pub(crate) fn emit(lowered: &Lowered, features: Features) -> Result<MachineCode, CompileError> {
+    let mut emitter = Emitter::new(lowered, features);
     emitter.entry();
-    let body = emitter.code.len();
+    let body = emitter.code.label();
+    emitter.code.bind(body);
     emitter.body();
-    let mut steps = lowered.steps.iter().peekable();
-    let mut last = None;
-    while let Some(step) = steps.next() {
-        if last != Some(step.pc) {
-            emitter.code.bind(CodeBuffer::slot(step.pc));
-            last = Some(step.pc);
-        }
-        // One stop serves all of what is never reached.
-        let never = Op::Trap(Trap::Unreached);
-        if step.op == never && steps.peek().is_some_and(|next| next.op == never) {
-            continue;
-        }
-        emitter.step(*step);
+    match lowered.mode {
+        Mode::Proven => Selector::new(&mut emitter, lowered, &Flow::of(lowered)?).run(),
+        Mode::Checked => emitter.one_by_one(&lowered.steps),
     }
     emitter.budget_stops();
     emitter.thunks();
     let (bytes, mut places) = emitter.code.finish()?;
+    let body = body.number().and_then(|body| places.get(body).copied());
+    let body = body.and_then(|body| usize::try_from(body).ok()).ok_or(CompileError::TooLarge)?;
     places.truncate(lowered.slots);
     Ok(MachineCode { bytes, body, places })
 }
@@ -94,6 +105,9 @@ pub(crate) fn emit(lowered: &Lowered) -> Result<MachineCode, CompileError> {
 struct Emitter {
     code: CodeBuffer,
     mode: Mode,
+    features: Features,
+    /// The first byte.
+    start: Label,
     /// Bytes that a call zeroes.
     zeroed: u32,
     /// Restores the host's registers and returns.
@@ -104,55 +118,75 @@ struct Emitter {
 }
 
 impl Emitter {
-    fn new(lowered: &Lowered) -> Self {
+    fn new(lowered: &Lowered, features: Features) -> Self {
         let per_slot = match lowered.mode {
             Mode::Proven => 8,
             Mode::Checked => 32,
         };
         let bytes = lowered.slots.saturating_mul(per_slot).saturating_add(128);
         let mut code = CodeBuffer::new(bytes, lowered.slots);
+        let start = code.label();
+        code.bind(start);
         Self {
             exit: code.label(),
+            start,
             code,
             mode: lowered.mode,
+            features,
             zeroed: lowered.zeroed,
             thunks: Thunks::default(),
             budget_stops: Vec::new(),
         }
     }
 
-    /// Encodes one operation.
+    /// Encodes every step by itself.
+    fn one_by_one(&mut self, steps: &[Step]) {
+        let mut last = None;
+        for step in steps {
+            if last != Some(step.pc) {
+                self.code.bind(CodeBuffer::slot(step.pc));
+                last = Some(step.pc);
+            }
+            self.step(*step);
+        }
+    }
+
+    /// Encodes one operation, on the registers themselves.
     fn step(&mut self, Step { pc, op }: Step) {
         match op {
-            Op::Nothing => {}
+            Op::Nothing | Op::ZeroExtend { from: Size::Dw, .. } => {}
             Op::Count => self.count(pc),
             Op::Trap(trap) => self.stop(pc, Stop::Trap(trap)),
             Op::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
-            Op::Neg { width, dst } => self.negate(width, dst),
-            Op::Move { width, dst, src } => self.move_register(width, dst, src),
-            Op::Const { dst, value } => self.constant(dst, value),
-            Op::SignExtend { width, from, dst, src } => self.sign_extend(width, from, dst, src),
-            Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
-            Op::Swap { size, dst } => self.swap(size, dst),
+            Op::Neg { width, dst } => self.negate(width, native(dst)),
+            Op::Move { width, dst, src } => self.copy(width, native(dst), native(src)),
+            Op::Const { dst, value } => self.set(native(dst), value),
+            Op::SignExtend { width, from, dst, src } => {
+                self.sign_extend(width, from, native(dst), Rm::Reg(native(src)));
+            }
+            Op::ZeroExtend { from, dst } => {
+                self.zero_extend(from, native(dst), Rm::Reg(native(dst)));
+            }
+            Op::Swap { size, dst } => self.swap(size, native(dst), false),
             // The CPU's loads acquire and its stores release.
             Op::Load { size, signed, order, dst, at } => match self.mode {
-                Mode::Proven => self.load(size, signed, dst, at),
+                Mode::Proven => self.load(size, signed, native(dst), Mem::of(at)),
                 Mode::Checked => self.load_checked(pc, (size, signed), order, dst, at),
             },
             Op::Store { size, order, at, src } => match self.mode {
-                Mode::Proven => self.store(size, at, src),
+                Mode::Proven => self.store(size, Mem::of(at), source(src)),
                 Mode::Checked => self.store_checked(pc, size, order, at, src),
             },
             Op::StoreField { size, at, src } => {
                 self.store_checked(pc, size, Order::Relaxed, at, src);
             }
             Op::Atomic { op, fetch, width, at, src } => match self.mode {
-                Mode::Proven => self.atomic(op, fetch, width, at, src),
+                Mode::Proven => self.atomic(op, fetch, width, Mem::of(at), native(src)),
                 Mode::Checked => self.atomic_checked(pc, (op, fetch), width, at, src),
             },
             Op::PacketAddress { dst, kind } => self.packet_address(dst, kind),
             Op::MapReference { dst, index } => {
-                self.constant(dst, bpf_interp::Run::map_handle(index));
+                self.set(native(dst), bpf_interp::Run::map_handle(index));
             }
             Op::MapValueAddress { dst, index, off } => self.map_value(pc, dst, index, off),
             Op::PacketLoad { size, index, off } => self.packet_load(pc, size, index, off),
@@ -162,11 +196,11 @@ impl Emitter {
             }
             Op::MayGoto { target } => self.may_goto(pc, CodeBuffer::slot(target)),
             Op::Call { target } => self.call(pc, CodeBuffer::slot(target)),
-            Op::Helper { id } => self.helper(pc, id),
+            Op::Helper { id } => self.host_call(Shim::Helper, pc, id),
             Op::Kfunc { number } => self.host_call(Shim::Kfunc, pc, number.cast_unsigned()),
             Op::CallBack { id } => self.call_back(pc, id),
             Op::FunctionReference { dst, slot } => {
-                self.constant(dst, bpf_interp::Run::function_handle(slot));
+                self.set(native(dst), bpf_interp::Run::function_handle(slot));
             }
             Op::TailCall => self.tail_call(pc),
             Op::Exit => self.ret(),

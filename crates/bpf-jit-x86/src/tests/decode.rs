@@ -10,7 +10,7 @@ use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, OpKind,
 };
 
-use super::{Compiled, Program, checked, proven};
+use super::{Compiled, Program, checked, proven_new, proven_old};
 
 /// The instructions of the code, the first at address 0.
 pub(super) fn decode(code: &[u8]) -> Vec<Instruction> {
@@ -107,6 +107,7 @@ fn every_instruction_decodes_in_every_arrangement() {
     }
     slots.push(BpfInsn::exit());
     let program = super::from_insns(&slots);
-    assert_sound(&proven(&program));
+    assert_sound(&proven_new(&program));
+    assert_sound(&proven_old(&program));
     assert_sound(&checked(&program));
 }

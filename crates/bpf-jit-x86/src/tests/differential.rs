@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::decode::assert_sound;
 use super::generator::{Dice, Style, any, right};
-use super::{Program, checked, from_insns, proven};
+use super::{Program, checked, from_insns, proven, proven_old};
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 /// The result, without the addresses that differ from run to run.
@@ -83,12 +83,12 @@ fn checked_code_over_packets_gives_what_the_interpreter_gives() {
     }
 }
 
-fn proven_equals_interpreter(program: &Program) {
+pub(super) fn proven_equals_interpreter(program: &Program) {
     let env = Environment::new().with_budget(100_000);
     let interp = Interpreter::<ActiveProfile>::with_env(env);
     let jit = JitExecutor::with_env(env);
     let mut memory = [0; 64];
-    for compiled in [proven(program), checked(program)] {
+    for compiled in [proven(program), proven_old(program), checked(program)] {
         assert_sound(&compiled);
         let [a, b] = both(
             &mut memory,

@@ -2,13 +2,61 @@
 //! `snapshots/`, bytecode and machine code side by side.
 
 use super::decode::listing;
-use super::{checked, program, proven, proven_with};
+use super::{checked, program, proven_new, proven_with};
 use bpf_bytecode::abi::context::FieldKind;
 use bpf_verifier::InsnFact;
 
 fn show(text: &str) -> std::string::String {
     let program = program(text);
-    listing(&program, &proven(&program))
+    listing(&program, &proven_new(&program))
+}
+
+/// The program that ARCHITECTURE.md shows.
+#[test]
+fn explained() {
+    insta::assert_snapshot!(show(
+        "r2 = r10\nr2 += -64\nr1 <<= 2\nr2 += r1\nr2 = *(u32 *)(r2 +0)
+         w1 = w2\nw1 <<= 7\nw2 >>= 25\nw2 |= w1\nr0 += r2\nexit"
+    ));
+}
+
+#[test]
+fn addresses() {
+    insta::assert_snapshot!(show(
+        "r2 = r10\nr2 += -256\nr2 += r1\nr0 = *(u8 *)(r2 +0)\n*(u8 *)(r2 +1) = r0
+         r3 = r1\nr3 <<= 3\nr4 = r6\nr4 += r3\nr5 = *(u64 *)(r4 +8)\nr0 += r5
+         r3 = r1\nr3 <<= 32\nr3 >>= 30\nr4 = r6\nr4 += r3\nr5 = *(u32 *)(r4 +0)\nr0 += r5
+         r2 = r1\nr2 += 14\nr1 = r6\nr5 = *(u16 *)(r2 +0)\nr0 += r5\nr0 += r1\nexit"
+    ));
+}
+
+#[test]
+fn rotations() {
+    insta::assert_snapshot!(show(
+        "r2 = r1\nr2 <<= 13\nr1 >>= 51\nr1 |= r2
+         w3 = w1\nw3 >>= 25\nw4 = w1\nw4 <<= 7\nw4 |= w3\nw1 ^= w4
+         r2 = r1\nr2 <<= 13\nr1 >>= 50\nr1 |= r2\nr0 = r1\nexit"
+    ));
+}
+
+#[test]
+fn fused() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u8 *)(r1 +9)\nif r2 != 17 goto out
+         r2 = *(u32 *)(r1 +12)\nr2 = be32 r2\nr3 = *(u16 *)(r1 +2)\nr3 = be16 r3\nr2 += r3
+         r4 = *(u64 *)(r6 +0)\nr4 += 1\n*(u64 *)(r6 +0) = r4
+         r5 = *(u64 *)(r6 +8)\nr2 ^= r5\nr2 = be64 r2\n*(u64 *)(r6 +16) = r2
+         r7 &= 64\nif r7 == 0 goto out\nr8 += -1\nif r8 != 0 goto out
+         r3 = 0\n*(u32 *)(r6 +4) = r3\nout: r0 = 1\nexit"
+    ));
+}
+
+#[test]
+fn needless() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u8 *)(r1 +0)\nr2 &= 255\nw3 = w2\nr3 <<= 32\nr3 >>= 32\nr4 = r3\nr4 *= 5
+         r5 = r4\nr5 += 1\nw0 = w5\nr0 += r2\nexit"
+    ));
 }
 
 #[test]

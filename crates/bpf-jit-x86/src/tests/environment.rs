@@ -13,6 +13,7 @@ use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
 
 use super::{Compiled, Program, checked, execute, program, proven, proven_with};
+use crate::x86::Features;
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 fn xdp(text: &str, maps: &[MapDef]) -> Program {
@@ -26,7 +27,8 @@ fn xdp(text: &str, maps: &[MapDef]) -> Program {
 
 fn proven_in(program: &Program, info: VerifiedInfo) -> Compiled {
     let facts = std::vec![InsnFact::Plain; program.len()];
-    CompiledProgram::build(program, Some((&facts, &info)), &HostMemory).unwrap()
+    let proof = Some((&facts[..], &info));
+    CompiledProgram::build(program, proof, Features::detect(), &HostMemory).unwrap()
 }
 
 /// The sum of ten times the first byte at R1 and what is in R2 to R5.

@@ -6,6 +6,8 @@ use bpf_bytecode::BpfInsn;
 use bpf_bytecode::opcode::Source;
 use bpf_bytecode::table::{Form, INSTRUCTION_SET, InsnDef};
 
+use super::idioms;
+
 /// Numbers drawn from a seed (xorshift), so that a failing program is known by
 /// one number.
 pub(super) struct Dice(u64);
@@ -31,24 +33,24 @@ impl Dice {
         from[self.below(from.len())]
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
 
 /// One instruction; `target` is the index of the item that it jumps to.
 #[derive(Clone, Copy)]
-struct Item {
-    insn: BpfInsn,
+pub(super) struct Item {
+    pub(super) insn: BpfInsn,
     /// Second slot of a 64-bit immediate load.
-    high: Option<i32>,
-    target: Option<usize>,
+    pub(super) high: Option<i32>,
+    pub(super) target: Option<usize>,
     /// Belongs to the item before; a jump to it goes to the next that does not.
-    bound: bool,
+    pub(super) bound: bool,
 }
 
 impl Item {
-    fn plain(insn: BpfInsn) -> Self {
+    pub(super) fn plain(insn: BpfInsn) -> Self {
         Self { insn, high: None, target: None, bound: false }
     }
 }
@@ -236,6 +238,10 @@ fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool, style
     let registers = [0, 1, 2, 3, 4, 5, 7, 8];
     let end = items.len() + count;
     while items.len() < end {
+        if items.len() + 16 < end && dice.one_in(4) {
+            idioms::push(dice, items, style);
+            continue;
+        }
         let def = &INSTRUCTION_SET[dice.below(INSTRUCTION_SET.len())];
         let (ops, fixed) = (def.operands, def.fixed);
         let mut dst = if ops.has_dst() { dice.pick(&registers) } else { fixed.dst() };

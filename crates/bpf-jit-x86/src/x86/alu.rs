@@ -1,177 +1,256 @@
-//! Moves and arithmetic, but for division and shifts.
+//! Moves and arithmetic, but for multiplication, division and shifts.
 
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Size, Width};
-use dynasm::dynasm;
 
 use super::Emitter;
-use super::regs::native;
+use super::encode::{Imm, Mem, OPERAND_16, Opcode, Rm, Source};
+use super::muldiv::Spare;
+use super::regs::{RAX, native};
 
-/// `op dst, src` in the shortest form of the two-operand instructions.
-macro_rules! two_operands {
-    ($code:expr, $op:ident, $width:expr, $dst:expr, $src:expr) => {{
-        let dst = $dst;
-        match ($width, $src) {
-            (Width::W64, Operand::Reg(src)) => {
-                dynasm!($code; .arch x64; $op Rq(dst), Rq(native(src)));
-            }
-            (Width::W32, Operand::Reg(src)) => {
-                dynasm!($code; .arch x64; $op Rd(dst), Rd(native(src)));
-            }
-            (Width::W64, Operand::Imm(imm)) => match i8::try_from(imm) {
-                Ok(imm) => dynasm!($code; .arch x64; $op Rq(dst), BYTE imm),
-                Err(_) => dynasm!($code; .arch x64; $op Rq(dst), DWORD imm),
-            },
-            (Width::W32, Operand::Imm(imm)) => match i8::try_from(imm) {
-                Ok(imm) => dynasm!($code; .arch x64; $op Rd(dst), BYTE imm),
-                Err(_) => dynasm!($code; .arch x64; $op Rd(dst), DWORD imm),
-            },
+/// The instructions that have all forms of two operands, by their number in
+/// opcodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Arith {
+    Add = 0,
+    Or = 1,
+    And = 4,
+    Sub = 5,
+    Xor = 6,
+    Cmp = 7,
+}
+
+impl Arith {
+    pub(super) const fn of(op: AluOp) -> Option<Self> {
+        match op {
+            AluOp::Add => Some(Self::Add),
+            AluOp::Sub => Some(Self::Sub),
+            AluOp::Or => Some(Self::Or),
+            AluOp::And => Some(Self::And),
+            AluOp::Xor => Some(Self::Xor),
+            _ => None,
         }
-    }};
+    }
+
+    /// Of an operation on registers or immediates; stores are one byte less.
+    const fn load_code(self) -> u8 {
+        (self as u8) << 3 | 3
+    }
+}
+
+/// `mov reg, rm`
+const MOV: Opcode = Opcode::one(0x8b);
+const LEA: Opcode = Opcode::one(0x8d);
+const XOR: Opcode = Opcode::one(0x33);
+const TEST: Opcode = Opcode::one(0x85);
+
+/// An operand as the CPU takes it.
+pub(super) fn source(operand: Operand) -> Source {
+    match operand {
+        Operand::Reg(register) => Source::Reg(native(register)),
+        Operand::Imm(imm) => Source::Imm(imm),
+    }
 }
 
 impl Emitter {
+    /// Any operation, on the registers themselves.
     pub(super) fn alu(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
-        let code = &mut self.code;
+        let (dst, src) = (native(dst), source(src));
+        if let Some(op) = Arith::of(op) {
+            return self.arith(op, width, dst, src);
+        }
         match op {
-            AluOp::Add => two_operands!(code, add, width, native(dst), src),
-            AluOp::Sub => two_operands!(code, sub, width, native(dst), src),
-            AluOp::Or => two_operands!(code, or, width, native(dst), src),
-            AluOp::And => two_operands!(code, and, width, native(dst), src),
-            AluOp::Xor => two_operands!(code, xor, width, native(dst), src),
-            AluOp::Mul => self.multiply(width, native(dst), src),
+            AluOp::Mul => self.multiply(width, dst, dst, src),
             AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => {
-                self.divide(op, width, dst, src);
+                self.divide(op, width, dst, src, Spare::default());
             }
             AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => self.shift(op, width, dst, src),
-            AluOp::Mov => match src {
-                Operand::Reg(src) => self.move_register(width, dst, src),
-                Operand::Imm(imm) => self.constant(dst, i64::from(imm).cast_unsigned()),
+            _ => match src {
+                Source::Imm(imm) => self.set(dst, i64::from(imm).cast_unsigned()),
+                Source::Reg(src) => self.copy(width, dst, src),
+                Source::Mem(mem) => self.code.insn(MOV, width, dst, Rm::Mem(mem), Imm::None),
             },
         }
     }
 
-    pub(super) fn negate(&mut self, width: Width, dst: Register) {
-        let dst = native(dst);
-        match width {
-            Width::W64 => dynasm!(self.code; .arch x64; neg Rq(dst)),
-            Width::W32 => dynasm!(self.code; .arch x64; neg Rd(dst)),
+    /// `op dst, src`
+    pub(super) fn arith(&mut self, op: Arith, width: Width, dst: u8, src: Source) {
+        // The upper half of what is kept is zero with a positive immediate.
+        let width = match (op, src) {
+            (Arith::And, Source::Imm(0..)) => Width::W32,
+            _ => width,
+        };
+        let load = Opcode::one(op.load_code());
+        match (op, src) {
+            (_, Source::Reg(src)) => self.code.insn(load, width, dst, Rm::Reg(src), Imm::None),
+            (_, Source::Mem(src)) => self.code.insn(load, width, dst, Rm::Mem(src), Imm::None),
+            (Arith::Add, Source::Imm(1)) | (Arith::Sub, Source::Imm(-1)) => {
+                self.code.insn(Opcode::one(0xff), width, 0, Rm::Reg(dst), Imm::None);
+            }
+            (Arith::Add, Source::Imm(-1)) | (Arith::Sub, Source::Imm(1)) => {
+                self.code.insn(Opcode::one(0xff), width, 1, Rm::Reg(dst), Imm::None);
+            }
+            (Arith::Add, Source::Imm(128)) => {
+                self.immediate(Arith::Sub, width, Rm::Reg(dst), -128);
+            }
+            (Arith::Sub, Source::Imm(128)) => {
+                self.immediate(Arith::Add, width, Rm::Reg(dst), -128);
+            }
+            (_, Source::Imm(imm)) => self.immediate(op, width, Rm::Reg(dst), imm),
         }
     }
 
-    pub(super) fn move_register(&mut self, width: Width, dst: Register, src: Register) {
-        let (dst, src) = (native(dst), native(src));
-        match width {
-            Width::W64 if dst == src => {}
-            Width::W64 => dynasm!(self.code; .arch x64; mov Rq(dst), Rq(src)),
-            Width::W32 => dynasm!(self.code; .arch x64; mov Rd(dst), Rd(src)),
+    /// `op rm, imm`, whatever the immediate is.
+    fn immediate(&mut self, op: Arith, width: Width, rm: Rm, imm: i32) {
+        match i8::try_from(imm) {
+            Ok(imm) => self.code.insn(Opcode::one(0x83), width, op as u8, rm, Imm::Byte(imm)),
+            Err(_) if rm == Rm::Reg(RAX) => {
+                let wide = u128::from(width == Width::W64);
+                let code = u128::from((op as u8) << 3 | 5) | u128::from(imm.cast_unsigned()) << 8;
+                let bytes = if width == Width::W64 { code << 8 | 0x48 } else { code };
+                self.code.put(bytes, if wide == 1 { 6 } else { 5 });
+            }
+            Err(_) => self.code.insn(Opcode::one(0x81), width, op as u8, rm, Imm::Dword(imm)),
         }
     }
 
-    pub(super) fn constant(&mut self, dst: Register, value: u64) {
-        self.set(native(dst), value);
+    /// `op [mem], src` on as many bytes.
+    pub(super) fn arith_memory(&mut self, op: Arith, size: Size, mem: Mem, src: Source) {
+        let (mem, width) = (Rm::Mem(mem), width_of(size));
+        let prefix = if size == Size::H { OPERAND_16 } else { 0 };
+        match src {
+            Source::Reg(src) => {
+                let code = (op as u8) << 3 | u8::from(size != Size::B);
+                let opcode = Opcode::one(code).prefixed(prefix);
+                let opcode = if size == Size::B { opcode.byte_reg() } else { opcode };
+                self.code.insn(opcode, width, src, mem, Imm::None);
+            }
+            Source::Imm(imm) => {
+                let [b0, b1, ..] = imm.to_le_bytes();
+                let (byte, word) = (i8::from_le_bytes([b0]), i16::from_le_bytes([b0, b1]));
+                let (code, imm) = match (size, i8::try_from(imm)) {
+                    (Size::B, _) => (0x80, Imm::Byte(byte)),
+                    (_, Ok(imm)) => (0x83, Imm::Byte(imm)),
+                    (Size::H, _) => (0x81, Imm::Word(word)),
+                    _ => (0x81, Imm::Dword(imm)),
+                };
+                let opcode = Opcode::one(code).prefixed(prefix);
+                self.code.insn(opcode, width, op as u8, mem, imm);
+            }
+            // No instruction has two places in memory.
+            Source::Mem(_) => {}
+        }
     }
 
-    /// Loads a number into a register of the CPU.
+    /// `dst = -dst`
+    pub(super) fn negate(&mut self, width: Width, dst: u8) {
+        self.code.insn(Opcode::one(0xf7), width, 3, Rm::Reg(dst), Imm::None);
+    }
+
+    /// `dst = src`; the upper half is zero at 32 bits.
+    pub(super) fn copy(&mut self, width: Width, dst: u8, src: u8) {
+        if dst != src || width == Width::W32 {
+            self.code.insn(MOV, width, dst, Rm::Reg(src), Imm::None);
+        }
+    }
+
+    /// Loads a number into a register.
     pub(super) fn set(&mut self, dst: u8, value: u64) {
         let signed = value.cast_signed();
         if value == 0 {
-            dynasm!(self.code; .arch x64; xor Rd(dst), Rd(dst));
+            self.code.insn(XOR, Width::W32, dst, Rm::Reg(dst), Imm::None);
         } else if let Ok(low) = u32::try_from(value) {
-            dynasm!(self.code; .arch x64; mov Rd(dst), DWORD low.cast_signed());
+            self.code.short(false, 0xb8, Width::W32, dst);
+            self.code.push_i32(low.cast_signed());
         } else if let Ok(low) = i32::try_from(signed) {
-            dynasm!(self.code; .arch x64; mov Rq(dst), DWORD low);
+            self.code.insn(Opcode::one(0xc7), Width::W64, 0, Rm::Reg(dst), Imm::Dword(low));
         } else {
-            dynasm!(self.code; .arch x64; mov Rq(dst), QWORD signed);
+            self.code.short(false, 0xb8, Width::W64, dst);
+            self.code.push_i64(signed);
         }
     }
 
-    pub(super) fn sign_extend(&mut self, width: Width, from: Size, dst: Register, src: Register) {
-        let (dst, src) = (native(dst), native(src));
-        match (width, from) {
-            (Width::W64, Size::B) => dynasm!(self.code; .arch x64; movsx Rq(dst), Rb(src)),
-            (Width::W64, Size::H) => dynasm!(self.code; .arch x64; movsx Rq(dst), Rw(src)),
-            (Width::W64, Size::W) => dynasm!(self.code; .arch x64; movsxd Rq(dst), Rd(src)),
-            (Width::W64, Size::Dw) => dynasm!(self.code; .arch x64; mov Rq(dst), Rq(src)),
-            (Width::W32, Size::B) => dynasm!(self.code; .arch x64; movsx Rd(dst), Rb(src)),
-            (Width::W32, Size::H) => dynasm!(self.code; .arch x64; movsx Rd(dst), Rw(src)),
-            (Width::W32, Size::W | Size::Dw) => {
-                dynasm!(self.code; .arch x64; mov Rd(dst), Rd(src));
-            }
-        }
+    /// `dst =` the address of a place, cut to a width.
+    pub(super) fn lea(&mut self, width: Width, dst: u8, mem: Mem) {
+        self.code.insn(LEA, width, dst, Rm::Mem(mem), Imm::None);
     }
 
-    pub(super) fn zero_extend(&mut self, from: Size, dst: Register) {
-        let dst = native(dst);
-        match from {
-            Size::B => dynasm!(self.code; .arch x64; movzx Rd(dst), Rb(dst)),
-            Size::H => dynasm!(self.code; .arch x64; movzx Rd(dst), Rw(dst)),
-            Size::W => dynasm!(self.code; .arch x64; mov Rd(dst), Rd(dst)),
-            Size::Dw => {}
-        }
+    /// `dst =` low bytes, sign-extended to a width.
+    pub(super) fn sign_extend(&mut self, width: Width, from: Size, dst: u8, src: Rm) {
+        let opcode = match (width, from) {
+            (_, Size::B) => Opcode::two(0xbe).byte_rm(),
+            (_, Size::H) => Opcode::two(0xbf),
+            (Width::W64, Size::W) => Opcode::one(0x63),
+            (_, Size::W | Size::Dw) => MOV,
+        };
+        self.code.insn(opcode, width, dst, src, Imm::None);
     }
 
-    pub(super) fn swap(&mut self, size: Size, dst: Register) {
-        let reg = native(dst);
+    /// `dst =` low bytes, zero-extended to 64 bits.
+    pub(super) fn zero_extend(&mut self, from: Size, dst: u8, src: Rm) {
+        let (opcode, width) = match from {
+            Size::B => (Opcode::two(0xb6).byte_rm(), Width::W32),
+            Size::H => (Opcode::two(0xb7), Width::W32),
+            Size::W => (MOV, Width::W32),
+            Size::Dw => (MOV, Width::W64),
+        };
+        self.code.insn(opcode, width, dst, src, Imm::None);
+    }
+
+    /// `dst =` its low bytes in reverse order, zero-extended. `clean` says that
+    /// what is above them is zero already.
+    pub(super) fn swap(&mut self, size: Size, dst: u8, clean: bool) {
         match size {
-            Size::B => self.zero_extend(Size::B, dst),
+            Size::B => self.zero_extend(Size::B, dst, Rm::Reg(dst)),
             Size::H => {
-                dynasm!(self.code; .arch x64; ror Rw(reg), BYTE 8; movzx Rd(reg), Rw(reg));
+                let rotate = Opcode::one(0xc1).prefixed(OPERAND_16);
+                self.code.insn(rotate, Width::W32, 1, Rm::Reg(dst), Imm::Byte(8));
+                if !clean {
+                    self.zero_extend(Size::H, dst, Rm::Reg(dst));
+                }
             }
-            Size::W => dynasm!(self.code; .arch x64; bswap Rd(reg)),
-            Size::Dw => dynasm!(self.code; .arch x64; bswap Rq(reg)),
+            Size::W => self.code.short(true, 0xc8, Width::W32, dst),
+            Size::Dw => self.code.short(true, 0xc8, Width::W64, dst),
         }
     }
 
     /// Sets the flags for a comparison of two operands.
-    pub(super) fn compare(&mut self, width: Width, lhs: Register, rhs: Operand) {
-        if rhs == Operand::Imm(0) {
-            return self.test(width, lhs, Operand::Reg(lhs));
-        }
-        let lhs = native(lhs);
-        match (width, rhs) {
-            (Width::W64, Operand::Reg(rhs)) => {
-                dynasm!(self.code; .arch x64; cmp Rq(lhs), Rq(native(rhs)));
-            }
-            (Width::W32, Operand::Reg(rhs)) => {
-                dynasm!(self.code; .arch x64; cmp Rd(lhs), Rd(native(rhs)));
-            }
-            (_, Operand::Imm(imm)) => match (i8::try_from(imm), width) {
-                (Ok(imm), _) => self.compare_byte(width, lhs, imm),
-                (Err(_), Width::W64) => dynasm!(self.code; .arch x64; cmp Rq(lhs), DWORD imm),
-                (Err(_), Width::W32) => dynasm!(self.code; .arch x64; cmp Rd(lhs), DWORD imm),
-            },
+    pub(super) fn compare(&mut self, width: Width, lhs: u8, rhs: Source) {
+        match rhs {
+            Source::Imm(0) => self.test(width, lhs, Source::Reg(lhs)),
+            Source::Imm(imm) => self.immediate(Arith::Cmp, width, Rm::Reg(lhs), imm),
+            _ => self.arith(Arith::Cmp, width, lhs, rhs),
         }
     }
 
-    /// `cmp lhs, imm8`, for which `dynasm!` takes the form with four bytes.
-    pub(super) fn compare_byte(&mut self, width: Width, lhs: u8, imm: i8) {
-        let high = lhs >> 3;
-        match width {
-            Width::W64 => self.code.push(0x48 | high),
-            Width::W32 if high != 0 => self.code.push(0x41),
-            Width::W32 => {}
+    /// Sets the zero flag, and no other, for the bits that two operands have in
+    /// common; all flags, if both are the same register.
+    pub(super) fn test(&mut self, width: Width, lhs: u8, rhs: Source) {
+        let (lhs, imm) = match rhs {
+            Source::Reg(rhs) => {
+                return self.code.insn(TEST, width, rhs, Rm::Reg(lhs), Imm::None);
+            }
+            Source::Mem(mem) => {
+                return self.code.insn(TEST, width, lhs, Rm::Mem(mem), Imm::None);
+            }
+            Source::Imm(imm) => (lhs, imm),
+        };
+        if let Ok(low) = u8::try_from(imm) {
+            let (opcode, low) = (Opcode::one(0xf6).byte_rm(), Imm::Byte(low.cast_signed()));
+            return self.code.insn(opcode, Width::W32, 0, Rm::Reg(lhs), low);
         }
-        self.code.extend(&[0x83, 0xf8 | (lhs & 7)]);
-        self.code.push_i8(imm);
+        // The upper half of a positive immediate is zero.
+        let width = if imm >= 0 { Width::W32 } else { width };
+        self.code.insn(Opcode::one(0xf7), width, 0, Rm::Reg(lhs), Imm::Dword(imm));
     }
+}
 
-    /// Sets the flags for the bits that two operands have in common.
-    pub(super) fn test(&mut self, width: Width, lhs: Register, rhs: Operand) {
-        let lhs = native(lhs);
-        match (width, rhs) {
-            (Width::W64, Operand::Reg(rhs)) => {
-                dynasm!(self.code; .arch x64; test Rq(lhs), Rq(native(rhs)));
-            }
-            (Width::W32, Operand::Reg(rhs)) => {
-                dynasm!(self.code; .arch x64; test Rd(lhs), Rd(native(rhs)));
-            }
-            // The upper half of a positive immediate is zero.
-            (Width::W64, Operand::Imm(imm)) if imm < 0 => {
-                dynasm!(self.code; .arch x64; test Rq(lhs), DWORD imm);
-            }
-            (_, Operand::Imm(imm)) => dynasm!(self.code; .arch x64; test Rd(lhs), DWORD imm),
-        }
+/// The width of an instruction on as many bytes.
+pub(super) const fn width_of(size: Size) -> Width {
+    match size {
+        Size::Dw => Width::W64,
+        _ => Width::W32,
     }
 }

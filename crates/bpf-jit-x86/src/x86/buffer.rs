@@ -1,8 +1,8 @@
-//! The emitted bytes, labels, and what must be filled in once a label's place
-//! is known.
+//! The emitted bytes, labels, and the jumps between them.
 //!
-//! `dynasm!` encodes everything but jumps, through the methods that are named
-//! as it wants them; jumps are here, where distances are known.
+//! Every jump is first emitted in its long form and noted; `finish` knows all
+//! distances, takes the short form where it reaches, and moves the code
+//! together.
 
 use alloc::vec::Vec;
 
@@ -12,7 +12,7 @@ use crate::error::CompileError;
 
 /// A place in the code, known or to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Label(usize);
+pub(super) struct Label(u32);
 
 /// A condition on the CPU's flags, numbered as in opcodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(super) enum Flag {
     BelowOrEqual = 6,
     /// Unsigned greater.
     Above = 7,
+    /// The sign bit is set.
+    Negative = 8,
     /// The sign bit is clear.
     NotNegative = 9,
     /// Signed less.
@@ -42,33 +44,83 @@ pub(super) enum Flag {
     Greater = 15,
 }
 
-/// Width of a displacement to be filled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Byte,
-    Dword,
-}
-
-/// A displacement to be filled in.
+/// An instruction whose last field is the distance to a label.
 #[derive(Clone, Copy, Debug)]
-struct Fixup {
-    /// First byte of the field; displacements count from behind it.
-    at: usize,
-    field: Field,
-    label: Label,
+pub(super) struct Fixup {
+    /// The instruction's first byte.
+    pub(super) at: u32,
+    pub(super) label: Label,
+    pub(super) kind: Kind,
 }
 
-/// Marks a label without a place.
-const UNBOUND: u32 = u32::MAX;
+impl Label {
+    /// Its index in what [`CodeBuffer::finish`] gives.
+    pub(super) fn number(self) -> Option<usize> {
+        index(self.0)
+    }
+}
+
+impl Fixup {
+    pub(super) const fn label_number(&self) -> u32 {
+        self.label.0
+    }
+}
+
+/// What holds a distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `jmp`
+    Jump,
+    /// `jcc`
+    JumpIf(Flag),
+    /// An instruction of as many bytes, of which the last four are the distance.
+    Long(u8),
+}
+
+impl Kind {
+    /// Bytes of the long form.
+    pub(super) const fn long(self) -> u32 {
+        match self {
+            Self::Jump => 5,
+            Self::JumpIf(_) => 6,
+            Self::Long(bytes) => bytes as u32,
+        }
+    }
+}
+
+/// Where a label is: bytes and fixups in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) at: u32,
+    pub(super) fixups: u32,
+}
+
+impl Place {
+    /// Of a label without a place.
+    const UNBOUND: Self = Self { at: u32::MAX, fixups: 0 };
+
+    /// What [`CodeBuffer::finish`] gives for a label without a place.
+    pub(super) const NOWHERE: u32 = u32::MAX;
+
+    pub(super) fn known(self) -> bool {
+        self != Self::UNBOUND
+    }
+}
+
+/// Bytes that are written at once, whatever the length of an instruction is.
+const CHUNK: usize = 16;
 
 /// Code under construction. What fails is remembered and reported by
 /// [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub(super) struct CodeBuffer {
-    bytes: Vec<u8>,
+    /// The code, and room behind it.
+    pub(super) bytes: Vec<u8>,
+    /// Bytes of code.
+    pub(super) len: usize,
     /// For each label its place.
-    labels: Vec<u32>,
-    fixups: Vec<Fixup>,
+    pub(super) labels: Vec<Place>,
+    pub(super) fixups: Vec<Fixup>,
     failure: Option<CompileError>,
 }
 
@@ -77,154 +129,122 @@ impl CodeBuffer {
     /// `labels`, not yet placed.
     pub(super) fn new(bytes: usize, labels: usize) -> Self {
         let mut code = Self::default();
-        if code.bytes.try_reserve(bytes).is_err() || code.labels.try_reserve(labels).is_err() {
-            code.fail(OutOfMemory { requested: bytes.saturating_add(labels) }.into());
+        if code.labels.try_reserve(labels).is_ok() {
+            code.labels.resize(labels, Place::UNBOUND);
         } else {
-            code.labels.resize(labels, UNBOUND);
+            code.fail(OutOfMemory { requested: labels }.into());
         }
+        code.grow(bytes);
         code
     }
 
     /// The label of a slot.
     pub(super) fn slot(slot: usize) -> Label {
-        Label(slot)
+        Label(u32::try_from(slot).unwrap_or(u32::MAX))
     }
 
     /// A new label without a place.
     pub(super) fn label(&mut self) -> Label {
-        let label = Label(self.labels.len());
+        let label = Self::slot(self.labels.len());
         if self.labels.try_reserve(1).is_ok() {
-            self.labels.push(UNBOUND);
+            self.labels.push(Place::UNBOUND);
         } else {
-            self.fail(OutOfMemory { requested: size_of::<u32>() }.into());
+            self.fail(OutOfMemory { requested: size_of::<Place>() }.into());
         }
         label
     }
 
+    /// Places a label here.
+    pub(super) fn bind(&mut self, label: Label) {
+        let here = (u32::try_from(self.len), u32::try_from(self.fixups.len()));
+        match (here, index(label.0).and_then(|label| self.labels.get_mut(label))) {
+            ((Ok(at), Ok(fixups)), Some(place)) => *place = Place { at, fixups },
+            _ => self.fail(CompileError::TooLarge),
+        }
+    }
+
+    /// Where a label is.
+    pub(super) fn place(&self, label: Label) -> Option<Place> {
+        self.labels.get(index(label.0)?).copied().filter(|place| place.known())
+    }
+
     /// Bytes so far.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
-    /// Where a label is, if it has a place.
-    pub(super) fn place(&self, label: Label) -> Option<usize> {
-        let place = *self.labels.get(label.0)?;
-        if place == UNBOUND { None } else { usize::try_from(place).ok() }
-    }
-
-    /// Fills in what waited for a label, and gives bytes and places of labels.
-    pub(super) fn finish(mut self) -> Result<(Vec<u8>, Vec<u32>), CompileError> {
-        for fixup in core::mem::take(&mut self.fixups) {
-            self.fill_in(fixup);
-        }
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok((self.bytes, self.labels)),
-        }
-    }
-
-    /// Whether there is room for as many bytes, or could be made.
-    #[inline]
-    fn has_room(&mut self, bytes: usize) -> bool {
-        self.bytes.capacity().wrapping_sub(self.bytes.len()) >= bytes || self.make_room(bytes)
-    }
-
-    #[cold]
-    fn make_room(&mut self, bytes: usize) -> bool {
-        let made = self.bytes.try_reserve(bytes).is_ok();
-        if !made {
-            self.fail(OutOfMemory { requested: bytes }.into());
-        }
-        made
-    }
-
-    fn fail(&mut self, failure: CompileError) {
+    pub(super) fn fail(&mut self, failure: CompileError) {
         self.failure.get_or_insert(failure);
     }
 
-    fn fill_in(&mut self, Fixup { at, field, label }: Fixup) {
-        let width = match field {
-            Field::Byte => 1_usize,
-            Field::Dword => 4,
-        };
-        let end = at.saturating_add(width);
-        let distance = self.place(label).and_then(|place| {
-            let (place, end) = (i64::try_from(place).ok()?, i64::try_from(end).ok()?);
-            i32::try_from(place.checked_sub(end)?).ok()
-        });
-        let (Some(distance), Some(bytes)) = (distance, self.bytes.get_mut(at..end)) else {
-            return self.fail(CompileError::TooLarge);
-        };
-        match field {
-            Field::Dword => bytes.copy_from_slice(&distance.to_le_bytes()),
-            Field::Byte => match i8::try_from(distance) {
-                Ok(near) => bytes.copy_from_slice(&near.to_le_bytes()),
-                Err(_) => self.fail(CompileError::TooLarge),
-            },
+    /// Fills in the distances, and gives bytes and places of labels.
+    pub(super) fn finish(mut self) -> Result<(Vec<u8>, Vec<u32>), CompileError> {
+        let places = self.relax();
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok((self.bytes, places)),
         }
+    }
+
+    /// Appends the lowest `len` bytes of `bytes`, at most 16.
+    #[inline]
+    pub(super) fn put(&mut self, bytes: u128, len: u32) {
+        let end = self.len.saturating_add(CHUNK);
+        if end > self.bytes.len() {
+            self.grow(end);
+        }
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(&bytes.to_le_bytes());
+            self.len = self.len.saturating_add(usize::try_from(len).unwrap_or(CHUNK));
+        }
+    }
+
+    /// Makes room for `bytes` bytes in all, and some more.
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        let wanted = bytes.max(self.bytes.len().saturating_mul(2)).saturating_add(CHUNK);
+        let more = wanted.saturating_sub(self.bytes.len());
+        if self.bytes.try_reserve(more).is_err() {
+            return self.fail(OutOfMemory { requested: more }.into());
+        }
+        self.bytes.resize(wanted, 0);
     }
 }
 
-/// Jumps to labels, by a near form where the label's place is known to be near.
+pub(super) fn index(number: u32) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
+/// Jumps to labels.
 impl CodeBuffer {
     /// `jmp label`
     pub(super) fn jump(&mut self, label: Label) {
-        if self.is_near(label) {
-            self.extend(&[0xeb, 0]);
-            self.displace(label, Field::Byte);
-        } else {
-            self.extend(&[0xe9, 0, 0, 0, 0]);
-            self.displace(label, Field::Dword);
-        }
+        self.fixup(Kind::Jump, label);
+        self.put(0xe9, 5);
     }
 
     /// `jcc label`
     pub(super) fn jump_if(&mut self, condition: Flag, label: Label) {
-        let code = condition as u8;
-        if self.is_near(label) {
-            self.extend(&[0x70 | code, 0]);
-            self.displace(label, Field::Byte);
-        } else {
-            self.extend(&[0x0f, 0x80 | code, 0, 0, 0, 0]);
-            self.displace(label, Field::Dword);
-        }
-    }
-
-    /// `jcc label` to a label that will be placed within 127 bytes.
-    pub(super) fn skip_if(&mut self, condition: Flag, label: Label) {
-        self.extend(&[0x70 | condition as u8, 0]);
-        self.displace(label, Field::Byte);
-    }
-
-    /// `jmp label` to a label that will be placed within 127 bytes.
-    pub(super) fn skip(&mut self, label: Label) {
-        self.extend(&[0xeb, 0]);
-        self.displace(label, Field::Byte);
+        self.fixup(Kind::JumpIf(condition), label);
+        self.put(u128::from(condition as u8) << 8 | 0x800f, 6);
     }
 
     /// `call label`
     pub(super) fn call(&mut self, label: Label) {
-        self.extend(&[0xe8, 0, 0, 0, 0]);
-        self.displace(label, Field::Dword);
+        self.fixup(Kind::Long(5), label);
+        self.put(0xe8, 5);
     }
 
-    /// Whether a jump of two bytes reaches the label from here.
-    fn is_near(&self, label: Label) -> bool {
-        let end = self.bytes.len().saturating_add(2);
-        self.place(label).is_some_and(|place| end.saturating_sub(place) <= 128)
+    /// `lea r11, [label]`
+    pub(super) fn address_to_r11(&mut self, label: Label) {
+        self.fixup(Kind::Long(7), label);
+        self.put(0x1d_8d4c, 7);
     }
 
-    /// The field that ends here is to hold the distance to a label.
-    fn displace(&mut self, label: Label, field: Field) {
-        let width = match field {
-            Field::Byte => 1,
-            Field::Dword => 4,
-        };
-        let fixup = Fixup { at: self.bytes.len().saturating_sub(width), field, label };
-        if self.place(label).is_some() {
-            self.fill_in(fixup);
-        } else if self.fixups.try_reserve(1).is_ok() {
-            self.fixups.push(fixup);
+    fn fixup(&mut self, kind: Kind, label: Label) {
+        let at = u32::try_from(self.len).unwrap_or(u32::MAX);
+        if self.fixups.len() < self.fixups.capacity() || self.fixups.try_reserve(1).is_ok() {
+            self.fixups.push(Fixup { at, label, kind });
         } else {
             self.fail(OutOfMemory { requested: size_of::<Fixup>() }.into());
         }
@@ -235,44 +255,32 @@ impl CodeBuffer {
 impl CodeBuffer {
     #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        if self.has_room(bytes.len()) {
-            self.bytes.extend_from_slice(bytes);
+        for part in bytes.chunks(CHUNK) {
+            let mut chunk = [0; CHUNK];
+            if let Some(room) = chunk.get_mut(..part.len()) {
+                room.copy_from_slice(part);
+            }
+            self.put(u128::from_le_bytes(chunk), u32::try_from(part.len()).unwrap_or(0));
         }
     }
 
     #[inline]
     pub(super) fn push(&mut self, byte: u8) {
-        if self.has_room(1) {
-            self.bytes.push(byte);
-        }
+        self.put(byte.into(), 1);
     }
 
     #[inline]
     pub(super) fn push_i8(&mut self, value: i8) {
-        self.extend(&value.to_le_bytes());
-    }
-
-    #[inline]
-    pub(super) fn push_i16(&mut self, value: i16) {
-        self.extend(&value.to_le_bytes());
+        self.push(value.cast_unsigned());
     }
 
     #[inline]
     pub(super) fn push_i32(&mut self, value: i32) {
-        self.extend(&value.to_le_bytes());
+        self.put(value.cast_unsigned().into(), 4);
     }
 
     #[inline]
     pub(super) fn push_i64(&mut self, value: i64) {
-        self.extend(&value.to_le_bytes());
-    }
-
-    /// Places a label here.
-    pub(super) fn bind(&mut self, label: Label) {
-        let here = u32::try_from(self.bytes.len()).ok().filter(|place| *place < UNBOUND);
-        match (here, self.labels.get_mut(label.0)) {
-            (Some(here), Some(place)) => *place = here,
-            _ => self.fail(CompileError::TooLarge),
-        }
+        self.put(value.cast_unsigned().into(), 8);
     }
 }

@@ -50,11 +50,9 @@ impl Emitter {
     /// Leaves the address of the code's first byte to the host, which finds the
     /// program by it.
     fn leave_base(&mut self) {
-        // The displacement counts from behind the instruction, of seven bytes.
-        let behind = self.code.len().saturating_add(7);
-        let back = i32::try_from(behind).unwrap_or(i32::MAX).wrapping_neg();
+        let start = self.start;
+        self.code.address_to_r11(start);
         dynasm!(self.code; .arch x64
-            ; lea r11, [rip + back]
             ; mov [BYTE r12 + offset::OPERAND], r11
         );
     }

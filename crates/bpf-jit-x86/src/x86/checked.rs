@@ -6,8 +6,8 @@ use bpf_bytecode::opcode::{AtomicOp, Size, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
-use super::mem::{Place, with_place};
-use super::regs::{RAX, native};
+use super::encode::Mem;
+use super::regs::{RAX, SCRATCH_TOO, native};
 use crate::descriptor::{Access, Descriptor};
 use crate::lower::{Address, Order};
 use crate::runtime::{Shim, offset};
@@ -72,9 +72,9 @@ impl Emitter {
     }
 
     fn access(&mut self, pc: usize, access: Access, at: Address) {
-        match Place::of(at) {
-            Place::Bare(base) => dynasm!(self.code; .arch x64; mov r10, Rq(base)),
-            place => with_place!(self.code, place, [lea r10,] []),
+        match at.off {
+            0 => self.copy(Width::W64, SCRATCH_TOO, native(at.base)),
+            _ => self.lea(Width::W64, SCRATCH_TOO, Mem::of(at)),
         }
         self.call_out(Shim::Access, Descriptor::new(pc, access.code()));
     }

@@ -6,10 +6,28 @@ use bpf_bytecode::opcode::{Cond, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
+use super::alu::source;
 use super::buffer::{Flag, Label};
+use super::regs::native;
 use crate::descriptor::{Descriptor, Stop};
 use crate::lower::Mode;
 use crate::runtime::{Shim, offset};
+
+/// What holds after a comparison, or after a test of bits in common.
+pub(super) const fn flag(cond: Cond) -> Flag {
+    match cond {
+        Cond::Eq => Flag::Equal,
+        Cond::Ne | Cond::Set => Flag::NotEqual,
+        Cond::Gt => Flag::Above,
+        Cond::Ge => Flag::AboveOrEqual,
+        Cond::Lt => Flag::Below,
+        Cond::Le => Flag::BelowOrEqual,
+        Cond::Sgt => Flag::Greater,
+        Cond::Sge => Flag::GreaterOrEqual,
+        Cond::Slt => Flag::Less,
+        Cond::Sle => Flag::LessOrEqual,
+    }
+}
 
 impl Emitter {
     pub(super) fn branch(
@@ -20,24 +38,13 @@ impl Emitter {
         rhs: Operand,
         target: Label,
     ) {
+        let (lhs, rhs) = (native(lhs), source(rhs));
         if cond == Cond::Set {
             self.test(width, lhs, rhs);
         } else {
             self.compare(width, lhs, rhs);
         }
-        let flag = match cond {
-            Cond::Eq => Flag::Equal,
-            Cond::Ne | Cond::Set => Flag::NotEqual,
-            Cond::Gt => Flag::Above,
-            Cond::Ge => Flag::AboveOrEqual,
-            Cond::Lt => Flag::Below,
-            Cond::Le => Flag::BelowOrEqual,
-            Cond::Sgt => Flag::Greater,
-            Cond::Sge => Flag::GreaterOrEqual,
-            Cond::Slt => Flag::Less,
-            Cond::Sle => Flag::LessOrEqual,
-        };
-        self.code.jump_if(flag, target);
+        self.code.jump_if(flag(cond), target);
     }
 
     /// Calls a function. Verified code takes a frame by moving R10; the run

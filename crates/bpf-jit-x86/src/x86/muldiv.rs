@@ -4,139 +4,143 @@
 //! `r11` first, so that it is none of them; what the division destroys is kept
 //! in `r10` and, for a destination that is neither, in the destination itself.
 
-use bpf_bytecode::Register;
-use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
 use super::buffer::Flag;
-use super::regs::{RAX, RDX, native};
+use super::encode::{Imm, Opcode, Rm, Source};
+use super::regs::{RAX, RDX, SCRATCH as DIVISOR, SCRATCH_TOO as KEPT};
 
-/// `r11`
-const DIVISOR: u8 = 11;
+/// Registers of a division whose values nobody needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spare {
+    pub(super) rax: bool,
+    pub(super) rdx: bool,
+}
 
 impl Emitter {
-    pub(super) fn multiply(&mut self, width: Width, dst: u8, src: Operand) {
-        match (width, src) {
-            (Width::W64, Operand::Reg(src)) => {
-                dynasm!(self.code; .arch x64; imul Rq(dst), Rq(native(src)));
+    /// `dst = from * src`
+    pub(super) fn multiply(&mut self, width: Width, dst: u8, from: u8, src: Source) {
+        let rm = match src {
+            Source::Reg(src) => Rm::Reg(src),
+            Source::Mem(mem) => Rm::Mem(mem),
+            Source::Imm(imm) => {
+                let (code, imm) = match i8::try_from(imm) {
+                    Ok(imm) => (0x6b, Imm::Byte(imm)),
+                    Err(_) => (0x69, Imm::Dword(imm)),
+                };
+                return self.code.insn(Opcode::one(code), width, dst, Rm::Reg(from), imm);
             }
-            (Width::W32, Operand::Reg(src)) => {
-                dynasm!(self.code; .arch x64; imul Rd(dst), Rd(native(src)));
-            }
-            (_, Operand::Imm(imm)) => self.multiply_by(width, dst, imm),
-        }
+        };
+        self.copy(Width::W64, dst, from);
+        self.code.insn(Opcode::two(0xaf), width, dst, rm, Imm::None);
     }
 
-    fn multiply_by(&mut self, width: Width, dst: u8, imm: i32) {
-        match (width, i8::try_from(imm)) {
-            (Width::W64, Ok(imm)) => {
-                dynasm!(self.code; .arch x64; imul Rq(dst), Rq(dst), BYTE imm);
-            }
-            (Width::W64, Err(_)) => {
-                dynasm!(self.code; .arch x64; imul Rq(dst), Rq(dst), DWORD imm);
-            }
-            (Width::W32, Ok(imm)) => {
-                dynasm!(self.code; .arch x64; imul Rd(dst), Rd(dst), BYTE imm);
-            }
-            (Width::W32, Err(_)) => {
-                dynasm!(self.code; .arch x64; imul Rd(dst), Rd(dst), DWORD imm);
-            }
-        }
-    }
-
-    pub(super) fn divide(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
+    /// `dst = dst op src`. Registers that are `spare` may hold anything
+    /// afterwards.
+    pub(super) fn divide(&mut self, op: AluOp, width: Width, dst: u8, src: Source, spare: Spare) {
         match src {
-            Operand::Imm(0) => self.by_zero(op, width, dst),
-            Operand::Imm(-1) if is_signed(op) => self.by_minus_one(op, width, dst),
-            Operand::Imm(imm) => {
-                match width {
-                    Width::W64 => dynasm!(self.code; .arch x64; mov r11, DWORD imm),
-                    Width::W32 => dynasm!(self.code; .arch x64; mov r11d, DWORD imm),
-                }
-                self.by_r11(op, width, native(dst));
+            Source::Imm(0) => self.by_zero(op, width, dst),
+            Source::Imm(-1) if is_signed(op) => self.by_minus_one(op, width, dst),
+            Source::Imm(imm) => {
+                self.set(
+                    DIVISOR,
+                    match width {
+                        Width::W64 => i64::from(imm).cast_unsigned(),
+                        Width::W32 => imm.cast_unsigned().into(),
+                    },
+                );
+                self.by_r11(op, width, dst, spare);
             }
-            Operand::Reg(src) => self.by_register(op, width, dst, native(src)),
+            Source::Reg(src) => self.by_register(op, width, dst, src, spare),
+            // Divisors are in registers.
+            Source::Mem(_) => {}
         }
     }
 
     /// A division by what is known at run time only.
-    fn by_register(&mut self, op: AluOp, width: Width, dst: Register, src: u8) {
+    fn by_register(&mut self, op: AluOp, width: Width, dst: u8, src: u8, spare: Spare) {
         let (zero, done) = (self.code.label(), self.code.label());
-        match width {
-            Width::W64 => dynasm!(self.code; .arch x64; mov r11, Rq(src); test r11, r11),
-            Width::W32 => dynasm!(self.code; .arch x64; mov r11d, Rd(src); test r11d, r11d),
-        }
-        self.code.skip_if(Flag::Equal, zero);
+        self.copy(width, DIVISOR, src);
+        self.test(width, DIVISOR, Source::Reg(DIVISOR));
+        self.code.jump_if(Flag::Equal, zero);
         if is_signed(op) {
             let ordinary = self.code.label();
-            self.compare_byte(width, DIVISOR, -1);
-            self.code.skip_if(Flag::NotEqual, ordinary);
+            self.compare(width, DIVISOR, Source::Imm(-1));
+            self.code.jump_if(Flag::NotEqual, ordinary);
             self.by_minus_one(op, width, dst);
-            self.code.skip(done);
+            self.code.jump(done);
             self.code.bind(ordinary);
         }
-        self.by_r11(op, width, native(dst));
+        self.by_r11(op, width, dst, spare);
         if is_remainder(op) && width == Width::W64 {
             // There is nothing to do.
             self.code.bind(zero);
         } else {
-            self.code.skip(done);
+            self.code.jump(done);
             self.code.bind(zero);
             self.by_zero(op, width, dst);
         }
         self.code.bind(done);
     }
 
-    fn by_zero(&mut self, op: AluOp, width: Width, dst: Register) {
+    fn by_zero(&mut self, op: AluOp, width: Width, dst: u8) {
         match op {
-            AluOp::Mod | AluOp::Smod => {
-                if width == Width::W32 {
-                    self.move_register(width, dst, dst);
-                }
-            }
-            _ => self.constant(dst, 0),
+            AluOp::Mod | AluOp::Smod => self.copy(width, dst, dst),
+            _ => self.set(dst, 0),
         }
     }
 
     /// The CPU traps on the least number divided by -1.
-    fn by_minus_one(&mut self, op: AluOp, width: Width, dst: Register) {
+    fn by_minus_one(&mut self, op: AluOp, width: Width, dst: u8) {
         match op {
-            AluOp::Smod => self.constant(dst, 0),
+            AluOp::Smod => self.set(dst, 0),
             _ => self.negate(width, dst),
         }
     }
 
     /// A division by `r11`, which is not zero and, if signed, not -1.
-    fn by_r11(&mut self, op: AluOp, width: Width, dst: u8) {
-        let remainder = is_remainder(op);
-        match dst {
-            RAX => {
-                dynasm!(self.code; .arch x64; mov r10, rdx);
-                self.divide_rax(op, width);
-                if remainder {
-                    dynasm!(self.code; .arch x64; mov rax, rdx);
-                }
-                dynasm!(self.code; .arch x64; mov rdx, r10);
-            }
-            RDX => {
-                dynasm!(self.code; .arch x64; mov r10, rax; mov rax, rdx);
-                self.divide_rax(op, width);
-                if !remainder {
-                    dynasm!(self.code; .arch x64; mov rdx, rax);
-                }
-                dynasm!(self.code; .arch x64; mov rax, r10);
-            }
-            _ => {
-                dynasm!(self.code; .arch x64; mov r10, rdx; xchg rax, Rq(dst));
-                self.divide_rax(op, width);
-                if remainder {
-                    dynasm!(self.code; .arch x64; mov rax, rdx);
-                }
-                dynasm!(self.code; .arch x64; xchg rax, Rq(dst); mov rdx, r10);
+    fn by_r11(&mut self, op: AluOp, width: Width, dst: u8, spare: Spare) {
+        let result = if is_remainder(op) { RDX } else { RAX };
+        let (rax, rdx) = (dst == RAX || spare.rax, dst == RDX || spare.rdx);
+        // The dividend is in `dst`, which may hold `rax` meanwhile.
+        if !rdx {
+            self.copy(Width::W64, KEPT, RDX);
+        }
+        if dst == RDX && !rax {
+            self.copy(Width::W64, KEPT, RAX);
+        }
+        if dst != RAX {
+            if rax || dst == RDX {
+                self.copy(Width::W64, RAX, dst);
+            } else {
+                self.exchange_rax(dst);
             }
         }
+        self.divide_rax(op, width);
+        if dst != RAX && dst != RDX && !rax {
+            // What `rax` held goes back, and the result where that was.
+            if result == RAX {
+                self.exchange_rax(dst);
+            } else {
+                self.copy(Width::W64, RAX, dst);
+                self.copy(Width::W64, dst, RDX);
+            }
+        } else {
+            self.copy(Width::W64, dst, result);
+        }
+        if dst == RDX && !rax {
+            self.copy(Width::W64, RAX, KEPT);
+        }
+        if !rdx {
+            self.copy(Width::W64, RDX, KEPT);
+        }
+    }
+
+    /// `xchg rax, reg`
+    fn exchange_rax(&mut self, reg: u8) {
+        self.code.short(false, 0x90, Width::W64, reg);
     }
 
     /// `rax / r11` to `rax`, the remainder to `rdx`.

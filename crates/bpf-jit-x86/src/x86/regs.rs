@@ -25,14 +25,13 @@ pub(super) const RCX: u8 = 1;
 /// `rdx`
 pub(super) const RDX: u8 = 2;
 
+/// `r11`
+pub(super) const SCRATCH: u8 = 11;
+/// `r10`
+pub(super) const SCRATCH_TOO: u8 = 10;
+
 /// The CPU's register for one of the program's.
 pub(super) fn native(register: Register) -> u8 {
     // A register's index is below `COUNT`.
     MAPPING.get(register.index()).copied().unwrap_or(RAX)
-}
-
-/// Whether an address in this register needs a displacement even where it is 0:
-/// `rbp` and `r13` without one mean something else.
-pub(super) const fn needs_displacement(base: u8) -> bool {
-    base & 7 == 5
 }

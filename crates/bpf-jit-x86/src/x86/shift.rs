@@ -1,63 +1,100 @@
-//! Shifts. The CPU takes a variable count from `cl`, where R4 is, and masks it
-//! as the instruction set says.
+//! Shifts and rotations. The CPU takes a variable count from `cl`, where R4 is,
+//! or with BMI2 from any register, and masks it as the instruction set says.
 
-use bpf_bytecode::Register;
-use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Width};
-use dynasm::dynasm;
 
 use super::Emitter;
-use super::regs::{RCX, native};
+use super::encode::{Imm, Opcode, Rm, Source};
+use super::regs::{RCX, SCRATCH, SCRATCH_TOO};
+
+/// Numbers of the instructions in opcodes.
+const ROTATE_LEFT: u8 = 0;
+
+const fn number(op: AluOp) -> u8 {
+    match op {
+        AluOp::Lsh => 4,
+        AluOp::Rsh => 5,
+        _ => 7,
+    }
+}
 
 impl Emitter {
-    pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
+    pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: u8, src: Source) {
         match src {
-            Operand::Imm(0) => self.move_register(width, dst, dst),
-            Operand::Imm(count) => {
-                // Masked when lowered.
-                let count = i8::try_from(count).unwrap_or_default();
-                self.shift_by_constant(op, width, native(dst), count);
+            Source::Imm(0) => self.copy(width, dst, dst),
+            // Masked when lowered.
+            Source::Imm(count) => self.move_bits(number(op), width, dst, count),
+            Source::Reg(count) => self.shift_by_register(op, width, dst, dst, count),
+            // Counts are in registers.
+            Source::Mem(_) => {}
+        }
+    }
+
+    /// `dst = from op count`
+    pub(super) fn shift_by_register(
+        &mut self,
+        op: AluOp,
+        width: Width,
+        dst: u8,
+        from: u8,
+        count: u8,
+    ) {
+        if self.features.bmi2 {
+            let prefix = match op {
+                AluOp::Lsh => 1,
+                AluOp::Rsh => 3,
+                _ => 2,
+            };
+            let shift = (2, prefix, 0xf7);
+            return self.code.three(shift, width, dst, count, Rm::Reg(from), Imm::None);
+        }
+        if count == RCX && dst != RCX {
+            self.copy(Width::W64, dst, from);
+            return self.by_cl(op, width, dst);
+        }
+        if dst != RCX && dst != count {
+            self.copy(Width::W64, dst, from);
+            self.copy(Width::W64, SCRATCH, RCX);
+            self.copy(Width::W64, RCX, count);
+            self.by_cl(op, width, dst);
+            return self.copy(Width::W64, RCX, SCRATCH);
+        }
+        // `dst` is needed as the count, and shifted elsewhere.
+        self.copy(Width::W64, SCRATCH, from);
+        if dst != RCX {
+            self.copy(Width::W64, SCRATCH_TOO, RCX);
+        }
+        self.copy(Width::W64, RCX, count);
+        self.by_cl(op, width, SCRATCH);
+        if dst != RCX {
+            self.copy(Width::W64, RCX, SCRATCH_TOO);
+        }
+        self.copy(Width::W64, dst, SCRATCH);
+    }
+
+    /// `dst = from` rotated left.
+    pub(super) fn rotate(&mut self, width: Width, dst: u8, from: u8, by: u8) {
+        let left = i32::from(by);
+        if dst == from || !self.features.bmi2 {
+            self.copy(Width::W64, dst, from);
+            return self.move_bits(ROTATE_LEFT, width, dst, left);
+        }
+        let right = i8::try_from(width.bits().cast_signed().wrapping_sub(left)).unwrap_or(0);
+        self.code.three((3, 3, 0xf0), width, dst, 0, Rm::Reg(from), Imm::Byte(right));
+    }
+
+    fn move_bits(&mut self, number: u8, width: Width, dst: u8, count: i32) {
+        match i8::try_from(count) {
+            Ok(1) => self.code.insn(Opcode::one(0xd1), width, number, Rm::Reg(dst), Imm::None),
+            Ok(count) => {
+                let opcode = Opcode::one(0xc1);
+                self.code.insn(opcode, width, number, Rm::Reg(dst), Imm::Byte(count));
             }
-            Operand::Reg(src) => match (native(dst), native(src)) {
-                (RCX, RCX) => {
-                    dynasm!(self.code; .arch x64; mov r11, rcx);
-                    self.shift_by_cl(op, width, 11);
-                    dynasm!(self.code; .arch x64; mov rcx, r11);
-                }
-                (RCX, src) => {
-                    dynasm!(self.code; .arch x64; mov r11, rcx; mov ecx, Rd(src));
-                    self.shift_by_cl(op, width, 11);
-                    dynasm!(self.code; .arch x64; mov rcx, r11);
-                }
-                (dst, RCX) => self.shift_by_cl(op, width, dst),
-                (dst, src) => {
-                    dynasm!(self.code; .arch x64; mov r11, rcx; mov ecx, Rd(src));
-                    self.shift_by_cl(op, width, dst);
-                    dynasm!(self.code; .arch x64; mov rcx, r11);
-                }
-            },
+            Err(_) => {}
         }
     }
 
-    fn shift_by_constant(&mut self, op: AluOp, width: Width, dst: u8, count: i8) {
-        match (op, width) {
-            (AluOp::Lsh, Width::W64) => dynasm!(self.code; .arch x64; shl Rq(dst), BYTE count),
-            (AluOp::Lsh, Width::W32) => dynasm!(self.code; .arch x64; shl Rd(dst), BYTE count),
-            (AluOp::Rsh, Width::W64) => dynasm!(self.code; .arch x64; shr Rq(dst), BYTE count),
-            (AluOp::Rsh, Width::W32) => dynasm!(self.code; .arch x64; shr Rd(dst), BYTE count),
-            (_, Width::W64) => dynasm!(self.code; .arch x64; sar Rq(dst), BYTE count),
-            (_, Width::W32) => dynasm!(self.code; .arch x64; sar Rd(dst), BYTE count),
-        }
-    }
-
-    fn shift_by_cl(&mut self, op: AluOp, width: Width, dst: u8) {
-        match (op, width) {
-            (AluOp::Lsh, Width::W64) => dynasm!(self.code; .arch x64; shl Rq(dst), cl),
-            (AluOp::Lsh, Width::W32) => dynasm!(self.code; .arch x64; shl Rd(dst), cl),
-            (AluOp::Rsh, Width::W64) => dynasm!(self.code; .arch x64; shr Rq(dst), cl),
-            (AluOp::Rsh, Width::W32) => dynasm!(self.code; .arch x64; shr Rd(dst), cl),
-            (_, Width::W64) => dynasm!(self.code; .arch x64; sar Rq(dst), cl),
-            (_, Width::W32) => dynasm!(self.code; .arch x64; sar Rd(dst), cl),
-        }
+    fn by_cl(&mut self, op: AluOp, width: Width, dst: u8) {
+        self.code.insn(Opcode::one(0xd3), width, number(op), Rm::Reg(dst), Imm::None);
     }
 }

@@ -56,11 +56,6 @@ impl Emitter {
         dynasm!(self.code; .arch x64; mov r11d, DWORD descriptor.cast_signed());
     }
 
-    /// Calls a helper.
-    pub(super) fn helper(&mut self, pc: usize, id: u32) {
-        self.host_call(Shim::Helper, pc, id);
-    }
-
     /// Calls a function of the host with R1 to R5; its result is in `rax`.
     pub(super) fn host_call(&mut self, shim: Shim, pc: usize, id: u32) {
         let thunk = self.thunk(shim);
@@ -76,7 +71,7 @@ impl Emitter {
         self.call_out(Shim::TailCall, Descriptor::new(pc, 0));
         let on = self.code.label();
         dynasm!(self.code; .arch x64; test r10, r10);
-        self.code.skip_if(Flag::Equal, on);
+        self.code.jump_if(Flag::Equal, on);
         dynasm!(self.code; .arch x64; jmp r10);
         self.code.bind(on);
     }
@@ -92,7 +87,7 @@ impl Emitter {
         self.call_out(Shim::PacketLoad, Descriptor::new(pc, access.code()));
         let loaded = self.code.label();
         dynasm!(self.code; .arch x64; mov rax, r10; test r10, r10);
-        self.code.skip_if(Flag::NotNegative, loaded);
+        self.code.jump_if(Flag::NotNegative, loaded);
         dynasm!(self.code; .arch x64; xor eax, eax);
         self.code.jump(self.exit);
         self.code.bind(loaded);

@@ -1,0 +1,263 @@
+//! Where control goes, and which registers are still read afterwards.
+//!
+//! Of compiled code that was proven. One backward pass over the operations, and
+//! as many more as loops make necessary.
+
+use alloc::vec::Vec;
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, STANDARD, find};
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::AtomicOp;
+use bpf_profile::OutOfMemory;
+
+use crate::error::CompileError;
+use crate::lower::{Lowered, Op, Step};
+
+/// A set of registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers(u16);
+
+impl Registers {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// R0 to R10.
+    pub const ALL: Self = Self(0x7ff);
+    /// What a call does not preserve: R0 to R5.
+    pub const LOST: Self = Self(0x3f);
+
+    /// One.
+    pub const fn of(register: Register) -> Self {
+        Self(1 << register.index())
+    }
+
+    /// R1 to R`count`.
+    const fn arguments(count: usize) -> Self {
+        Self(Self::LOST.0 & ((2 << count) - 2))
+    }
+
+    /// One, or none.
+    fn of_operand(operand: Operand) -> Self {
+        match operand {
+            Operand::Reg(register) => Self::of(register),
+            Operand::Imm(_) => Self::NONE,
+        }
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are in `other`, too.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether a register is one of them.
+    pub const fn has(self, register: Register) -> bool {
+        self.0 & 1 << register.index() != 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each, the lowest first.
+    pub fn iter(self) -> impl Iterator<Item = Register> {
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let lowest = u8::try_from(left.trailing_zeros()).ok()?;
+            left &= left.wrapping_sub(1);
+            Register::new(lowest)
+        })
+    }
+}
+
+/// What an operation reads and writes. R10 is always there and never written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Registers whose values it needs.
+    pub reads: Registers,
+    /// Registers that it gives other values.
+    pub writes: Registers,
+}
+
+impl Effect {
+    /// What an operation reads and writes by itself; not what a function reads
+    /// that it calls.
+    pub fn of(op: Op) -> Self {
+        let (reads, writes) = match op {
+            Op::Count | Op::Nothing | Op::Trap(_) | Op::Jump { .. } | Op::MayGoto { .. } => {
+                (Registers::NONE, Registers::NONE)
+            }
+            Op::Alu { dst, src, .. } => {
+                (Registers::of_operand(src).with(Registers::of(dst)), Registers::of(dst))
+            }
+            Op::Neg { dst, .. } | Op::ZeroExtend { dst, .. } | Op::Swap { dst, .. } => {
+                (Registers::of(dst), Registers::of(dst))
+            }
+            Op::Move { dst, src, .. } | Op::SignExtend { dst, src, .. } => {
+                (Registers::of(src), Registers::of(dst))
+            }
+            Op::Const { dst, .. }
+            | Op::PacketAddress { dst, .. }
+            | Op::MapReference { dst, .. }
+            | Op::MapValueAddress { dst, .. }
+            | Op::FunctionReference { dst, .. } => (Registers::NONE, Registers::of(dst)),
+            Op::Load { dst, at, .. } => (Registers::of(at.base), Registers::of(dst)),
+            Op::Store { at, src, .. } | Op::StoreField { at, src, .. } => {
+                (Registers::of_operand(src).with(Registers::of(at.base)), Registers::NONE)
+            }
+            Op::Atomic { op, fetch, at, src, .. } => {
+                let reads = Registers::of(at.base).with(Registers::of(src));
+                let old = match op {
+                    AtomicOp::Cmpxchg => Registers::of(Register::R0),
+                    _ if fetch => Registers::of(src),
+                    _ => Registers::NONE,
+                };
+                let compared = if op == AtomicOp::Cmpxchg { old } else { Registers::NONE };
+                (reads.with(compared), old)
+            }
+            Op::PacketLoad { index, .. } => {
+                let index = index.map_or(Registers::NONE, Registers::of);
+                (index, Registers::of(Register::R0))
+            }
+            Op::Branch { lhs, rhs, .. } => {
+                (Registers::of_operand(rhs).with(Registers::of(lhs)), Registers::NONE)
+            }
+            // What is read by what is called is added where that is known.
+            Op::Call { .. } => (Registers::NONE, Registers::LOST),
+            Op::Helper { id } => (Registers::arguments(arguments(id)), Registers::LOST),
+            Op::Kfunc { .. } | Op::CallBack { .. } => (Registers::arguments(5), Registers::LOST),
+            Op::TailCall => (Registers::arguments(3), Registers::NONE),
+            Op::Exit => (Registers::of(Register::R0), Registers::NONE),
+        };
+        Self { reads, writes }
+    }
+}
+
+/// How many arguments a helper has.
+fn arguments(id: u32) -> usize {
+    let given = |sig: &HelperSig| sig.args.iter().rposition(|arg| *arg != ArgKind::None);
+    find(STANDARD, id).map_or(5, |sig| given(sig).map_or(0, |last| last.saturating_add(1)))
+}
+
+/// What is known of a program's control flow.
+#[derive(Debug)]
+pub struct Flow {
+    /// For each slot what is live in front of it, and how it is reached.
+    slots: Vec<Slot>,
+    /// For each step the registers that are read behind it.
+    live: Vec<Registers>,
+}
+
+/// Where control comes from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    live: Registers,
+    /// Control comes from somewhere else than from the slot in front.
+    joined: bool,
+    /// It comes from further down.
+    looped: bool,
+}
+
+/// Rounds after which registers count as read at the start of every loop.
+const ROUNDS: usize = 12;
+
+impl Flow {
+    /// Finds out.
+    ///
+    /// # Errors
+    /// [`CompileError::OutOfMemory`] without heap memory for the tables.
+    pub fn of(lowered: &Lowered) -> Result<Self, CompileError> {
+        let (mut slots, mut live) = (Vec::new(), Vec::new());
+        if slots.try_reserve(lowered.slots).is_err()
+            || live.try_reserve(lowered.steps.len()).is_err()
+        {
+            let requested = lowered.slots.saturating_mul(size_of::<Slot>());
+            return Err(OutOfMemory { requested }.into());
+        }
+        slots.resize(lowered.slots, Slot::default());
+        live.resize(lowered.steps.len(), Registers::NONE);
+        let mut flow = Self { slots, live };
+        flow.find_joins(&lowered.steps);
+        let mut rounds = 0;
+        while flow.look_back(&lowered.steps) {
+            rounds += 1;
+            if rounds == ROUNDS {
+                for slot in flow.slots.iter_mut().filter(|slot| slot.looped) {
+                    slot.live = Registers::ALL;
+                }
+            }
+        }
+        Ok(flow)
+    }
+
+    /// Whether control comes to a slot from elsewhere than the slot in front.
+    pub fn is_joined(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_none_or(|slot| slot.joined)
+    }
+
+    /// Registers that are read at or behind a slot.
+    pub fn live_at(&self, slot: usize) -> Registers {
+        self.slots.get(slot).map_or(Registers::ALL, |slot| slot.live)
+    }
+
+    /// Registers that are read behind a step, by its number.
+    pub fn live_behind(&self, step: usize) -> Registers {
+        self.live.get(step).copied().unwrap_or(Registers::ALL)
+    }
+
+    fn find_joins(&mut self, steps: &[Step]) {
+        for step in steps {
+            let target = match step.op {
+                Op::Jump { target }
+                | Op::Branch { target, .. }
+                | Op::MayGoto { target }
+                | Op::Call { target } => target,
+                Op::FunctionReference { slot, .. } => usize::try_from(slot).unwrap_or(usize::MAX),
+                _ => continue,
+            };
+            if let Some(slot) = self.slots.get_mut(target) {
+                slot.joined = true;
+                slot.looped |= target <= step.pc;
+            }
+        }
+    }
+
+    /// One pass from the end. Whether what it found changes what it began with.
+    fn look_back(&mut self, steps: &[Step]) -> bool {
+        let mut changed = false;
+        let mut next = Registers::NONE;
+        for (step, behind) in steps.iter().zip(self.live.iter_mut()).rev() {
+            let at = |target: usize| self.slots.get(target).map_or(Registers::ALL, |s| s.live);
+            let effect = Effect::of(step.op);
+            let (out, called) = match step.op {
+                Op::Jump { target } => (at(target), Registers::NONE),
+                Op::Branch { target, .. } | Op::MayGoto { target } => {
+                    (next.with(at(target)), Registers::NONE)
+                }
+                Op::Call { target } => (next, at(target)),
+                Op::Exit | Op::Trap(_) => (Registers::NONE, Registers::NONE),
+                _ => (next, Registers::NONE),
+            };
+            *behind = out;
+            next = out.without(effect.writes).with(effect.reads).with(called);
+            if let Some(slot) = self.slots.get_mut(step.pc) {
+                changed |= slot.looped && slot.live.with(next) != slot.live;
+                slot.live = slot.live.with(next);
+            }
+        }
+        changed
+    }
+}

@@ -1,0 +1,222 @@
+//! Sequences that the selection looks for, and some that are nearly ones:
+//! counts that do not fit, operands that are the same register, temporaries that
+//! are read again, other instructions and jumps in between.
+
+use std::vec::Vec;
+
+use bpf_bytecode::BpfInsn;
+
+use super::generator::{Dice, Item, Style};
+
+/// Registers of a body.
+const REGISTERS: [u8; 8] = [0, 1, 2, 3, 4, 5, 7, 8];
+
+const ADD: u8 = 0x00;
+const SUB: u8 = 0x10;
+const MUL: u8 = 0x20;
+const OR: u8 = 0x40;
+const AND: u8 = 0x50;
+const LSH: u8 = 0x60;
+const RSH: u8 = 0x70;
+const XOR: u8 = 0xa0;
+const MOV: u8 = 0xb0;
+const ARSH: u8 = 0xc0;
+
+/// 32 or 64 bits wide.
+#[derive(Clone, Copy)]
+struct Wide(bool);
+
+impl Wide {
+    fn class(self) -> u8 {
+        if self.0 { 7 } else { 4 }
+    }
+
+    fn bits(self) -> i32 {
+        if self.0 { 64 } else { 32 }
+    }
+
+    fn imm(self, op: u8, dst: u8, imm: i32) -> BpfInsn {
+        BpfInsn::new(op | self.class(), dst, 0, 0, imm)
+    }
+
+    fn reg(self, op: u8, dst: u8, src: u8) -> BpfInsn {
+        BpfInsn::new(op | 8 | self.class(), dst, src, 0, 0)
+    }
+}
+
+/// Appends one of them. The function is called with R10's frame and the context
+/// in R6, 64 bytes each.
+pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
+    let [a, b, c] = core::array::from_fn(|_| dice.pick(&REGISTERS));
+    let wide = Wide(dice.one_in(2));
+    let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(8));
+    let mut insns = Vec::new();
+    match dice.below(12) {
+        0 | 1 => address(dice, items, [a, b, c], style),
+        2 => rotation(dice, &mut insns, [a, b, c], wide),
+        3 => {
+            let up = dice.pick(&[32, 32, 48, 56, 24, 16]);
+            let down = if dice.one_in(2) { up } else { dice.pick(&[29, 30, 31, 33, 40, 63]) };
+            let right = dice.pick(&[RSH, ARSH]);
+            insns.push(near(dice).reg(MOV, a, b));
+            insns.push(Wide(true).imm(LSH, a, up));
+            insns.push(Wide(true).imm(right, a, down));
+        }
+        4 => {
+            // Registers change places.
+            insns.push(near(dice).reg(MOV, a, b));
+            insns.push(near(dice).reg(MOV, b, c));
+            insns.push(near(dice).reg(MOV, c, a));
+            insns.push(near(dice).imm(ADD, b, dice.pick(&[1, -1, 8, 1000])));
+            insns.push(near(dice).reg(MOV, a, b));
+        }
+        5 | 6 => memory(dice, items, [a, b], wide),
+        7 => {
+            // Arithmetic, and a comparison of the result with 0.
+            let op = dice.pick(&[ADD, SUB, AND, AND, OR, XOR, LSH, RSH]);
+            let imm = dice.pick(&[1, 7, 31, 16, 3]);
+            insns.push(near(dice).imm(op, a, if op == AND { -imm } else { imm }));
+            items.extend(insns.drain(..).map(Item::plain));
+            let compared = near(dice);
+            branch(dice, items, compared, a, 0);
+        }
+        8 => {
+            insns.push(near(dice).reg(MOV, a, b));
+            insns.push(near(dice).imm(MUL, a, dice.pick(&[3, 5, 9, 7, -1, 31, 1000])));
+            insns.push(near(dice).reg(ADD, a, c));
+        }
+        9 => {
+            // A sum of up to three and a number.
+            insns.push(near(dice).reg(MOV, a, b));
+            insns.push(near(dice).imm(LSH, a, dice.pick(&[1, 2, 3, 4])));
+            insns.push(near(dice).reg(ADD, a, c));
+            insns.push(near(dice).imm(ADD, a, dice.pick(&[0, 1, -128, 128, 4096, i32::MAX])));
+            insns.push(near(dice).reg(dice.pick(&[ADD, SUB, MOV]), c, a));
+        }
+        10 => {
+            // Numbers as operands.
+            insns.push(near(dice).imm(MOV, a, dice.pick(&[0, 1, -1, 5, 300, i32::MIN])));
+            let op = dice.pick(&[ADD, SUB, MUL, OR, AND, XOR, LSH, RSH, ARSH, MOV]);
+            insns.push(near(dice).reg(op, b, a));
+            insns.push(near(dice).reg(dice.pick(&[ADD, XOR]), a, c));
+        }
+        _ => {
+            // Upper halves that are zero.
+            insns.push(Wide(false).reg(MOV, a, b));
+            insns.push(near(dice).imm(dice.pick(&[RSH, AND, ADD]), a, dice.pick(&[1, 8, 24])));
+            insns.push(near(dice).reg(dice.pick(&[ADD, OR, MUL, SUB]), a, c));
+            insns.push(Wide(false).reg(MOV, c, a));
+            insns.push(Wide(true).imm(LSH, a, 32));
+            insns.push(Wide(true).imm(RSH, a, 32));
+        }
+    }
+    items.extend(insns.into_iter().map(Item::plain));
+    // Often what was computed on the way is read no more.
+    if dice.one_in(2) {
+        let dead = dice.pick(&[a, b, c]);
+        items.push(Item::plain(BpfInsn::mov64_imm(dead, dice.pick(&[0, 7, -7]))));
+    }
+}
+
+/// `a = b << n | b >> m`, in several orders.
+fn rotation(dice: &mut Dice, insns: &mut Vec<BpfInsn>, [a, b, c]: [u8; 3], wide: Wide) {
+    let left = 1 + i32::try_from(dice.below(31)).unwrap_or(0);
+    let right = wide.bits() - left - i32::from(dice.one_in(5));
+    let (first, second) =
+        if dice.one_in(2) { ((LSH, left), (RSH, right)) } else { ((RSH, right), (LSH, left)) };
+    insns.push(wide.reg(MOV, a, b));
+    insns.push(wide.imm(first.0, a, first.1));
+    // Of the register itself, or of a copy of it.
+    let other = if dice.one_in(2) { b } else { c };
+    if other != b {
+        insns.push(wide.reg(MOV, other, b));
+    }
+    if dice.one_in(6) {
+        insns.push(wide.imm(ADD, b, 1));
+    }
+    insns.push(wide.imm(second.0, other, second.1 & (wide.bits() - 1)));
+    let (into, from) = if dice.one_in(2) { (a, other) } else { (other, a) };
+    let op = dice.pick(&[OR, OR, XOR, ADD, SUB]);
+    insns.push(Wide(wide.0 != dice.one_in(8)).reg(op, into, from));
+}
+
+/// An access whose address is computed. No jump leads into it, as it would be
+/// one to another address.
+fn address(dice: &mut Dice, items: &mut Vec<Item>, [a, b, c]: [u8; 3], style: Style) {
+    let (base, low) = if dice.one_in(2) { (10, -64) } else { (6, 0) };
+    let scale = i32::try_from(dice.below(4)).unwrap_or(0);
+    let mask = 56 >> scale;
+    if a == b || a == 7 || style == Style::Strict && base == 6 {
+        return;
+    }
+    let mut insns = Vec::new();
+    insns.push(Wide(true).imm(AND, b, mask));
+    let (index, base_first) = (b, dice.one_in(2));
+    if scale > 0 {
+        insns.push(Wide(true).imm(LSH, index, scale));
+    }
+    if base_first {
+        insns.push(Wide(true).reg(MOV, a, base));
+        insns.push(Wide(true).imm(ADD, a, low));
+        insns.push(Wide(true).reg(ADD, a, index));
+    } else {
+        insns.push(Wide(true).reg(MOV, a, index));
+        insns.push(Wide(true).reg(ADD, a, base));
+    }
+    let off = i16::try_from(if base_first { 0 } else { low }).unwrap_or(0);
+    if dice.one_in(4) {
+        // What the address is made of changes before it is used.
+        insns.push(Wide(true).imm(ADD, index, 1));
+    }
+    let size = dice.pick(&[0x00, 0x08, 0x10, 0x18]);
+    for _ in 0..=dice.below(2) {
+        insns.push(match dice.below(4) {
+            _ if c == a => BpfInsn::mov64_reg(7, index),
+            0 => BpfInsn::new(0x63 | size, a, c, off, 0),
+            1 => BpfInsn::new(0x62 | size, a, 0, off, dice.pick(&[0, 1, -1, 0x1234_5678])),
+            _ => BpfInsn::new(0x61 | size, c, a, off, 0),
+        });
+    }
+    // The address differs from run to run: nothing else sees it.
+    insns.push(BpfInsn::mov64_imm(a, dice.pick(&[0, 3, -3])));
+    let first = items.len();
+    items.extend(insns.into_iter().map(|insn| Item { bound: true, ..Item::plain(insn) }));
+    if let Some(item) = items.get_mut(first) {
+        item.bound = false;
+    }
+}
+
+/// Loads and stores with something done to the value in between.
+fn memory(dice: &mut Dice, items: &mut Vec<Item>, [a, b]: [u8; 2], wide: Wide) {
+    let size = dice.pick(&[0x00_u8, 0x08, 0x10, 0x18]);
+    let at = |dice: &mut Dice| i16::try_from(dice.below(8) * 8).unwrap_or(0) - 64;
+    let off = at(dice);
+    let load = BpfInsn::new(0x61 | size, a, 10, off, 0);
+    let swapped = dice.pick(&[16, 32, 64]);
+    let swap = BpfInsn::new(if dice.one_in(2) { 0xdc } else { 0xd7 }, a, 0, 0, swapped);
+    let other = if dice.one_in(4) { at(dice) } else { off };
+    let store = BpfInsn::new(0x63 | size, 10, a, other, 0);
+    let op = dice.pick(&[ADD, SUB, MUL, OR, AND, XOR]);
+    let kind = dice.below(5);
+    let middle = match kind {
+        0 | 1 => [Some(load), Some(swap), dice.one_in(2).then_some(store)],
+        2 => [Some(load), Some(wide.imm(op, a, dice.pick(&[1, -1, 255, 1000]))), Some(store)],
+        3 => [Some(load), Some(wide.reg(op, a, b)), Some(store)],
+        _ => [Some(load), Some(wide.reg(op, b, a)), None],
+    };
+    items.extend(middle.into_iter().flatten().map(Item::plain));
+    if dice.one_in(3) {
+        items.push(Item::plain(load));
+        let imm = dice.pick(&[0, 1, 6, 255, 256, -1]);
+        branch(dice, items, wide, a, imm);
+    }
+}
+
+/// A jump over some of what follows.
+fn branch(dice: &mut Dice, items: &mut Vec<Item>, wide: Wide, dst: u8, imm: i32) {
+    let class = if wide.0 { 5 } else { 6 };
+    let cond = dice.pick(&[0x10, 0x50, 0x20, 0x30, 0xa0, 0xb0, 0x60, 0x70, 0xc0, 0xd0, 0x40]);
+    let insn = BpfInsn::new(cond | class, dst, 0, 0, imm);
+    let target = Some(items.len() + 1 + dice.below(4));
+    items.push(Item { target, ..Item::plain(insn) });
+}

@@ -1,0 +1,142 @@
+//! Short jumps where they reach.
+
+use alloc::vec::Vec;
+
+use bpf_profile::OutOfMemory;
+
+use super::buffer::{CodeBuffer, Fixup, Kind, Place, index};
+use crate::error::CompileError;
+
+/// Bytes of a short jump.
+const SHORT: u32 = 2;
+
+/// How often distances are looked at again because code moved together. What a
+/// further look would find is left long.
+const ROUNDS: usize = 3;
+
+impl CodeBuffer {
+    /// Takes short forms, moves the code together, fills the distances in, and
+    /// gives the places of the labels.
+    pub(super) fn relax(&mut self) -> Vec<u32> {
+        let (fixups, labels) = (self.fixups.len(), self.labels.len());
+        let (mut saved, mut places) = (Vec::new(), Vec::new());
+        if saved.try_reserve(fixups.saturating_add(1)).is_err()
+            || places.try_reserve(labels).is_err()
+        {
+            self.fail(OutOfMemory { requested: fixups.saturating_add(labels) }.into());
+            return places;
+        }
+        // For each fixup, how many bytes are saved in front of it.
+        saved.resize(fixups.saturating_add(1), 0_u32);
+        for _ in 0..ROUNDS {
+            if !self.shorten(&mut saved) {
+                break;
+            }
+        }
+        places.extend(self.labels.iter().map(|place| match moved(*place, &saved) {
+            Some(place) => place,
+            None => Place::NOWHERE,
+        }));
+        self.move_together(&saved, &places);
+        places
+    }
+
+    /// Looks at every jump's distance as it is now. Whether a jump became
+    /// short; a short one never becomes long again, as distances only shrink.
+    fn shorten(&self, saved: &mut [u32]) -> bool {
+        // The savings in front of a jump, as the last look and as this one has
+        // them.
+        let (mut old, mut new, mut changed) = (0_u32, 0_u32, false);
+        for (number, fixup) in self.fixups.iter().enumerate() {
+            let next = number.saturating_add(1);
+            let old_next = saved.get(next).copied().unwrap_or(0);
+            let was_short = old_next != old;
+            let can_be = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
+            if was_short || can_be && self.reaches(fixup, number, (old, new), saved) {
+                new = new.saturating_add(fixup.kind.long().saturating_sub(SHORT));
+                changed |= !was_short;
+            }
+            if let Some(entry) = saved.get_mut(next) {
+                *entry = new;
+            }
+            old = old_next;
+        }
+        changed
+    }
+
+    /// Whether a short jump would reach. `saved` is new up to this fixup and old
+    /// behind it.
+    fn reaches(&self, fixup: &Fixup, number: usize, (old, new): (u32, u32), saved: &[u32]) -> bool {
+        let Some(place) = self.place(fixup.label) else { return false };
+        let Some(target) = moved(place, saved) else { return false };
+        if index(place.fixups).is_some_and(|before| before > number) {
+            let end = fixup.at.saturating_add(fixup.kind.long()).saturating_sub(old);
+            return target.saturating_sub(end) <= 127;
+        }
+        let end = fixup.at.saturating_add(SHORT).saturating_sub(new);
+        end.saturating_sub(target) <= 128
+    }
+
+    fn move_together(&mut self, saved: &[u32], places: &[u32]) {
+        let fixups = core::mem::take(&mut self.fixups);
+        let (mut from, mut to) = (0, 0);
+        for (number, fixup) in fixups.iter().enumerate() {
+            let Some(at) = index(fixup.at) else { return self.fail(CompileError::TooLarge) };
+            to = self.copy_down(from, at, to);
+            from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
+            let short = saved.get(number) != saved.get(number.saturating_add(1));
+            let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
+            let target = index(fixup.label_number()).and_then(|label| places.get(label)).copied();
+            if self.write(fixup, at, to..end, short, target).is_none() {
+                return self.fail(CompileError::TooLarge);
+            }
+            to = end;
+        }
+        let end = self.copy_down(from, self.len, to);
+        self.len = end;
+        self.bytes.truncate(end);
+    }
+
+    /// Moves bytes to where they belong, and says where they end.
+    fn copy_down(&mut self, from: usize, end: usize, to: usize) -> usize {
+        if from != to && end <= self.bytes.len() && from <= end {
+            self.bytes.copy_within(from..end, to);
+        }
+        to.saturating_add(end.saturating_sub(from))
+    }
+
+    /// Writes an instruction with a distance; `None` where it is too far.
+    fn write(
+        &mut self,
+        fixup: &Fixup,
+        at: usize,
+        range: core::ops::Range<usize>,
+        short: bool,
+        target: Option<u32>,
+    ) -> Option<()> {
+        let target = target.filter(|place| *place != Place::NOWHERE)?;
+        let distance = i64::from(target).checked_sub(i64::try_from(range.end).ok()?)?;
+        if short {
+            let code = match fixup.kind {
+                Kind::JumpIf(flag) => 0x70 | flag as u8,
+                _ => 0xeb,
+            };
+            let distance = i8::try_from(distance).ok()?;
+            self.bytes.get_mut(range)?.copy_from_slice(&[code, distance.cast_unsigned()]);
+            return Some(());
+        }
+        let distance = i32::try_from(distance).ok()?;
+        let (start, field) = (range.start, range.end.checked_sub(4)?);
+        let end = at.checked_add(range.len())?;
+        (end <= self.bytes.len()).then_some(())?;
+        self.bytes.copy_within(at..end, start);
+        self.bytes.get_mut(field..range.end)?.copy_from_slice(&distance.to_le_bytes());
+        Some(())
+    }
+}
+
+/// Where a label is once the savings are made.
+fn moved(place: Place, saved: &[u32]) -> Option<u32> {
+    let before = saved.get(index(place.fixups)?)?;
+    place.known().then(|| place.at.saturating_sub(*before))
+}

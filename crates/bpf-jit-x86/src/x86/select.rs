@@ -1,0 +1,428 @@
+//! Selection: which instructions of the CPU do what the program asks for.
+//!
+//! One pass over the operations of proven code. What is asked for is put off
+//! where it may turn out to be part of something else: a copy, a sum, a shift
+//! is noted as the [`Value`] of its register, and becomes an instruction (or
+//! none, or a form of address, or a rotation) where it is used, where what it
+//! is made of is about to change, or where control parts or meets.
+//!
+//! Three rules keep this right.
+//! - A value speaks of what registers of the CPU hold. Before one is written,
+//!   every value that speaks of it is put in place ([`Selector::spare_readers`]).
+//! - A new value speaks of no register whose own value is still put off
+//!   ([`Selector::is_stable`]), its own excepted. So values never wait for each
+//!   other in a circle.
+//! - Where control meets, nothing is put off.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AluOp, Size, Width};
+
+use super::Emitter;
+use super::alu::Arith;
+use super::buffer::CodeBuffer;
+use super::encode::{Mem, Rm, Source};
+use super::regs::native;
+use super::value::{Motion, Shift, Sum, Value};
+use crate::flow::{Effect, Flow, Registers};
+use crate::lower::{Lowered, Op, Order, Step, Trap};
+
+mod alu;
+mod branch;
+mod memory;
+mod shift;
+
+/// What the CPU's flags say of a register's value.
+#[derive(Clone, Copy, Debug)]
+struct Flags {
+    /// Bytes of code when they were set.
+    at: usize,
+    register: Register,
+    /// Width of the value that they are about.
+    width: Width,
+    /// Whether they are those of a comparison with 0.
+    exact: bool,
+}
+
+/// The pass.
+pub(super) struct Selector<'a> {
+    out: &'a mut Emitter,
+    flow: &'a Flow,
+    steps: &'a [Step],
+    values: [Value; Register::COUNT],
+    /// Registers whose values are put off.
+    pending: Registers,
+    /// For each register how many of its low bits may be set.
+    bits: [u8; Register::COUNT],
+    /// Registers that are read behind the step.
+    live: Registers,
+    /// Registers that are read behind the step or by it.
+    needed: Registers,
+    flags: Option<Flags>,
+}
+
+impl<'a> Selector<'a> {
+    pub(super) fn new(out: &'a mut Emitter, lowered: &'a Lowered, flow: &'a Flow) -> Self {
+        Self {
+            out,
+            flow,
+            steps: &lowered.steps,
+            values: [Value::Own; Register::COUNT],
+            pending: Registers::NONE,
+            bits: [64; Register::COUNT],
+            live: Registers::NONE,
+            needed: Registers::NONE,
+            flags: None,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut at = 0;
+        while let Some(step) = self.steps.get(at).copied() {
+            // One stop serves all of what is never reached.
+            let never = Op::Trap(Trap::Unreached);
+            if self.flow.is_joined(step.pc) {
+                self.join(step.pc);
+            }
+            self.out.code.bind(CodeBuffer::slot(step.pc));
+            let more = at.saturating_add(1);
+            if step.op == never && self.steps.get(more).is_some_and(|next| next.op == never) {
+                at = more;
+                continue;
+            }
+            let effect = Effect::of(step.op);
+            self.live = self.flow.live_behind(at);
+            self.needed = self.live.without(effect.writes).with(effect.reads);
+            if only_writes(step.op) && self.live.and(effect.writes).is_empty() {
+                at = more;
+                continue;
+            }
+            at = at.saturating_add(self.step(at, step));
+        }
+    }
+
+    /// Control meets at a slot.
+    fn join(&mut self, slot: usize) {
+        self.needed = self.flow.live_at(slot);
+        self.settle();
+        self.bits = [64; Register::COUNT];
+        self.flags = None;
+    }
+
+    /// Emits a step, or puts it off. How many steps are done with.
+    fn step(&mut self, at: usize, step: Step) -> usize {
+        match step.op {
+            Op::Nothing => {}
+            Op::Alu { op, width, dst, src } => return self.alu(at, op, width, dst, src),
+            Op::Move { width, dst, src } => self.move_register(width, dst, src),
+            Op::Const { dst, value } => self.constant(dst, value),
+            Op::MapReference { dst, index } => {
+                self.constant(dst, bpf_interp::Run::map_handle(index));
+            }
+            Op::FunctionReference { dst, slot } => {
+                self.constant(dst, bpf_interp::Run::function_handle(slot));
+            }
+            Op::Neg { width, dst } => {
+                let reg = self.modify(dst);
+                self.out.negate(width, reg);
+                self.set_flags(dst, width, false);
+                self.set_bits(dst, bits_of(width));
+            }
+            Op::SignExtend { width, from, dst, src } => {
+                self.ready(src, Width::W32);
+                self.overwrite(dst, src);
+                let src = self.register_of(src, Width::W32);
+                self.written(dst, bits_of(width));
+                self.out.sign_extend(width, from, native(dst), Rm::Reg(src));
+            }
+            Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
+            Op::Swap { size, dst } => return self.swap(at, size, dst),
+            Op::Load { size, signed, dst, at: place, .. } => {
+                return self.load(at, size, signed, dst, place);
+            }
+            Op::Store { size, at, src, .. } => self.store(size, at, src),
+            Op::PacketAddress { dst, kind } => {
+                self.overwrite(dst, dst);
+                self.written(dst, 64);
+                self.out.packet_address(dst, kind);
+            }
+            Op::Jump { target } => self.jump(at, target),
+            Op::Branch { cond, width, lhs, rhs, target } => {
+                self.branch(cond, width, lhs, rhs, target);
+            }
+            Op::Call { target } => self.call(step.pc, target),
+            Op::Exit => {
+                self.settle();
+                self.out.ret();
+            }
+            _ => self.plain(step),
+        }
+        1
+    }
+
+    /// An operation that finds every register in its place.
+    fn plain(&mut self, step: Step) {
+        self.settle();
+        for register in Effect::of(step.op).writes.iter() {
+            self.set_bits(register, 64);
+        }
+        self.out.step(step);
+    }
+}
+
+/// What is put off, and what is in place.
+impl Selector<'_> {
+    fn value(&self, register: Register) -> Value {
+        self.values.get(register.index()).copied().unwrap_or_default()
+    }
+
+    fn bits(&self, register: Register) -> u8 {
+        self.bits.get(register.index()).copied().unwrap_or(64)
+    }
+
+    fn set_bits(&mut self, register: Register, bits: u8) {
+        if let Some(entry) = self.bits.get_mut(register.index()) {
+            *entry = bits;
+        }
+    }
+
+    /// Puts everything in place that is needed.
+    fn settle(&mut self) {
+        for register in self.pending.iter() {
+            self.own_if_needed(register);
+        }
+    }
+
+    /// The register's value is put in place, or forgotten.
+    fn own_if_needed(&mut self, register: Register) {
+        if self.needed.has(register) {
+            self.own(register);
+        } else {
+            self.forget(register);
+        }
+    }
+
+    /// The register's value is of no interest any more, or in place.
+    fn forget(&mut self, register: Register) -> Value {
+        self.pending = self.pending.without(Registers::of(register));
+        self.values.get_mut(register.index()).map_or(Value::Own, core::mem::take)
+    }
+
+    /// Puts a register's value in its place.
+    fn own(&mut self, register: Register) {
+        if self.pending.has(register) {
+            let value = self.forget(register);
+            self.spare_readers(register, None);
+            self.put(register, value);
+        }
+    }
+
+    /// A register is about to be written: whatever speaks of it is put in place,
+    /// but for a register that is about to be read by the same instruction.
+    fn spare_readers(&mut self, written: Register, read: Option<Register>) {
+        for register in self.pending.iter() {
+            let speaks = self.value(register).reads().has(written);
+            if speaks && register != written && Some(register) != read {
+                self.own_if_needed(register);
+            }
+        }
+    }
+
+    /// Whether a value may be put off as that of `dst`. What is put off and read
+    /// no more is no obstacle.
+    fn is_stable(&self, dst: Register, value: Value) -> bool {
+        let others = value.reads().without(Registers::of(dst));
+        others.and(self.pending).and(self.live).is_empty()
+    }
+
+    /// Puts a stable value off.
+    fn define(&mut self, dst: Register, value: Value) {
+        let others = value.reads().without(Registers::of(dst));
+        for gone in others.and(self.pending).iter() {
+            self.forget(gone);
+        }
+        if !self.live.has(dst) {
+            self.forget(dst);
+        } else if let Some(entry) = self.values.get_mut(dst.index()) {
+            *entry = value;
+            self.pending = self.pending.with(Registers::of(dst));
+        }
+    }
+
+    /// The register holds its value and is about to be changed.
+    fn modify(&mut self, dst: Register) -> u8 {
+        self.own(dst);
+        self.spare_readers(dst, None);
+        native(dst)
+    }
+
+    /// `dst` is about to be written by one instruction that reads `src`, which
+    /// is ready.
+    fn overwrite(&mut self, dst: Register, src: Register) {
+        if dst != src {
+            self.forget(dst);
+        }
+        let exempt = (!self.live.has(src)).then_some(src);
+        self.spare_readers(dst, exempt);
+    }
+
+    /// `dst` has been given to an instruction that writes it.
+    fn written(&mut self, dst: Register, bits: u8) {
+        self.forget(dst);
+        self.set_bits(dst, bits);
+        // A value that was exempt, and is read no more.
+        for register in self.pending.without(self.live).iter() {
+            self.forget(register);
+        }
+    }
+
+    /// The CPU's register with the value of `dst`, which is about to be
+    /// overwritten by one instruction that reads it there.
+    fn origin(&mut self, dst: Register, width: Width) -> u8 {
+        match self.value(dst).copied(width) {
+            Some(from) if !self.pending.has(from) => {
+                self.forget(dst);
+                self.spare_readers(dst, None);
+                native(from)
+            }
+            _ => self.modify(dst),
+        }
+    }
+
+    /// Sees to it that the low bits of a register can be read from a register.
+    fn ready(&mut self, register: Register, width: Width) {
+        if self.value(register).copied(width).is_none() {
+            self.own(register);
+        }
+    }
+
+    /// Where the low bits of a ready register are.
+    fn register_of(&self, register: Register, width: Width) -> u8 {
+        native(self.value(register).copied(width).unwrap_or(register))
+    }
+
+    /// A second operand, as a register or an immediate.
+    fn operand(&mut self, operand: Operand, width: Width) -> Source {
+        let register = match operand {
+            Operand::Imm(imm) => return Source::Imm(imm),
+            Operand::Reg(register) => register,
+        };
+        if let Value::Const(value) = self.value(register)
+            && (!self.live.has(register) || i8::try_from(value).is_ok())
+        {
+            return Source::Imm(value);
+        }
+        self.ready(register, width);
+        Source::Reg(self.register_of(register, width))
+    }
+
+    /// The register's value as a sum, cut to a width.
+    fn sum_of(&self, register: Register, width: Width) -> Option<Sum> {
+        match self.value(register) {
+            Value::Own => Some(Sum::copy(register, width)),
+            Value::Sum(sum) => sum.cut(width),
+            _ => None,
+        }
+    }
+
+    fn set_flags(&mut self, register: Register, width: Width, exact: bool) {
+        self.flags = Some(Flags { at: self.out.code.len(), register, width, exact });
+    }
+
+    /// The instructions that give a register its value.
+    fn put(&mut self, register: Register, value: Value) {
+        let narrow = self.bits(register) <= 32;
+        match value {
+            Value::Own => {}
+            Value::Const(value) => {
+                self.out.set(native(register), i64::from(value).cast_unsigned());
+            }
+            Value::Sum(sum) => {
+                let width = if narrow { Width::W32 } else { sum.width };
+                self.put_sum(register, Sum { width, ..sum });
+            }
+            Value::Shift(Shift { from, motion, by, width }) => {
+                let (dst, from) = (native(register), native(from));
+                let op = match motion {
+                    Motion::Left => AluOp::Lsh,
+                    Motion::Right => AluOp::Rsh,
+                    Motion::RotateLeft => {
+                        return self.out.rotate(width, dst, from, by);
+                    }
+                };
+                if dst != from {
+                    self.out.copy(width, dst, from);
+                }
+                self.out.shift(op, width, dst, Source::Imm(by.into()));
+                self.set_flags(register, width, false);
+            }
+        }
+    }
+
+    fn put_sum(&mut self, register: Register, Sum { base, index, disp, width }: Sum) {
+        let dst = native(register);
+        let same = |other: Register| other == register;
+        match (base, index) {
+            (Some(base), None) if same(base) && disp == 0 => self.out.copy(width, dst, dst),
+            (Some(base), None) if same(base) => {
+                self.out.arith(Arith::Add, width, dst, Source::Imm(disp));
+                self.set_flags(register, width, false);
+            }
+            (Some(base), None) if disp == 0 => self.out.copy(width, dst, native(base)),
+            (Some(base), Some((index, 0))) if disp == 0 && (same(base) || same(index)) => {
+                let other = if same(base) { index } else { base };
+                self.out.arith(Arith::Add, width, dst, Source::Reg(native(other)));
+                self.set_flags(register, width, false);
+            }
+            (Some(base), index) => {
+                let index = index.map(|(index, scale)| (native(index), scale));
+                self.out.lea(width, dst, Mem { base: native(base), index, disp });
+            }
+            (None, Some((index, scale))) => {
+                if !same(index) {
+                    self.out.copy(width, dst, native(index));
+                }
+                self.out.shift(AluOp::Lsh, width, dst, Source::Imm(scale.into()));
+                if disp != 0 {
+                    self.out.arith(Arith::Add, width, dst, Source::Imm(disp));
+                }
+                self.set_flags(register, width, false);
+            }
+            (None, None) => self.out.set(dst, i64::from(disp).cast_unsigned()),
+        }
+    }
+}
+
+/// Whether an operation does nothing but give registers values.
+const fn only_writes(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Alu { .. }
+            | Op::Neg { .. }
+            | Op::Move { .. }
+            | Op::Const { .. }
+            | Op::SignExtend { .. }
+            | Op::ZeroExtend { .. }
+            | Op::Swap { .. }
+            | Op::Load { order: Order::Relaxed, .. }
+            | Op::PacketAddress { .. }
+            | Op::MapReference { .. }
+            | Op::FunctionReference { .. }
+    )
+}
+
+const fn bits_of(width: Width) -> u8 {
+    match width {
+        Width::W32 => 32,
+        Width::W64 => 64,
+    }
+}
+
+const fn size_bits(size: Size) -> u8 {
+    match size {
+        Size::B => 8,
+        Size::H => 16,
+        Size::W => 32,
+        Size::Dw => 64,
+    }
+}

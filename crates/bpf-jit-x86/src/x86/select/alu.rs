@@ -1,0 +1,305 @@
+//! Moves, constants, arithmetic.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AluOp, Cond, Size, Width};
+
+use super::super::alu::{Arith, source};
+use super::super::encode::{Rm, Source};
+use super::super::muldiv::Spare;
+use super::super::regs::native;
+use super::{Motion, Selector, Shift, Sum, Value, bits_of, size_bits};
+use crate::flow::Registers;
+use crate::lower::Op;
+
+impl Selector<'_> {
+    pub(super) fn move_register(&mut self, width: Width, dst: Register, src: Register) {
+        let bits = self.bits(src);
+        if bits <= 32 || width == Width::W64 {
+            self.copy(dst, src);
+            return self.set_bits(dst, bits);
+        }
+        let sum = |this: &Self| this.sum_of(src, Width::W32).map(Value::Sum);
+        let value = sum(self).filter(|value| self.is_stable(dst, *value)).unwrap_or_else(|| {
+            self.own(src);
+            Value::Sum(Sum::copy(src, Width::W32))
+        });
+        self.define(dst, value);
+        self.set_bits(dst, 32);
+    }
+
+    /// `dst = src`, all of it.
+    fn copy(&mut self, dst: Register, src: Register) {
+        if dst == src {
+            return;
+        }
+        let value = match self.value(src) {
+            // What is needed twice is computed once.
+            value @ (Value::Sum(_) | Value::Const(_))
+                if (!self.live.has(src) || value.copied(Width::W64).is_some())
+                    && self.is_stable(dst, value) =>
+            {
+                value
+            }
+            _ => {
+                self.own(src);
+                Value::Sum(Sum::copy(src, Width::W64))
+            }
+        };
+        self.define(dst, value);
+    }
+
+    pub(super) fn constant(&mut self, dst: Register, value: u64) {
+        if let Ok(value) = i32::try_from(value.cast_signed()) {
+            self.define(dst, Value::Const(value));
+        } else {
+            self.overwrite(dst, dst);
+            self.forget(dst);
+            self.out.set(native(dst), value);
+        }
+        let bits = u64::BITS.wrapping_sub(value.leading_zeros());
+        self.set_bits(dst, u8::try_from(bits).unwrap_or(64));
+    }
+
+    pub(super) fn zero_extend(&mut self, from: Size, dst: Register) {
+        let bits = size_bits(from);
+        if self.bits(dst) <= bits {
+            return;
+        }
+        if from == Size::W {
+            return self.move_register(Width::W32, dst, dst);
+        }
+        let src = self.origin(dst, Width::W32);
+        self.out.zero_extend(from, native(dst), Rm::Reg(src));
+        self.set_bits(dst, bits);
+    }
+
+    /// How many steps are done with.
+    pub(super) fn alu(
+        &mut self,
+        at: usize,
+        op: AluOp,
+        width: Width,
+        dst: Register,
+        src: Operand,
+    ) -> usize {
+        let bits = self.result_bits(op, width, dst, src);
+        match (op, src) {
+            (AluOp::Add, Operand::Imm(imm)) => self.add_immediate(width, dst, imm),
+            (AluOp::Sub, Operand::Imm(imm)) if imm != i32::MIN => {
+                self.add_immediate(width, dst, imm.wrapping_neg());
+            }
+            (AluOp::Add | AluOp::Or | AluOp::Xor, Operand::Reg(other))
+                if self.is_rotation(width, dst, other) => {}
+            (AluOp::Add, Operand::Reg(other)) => self.add_register(width, dst, other),
+            (AluOp::And, Operand::Imm(imm)) => {
+                if self.tests(at, width, dst, imm) {
+                    return 2;
+                }
+                self.and_immediate(width, dst, imm);
+            }
+            (AluOp::Mul, Operand::Imm(imm)) => self.multiply(width, dst, imm),
+            (AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod, _) => {
+                self.divide(op, width, dst, src);
+            }
+            (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, _) => self.shift(op, width, dst, src),
+            _ => self.two_operands(op, width, dst, src),
+        }
+        self.set_bits(dst, bits);
+        1
+    }
+
+    /// How many low bits of a result may be set.
+    fn result_bits(&self, op: AluOp, width: Width, dst: Register, src: Operand) -> u8 {
+        let own = self.bits(dst);
+        let other = match src {
+            Operand::Reg(src) => self.bits(src),
+            Operand::Imm(imm) if imm >= 0 => {
+                u8::try_from(u32::BITS.wrapping_sub(imm.leading_zeros())).unwrap_or(64)
+            }
+            Operand::Imm(_) => 64,
+        };
+        let bits = match (op, src) {
+            (AluOp::And, _) => own.min(other),
+            (AluOp::Or | AluOp::Xor, _) => own.max(other),
+            (AluOp::Add, _) => own.max(other).saturating_add(1),
+            (AluOp::Mul, _) => own.saturating_add(other),
+            (AluOp::Rsh, Operand::Imm(by)) => {
+                let own = own.min(bits_of(width));
+                own.saturating_sub(u8::try_from(by).unwrap_or(0))
+            }
+            (AluOp::Rsh | AluOp::Div | AluOp::Mod, _) => own,
+            (AluOp::Lsh, Operand::Imm(by)) => own.saturating_add(u8::try_from(by).unwrap_or(64)),
+            _ => 64,
+        };
+        bits.min(bits_of(width))
+    }
+
+    fn add_immediate(&mut self, width: Width, dst: Register, imm: i32) {
+        let sum = self.sum_of(dst, width).and_then(|sum| sum.offset(imm));
+        let sum = sum.filter(|sum| self.is_stable(dst, Value::Sum(*sum))).unwrap_or_else(|| {
+            self.own(dst);
+            Sum { disp: imm, ..Sum::copy(dst, width) }
+        });
+        self.define(dst, Value::Sum(sum));
+    }
+
+    fn add_register(&mut self, width: Width, dst: Register, src: Register) {
+        if let Value::Const(value) = self.value(src) {
+            return self.add_immediate(width, dst, value);
+        }
+        // Both as they are; then with the second, then with both in place.
+        for attempt in 0..3 {
+            match attempt {
+                0 => {}
+                1 => self.own(src),
+                _ => self.own(dst),
+            }
+            let (own, other) = (self.sum_of(dst, width), self.sum_of(src, width));
+            let sum = own.and_then(|own| own.plus(other?)).map(Value::Sum);
+            if let Some(sum) = sum.filter(|sum| self.is_stable(dst, *sum)) {
+                return self.define(dst, sum);
+            }
+        }
+    }
+
+    fn and_immediate(&mut self, width: Width, dst: Register, imm: i32) {
+        let mask = match width {
+            Width::W32 => u64::from(imm.cast_unsigned()),
+            Width::W64 => i64::from(imm).cast_unsigned(),
+        };
+        let possible = u64::MAX.checked_shr(64_u32.wrapping_sub(self.bits(dst).into()));
+        if possible.unwrap_or(0) & !mask == 0 {
+            return;
+        }
+        let size = match imm {
+            0xff => Size::B,
+            0xffff => Size::H,
+            _ => {
+                // A negative immediate keeps the upper half, if there is one.
+                let narrow = self.bits(dst) <= 32;
+                let width = if narrow { Width::W32 } else { width };
+                return self.two_operands(AluOp::And, width, dst, Operand::Imm(imm));
+            }
+        };
+        let src = self.origin(dst, Width::W32);
+        self.out.zero_extend(size, native(dst), Rm::Reg(src));
+    }
+
+    /// Whether this is an `and` whose result is compared with 0 and read no
+    /// more; it and the comparison become one `test`.
+    fn tests(&mut self, at: usize, width: Width, dst: Register, imm: i32) -> bool {
+        let next = at.saturating_add(1);
+        let Some(Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target }) =
+            self.following(at)
+        else {
+            return false;
+        };
+        let wide_enough = compared == Width::W64 || width == Width::W32 || imm >= 0;
+        let cond = match cond {
+            Cond::Eq => Cond::Eq,
+            Cond::Ne => Cond::Set,
+            _ => return false,
+        };
+        let behind = self.flow.live_behind(next);
+        if lhs != dst || behind.has(dst) || !wide_enough {
+            return false;
+        }
+        self.live = behind;
+        self.needed = behind.with(Registers::of(dst));
+        self.branch_on_bits(cond, width, dst, Operand::Imm(imm), target);
+        true
+    }
+
+    fn multiply(&mut self, width: Width, dst: Register, imm: i32) {
+        let scale = match imm {
+            3 => 1,
+            5 => 2,
+            9 => 3,
+            _ => {
+                let src = self.origin(dst, width);
+                return self.out.multiply(width, native(dst), src, Source::Imm(imm));
+            }
+        };
+        let from = self.steady_source(dst, width);
+        let sum = Sum { index: Some((from, scale)), ..Sum::copy(from, width) };
+        self.define(dst, Value::Sum(sum));
+    }
+
+    /// The register of which `dst` is a copy that a value may speak of, perhaps
+    /// itself.
+    pub(super) fn steady_source(&mut self, dst: Register, width: Width) -> Register {
+        match self.value(dst).copied(width) {
+            Some(from) if self.is_stable(dst, Value::Sum(Sum::copy(from, width))) => from,
+            _ => {
+                self.own(dst);
+                dst
+            }
+        }
+    }
+
+    fn divide(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
+        let narrow = |this: &Self| {
+            this.bits(dst) <= 32
+                && match src {
+                    Operand::Reg(src) => this.bits(src) <= 32,
+                    Operand::Imm(imm) => imm > 0,
+                }
+        };
+        let unsigned = matches!(op, AluOp::Div | AluOp::Mod);
+        let width = if unsigned && narrow(self) { Width::W32 } else { width };
+        self.modify(dst);
+        let src = match src {
+            Operand::Reg(register) => {
+                self.ready(register, width);
+                Source::Reg(self.register_of(register, width))
+            }
+            Operand::Imm(_) => source(src),
+        };
+        let spare = Spare { rax: self.is_spare(Register::R0), rdx: self.is_spare(Register::R3) };
+        self.out.divide(op, width, native(dst), src, spare);
+    }
+
+    /// Whether nobody reads what the CPU's register holds.
+    fn is_spare(&self, register: Register) -> bool {
+        let held = self.live.has(register) && !self.pending.has(register);
+        !held && self.pending.iter().all(|other| !self.value(other).reads().has(register))
+    }
+
+    /// Whether two shifts make a rotation, which is then put off.
+    fn is_rotation(&mut self, width: Width, dst: Register, src: Register) -> bool {
+        let (Value::Shift(one), Value::Shift(two)) = (self.value(dst), self.value(src)) else {
+            return false;
+        };
+        let left = match (one.motion, two.motion) {
+            (Motion::Left, Motion::Right) => one.by,
+            (Motion::Right, Motion::Left) => two.by,
+            _ => return false,
+        };
+        let whole = bits_of(one.width);
+        let rotation = Shift { motion: Motion::RotateLeft, by: left, ..one };
+        if dst == src
+            || one.from != two.from
+            || one.width != two.width
+            || bits_of(width) < whole
+            || one.by.saturating_add(two.by) != whole
+            || !self.is_stable(dst, Value::Shift(rotation))
+        {
+            return false;
+        }
+        self.define(dst, Value::Shift(rotation));
+        true
+    }
+
+    pub(super) fn two_operands(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
+        let reg = self.modify(dst);
+        let src = self.operand(src, width);
+        let Some(arith) = Arith::of(op) else {
+            return self.out.multiply(width, reg, reg, src);
+        };
+        self.out.arith(arith, width, reg, src);
+        let positive = matches!((arith, src), (Arith::And, Source::Imm(0..)));
+        let width = if positive { Width::W32 } else { width };
+        self.set_flags(dst, width, matches!(arith, Arith::And | Arith::Or | Arith::Xor));
+    }
+}

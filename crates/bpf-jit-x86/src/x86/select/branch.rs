@@ -1,0 +1,150 @@
+//! Jumps and calls.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{Cond, Width};
+
+use super::super::buffer::{CodeBuffer, Flag};
+use super::super::control::flag;
+use super::super::encode::Source;
+use super::{Selector, Value};
+use crate::flow::Registers;
+use crate::lower::Op;
+
+impl Selector<'_> {
+    /// The operation behind a step, if control comes to it from there alone.
+    pub(super) fn following(&self, at: usize) -> Option<Op> {
+        let next = self.steps.get(at.saturating_add(1))?;
+        (!self.flow.is_joined(next.pc)).then_some(next.op)
+    }
+
+    pub(super) fn jump(&mut self, at: usize, target: usize) {
+        self.settle();
+        let next = self.steps.get(at.saturating_add(1)).map(|step| step.pc);
+        if next != Some(target) {
+            self.out.code.jump(CodeBuffer::slot(target));
+        }
+    }
+
+    pub(super) fn call(&mut self, pc: usize, target: usize) {
+        self.needed = self.needed.with(self.flow.live_at(target));
+        self.settle();
+        self.out.call(pc, CodeBuffer::slot(target));
+        for register in Registers::LOST.iter() {
+            self.set_bits(register, 64);
+        }
+    }
+
+    pub(super) fn branch(
+        &mut self,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+        rhs: Operand,
+        target: usize,
+    ) {
+        if cond == Cond::Set {
+            return self.branch_on_bits(cond, width, lhs, rhs, target);
+        }
+        let rhs = match rhs {
+            Operand::Reg(register) => match self.value(register) {
+                Value::Const(value) => Operand::Imm(value),
+                _ => rhs,
+            },
+            Operand::Imm(_) => rhs,
+        };
+        self.settle_for(target, lhs);
+        let width = self.compared_width(cond, width, lhs, rhs);
+        self.ready(lhs, width);
+        if let Operand::Reg(rhs) = rhs {
+            self.ready(rhs, width);
+        }
+        let label = CodeBuffer::slot(target);
+        if rhs == Operand::Imm(0)
+            && let Some(flag) = self.flag_at_hand(cond, width, lhs)
+        {
+            return self.out.code.jump_if(flag, label);
+        }
+        let rhs = match rhs {
+            Operand::Reg(rhs) => Source::Reg(self.register_of(rhs, width)),
+            Operand::Imm(imm) => Source::Imm(imm),
+        };
+        let lhs = self.register_of(lhs, width);
+        self.out.compare(width, lhs, rhs);
+        self.out.code.jump_if(flag(cond), label);
+    }
+
+    /// Jumps if the operands have bits in common, or with [`Cond::Eq`] if they
+    /// have none.
+    pub(super) fn branch_on_bits(
+        &mut self,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+        rhs: Operand,
+        target: usize,
+    ) {
+        self.settle_for(target, lhs);
+        self.ready(lhs, width);
+        let rhs = match rhs {
+            Operand::Reg(rhs) => {
+                self.ready(rhs, width);
+                Source::Reg(self.register_of(rhs, width))
+            }
+            Operand::Imm(imm) => Source::Imm(imm),
+        };
+        let lhs = self.register_of(lhs, width);
+        self.out.test(width, lhs, rhs);
+        self.out.code.jump_if(flag(cond), CodeBuffer::slot(target));
+    }
+
+    /// Puts in place what is read at the target; what is only read behind the
+    /// jump may wait. `last`, if it has to be put in place, comes last, so that
+    /// the flags are its.
+    fn settle_for(&mut self, target: usize, last: Register) {
+        let there = self.flow.live_at(target);
+        let last = Registers::of(last);
+        for register in self.pending.without(last).iter() {
+            if there.has(register) {
+                self.own(register);
+            } else if !self.needed.has(register) {
+                self.forget(register);
+            }
+        }
+        for register in self.pending.and(last).and(there).iter() {
+            self.own(register);
+        }
+    }
+
+    /// 32 bits, where the upper halves are known to be zero and do not matter.
+    fn compared_width(&self, cond: Cond, width: Width, lhs: Register, rhs: Operand) -> Width {
+        let most = match cond {
+            Cond::Sgt | Cond::Sge | Cond::Slt | Cond::Sle => 31,
+            _ => 32,
+        };
+        let small = match rhs {
+            Operand::Reg(rhs) => self.bits(rhs) <= most,
+            Operand::Imm(imm) => imm >= 0,
+        };
+        if small && self.bits(lhs) <= most { Width::W32 } else { width }
+    }
+
+    /// The condition on the flags as they are that says how a register compares
+    /// with 0.
+    fn flag_at_hand(&self, cond: Cond, width: Width, lhs: Register) -> Option<Flag> {
+        let flags = self.flags?;
+        let current = flags.at == self.out.code.len() && flags.register == lhs;
+        if !current || self.pending.has(lhs) {
+            return None;
+        }
+        let same = flags.width == width;
+        match cond {
+            // A 32-bit result has no upper half.
+            Cond::Eq | Cond::Ne if same || flags.width == Width::W32 => Some(flag(cond)),
+            Cond::Slt if same => Some(Flag::Negative),
+            Cond::Sge if same => Some(Flag::NotNegative),
+            Cond::Sgt | Cond::Sle if same && flags.exact => Some(flag(cond)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Loads and stores.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AluOp, Cond, Size, Width};
+
+use super::super::alu::{Arith, width_of};
+use super::super::buffer::CodeBuffer;
+use super::super::control::flag;
+use super::super::encode::{Mem, Source};
+use super::super::regs::native;
+use super::{Selector, Sum, size_bits};
+use crate::flow::{Effect, Registers};
+use crate::lower::{Address, Op};
+
+impl Selector<'_> {
+    /// Sees to it that a place can be addressed.
+    fn ready_place(&mut self, at: Address) {
+        if self.form_of(at).is_none() {
+            self.own(at.base);
+        }
+    }
+
+    /// A place as the CPU addresses it, if what is put off allows it.
+    fn form_of(&self, at: Address) -> Option<Mem> {
+        let sum = self.sum_of(at.base, Width::W64)?.offset(at.off.into())?;
+        let Sum { base: Some(base), index, disp, width: Width::W64 } = sum else { return None };
+        let index = index.map(|(index, scale)| (native(index), scale));
+        Some(Mem { base: native(base), index, disp })
+    }
+
+    /// A place that is ready.
+    fn place(&self, at: Address) -> Mem {
+        self.form_of(at).unwrap_or(Mem::of(at))
+    }
+
+    /// How many steps are done with.
+    pub(super) fn load(
+        &mut self,
+        step: usize,
+        size: Size,
+        signed: bool,
+        dst: Register,
+        at: Address,
+    ) -> usize {
+        if !signed {
+            if self.compares(step, size, dst, at) || self.combines(step, size, dst, at) {
+                return 2;
+            }
+            if self.changes(step, size, dst, at) {
+                return 3;
+            }
+        }
+        let swapped = self.out.features.movbe
+            && !signed
+            && matches!(size, Size::W | Size::Dw)
+            && self.following(step) == Some(Op::Swap { size, dst });
+        if swapped {
+            self.live = self.flow.live_behind(step.saturating_add(1));
+            self.needed = self.live.without(Registers::of(dst)).with(Registers::of(at.base));
+        }
+        self.ready_place(at);
+        self.overwrite(dst, at.base);
+        let place = self.place(at);
+        self.written(dst, if signed { 64 } else { size_bits(size) });
+        if swapped {
+            self.out.load_swapped(size, native(dst), place);
+            return 2;
+        }
+        self.out.load(size, signed, native(dst), place);
+        1
+    }
+
+    /// `if *at cond imm`, where the value is read no more.
+    fn compares(&mut self, step: usize, size: Size, dst: Register, at: Address) -> bool {
+        let Some(Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target }) =
+            self.following(step)
+        else {
+            return false;
+        };
+        let behind = self.flow.live_behind(step.saturating_add(1));
+        let unsigned =
+            matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
+        let fits = match size {
+            Size::B => (0..=0xff).contains(&imm),
+            // A 16-bit immediate is slow to decode.
+            Size::H => (0..=0x7f).contains(&imm),
+            Size::W => imm >= 0 || width == Width::W32,
+            Size::Dw => width == Width::W64,
+        };
+        if lhs != dst || behind.has(dst) || !unsigned || !fits {
+            return false;
+        }
+        self.live = behind;
+        self.needed = behind.with(Registers::of(at.base));
+        self.settle_beside(target, at.base);
+        self.ready_place(at);
+        let place = self.place(at);
+        self.written(dst, 64);
+        self.out.arith_memory(Arith::Cmp, size, place, Source::Imm(imm));
+        self.out.code.jump_if(flag(cond), CodeBuffer::slot(target));
+        true
+    }
+
+    /// Puts in place what is read at a branch's target.
+    fn settle_beside(&mut self, target: usize, base: Register) {
+        let there = self.flow.live_at(target);
+        for register in self.pending.iter() {
+            if there.has(register) {
+                self.own(register);
+            } else if !self.live.has(register) && register != base {
+                self.forget(register);
+            }
+        }
+    }
+
+    /// `other op= *at`, where the value is read no more.
+    fn combines(&mut self, step: usize, size: Size, dst: Register, at: Address) -> bool {
+        let Some(Op::Alu { op, width, dst: other, src: Operand::Reg(src) }) = self.following(step)
+        else {
+            return false;
+        };
+        let behind = self.flow.live_behind(step.saturating_add(1));
+        let same = width == width_of(size) && matches!(size, Size::W | Size::Dw);
+        let known = Arith::of(op).is_some() || op == AluOp::Mul;
+        if !same || !known || src != dst || other == dst || behind.has(dst) {
+            return false;
+        }
+        self.live = behind;
+        let sources = Registers::of(at.base).with(Registers::of(other));
+        self.needed = behind.with(sources);
+        if dst != at.base {
+            self.forget(dst);
+        }
+        self.ready_place(at);
+        let reg = self.modify(other);
+        // The base may have been put in place for that.
+        let place = self.place(at);
+        match Arith::of(op) {
+            Some(arith) => self.out.arith(arith, width, reg, Source::Mem(place)),
+            None => self.out.multiply(width, reg, reg, Source::Mem(place)),
+        }
+        self.set_bits(other, super::bits_of(width));
+        self.written(dst, 64);
+        true
+    }
+
+    /// `*at op= src`, where the value is read no more.
+    fn changes(&mut self, step: usize, size: Size, dst: Register, at: Address) -> bool {
+        let Some(Op::Alu { op, width, dst: changed, src }) = self.following(step) else {
+            return false;
+        };
+        let next = step.saturating_add(1);
+        let Some(Op::Store { size: stored, at: to, src: Operand::Reg(value), .. }) =
+            self.following(next)
+        else {
+            return false;
+        };
+        let behind = self.flow.live_behind(next.saturating_add(1));
+        let Some(op) = Arith::of(op) else { return false };
+        let same = stored == size && to == at && changed == dst && value == dst && at.base != dst;
+        // Slow to decode.
+        let slow =
+            size == Size::H && matches!(src, Operand::Imm(imm) if i8::try_from(imm).is_err());
+        // An operation of 32 bits would clear the upper half.
+        let whole = size != Size::Dw || width == Width::W64;
+        if !same || !whole || slow || src == Operand::Reg(dst) || behind.has(dst) {
+            return false;
+        }
+        self.live = behind;
+        let effect = Effect::of(Op::Store { size, order: crate::lower::Order::Relaxed, at, src });
+        self.needed = behind.with(effect.reads);
+        self.forget(dst);
+        self.ready_source(src, size);
+        self.ready_place(at);
+        let (src, place) = (self.source(src, size), self.place(at));
+        self.out.arith_memory(op, size, place, src);
+        self.set_bits(dst, 64);
+        true
+    }
+
+    pub(super) fn store(&mut self, size: Size, at: Address, src: Operand) {
+        self.ready_source(src, size);
+        self.ready_place(at);
+        let (src, place) = (self.source(src, size), self.place(at));
+        self.out.store(size, place, src);
+    }
+
+    fn ready_source(&mut self, src: Operand, size: Size) {
+        if let Operand::Reg(register) = src
+            && self.constant_of(register).is_none()
+        {
+            self.ready(register, width_of(size));
+        }
+    }
+
+    /// A ready operand.
+    fn source(&self, src: Operand, size: Size) -> Source {
+        match src {
+            Operand::Imm(imm) => Source::Imm(imm),
+            Operand::Reg(register) => match self.constant_of(register) {
+                Some(value) => Source::Imm(value),
+                None => Source::Reg(self.register_of(register, width_of(size))),
+            },
+        }
+    }
+
+    /// The number that a register holds for the last time.
+    fn constant_of(&self, register: Register) -> Option<i32> {
+        match self.value(register) {
+            super::Value::Const(value) if !self.live.has(register) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Swaps bytes; with the store behind it, where the value is read no more.
+    pub(super) fn swap(&mut self, step: usize, size: Size, dst: Register) -> usize {
+        let next = step.saturating_add(1);
+        let behind = self.flow.live_behind(next);
+        if self.out.features.movbe
+            && size != Size::B
+            && let Some(Op::Store { size: stored, at, src, .. }) = self.following(step)
+            && (stored, src) == (size, Operand::Reg(dst))
+            && at.base != dst
+            && !behind.has(dst)
+        {
+            self.live = behind;
+            self.needed = behind.with(Registers::of(dst)).with(Registers::of(at.base));
+            self.ready(dst, width_of(size));
+            self.ready_place(at);
+            let (place, value) = (self.place(at), self.register_of(dst, width_of(size)));
+            self.out.store_swapped(size, place, value);
+            self.set_bits(dst, 64);
+            return 2;
+        }
+        let clean = self.bits(dst) <= size_bits(size);
+        let reg = self.modify(dst);
+        self.out.swap(size, reg, clean);
+        self.set_bits(dst, size_bits(size));
+        1
+    }
+}

@@ -1,0 +1,132 @@
+//! Shifts.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{AluOp, Size, Width};
+
+use super::super::encode::Rm;
+use super::super::regs::native;
+use super::{Motion, Selector, Shift, Sum, Value};
+
+impl Selector<'_> {
+    pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
+        let by = match src {
+            Operand::Imm(by) => by,
+            Operand::Reg(count) => match self.value(count) {
+                Value::Const(by) => by & width.bits().wrapping_sub(1).cast_signed(),
+                _ => return self.by_register(op, width, dst, count),
+            },
+        };
+        let by = u8::try_from(by).unwrap_or(0);
+        if by == 0 {
+            return self.move_register(width, dst, dst);
+        }
+        match op {
+            AluOp::Lsh => self.left(width, dst, by),
+            AluOp::Rsh => self.right(width, dst, by),
+            _ => self.arithmetic(width, dst, by),
+        }
+    }
+
+    fn left(&mut self, width: Width, dst: Register, by: u8) {
+        if by <= 3 {
+            let sum = self.sum_of(dst, width).and_then(|sum| sum.scaled(by)).map(Value::Sum);
+            if let Some(sum) = sum.filter(|sum| self.is_stable(dst, *sum)) {
+                return self.define(dst, sum);
+            }
+            self.own(dst);
+            let sum = Sum { index: Some((dst, by)), base: None, disp: 0, width };
+            return self.define(dst, Value::Sum(sum));
+        }
+        let from = self.steady_source(dst, width);
+        self.define(dst, Value::Shift(Shift { from, motion: Motion::Left, by, width }));
+    }
+
+    fn right(&mut self, width: Width, dst: Register, by: u8) {
+        if let Some((from, left)) = self.shifted_left(width, dst) {
+            // The low half alone is left.
+            if left == 32 && by >= 32 {
+                let value = match by.wrapping_sub(32) {
+                    0 => Value::Sum(Sum::copy(from, Width::W32)),
+                    by => {
+                        let motion = Motion::Right;
+                        Value::Shift(Shift { from, motion, by, width: Width::W32 })
+                    }
+                };
+                return self.define(dst, value);
+            }
+            if left == 32 && by >= 29 {
+                self.define(dst, Value::Sum(Sum::copy(from, Width::W32)));
+                return self.left(Width::W64, dst, 32_u8.wrapping_sub(by));
+            }
+            if let Some(size) = kept(left).filter(|_| left == by) {
+                let from = self.take_shifted(dst, from);
+                return self.out.zero_extend(size, native(dst), Rm::Reg(from));
+            }
+        }
+        // Above is nothing that could come down.
+        let narrow = self.bits(dst) <= 32 && by < 32;
+        let width = if narrow { Width::W32 } else { width };
+        let from = self.steady_source(dst, width);
+        self.define(dst, Value::Shift(Shift { from, motion: Motion::Right, by, width }));
+    }
+
+    fn arithmetic(&mut self, width: Width, dst: Register, by: u8) {
+        if let Some((from, left)) = self.shifted_left(width, dst)
+            && let Some(size) = kept(left)
+            && (left == by || left == 32 && (29..32).contains(&by))
+        {
+            let from = self.take_shifted(dst, from);
+            self.out.sign_extend(Width::W64, size, native(dst), Rm::Reg(from));
+            if left != by {
+                self.set_bits(dst, 64);
+                self.left(Width::W64, dst, left.wrapping_sub(by));
+            }
+            return;
+        }
+        let reg = self.modify(dst);
+        self.out.shift(AluOp::Arsh, width, reg, super::Source::Imm(by.into()));
+        self.set_flags(dst, width, false);
+    }
+
+    /// The register whose bits are those of `dst` before it was shifted left, and
+    /// by how much.
+    fn shifted_left(&self, width: Width, dst: Register) -> Option<(Register, u8)> {
+        match self.value(dst) {
+            value @ Value::Shift(Shift { from, motion: Motion::Left, by, width: Width::W64 })
+                if width == Width::W64 && self.is_stable(dst, value) =>
+            {
+                Some((from, by))
+            }
+            _ => None,
+        }
+    }
+
+    /// `dst` is about to be overwritten by an instruction that reads `from`, of
+    /// which its value speaks.
+    fn take_shifted(&mut self, dst: Register, from: Register) -> u8 {
+        if from != dst {
+            self.forget(from);
+        }
+        self.forget(dst);
+        self.spare_readers(dst, None);
+        native(from)
+    }
+
+    fn by_register(&mut self, op: AluOp, width: Width, dst: Register, count: Register) {
+        self.ready(count, Width::W32);
+        let from = self.origin(dst, width);
+        let count = if count == dst { from } else { self.register_of(count, Width::W32) };
+        self.out.shift_by_register(op, width, native(dst), from, count);
+    }
+}
+
+/// What is left of a register shifted up and down again.
+const fn kept(by: u8) -> Option<Size> {
+    match by {
+        32 => Some(Size::W),
+        48 => Some(Size::H),
+        56 => Some(Size::B),
+        _ => None,
+    }
+}
