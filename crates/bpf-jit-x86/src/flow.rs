@@ -25,6 +25,8 @@ impl Registers {
     pub const ALL: Self = Self(0x7ff);
     /// What a call does not preserve: R0 to R5.
     pub const LOST: Self = Self(0x3f);
+    /// What it does: R6 to R9.
+    pub const KEPT: Self = Self(0x3c0);
 
     /// One.
     pub const fn of(register: Register) -> Self {
@@ -70,6 +72,11 @@ impl Registers {
     /// Whether there are none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// How many there are.
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
     }
 
     /// Each, the lowest first.

@@ -2,7 +2,8 @@
 //!
 //! On the cloud profile this is the engine of choice; under the embedded profile
 //! the crate is empty, and on a CPU that is no x86-64 only what other backends
-//! would build on is left: `lower`, `flow`, `memory` and `error`.
+//! would build on is left: `lower`, `flow`, `functions`,
+//! `memory` and `error`.
 //!
 //! # Two ways to compile
 //! `CompiledProgram::compile` takes a verified program and makes code that
@@ -62,6 +63,7 @@ cfg_if::cfg_if! {
 
         pub mod error;
         pub mod flow;
+        pub mod functions;
         pub mod lower;
         pub mod memory;
 

@@ -17,10 +17,11 @@
 //! ```
 //!
 //! A BPF function is a native function: a call is a `call`, an exit a `ret`.
-//! The caller saves R6 to R10, so that a function needs neither prologue nor
-//! epilogue, and unverified code may jump from one function into another.
-//! Functions keep nothing else on the native stack, so that a tail call is a
-//! jump. In a function's body the stack pointer is 8 above a multiple of 16.
+//! The caller saves what it needs of R6 to R10, in proven code only what the
+//! function writes, so that a function needs neither prologue nor epilogue, and
+//! unverified code may jump from one function into another. Functions keep
+//! nothing else on the native stack, so that a tail call is a jump. In the body
+//! of a function with a frame the stack pointer is 8 above a multiple of 16.
 
 #![allow(
     clippy::useless_conversion,
@@ -35,6 +36,7 @@ use bpf_bytecode::opcode::Size;
 use crate::descriptor::Stop;
 use crate::error::CompileError;
 use crate::flow::Flow;
+use crate::functions::Functions;
 use crate::lower::{Lowered, Mode, Op, Order, Step};
 use crate::runtime::Shim;
 
@@ -89,7 +91,10 @@ pub(crate) fn emit(lowered: &Lowered, features: Features) -> Result<MachineCode,
     emitter.code.bind(body);
     emitter.body();
     match lowered.mode {
-        Mode::Proven => Selector::new(&mut emitter, lowered, &Flow::of(lowered)?).run(),
+        Mode::Proven => {
+            let (flow, functions) = (Flow::of(lowered)?, Functions::of(&lowered.steps)?);
+            Selector::new(&mut emitter, lowered, &flow, &functions).run();
+        }
         Mode::Checked => emitter.one_by_one(&lowered.steps),
     }
     emitter.budget_stops();

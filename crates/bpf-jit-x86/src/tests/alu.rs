@@ -169,6 +169,41 @@ fn every_operation_with_an_immediate() {
     }
 }
 
+#[test]
+#[allow(clippy::cast_sign_loss)]
+fn division_by_every_kind_of_number() {
+    let numbers = (1..40).chain([60, 100, 641, 1000, 1461, 65_537, 1_000_003, 1 << 30]);
+    for divisor in numbers.chain([i32::MAX - 1, i32::MAX]) {
+        for dst in [0, 3, 6] {
+            let mut text = String::new();
+            let mut expected = 0_u64;
+            let multiples =
+                [1, 2, 1 << 20, u64::MAX / divisor as u64, 0xffff_ffff / divisor as u64];
+            for value in multiples
+                .iter()
+                .flat_map(|n| {
+                    let multiple = n * divisor as u64;
+                    [multiple, multiple - 1, multiple.wrapping_add(1)]
+                })
+                .chain(VALUES)
+            {
+                for (reg, op) in [('r', '/'), ('r', '%'), ('w', '/'), ('w', '%')] {
+                    writeln!(
+                        text,
+                        "r{dst} = {value:#x} ll\n{reg}{dst} {op}= {divisor}\nr7 *= 31\nr7 += r{dst}"
+                    )
+                    .unwrap();
+                    let alu = if op == '/' { AluOp::Div } else { AluOp::Mod };
+                    let result = if reg == 'r' { alu64 } else { alu32 };
+                    expected =
+                        expected.wrapping_mul(31).wrapping_add(result(alu, value, divisor as u64));
+                }
+            }
+            gives(&format!("r7 = 0\n{text}r0 = r7\nexit"), expected);
+        }
+    }
+}
+
 /// A line with `D` and `S` for registers, and what it makes of the source.
 type Case = (&'static str, fn(u64) -> u64);
 

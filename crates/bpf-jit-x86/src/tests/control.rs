@@ -109,6 +109,23 @@ fn calls_keep_r6_to_r9_and_have_frames_of_their_own() {
 }
 
 #[test]
+fn functions_without_a_frame_keep_what_their_callers_read() {
+    // Of the registers that `leaf` writes the caller reads some again; `inner`
+    // asks the host, from under an odd and an even number of saved registers.
+    for read in ["r0 += r6", "r0 += r6\nr0 += r7", "r0 += r6\nr0 += r7\nr0 += r8"] {
+        let sum: u64 = [100, 200, 300].iter().take(read.lines().count()).sum();
+        let text = format!(
+            "r6 = 100\nr7 = 200\nr8 = 300\nr1 = 1
+             call local leaf\n{read}\nr9 = r0\nr1 = 2\ncall local inner\nr0 += r9\n{read}\nexit
+             leaf: r6 = r1\nr7 = 5\nr8 = 6\nr0 = r6\nr0 += r7\nr0 += r8\nexit
+             inner: r6 = r1\nr7 = r1\nr8 = r1\n*(u64 *)(r10 -8) = r1\ncall 8
+             r0 &= 0\nr1 = *(u64 *)(r10 -8)\nr0 += r1\nr0 += r7\nr0 += r8\nr0 += r6\nexit"
+        );
+        gives(&text, 12 + sum + 8 + sum);
+    }
+}
+
+#[test]
 fn a_caller_s_frame_is_reached_by_its_address() {
     gives(
         "r1 = r10\nr1 += -8\n*(u64 *)(r1 +0) = 3

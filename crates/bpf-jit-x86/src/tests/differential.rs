@@ -83,7 +83,7 @@ fn checked_code_over_packets_gives_what_the_interpreter_gives() {
     }
 }
 
-pub(super) fn proven_equals_interpreter(program: &Program) {
+fn proven_equals_interpreter(program: &Program) {
     let env = Environment::new().with_budget(100_000);
     let interp = Interpreter::<ActiveProfile>::with_env(env);
     let jit = JitExecutor::with_env(env);

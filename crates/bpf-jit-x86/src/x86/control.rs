@@ -10,7 +10,7 @@ use super::alu::source;
 use super::buffer::{Flag, Label};
 use super::regs::native;
 use crate::descriptor::{Descriptor, Stop};
-use crate::lower::Mode;
+use crate::flow::Registers;
 use crate::runtime::{Shim, offset};
 
 /// What holds after a comparison, or after a test of bits in common.
@@ -47,36 +47,51 @@ impl Emitter {
         self.code.jump_if(flag(cond), target);
     }
 
-    /// Calls a function. Verified code takes a frame by moving R10; the run
-    /// hears of it when a helper is called. Checked code asks the run.
+    /// Calls a function from checked code, which asks the run for a frame.
     pub(super) fn call(&mut self, pc: usize, target: Label) {
-        if self.mode == Mode::Checked {
-            self.call_out(Shim::Enter, Descriptor::new(pc, 0));
-        }
-        dynasm!(self.code; .arch x64
-            ; push rbx
-            ; push r13
-            ; push r14
-            ; push r15
-            ; push rbp
-        );
-        match self.mode {
-            Mode::Checked => dynasm!(self.code; .arch x64; mov rbp, r10),
-            Mode::Proven => {
-                dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]);
-                self.zero_frame();
-            }
-        }
+        self.call_out(Shim::Enter, Descriptor::new(pc, 0));
+        self.save(Registers::KEPT.with(Registers::of(Register::R10)));
+        dynasm!(self.code; .arch x64; mov rbp, r10);
         self.code.call(target);
-        dynasm!(self.code; .arch x64
-            ; pop rbp
-            ; pop r15
-            ; pop r14
-            ; pop r13
-            ; pop rbx
-        );
-        if self.mode == Mode::Checked {
-            self.call_out(Shim::Leave, Descriptor::new(pc, 0));
+        self.restore(Registers::KEPT.with(Registers::of(Register::R10)));
+        self.call_out(Shim::Leave, Descriptor::new(pc, 0));
+    }
+
+    /// Calls a function from proven code, which takes a frame by moving R10; the
+    /// run hears of it when the host is called. `saved` are registers that the
+    /// function writes and the caller reads afterwards.
+    pub(super) fn call_function(&mut self, target: Label, saved: Registers, framed: bool) {
+        if !framed {
+            self.save(saved);
+            self.code.call(target);
+            return self.restore(saved);
+        }
+        // The host wants the stack aligned: with the return address an even
+        // number of words. R1 is lost anyway.
+        let mut saved = saved.with(Registers::of(Register::R10));
+        if saved.len().is_multiple_of(2) {
+            saved = saved.with(Registers::of(Register::R1));
+        }
+        self.save(saved);
+        dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]);
+        self.zero_frame();
+        self.code.call(target);
+        self.restore(saved);
+    }
+
+    /// Pushes registers.
+    fn save(&mut self, registers: Registers) {
+        for register in registers.iter() {
+            self.code.short(false, 0x50, Width::W32, native(register));
+        }
+    }
+
+    /// Pops them again.
+    fn restore(&mut self, registers: Registers) {
+        let mut left = registers;
+        while let Some(register) = left.iter().last() {
+            self.code.short(false, 0x58, Width::W32, native(register));
+            left = left.without(Registers::of(register));
         }
     }
 

@@ -8,9 +8,43 @@ use bpf_bytecode::opcode::{AluOp, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
+use super::alu::Arith;
 use super::buffer::Flag;
 use super::encode::{Imm, Opcode, Rm, Source};
 use super::regs::{RAX, RDX, SCRATCH as DIVISOR, SCRATCH_TOO as KEPT};
+
+/// `r11`, too.
+const QUOTIENT: u8 = DIVISOR;
+
+/// What a number is multiplied with and shifted by, instead of being divided.
+struct Reciprocal {
+    factor: u64,
+    /// At least the width.
+    shift: i32,
+}
+
+impl Reciprocal {
+    /// For every dividend of `bits` bits, with a factor of as many: where
+    /// `0 <= factor * divisor - 2^shift <= 2^(shift - bits)`, the quotient is exact.
+    fn of(divisor: u32, bits: u32) -> Option<Self> {
+        let divisor = u128::from(divisor);
+        (bits..bits.saturating_add(32)).find_map(|shift| {
+            let power = 1_u128.checked_shl(shift)?;
+            let factor = power.div_ceil(divisor);
+            let above = factor.checked_mul(divisor)?.checked_sub(power)?;
+            let fits = factor.checked_shr(bits)? == 0;
+            let exact = above <= 1_u128.checked_shl(shift.checked_sub(bits)?)?;
+            let factor = u64::try_from(factor).ok().filter(|_| fits && exact)?;
+            Some(Self { factor, shift: shift.cast_signed() })
+        })
+    }
+
+    /// For every dividend of 32 bits, with a factor of 64.
+    fn whole(divisor: u32) -> Option<Self> {
+        let factor = u64::try_from((1_u128 << 64).div_ceil(divisor.into())).ok()?;
+        Some(Self { factor, shift: 64 })
+    }
+}
 
 /// Registers of a division whose values nobody needs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +91,72 @@ impl Emitter {
             // Divisors are in registers.
             Source::Mem(_) => {}
         }
+    }
+
+    /// `dst = dst op divisor`, unsigned, by a multiplication with the reciprocal;
+    /// false if that does not do.
+    pub(super) fn divide_by(
+        &mut self,
+        op: AluOp,
+        width: Width,
+        dst: u8,
+        divisor: u32,
+        spare: Spare,
+    ) -> bool {
+        let Ok(imm) = i32::try_from(divisor) else { return false };
+        if divisor.is_power_of_two() {
+            let by = divisor.trailing_zeros().cast_signed();
+            match op {
+                AluOp::Div => self.shift(AluOp::Rsh, width, dst, Source::Imm(by)),
+                _ => self.arith(Arith::And, width, dst, Source::Imm(imm.wrapping_sub(1))),
+            }
+            return true;
+        }
+        if !self.quotient(width, dst, divisor, spare) {
+            return false;
+        }
+        if op == AluOp::Div {
+            self.copy(Width::W64, dst, QUOTIENT);
+        } else {
+            self.multiply(width, QUOTIENT, QUOTIENT, Source::Imm(imm));
+            self.arith(Arith::Sub, width, dst, Source::Reg(QUOTIENT));
+        }
+        true
+    }
+
+    /// The quotient, in a scratch register; false if it is not to be had.
+    fn quotient(&mut self, width: Width, dividend: u8, divisor: u32, spare: Spare) -> bool {
+        if width == Width::W32
+            && let Some(Reciprocal { factor, shift }) = Reciprocal::of(divisor, 32)
+            && let Ok(factor) = u32::try_from(factor)
+        {
+            self.set(KEPT, factor.into());
+            self.copy(Width::W32, QUOTIENT, dividend);
+            self.multiply(Width::W64, QUOTIENT, QUOTIENT, Source::Reg(KEPT));
+            self.shift(AluOp::Rsh, Width::W64, QUOTIENT, Source::Imm(shift));
+            return true;
+        }
+        let reciprocal = match width {
+            Width::W32 => Reciprocal::whole(divisor),
+            Width::W64 => Reciprocal::of(divisor, 64),
+        };
+        let Some(Reciprocal { factor, shift }) = reciprocal.filter(|_| self.features.bmi2) else {
+            return false;
+        };
+        let keeps = dividend != RDX && !spare.rdx;
+        if keeps {
+            self.copy(Width::W64, KEPT, RDX);
+        }
+        self.copy(width, RDX, dividend);
+        self.set(QUOTIENT, factor);
+        // Both halves of the product go to the same register; the upper one stays.
+        let multiply = (2, 3, 0xf6);
+        self.code.three(multiply, Width::W64, QUOTIENT, QUOTIENT, Rm::Reg(QUOTIENT), Imm::None);
+        self.shift(AluOp::Rsh, Width::W64, QUOTIENT, Source::Imm(shift.wrapping_sub(64)));
+        if keeps {
+            self.copy(Width::W64, RDX, KEPT);
+        }
+        true
     }
 
     /// A division by what is known at run time only.

@@ -25,6 +25,7 @@ use super::encode::{Mem, Rm, Source};
 use super::regs::native;
 use super::value::{Motion, Shift, Sum, Value};
 use crate::flow::{Effect, Flow, Registers};
+use crate::functions::Functions;
 use crate::lower::{Lowered, Op, Order, Step, Trap};
 
 mod alu;
@@ -48,6 +49,7 @@ struct Flags {
 pub(super) struct Selector<'a> {
     out: &'a mut Emitter,
     flow: &'a Flow,
+    functions: &'a Functions,
     steps: &'a [Step],
     values: [Value; Register::COUNT],
     /// Registers whose values are put off.
@@ -62,10 +64,16 @@ pub(super) struct Selector<'a> {
 }
 
 impl<'a> Selector<'a> {
-    pub(super) fn new(out: &'a mut Emitter, lowered: &'a Lowered, flow: &'a Flow) -> Self {
+    pub(super) fn new(
+        out: &'a mut Emitter,
+        lowered: &'a Lowered,
+        flow: &'a Flow,
+        functions: &'a Functions,
+    ) -> Self {
         Self {
             out,
             flow,
+            functions,
             steps: &lowered.steps,
             values: [Value::Own; Register::COUNT],
             pending: Registers::NONE,
@@ -150,7 +158,7 @@ impl<'a> Selector<'a> {
             Op::Branch { cond, width, lhs, rhs, target } => {
                 self.branch(cond, width, lhs, rhs, target);
             }
-            Op::Call { target } => self.call(step.pc, target),
+            Op::Call { target } => self.call(target),
             Op::Exit => {
                 self.settle();
                 self.out.ret();

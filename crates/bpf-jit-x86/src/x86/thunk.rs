@@ -146,12 +146,13 @@ impl Emitter {
         dynasm!(self.code; .arch x64; ret);
     }
 
-    /// Entered by a jump, with the stack as in a function's body.
+    /// Entered by a jump, from functions without a frame, too, and left by way of
+    /// the exit, which finds the stack again.
     fn stop_thunk(&mut self) {
         dynasm!(self.code; .arch x64
             ; mov rdi, r12
             ; mov edx, r11d
-            ; sub rsp, BYTE 8
+            ; and rsp, BYTE -16
             ; mov rax, [BYTE r12 + offset::SHIMS]
             ; call QWORD [BYTE rax + offset::shim(Shim::Stop)]
         );

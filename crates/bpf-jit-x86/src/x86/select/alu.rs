@@ -249,6 +249,16 @@ impl Selector<'_> {
         let unsigned = matches!(op, AluOp::Div | AluOp::Mod);
         let width = if unsigned && narrow(self) { Width::W32 } else { width };
         self.modify(dst);
+        let spare = |this: &Self| Spare {
+            rax: this.is_spare(Register::R0),
+            rdx: this.is_spare(Register::R3),
+        };
+        if let Operand::Imm(imm @ 1..) = src
+            && unsigned
+            && self.out.divide_by(op, width, native(dst), imm.cast_unsigned(), spare(self))
+        {
+            return;
+        }
         let src = match src {
             Operand::Reg(register) => {
                 self.ready(register, width);
@@ -256,7 +266,7 @@ impl Selector<'_> {
             }
             Operand::Imm(_) => source(src),
         };
-        let spare = Spare { rax: self.is_spare(Register::R0), rdx: self.is_spare(Register::R3) };
+        let spare = spare(self);
         self.out.divide(op, width, native(dst), src, spare);
     }
 

@@ -26,10 +26,12 @@ impl Selector<'_> {
         }
     }
 
-    pub(super) fn call(&mut self, pc: usize, target: usize) {
+    pub(super) fn call(&mut self, target: usize) {
         self.needed = self.needed.with(self.flow.live_at(target));
         self.settle();
-        self.out.call(pc, CodeBuffer::slot(target));
+        let function = self.functions.at(target);
+        let saved = self.live.and(function.writes).and(Registers::KEPT);
+        self.out.call_function(CodeBuffer::slot(target), saved, function.framed);
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);
         }
