@@ -3,6 +3,7 @@
 mod benches;
 mod clang;
 mod consistency;
+mod counts;
 mod demo;
 mod deny;
 mod erasure;
@@ -115,6 +116,7 @@ fn steps() -> Vec<Step> {
     steps.extend(erasure::steps());
     steps.extend(examples::steps());
     steps.extend(benches::steps());
+    steps.extend(counts::steps());
     steps.extend(fuzz::steps());
     steps.extend(proofs::steps());
     steps.extend(demo::steps());

@@ -8,6 +8,7 @@ mod bench_verifier;
 mod boot;
 mod capture;
 mod ci;
+mod counts;
 mod demo;
 mod process;
 mod programs;
@@ -26,12 +27,13 @@ use lexopt::prelude::*;
 type Command = (&'static str, fn(Vec<OsString>) -> Result<()>);
 
 /// All commands.
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     ("ci", ci::run),
     ("demo", demo::run),
     ("boot", boot::run),
     ("programs", programs::run),
     ("capture", capture::run),
+    ("counts", counts::run),
     ("prove", prove::run),
     ("bench-verifier", bench_verifier::run),
 ];
@@ -47,6 +49,7 @@ COMMANDS:
     boot        Boot the bare-metal examples under QEMU
     programs    Rebuild the example objects and flat images with clang
     capture     Write the example packet capture
+    counts      Count the CPU's instructions of fixed work, by valgrind
     prove       Prove the verifier's abstract operations by a solver
     bench-verifier
                 Measure the verifier beside Linux's, and plot it

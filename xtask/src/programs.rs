@@ -10,8 +10,8 @@ use lexopt::prelude::*;
 
 const HELP: &str = "\
 Rebuilds examples/programs/*.bpf.o from the C sources beside them, and from each
-object its flat image NAME.bpf.kbi, for targets too small for ELF; and the
-objects with which the loader and the tool are tested.
+object its flat image NAME.bpf.kbi, for targets too small for ELF; the objects
+with which the loader and the tool are tested; and those that are measured.
 
 USAGE: cargo xtask programs [OPTIONS]
 
@@ -30,12 +30,16 @@ struct Folder {
     path: &'static str,
     /// Whether its objects also get flat images.
     images: bool,
+    /// Whether each source is also compiled for the instruction set before
+    /// `-mcpu=v3`, to an object `NAME.bpf.v2.o`.
+    v2: bool,
 }
 
-const FOLDERS: [Folder; 3] = [
-    Folder { path: "examples/programs", images: true },
-    Folder { path: "crates/bpf-loader/tests/objects", images: false },
-    Folder { path: "crates/bpf-cli/tests/objects", images: false },
+const FOLDERS: [Folder; 4] = [
+    Folder { path: "examples/programs", images: true, v2: false },
+    Folder { path: "crates/bpf-loader/tests/objects", images: false, v2: false },
+    Folder { path: "crates/bpf-cli/tests/objects", images: false, v2: false },
+    Folder { path: "benches/programs", images: false, v2: true },
 ];
 
 struct Options {
@@ -69,8 +73,7 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
     let root = repository_root()?;
     let mut different = Vec::new();
     for folder in FOLDERS {
-        let images = options.images && folder.images;
-        rebuild(&options, &root, folder.path, images, &mut different)?;
+        rebuild(&options, &root, &folder, &mut different)?;
     }
     ensure!(
         different.is_empty(),
@@ -81,13 +84,12 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
     Ok(())
 }
 
-/// Rebuilds the objects of one folder, with images or without; adds what is not
-/// as it should be to `different`.
+/// Rebuilds the objects of one folder; adds what is not as it should be to
+/// `different`.
 fn rebuild(
     options: &Options,
     root: &Path,
-    path: &str,
-    images: bool,
+    Folder { path, images, v2 }: &Folder,
     different: &mut Vec<String>,
 ) -> Result<()> {
     let folder = root.join(path);
@@ -96,9 +98,14 @@ fn rebuild(
     for source in &sources(&folder)? {
         let object = Path::new(source).with_extension("o");
         let image = Path::new(source).with_extension("kbi");
-        compile(&options.clang, root, path, source, &scratch.join(&object))?;
+        compile(&options.clang, root, path, source, "v3", &scratch.join(&object))?;
         let mut made = vec![object.clone()];
-        if images {
+        if *v2 {
+            let object = Path::new(source).with_extension("v2.o");
+            compile(&options.clang, root, path, source, "v2", &scratch.join(&object))?;
+            made.push(object);
+        }
+        if options.images && *images {
             flatten(root, &scratch.join(&object), &scratch.join(&image))?;
             made.push(image);
         }
@@ -143,13 +150,21 @@ fn sources(folder: &Path) -> Result<Vec<String>> {
 
 /// Compiles `source` of the folder `path`, so that no path of this machine gets
 /// into the object and every machine makes the same one.
-fn compile(clang: &OsString, root: &Path, path: &str, source: &str, object: &Path) -> Result<()> {
+fn compile(
+    clang: &OsString,
+    root: &Path,
+    path: &str,
+    source: &str,
+    cpu: &str,
+    object: &Path,
+) -> Result<()> {
     let source = Path::new(path).join(source);
     let mut hide_root = OsString::from("-ffile-prefix-map=");
     hide_root.push(root);
     hide_root.push("=.");
     let status = Command::new(clang)
-        .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wextra", "-Werror"])
+        .args(["-O2", "-g", "-target", "bpf", "-Wall", "-Wextra", "-Werror"])
+        .arg(format!("-mcpu={cpu}"))
         // Not every program uses every helper that the header declares, nor
         // every argument that it is given, nor defines what it names.
         .args(["-Wno-unused-variable", "-Wno-unused-parameter", "-Wno-ignored-attributes"])

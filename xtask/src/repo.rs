@@ -23,7 +23,7 @@ pub const LAYERS: &[Layer] = &[
 ];
 
 /// Packages on top of the layers; they may depend on any library crate.
-pub const TOP: &[&str] = &["bpf-cli", "kernel-bpf-tests"];
+pub const TOP: &[&str] = &["bpf-cli", "kernel-bpf-tests", "kernel-bpf-benches"];
 
 /// Packages that the workspace excludes, by their folder.
 pub const EXCLUDED: &[&str] =

@@ -1,0 +1,40 @@
+//! Live maps of a program.
+
+use anyhow::{Context, Result};
+use kernel_bpf::bytecode::abi::map::flags::BPF_ANY;
+use kernel_bpf::maps::{self, AnyMap, BpfMap};
+use kernel_bpf::profile::ActiveProfile;
+
+use crate::workload::Program;
+
+/// The maps that a program is run with.
+#[derive(Debug)]
+pub struct LiveMaps(Vec<AnyMap<ActiveProfile>>);
+
+impl LiveMaps {
+    /// Makes them, with their contents.
+    ///
+    /// # Errors
+    /// What making or filling a map gives.
+    pub fn new(program: &Program) -> Result<Self> {
+        let make = |at: usize| -> Result<_> {
+            let map = maps::create::<ActiveProfile>(program.maps[at])?;
+            if let Some(frozen) = program.frozen(at) {
+                return Ok(map.freeze(frozen)?);
+            }
+            if !program.contents[at].is_empty() {
+                map.update(&0_u32.to_ne_bytes(), program.contents[at], BPF_ANY)?;
+            }
+            Ok(map)
+        };
+        let all = (0..program.maps.len())
+            .map(|at| make(at).with_context(|| format!("{}: map {at}", program.name)))
+            .collect::<Result<_>>()?;
+        Ok(Self(all))
+    }
+
+    /// As an environment takes them.
+    pub fn as_dyn(&self) -> Vec<&dyn BpfMap> {
+        self.0.iter().map(|map| map as &dyn BpfMap).collect()
+    }
+}
