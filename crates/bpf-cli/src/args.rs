@@ -165,9 +165,13 @@ pub struct Disasm {
     /// Show the lines of source that BTF has.
     #[arg(long)]
     pub source: bool,
-    /// Show the bytes of each slot.
+    /// Show the bytes of each slot, and of each instruction of the CPU.
     #[arg(long)]
     pub bytes: bool,
+    /// Show the machine code of the JIT compiler beside it, for programs that are
+    /// verified.
+    #[arg(long)]
+    pub jit: bool,
 }
 
 /// Arguments of `kbpf asm`.

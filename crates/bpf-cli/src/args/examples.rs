@@ -48,7 +48,11 @@ Examples:
 pub const DISASM: &str = "\
 Examples:
   kbpf disasm firewall.bpf.o
-  kbpf disasm --source --prog xdp_main firewall.bpf.o";
+  kbpf disasm --source --prog xdp_main firewall.bpf.o
+  kbpf disasm --jit --source firewall.bpf.o    # machine code beside it
+
+Code of several instructions that were made into one stands at the last of them;
+what calls the host takes is behind that of the program's last instruction.";
 
 pub const ASM: &str = "\
 Examples:

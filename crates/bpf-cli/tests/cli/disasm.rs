@@ -60,3 +60,54 @@ fn errors_of_the_assembler_name_line_and_column() {
     let error = kbpf_with_input(&["asm", "-"], "r0 = 1\n  r0 = r11\nexit\n").error(3);
     assert!(error.starts_with("kbpf: <stdin>:2:8: "), "{error}");
 }
+
+/// The form of the listing; which instructions the compiler chooses is tested
+/// where it is made.
+#[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
+#[test]
+fn machine_code_stands_beside_the_bytecode() {
+    let path = &example("socket_filter");
+    let json = kbpf(&["disasm", "--jit", "--json", path]).json(0);
+    let program = &json["programs"][0];
+    let mut code = program["entry"].as_array().unwrap().clone();
+    for insn in program["insns"].as_array().unwrap() {
+        code.extend(insn["code"].as_array().unwrap().clone());
+    }
+    // Every byte is there once, and decodes.
+    code.sort_by_key(|insn| insn["offset"].as_u64());
+    let mut end = 0;
+    for insn in &code {
+        assert_eq!(insn["offset"].as_u64(), Some(end), "{insn}");
+        assert_ne!(insn["text"], "(bad)", "{insn}");
+        end += (insn["bytes"].as_str().unwrap().len() as u64).div_ceil(3);
+    }
+    assert!(code.iter().any(|insn| insn["text"] == "ret"), "{json}");
+
+    // The text shows the same, the source above it.
+    let text = kbpf(&["disasm", "--jit", "--source", "--prog", "socket_filter", path]);
+    let text = text.ended(0);
+    assert!(text.contains("\nentry:\n") && text.contains("\n; "), "{text}");
+    let shown = |insn: &serde_json::Value| {
+        format!(" {:>5x}  {}\n", insn["offset"].as_u64().unwrap(), insn["text"].as_str().unwrap())
+    };
+    for insn in &code {
+        assert!(text.contains(&shown(insn)), "{insn} is not in\n{text}");
+    }
+}
+
+#[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
+#[test]
+fn there_is_no_machine_code_of_what_is_not_verified() {
+    let json = kbpf(&["disasm", "--jit", "--json", "--prog", "off_by_one", MISTAKES]).json(1);
+    let program = &json["programs"][0];
+    assert!(program["error"].as_str().unwrap().starts_with("not verified: "), "{program}");
+    assert!(!program["insns"].as_array().unwrap().is_empty(), "{program}");
+}
+
+#[cfg(not(all(feature = "cloud-profile", target_arch = "x86_64")))]
+#[test]
+fn there_is_no_machine_code_without_a_compiler() {
+    let json = kbpf(&["disasm", "--jit", "--json", "--prog", "correct", MISTAKES]).json(1);
+    let error = json["programs"][0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("has no JIT compiler"), "{error}");
+}
