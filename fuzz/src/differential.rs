@@ -1,5 +1,5 @@
-//! Engines agree on every program, and a program that the verifier accepted
-//! does not fault, on any engine, within the bound that was proven for it.
+//! Engines agree on every program with each other and with the reference
+//! interpreter, and a program that the verifier accepted does not fault, on any engine, within the bound that was proven for it.
 
 #[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "differential/jit.rs")]
 #[cfg_attr(
@@ -7,6 +7,8 @@
     path = "differential/no_jit.rs"
 )]
 mod compiled;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::execution::{
@@ -19,9 +21,10 @@ use kernel_bpf_tests::case::{Case, Input};
 use kernel_bpf_tests::engine;
 use kernel_bpf_tests::outcome;
 
-use crate::mutate::Rng;
+use crate::mutate::{self, Rng};
 use crate::place::{Outcome, Place, same};
 use crate::program;
+use crate::reference::{self, Ended};
 
 type Program = BpfProgram<ActiveProfile>;
 type Verified = VerifiedProgram<ActiveProfile>;
@@ -41,21 +44,60 @@ struct Loaded<'p> {
 /// themselves are none the wiser for more.
 const BUDGET: u64 = 8_000;
 
+/// What the runs of this process came to.
+#[derive(Debug)]
+pub struct Tally {
+    /// Programs that were built, and those that were accepted.
+    pub programs: AtomicU64,
+    /// Of these, accepted ones.
+    pub accepted: AtomicU64,
+    /// Runs that were compared with the reference.
+    pub compared: AtomicU64,
+    /// Runs that the reference declined.
+    pub declined: AtomicU64,
+    /// Instructions that the reference executed in compared runs.
+    pub executed: AtomicU64,
+    /// The same, of all engines together, the reference included.
+    pub on_all: AtomicU64,
+}
+
+/// The tally.
+pub static TALLY: Tally = Tally {
+    programs: AtomicU64::new(0),
+    accepted: AtomicU64::new(0),
+    compared: AtomicU64::new(0),
+    declined: AtomicU64::new(0),
+    executed: AtomicU64::new(0),
+    on_all: AtomicU64::new(0),
+};
+
+fn count(what: &AtomicU64, number: u64) {
+    what.fetch_add(number, Ordering::Relaxed);
+}
+
 /// Runs a program on every engine.
 ///
 /// # Panics
 /// When engines disagree, an accepted program faults, or a proven bound does
 /// not hold.
 pub fn check(data: &[u8]) {
+    check_with(data, 1, 0);
+}
+
+/// As [`check`], over so many inputs: the program's own, and others that follow
+/// from `seed`.
+///
+/// # Panics
+/// As [`check`].
+pub fn check_with(data: &[u8], inputs: usize, seed: u64) {
     let mut case = program::case(data);
     let Some(program) = program::build(&case) else { return };
     let verified = engine::verify(&program).ok();
+    count(&TALLY.programs, 1);
+    count(&TALLY.accepted, u64::from(verified.is_some()));
     let fits = verified.as_ref().is_none_or(|verified| give_context(&mut case.input, verified));
     let engines = engines(&program, verified.as_ref());
     let mut place = Place::new(&case);
-    let run = |place: &mut Place, engine: &Loaded<'_>, budget| {
-        place.run(&|env, context| (engine.execute)(env.with_budget(budget), context))
-    };
     if let Some(verified) = &verified {
         for engine in engines.iter().filter(|engine| engine.verified) {
             let outcome = run(&mut place, engine, BUDGET);
@@ -69,21 +111,55 @@ pub fn check(data: &[u8]) {
     // unverified form starts.
     let bound = verified.as_ref().map(|verified| verified.info().max_insns);
     let all = fits && bound.is_none_or(|bound| bound <= BUDGET);
-    let mut first: Option<(&str, Outcome)> = None;
-    for engine in engines.iter().filter(|engine| all || !engine.verified) {
-        let outcome = run(&mut place, engine, BUDGET);
-        let Some((first_name, first)) = &first else {
-            first = Some((engine.name, outcome));
-            continue;
-        };
+    let engines: Vec<_> = engines.into_iter().filter(|engine| all || !engine.verified).collect();
+    let mut rng = Rng::new(seed);
+    for input in 0..inputs {
+        if input > 0 {
+            let values = rng.next_u64();
+            place.fill(another(&case.input, &mut rng), values);
+        }
+        compare(&program, &case, &mut place, &engines);
+    }
+}
+
+fn run(place: &mut Place, engine: &Loaded<'_>, budget: u64) -> Outcome {
+    place.run(&|env, context| (engine.execute)(env.with_budget(budget), context))
+}
+
+/// As many other bytes.
+fn another(input: &Input, rng: &mut Rng) -> Input {
+    let mut other = input.clone();
+    if let Input::Bytes(bytes) | Input::Packet(bytes) = &mut other {
+        bytes.fill_with(|| mutate::byte(rng));
+    }
+    other
+}
+
+/// Runs a program on all engines, and on the reference.
+fn compare(program: &Program, case: &Case, place: &mut Place, engines: &[Loaded<'_>]) {
+    let outcomes: Vec<_> =
+        engines.iter().map(|engine| (engine.name, run(place, engine, BUDGET))).collect();
+    let (first_name, first) = &outcomes[0];
+    let agrees = |name: &str, outcome: &Outcome| {
         assert!(
-            same(first, &outcome) || shows_addresses(&case, &engines),
-            "{first_name} gives {}, {} gives {}\n{}",
+            same(first, outcome) || shows_addresses(case, place, engines),
+            "{first_name} gives {}, {name} gives {}\n{}",
             outcome::of(first.result),
-            engine.name,
             outcome::of(outcome.result),
             program.listing()
         );
+    };
+    for (name, outcome) in &outcomes[1..] {
+        agrees(name, outcome);
+    }
+    match reference::run(program, &mut place.elsewhere(case), BUDGET) {
+        Ended::Declined => count(&TALLY.declined, 1),
+        Ended::With(outcome, executed) => {
+            agrees("the reference", &outcome);
+            count(&TALLY.compared, 1);
+            count(&TALLY.executed, executed);
+            count(&TALLY.on_all, executed * (engines.len() as u64 + 1));
+        }
     }
 }
 
@@ -161,11 +237,9 @@ fn within_bound(
 /// alone then gives several, with memory elsewhere. The stack is moved by small
 /// and by large distances, on this thread and on others, so that all bits of an
 /// address change, and the heap's blocks get other neighbours.
-fn shows_addresses(case: &Case, engines: &[Loaded<'_>]) -> bool {
+fn shows_addresses(case: &Case, place: &Place, engines: &[Loaded<'_>]) -> bool {
     engines.iter().filter(|engine| !engine.verified).any(|engine| {
-        let run = || {
-            Place::new(case).run(&|env, context| (engine.execute)(env.with_budget(BUDGET), context))
-        };
+        let run = || run(&mut place.elsewhere(case), engine, BUDGET);
         let first = run();
         let differs = || (0..DEPTHS).any(|depth| !same(&first, &elsewhere(&run, depth)));
         let there = || std::thread::scope(|scope| scope.spawn(differs).join().expect("no panic"));

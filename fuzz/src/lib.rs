@@ -12,6 +12,7 @@ pub mod maps;
 pub mod mutate;
 mod place;
 pub mod program;
+mod reference;
 pub mod soundness;
 pub mod text;
 pub mod verifier;

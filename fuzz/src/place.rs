@@ -1,7 +1,9 @@
 //! Where programs run: one input and one set of maps for all engines, at the
 //! same addresses.
 
-use kernel_bpf::bytecode::abi::map::MapType;
+use std::collections::BTreeMap;
+
+use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::Imm64;
 use kernel_bpf::bytecode::{BpfProgType, Instruction};
 use kernel_bpf::execution::{BpfContext, BpfResult, Environment};
@@ -13,15 +15,15 @@ use kernel_bpf_tests::outcome;
 use crate::mutate::{self, Rng};
 
 /// Room in front of a packet and behind it, in bytes.
-const ROOM: usize = 64;
+pub(crate) const ROOM: usize = 64;
 
 /// What an engine made of a program.
 pub(crate) struct Outcome {
     pub result: BpfResult,
     /// The input as the program left it.
-    memory: Vec<u8>,
+    pub memory: Vec<u8>,
     /// Every key with its value, map by map.
-    maps: Vec<Vec<u8>>,
+    pub maps: Vec<Vec<u8>>,
 }
 
 /// Whether outcomes are the same, addresses in faults aside.
@@ -61,6 +63,16 @@ impl Place {
         }
     }
 
+    /// A place elsewhere with the same input and values. `case` is the one that
+    /// this place is for.
+    pub fn elsewhere(&self, case: &Case) -> Self {
+        let mut place = Self::new(case);
+        if let Some(values) = self.values {
+            place.fill(self.input.clone(), values);
+        }
+        place
+    }
+
     /// Another input, of any length, and other values in the maps.
     pub fn fill(&mut self, input: Input, values: u64) {
         let len = match &input {
@@ -69,6 +81,17 @@ impl Place {
         };
         self.buffer.resize(ROOM + len + ROOM, 0);
         (self.input, self.values) = (input, Some(values));
+    }
+
+    /// The input.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// The maps as a run finds them.
+    pub fn initial(&mut self) -> Vec<(MapDef, BTreeMap<Vec<u8>, Vec<u8>>)> {
+        self.reset();
+        self.maps.iter().map(|map| (*map.def(), entries(map).collect())).collect()
     }
 
     /// Runs something here, as if it were the first.
@@ -93,13 +116,16 @@ impl Place {
         self.with_context(execute)
     }
 
-    fn with_context<T>(&mut self, work: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> T) -> T {
-        let values = self.values;
+    fn reset(&mut self) {
         for (index, map) in self.maps.iter_mut().enumerate() {
             if self.used[index] {
-                reset(map, values);
+                reset(map, self.values);
             }
         }
+    }
+
+    fn with_context<T>(&mut self, work: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> T) -> T {
+        self.reset();
         self.buffer.fill(0);
         let range = ROOM..self.buffer.len() - ROOM;
         if let Input::Bytes(bytes) | Input::Packet(bytes) = &self.input {
@@ -167,19 +193,21 @@ fn reset(map: &mut AnyMap<ActiveProfile>, values: Option<u64>) {
 
 /// Every key with its value, in the order of the keys.
 fn contents(map: &AnyMap<ActiveProfile>) -> Vec<u8> {
+    entries(map).flat_map(|(key, value)| [key, value].concat()).collect()
+}
+
+/// Every key and its value, in the order of the keys.
+fn entries(map: &AnyMap<ActiveProfile>) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + use<'_> {
     let mut keys = Vec::new();
     let mut next = vec![0; map.def().key_size as usize];
     while map.next_key(keys.last().map(Vec::as_slice), &mut next).is_ok() {
         keys.push(next.clone());
     }
     keys.sort();
-    let mut all = Vec::new();
-    for key in keys {
+    keys.into_iter().map(|key| {
         let value = map.lookup(&key).expect("nobody else is here");
         let mut bytes = vec![0; value.len()];
         value.copy_to(&mut bytes);
-        all.extend(key);
-        all.extend(bytes);
-    }
-    all
+        (key, bytes)
+    })
 }
