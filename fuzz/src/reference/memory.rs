@@ -16,12 +16,13 @@ use crate::place::{Place, ROOM};
 /// Bytes of a frame.
 const FRAME: u64 = 512;
 
-// Where the objects are.
-const FRAMES_AT: u64 = 0x1000_0000;
+// Where the objects are: as on a host, no multiple or half of an address is
+// another's.
+const FRAMES_AT: u64 = 0x7a31_5b70_0000;
 const FRAME_STRIDE: u64 = 0x400;
-const CONTEXT_AT: u64 = 0x2000_0000;
-const PACKET_AT: u64 = 0x3000_0000;
-const MAPS_AT: u64 = 0x4000_0000;
+const CONTEXT_AT: u64 = 0x5f2d_1c90_0000;
+const PACKET_AT: u64 = 0x6b17_3ea0_0000;
+const MAPS_AT: u64 = 0x4d93_6210_0000;
 const MAP_STRIDE: u64 = 0x100_0000;
 /// From one value of a hash map to the next.
 const ENTRY_STRIDE: u64 = 0x1_0000;
