@@ -145,3 +145,40 @@ fn contents_belong_to_maps_that_can_be_frozen() {
     assert_eq!(build(MapDef { value_size: 11, ..RODATA }), refused);
     assert_eq!(build(MapDef { map_type: MapType::PerCpuArray, ..RODATA }), refused);
 }
+
+/// What a map of maps holds only has the form of the map with these contents.
+#[test]
+fn maps_of_the_same_form_have_other_contents() {
+    use bpf_verifier::HelperTable;
+    let outer = MapDef::new(MapType::ArrayOfMaps, 4, 4, 4).holding(0).named("outer");
+    let verify = |more: &[MapDef], find: &str| {
+        let text = format!(
+            "*(u32 *)(r10 -4) = 0
+             r2 = r10
+             r2 += -4
+             {find}
+             call 1
+             if r0 == 0 goto out
+             r1 = *(u32 *)(r0 +8)
+             if r1 == 7 goto out
+             r0 = r9
+             out: r0 = 0
+             exit"
+        );
+        let insns = assemble::<ActiveProfile>(&text).unwrap_or_else(|error| panic!("{error}"));
+        let builder = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+            .frozen_map(RODATA, FrozenBytes::from_static(&BYTES));
+        let builder = more.iter().fold(builder, |builder, def| builder.map(*def));
+        let program = builder.insns(&insns).build().unwrap();
+        Verifier::<ActiveProfile>::with_env(HelperTable::linux()).verify(&program)
+    };
+    verify(&[], "r1 = map[idx:0] ll").unwrap();
+    let inner = "r1 = map[idx:1] ll
+         call 1
+         if r0 == 0 goto out
+         r1 = r0
+         r2 = r10
+         r2 += -4";
+    let error = verify(&[outer], inner).unwrap_err();
+    assert!(error.to_string().contains("R9"), "{error}");
+}

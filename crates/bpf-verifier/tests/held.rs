@@ -6,6 +6,7 @@ mod common;
 use bpf_bytecode::abi::field::{FieldType, MapField};
 use bpf_bytecode::abi::global::{GlobalFunction, Param};
 use bpf_bytecode::abi::kfunc::{Kfunc, KfuncName, UnknownKfunc};
+use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, Verifier, VerifyError};
@@ -114,6 +115,45 @@ fn a_lock_is_that_of_one_lookup() {
         "expected=spin lock",
         &with_values("r8 = *(u8 *)(r6 +0)\nr8 &= 8\nr1 = r6\nr1 += r8\ncall 93"),
     );
+}
+
+/// Where other maps may be of the same form, a value that no lookup found is of any
+/// of them.
+#[test]
+fn a_lock_is_that_of_one_map() {
+    let text = "r1 = r10
+         r1 += -8
+         *(u64 *)(r10 -8) = 0
+         r1 = map[idx:0] ll
+         r2 = subprog[take] ll
+         r3 = r10
+         r3 += -8
+         r4 = 0
+         call 164
+         r0 = 0
+         exit
+         take: r6 = r3
+         r1 = r3
+         call 93
+         r1 = r6
+         call 94
+         r0 = 0
+         exit";
+    let one = MapDef::new(MapType::Array, 4, 64, 1).named("one");
+    let outer = MapDef::new(MapType::ArrayOfMaps, 4, 4, 4).holding(0).named("outer");
+    let lock = MapField::new(0, 0, FieldType::SpinLock);
+    let verify = |defs: &[MapDef]| {
+        let plain = program(BpfProgType::SchedCls, text);
+        let mut builder = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SchedCls);
+        for def in defs {
+            builder = builder.map(*def);
+        }
+        let program = builder.insns(plain.insns()).map_field(lock).build().expect("a program");
+        Verifier::<ActiveProfile>::with_env(HelperTable::linux()).verify(&program)
+    };
+    verify(&[one]).expect("the only value");
+    let error = verify(&[one, outer]).expect_err("one value of several maps");
+    assert!(error.to_string().contains("expected=spin lock"), "{error}");
 }
 
 #[test]

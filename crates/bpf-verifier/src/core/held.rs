@@ -70,7 +70,8 @@ impl Explorer<'_> {
             return reject(wrong);
         }
         let def = self.map_def(value.index);
-        let single = def.is_some_and(|def| def.map_type == MapType::Array && def.max_entries == 1);
+        let single = def.is_some_and(|def| def.map_type == MapType::Array && def.max_entries == 1)
+            && !self.stands_for_others(value.index);
         let off = value.known_offset().and_then(|off| u32::try_from(off).ok());
         let is_lock =
             |field: &&MapField| field.field == FieldType::SpinLock && Some(field.offset) == off;

@@ -1,6 +1,7 @@
 //! Access to memory.
 
 use bpf_bytecode::Register;
+use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AtomicOp, Size, Width};
@@ -80,9 +81,9 @@ impl Explorer<'_> {
         wrong: VerifyErrorKind,
     ) -> Step {
         let index = value.index;
-        let frozen = self.frozen.binary_search_by_key(&index, |map| map.index).ok();
-        let frozen = frozen.and_then(|at| self.frozen.get(at));
-        let (Kind::MapValue, Some(frozen)) = (value.kind, frozen) else { return reject(wrong) };
+        let (Kind::MapValue, Some(frozen)) = (value.kind, self.frozen_map(index)) else {
+            return reject(wrong);
+        };
         let size = self.map_def(index).map_or(0, |def| def.value_size);
         let (off, access) = (value.known_offset(), Access::Read);
         Self::check_bounds(&Span { reg, base: *value, off: 0, size: 1, access }, size)?;
@@ -97,6 +98,12 @@ impl Explorer<'_> {
         Ok(())
     }
 
+    /// The contents of a map, where they never change.
+    fn frozen_map(&self, index: u32) -> Option<&FrozenMap> {
+        let at = self.frozen.binary_search_by_key(&index, |map| map.index).ok()?;
+        self.frozen.get(at).filter(|_| !self.stands_for_others(index))
+    }
+
     /// The number that a load gives, where its bytes never change.
     fn frozen_number(&mut self, span: &Span) -> Option<Scalar> {
         // The proof rests on maps by one bit each.
@@ -104,8 +111,7 @@ impl Explorer<'_> {
         if span.base.kind != Kind::MapValue || index >= u64::BITS || span.min() != span.max() {
             return None;
         }
-        let at = self.frozen.binary_search_by_key(&index, |map| map.index).ok()?;
-        let bytes = &self.frozen.get(at)?.bytes;
+        let bytes = &self.frozen_map(index)?.bytes;
         let from = usize::try_from(span.min()).ok()?;
         let len = usize::try_from(span.size).ok()?;
         let mut number = [0; 8];
@@ -351,6 +357,12 @@ impl Explorer<'_> {
     /// The definition that a map's or value's pointer names.
     pub(super) fn map_def(&self, index: u32) -> Option<&MapDef> {
         self.maps.get(usize::try_from(index).ok()?)
+    }
+
+    /// Whether maps of maps hold others of this definition, so that a value of it is
+    /// not always one of the same map.
+    pub(super) fn stands_for_others(&self, index: u32) -> bool {
+        self.maps.iter().any(|def| def.inner.map(u32::from) == Some(index))
     }
 
     /// Refuses an access at a place that is no multiple of its size.
