@@ -253,10 +253,20 @@ fn special_fields_are_known_by_their_types() {
     let expected = [
         ("values", 12, SpinLock),
         ("values", 16, Timer),
-        ("values", 32, KernelPointer),
+        ("values", 160_032, KernelPointer),
         (".data.locked", 24, SpinLock),
     ];
     assert_eq!(found, expected);
+}
+
+/// What is not looked at may be such a field.
+#[test]
+fn special_fields_that_are_not_found_are_refused() {
+    let object = parse(object!("nested"));
+    let error = object.map_fields().find_map(Result::err).unwrap();
+    assert!(matches!(error, LoadError::Limit { limit: 16, .. }), "{error}");
+    let linked = object.program("nested").unwrap().link().unwrap();
+    assert_eq!(linked.build().unwrap_err(), error);
 }
 
 #[test]

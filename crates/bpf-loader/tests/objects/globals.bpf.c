@@ -21,6 +21,11 @@ struct shared {
 		struct bpf_spin_lock lock;
 	} inner;
 	struct bpf_timer timers[1];
+	/* What has no fields may be large. */
+	struct {
+		u32 flags;
+		u8 rest[2][2];
+	} entries[20000];
 	struct point TYPE_TAG("kptr") *kernel;
 	struct point *own;
 };
