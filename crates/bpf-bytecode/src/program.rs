@@ -96,6 +96,9 @@ type Fields<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapFiel
 /// Kernel functions that are not known whose names a program of static storage keeps.
 const UNKNOWN_CAPACITY: usize = if PROGRAM_CAPACITY == 0 { 0 } else { 1 };
 
+/// Names that are kept at the most, wherever.
+const MAX_UNKNOWN: usize = 64;
+
 type Unknown<P> =
     <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<UnknownKfunc, UNKNOWN_CAPACITY>;
 
@@ -395,10 +398,11 @@ impl<P: PhysicalProfile> ProgramBuilder<P> {
     }
 
     /// Names a kernel function that is not known here, so that the verifier can
-    /// refuse its calls by name. A static build has room for one.
+    /// refuse its calls by name. 64 names are kept; on a static build, one.
     #[must_use]
     pub fn unknown_kfunc(mut self, kfunc: UnknownKfunc) -> Self {
-        if !self.program.unknown.contains(&kfunc) {
+        let known = &self.program.unknown;
+        if known.len() < MAX_UNKNOWN && !known.contains(&kfunc) {
             let _ = self.program.unknown.try_push(kfunc);
         }
         self

@@ -27,7 +27,8 @@ enum Extern {
     /// A kernel function that is not known here, perhaps: the verifier refuses calls
     /// of it, by name.
     Unknown(UnknownKfunc),
-    Absent,
+    /// The same, and the object can do without.
+    Absent(UnknownKfunc),
 }
 
 /// The source field that marks a reference to a function of the same program.
@@ -59,30 +60,28 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             return Ok(None);
         }
         let name = self.elf.symbol_name(&symbol)?;
-        match Kfunc::from_name(name) {
-            Some(kfunc) => Ok(Some(Extern::Kfunc(kfunc))),
-            None if symbol.binding() == STB_WEAK => Ok(Some(Extern::Absent)),
-            None => {
-                // Numbers of known ones are positive.
-                let number = i32::try_from(relocation.symbol).ok().map(|symbol| !symbol);
-                let number = number.ok_or(LoadError::malformed("symbol"))?;
-                let name = KfuncName::new(name);
-                Ok(Some(Extern::Unknown(UnknownKfunc { number, name })))
-            }
+        if let Some(kfunc) = Kfunc::from_name(name) {
+            return Ok(Some(Extern::Kfunc(kfunc)));
         }
+        // Numbers of known ones are positive.
+        let number = i32::try_from(relocation.symbol).ok().map(|symbol| !symbol);
+        let number = number.ok_or(LoadError::malformed("symbol"))?;
+        let kfunc = UnknownKfunc { number, name: KfuncName::new(name) };
+        let weak = symbol.binding() == STB_WEAK;
+        Ok(Some(if weak { Extern::Absent(kfunc) } else { Extern::Unknown(kfunc) }))
     }
 
     /// The kernel function that a relocation names, if it is one that is not known
     /// here.
     pub(super) fn unknown_kfunc(&self, relocation: &Relocation) -> Option<UnknownKfunc> {
         match self.declared(relocation) {
-            Ok(Some(Extern::Unknown(kfunc))) => Some(kfunc),
+            Ok(Some(Extern::Unknown(kfunc) | Extern::Absent(kfunc))) => Some(kfunc),
             _ => None,
         }
     }
 
     /// The call at `slot` with the number of the kernel function that it names,
-    /// if it does. A function that is absent has the number 0, which none has.
+    /// if it does. One that is not known has a negative number.
     pub(super) fn kernel_call(
         &self,
         function: &Function,
@@ -99,8 +98,7 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         let number = match self.declared(&relocation)? {
             None => return Ok(None),
             Some(Extern::Kfunc(kfunc)) => kfunc.number(),
-            Some(Extern::Unknown(kfunc)) => kfunc.number,
-            Some(Extern::Absent) => 0,
+            Some(Extern::Unknown(kfunc) | Extern::Absent(kfunc)) => kfunc.number,
         };
         Ok(Some(insn.with_src(CALL_KERNEL).with_imm(number)))
     }
