@@ -18,25 +18,20 @@ pub(crate) const fn signed(value: u64, w: u32) -> i64 {
 pub(crate) const fn alu(op: AluOp, x: u64, y: u64, w: u32) -> u64 {
     let (x, y) = (low(x, w), low(y, w));
     let (sx, sy) = (signed(x, w), signed(y, w));
+    #[allow(clippy::cast_possible_truncation, reason = "a count is less than the width")]
     let count = (y & (w as u64 - 1)) as u32;
     let out = match op {
         AluOp::Add => x.wrapping_add(y),
         AluOp::Sub => x.wrapping_sub(y),
         AluOp::Mul => x.wrapping_mul(y),
-        AluOp::Div => {
-            if y == 0 {
-                0
-            } else {
-                x / y
-            }
-        }
-        AluOp::Mod => {
-            if y == 0 {
-                x
-            } else {
-                x % y
-            }
-        }
+        AluOp::Div => match x.checked_div(y) {
+            Some(quotient) => quotient,
+            None => 0,
+        },
+        AluOp::Mod => match x.checked_rem(y) {
+            Some(rest) => rest,
+            None => x,
+        },
         AluOp::Sdiv => {
             if sy == 0 {
                 0
