@@ -7,6 +7,9 @@
     path = "differential/no_jit.rs"
 )]
 mod compiled;
+#[cfg_attr(feature = "cloud-profile", path = "differential/translated.rs")]
+#[cfg_attr(not(feature = "cloud-profile"), path = "differential/not_translated.rs")]
+mod translated;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -181,6 +184,7 @@ fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) -> Vec<Load
             }),
         });
     }
+    engines.extend(translated::engines(verified));
     engines.extend(compiled::engines(program, verified));
     engines
 }

@@ -15,6 +15,9 @@ use crate::replay;
 #[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "engine/jit.rs")]
 #[cfg_attr(not(all(feature = "cloud-profile", target_arch = "x86_64")), path = "engine/no_jit.rs")]
 mod compiled;
+#[cfg_attr(feature = "cloud-profile", path = "engine/translated.rs")]
+#[cfg_attr(not(feature = "cloud-profile"), path = "engine/not_translated.rs")]
+mod translated;
 
 /// Budget of the engines in these tests, in instructions.
 pub const BUDGET: u64 = 1_000_000;
@@ -181,6 +184,7 @@ pub const VERIFIED_INTERPRETER: Engine = Engine {
 /// Every engine of this build.
 pub fn all() -> Vec<Engine> {
     let mut engines = vec![INTERPRETER, VERIFIED_INTERPRETER];
+    engines.extend(translated::engines());
     engines.extend(compiled::engines());
     engines
 }

@@ -14,12 +14,23 @@ use crate::executor::BpfExecutor;
 use crate::observer::{Observer, Unobserved};
 use crate::run::{Run, StackMemory};
 
+mod call;
 mod code;
 mod machine;
 mod opcodes;
 mod registers;
+mod step;
+mod threaded;
+#[cfg(feature = "cloud-profile")]
+mod translated;
+
+#[cfg(feature = "cloud-profile")]
+pub use threaded::translated::TranslatedProgram;
+#[cfg(feature = "cloud-profile")]
+pub use translated::TranslatedInterpreter;
 
 use code::Code;
+use threaded::InPlace;
 
 /// Runs any program, verified or not: every access is checked, and a program
 /// that does not end by itself is ended by the budget.
@@ -132,9 +143,18 @@ impl<P: PhysicalProfile> BpfExecutor<P> for VerifiedInterpreter<'_, P> {
 
     fn execute(&self, program: &VerifiedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
         let programs = self.programs;
-        let find = |number| programs.get(usize::try_from(number).ok()?).map(|p| Code::from(*p));
-        run::<P, _>(&self.env, Code::from(program), &find, context, &mut Unobserved)
+        let find = |number| Some(in_place(*programs.get(usize::try_from(number).ok()?)?));
+        let mut stack = StackMemory::<P>::new();
+        let code = in_place(program);
+        let mut run =
+            Run::begin(&self.env, code.info, context, &mut stack).map_err(BpfError::Refused)?;
+        threaded::execute::<InPlace>(&mut run, code, &find)
     }
+}
+
+/// A verified program as it is.
+fn in_place<P: PhysicalProfile>(program: &VerifiedProgram<P>) -> threaded::Bytecode<'_> {
+    threaded::Bytecode { insns: program.insns(), facts: program.facts(), info: program.into() }
 }
 
 /// One run, on a stack of its own.
@@ -170,3 +190,5 @@ macro_rules! common {
 }
 
 common!(Interpreter, VerifiedInterpreter);
+#[cfg(feature = "cloud-profile")]
+common!(TranslatedInterpreter);

@@ -49,6 +49,8 @@ pub use error::{BpfError, BpfResult, Fault, Refusal};
 pub use executor::BpfExecutor;
 pub use helper::{Helper, HelperCall};
 pub use interpreter::{Interpreter, VerifiedInterpreter};
+#[cfg(feature = "cloud-profile")]
+pub use interpreter::{TranslatedInterpreter, TranslatedProgram};
 pub use observer::{Observer, Step, Unobserved};
 pub use platform::{NullPlatform, Platform};
 pub use run::Run;

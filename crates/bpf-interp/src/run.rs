@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-use bpf_bytecode::abi::context::CtxLayout;
+use bpf_bytecode::abi::context::{CtxLayout, FieldKind};
 use bpf_maps::{BpfMap, RingBuffer};
 
 use crate::context::{BpfContext, Taken};
@@ -25,6 +25,8 @@ pub use packet::legacy_position;
 pub use records::MAX_RECORDS;
 pub use stack::{Saved, StackMemory};
 pub use tail_call::MAX_TAIL_CALLS;
+
+pub(crate) use memory::address;
 
 use callback::Callbacks;
 use memory::Regions;
@@ -100,13 +102,14 @@ impl<'r> Run<'r> {
         admission::check(env, &program, context)?;
         let context = context.take()?;
         let regions = Regions::of(&context);
+        let zeroed = program.reads_unwritten();
         let mut run = Self {
             hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: env.budget(), stopped: 0 },
             env,
             layout: program.prog_type().context(),
             program,
             regions,
-            stack: Stack::new(stack, env.stack_policy())?,
+            stack: Stack::new(stack, env.stack_policy(), zeroed)?,
             records: Records::new(),
             context,
             fault: None,
@@ -130,6 +133,17 @@ impl<'r> Run<'r> {
     /// What R1 holds at a program's entry.
     pub(crate) fn context_address(&self) -> u64 {
         self.regions.context_address()
+    }
+
+    /// What the context shows as the packet's first byte, its end, or its
+    /// metadata.
+    #[inline]
+    pub(crate) const fn packet_address(&self, kind: FieldKind) -> u64 {
+        match kind {
+            FieldKind::PacketEnd => self.hot.data_end,
+            FieldKind::PacketMeta => self.hot.data_meta,
+            _ => self.hot.data,
+        }
     }
 
     /// Reserves a record and gives its address; 0 where there is no room.
@@ -178,7 +192,8 @@ impl<'r> Run<'r> {
         self.stack.set_frame_pointer(pointer);
     }
 
-    /// Enters a function: a new zeroed frame, above which `saved` is kept for
+    /// Enters a function: a new frame, of zeros where the program may read what it
+    /// has not written, above which `saved` is kept for
     /// [`pop_frame`](Self::pop_frame). Gives the function's R10.
     ///
     /// # Errors

@@ -3,7 +3,11 @@
 //! | executor | runs | profile |
 //! |---|---|---|
 //! | [`Interpreter`] | any program, every access checked | both |
-//! | [`VerifiedInterpreter`] | verified programs | both |
+//! | [`VerifiedInterpreter`] | verified programs, as they are | both |
+#![cfg_attr(
+    feature = "cloud-profile",
+    doc = "| [`TranslatedInterpreter`] | verified programs in translation | cloud |"
+)]
 #![cfg_attr(
     all(feature = "cloud-profile", target_arch = "x86_64"),
     doc = "| [`JitExecutor`] | compiled programs | cloud |"

@@ -10,6 +10,8 @@ mod workloads;
 
 use bpf_bytecode::{BpfProgType, BpfProgram, ProgramBuilder};
 use bpf_interp::{BpfContext, BpfExecutor, Environment, Interpreter, VerifiedInterpreter};
+#[cfg(feature = "cloud-profile")]
+use bpf_interp::{TranslatedInterpreter, TranslatedProgram};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -18,7 +20,7 @@ use peers::{Rbpf, Sbpf};
 use workloads::{WORKLOADS, Workload};
 
 fn program(workload: &Workload) -> BpfProgram<ActiveProfile> {
-    ProgramBuilder::new(BpfProgType::SocketFilter)
+    ProgramBuilder::new(BpfProgType::Syscall)
         .insns(&workload.slots())
         .build()
         .expect("a workload is a program")
@@ -53,13 +55,21 @@ fn interpreters(criterion: &mut Criterion) {
             bencher.iter(|| interp.execute(&program, &context));
         });
 
-        // What has no proof (it walks a context of plain bytes, say) stands
-        // without this line.
-        if let Ok(verified) = Verifier::<ActiveProfile>::new().verify_program(&program) {
-            let interp = VerifiedInterpreter::<ActiveProfile>::new();
-            assert_eq!(interp.execute(&verified, &context), Ok(expected));
-            group.bench_function("bpf-interp, verified", |bencher| {
-                bencher.iter(|| interp.execute(&verified, &context));
+        // A proven bound may be far from what is executed.
+        let env = Environment::new().with_budget(u64::MAX);
+        let verified = Verifier::<ActiveProfile>::new().verify_program(&program).expect("accepted");
+        let interp = VerifiedInterpreter::<ActiveProfile>::with_env(env);
+        assert_eq!(interp.execute(&verified, &context), Ok(expected));
+        group.bench_function("bpf-interp, verified, in place", |bencher| {
+            bencher.iter(|| interp.execute(&verified, &context));
+        });
+        #[cfg(feature = "cloud-profile")]
+        {
+            let translated = TranslatedProgram::new(&verified).expect("translates");
+            let interp = TranslatedInterpreter::<ActiveProfile>::with_env(env);
+            assert_eq!(interp.execute(&translated, &context), Ok(expected));
+            group.bench_function("bpf-interp, verified, translated", |bencher| {
+                bencher.iter(|| interp.execute(&translated, &context));
             });
         }
 

@@ -28,31 +28,68 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "fnv1a",
-        memory: 1024,
-        text: "r0 = 0xcbf29ce484222325 ll
+        memory: 8,
+        // Over 256 bytes of stack, eight times.
+        text: "r1 = r10
+            r1 += -256
+            r2 = 0
+            r3 = 1
+        fill:
+            r3 *= 1103515245
+            r3 += 12345
+            r4 = r10
+            r4 += -256
+            r4 += r2
+            r5 = r3
+            r5 >>= 16
+            *(u8 *)(r4 +0) = r5
+            r2 += 1
+            if r2 < 256 goto fill
+            r0 = 0xcbf29ce484222325 ll
             r3 = 0x100000001b3 ll
-            r4 = r1
-            r4 += 1024
+            r6 = 0
+        again:
+            r2 = 0
         next:
-            r5 = *(u8 *)(r1 +0)
+            r4 = r1
+            r4 += r2
+            r5 = *(u8 *)(r4 +0)
             r0 ^= r5
             r0 *= r3
-            r1 += 1
-            if r1 != r4 goto next
+            r2 += 1
+            if r2 < 256 goto next
+            r6 += 1
+            if r6 < 8 goto again
             exit",
     },
     Workload {
         name: "checksum",
-        memory: 1500,
-        text: "r0 = 0
-            r4 = r1
-            r4 += 1500
+        memory: 8,
+        // Over 256 bytes of stack, eight times.
+        text: "r2 = 0
+            r3 = 7
+        fill:
+            r4 = r10
+            r4 += -256
+            r4 += r2
+            *(u64 *)(r4 +0) = r3
+            r3 *= 31
+            r2 += 8
+            if r2 < 256 goto fill
+            r0 = 0
+            r6 = 0
+        again:
+            r2 = 0
         next:
-            r5 = *(u16 *)(r1 +0)
+            r4 = r10
+            r4 += r2
+            r5 = *(u16 *)(r4 -256)
             r5 = be16 r5
             r0 += r5
-            r1 += 2
-            if r1 < r4 goto next
+            r2 += 2
+            if r2 < 256 goto next
+            r6 += 1
+            if r6 < 8 goto again
             r2 = r0
             r2 >>= 16
             r0 &= 0xffff
@@ -68,34 +105,94 @@ pub const WORKLOADS: &[Workload] = &[
         name: "sort",
         memory: 8,
         // Insertion sort of 32 numbers on the stack.
-        text: "r1 = r10
-            r1 += -256
-            r2 = 12345
-            r3 = r1
+        text: "r2 = 12345
+            r3 = 0
         fill:
             r2 *= 1103515245
             r2 += 12345
             r2 &= 0x7fffffff
-            *(u64 *)(r3 +0) = r2
+            r4 = r10
+            r4 += r3
+            *(u64 *)(r4 -256) = r2
             r3 += 8
-            if r3 < r10 goto fill
-            r3 = r1
-            r3 += 8
+            if r3 < 256 goto fill
+            r3 = 8
         outer:
+            r1 = r10
+            r1 += r3
+            r5 = *(u64 *)(r1 -256)
             r4 = r3
-            r5 = *(u64 *)(r3 +0)
         inner:
-            if r4 == r1 goto place
-            r6 = *(u64 *)(r4 -8)
+            if r4 < 8 goto place
+            if r4 > 248 goto place
+            r1 = r10
+            r1 += r4
+            r6 = *(u64 *)(r1 -264)
             if r6 <= r5 goto place
-            *(u64 *)(r4 +0) = r6
+            *(u64 *)(r1 -256) = r6
             r4 += -8
             goto inner
         place:
-            *(u64 *)(r4 +0) = r5
+            if r4 > 248 goto done
+            r1 = r10
+            r1 += r4
+            *(u64 *)(r1 -256) = r5
             r3 += 8
-            if r3 < r10 goto outer
+            if r3 < 256 goto outer
+        done:
             r0 = *(u64 *)(r10 -8)
+            exit",
+    },
+    Workload {
+        name: "parser",
+        memory: 8,
+        // Walks records of a type, a length and a value, on the stack.
+        text: "r2 = 0
+            r3 = 3
+        fill:
+            r4 = r10
+            r4 += r2
+            r3 *= 13
+            r3 += 5
+            r5 = r3
+            r5 >>= 3
+            r5 &= 7
+            r5 += 2
+            *(u8 *)(r4 -256) = r3
+            *(u8 *)(r4 -255) = r5
+            r2 += 1
+            if r2 < 255 goto fill
+            r0 = 0
+            r6 = 0
+        again:
+            r2 = r6
+            r7 = 0
+        record:
+            if r2 > 254 goto end
+            r4 = r10
+            r4 += r2
+            r5 = *(u8 *)(r4 -256)
+            r3 = *(u8 *)(r4 -255)
+            r5 &= 3
+            if r5 == 0 goto pad
+            if r5 == 1 goto value
+            r0 ^= r3
+            goto skip
+        pad:
+            r0 += 1
+            r3 = 1
+            goto skip
+        value:
+            r0 <<= 1
+            r0 ^= r5
+        skip:
+            r3 &= 15
+            r2 += r3
+            r7 += 1
+            if r7 < 200 goto record
+        end:
+            r6 += 1
+            if r6 < 16 goto again
             exit",
     },
 ];

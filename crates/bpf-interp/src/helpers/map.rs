@@ -9,7 +9,7 @@ use bpf_maps::{BpfMap, MAX_KEY_SIZE};
 
 use super::{bad, failed};
 use crate::error::Fault;
-use crate::run::Run;
+use crate::run::{Run, address};
 
 /// Keys up to this size take the short way.
 const SMALL_KEY: usize = 64;
@@ -59,7 +59,7 @@ pub(super) fn lookup(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
     let map = keyed(run, id::MAP_LOOKUP_ELEM, handle)?;
     let cpu = run.environment().platform().cpu();
     let value = with_key(run, map, key, |key| Ok(map.lookup_ptr(key, cpu)))?;
-    Ok(value.map_or(0, |at| u64::try_from(at.addr().get()).unwrap_or(0)))
+    Ok(value.map_or(0, address))
 }
 
 /// `long bpf_map_update_elem(map, const void *key, const void *value, u64 flags)`

@@ -52,6 +52,12 @@ impl<'r> ProgramInfo<'r> {
         self.verified
     }
 
+    /// Whether the program may read stack bytes that it has not written, which
+    /// are then zeros.
+    pub fn reads_unwritten(&self) -> bool {
+        self.verified.is_none_or(|info| info.unwritten_reads)
+    }
+
     /// The proven bound on executed instructions; 0 where nothing was proven.
     pub fn bound(&self) -> u64 {
         self.verified.map_or(0, |info| info.max_insns)

@@ -1,6 +1,7 @@
 //! Maps as programs hold them.
 
 use super::Run;
+use super::memory::address;
 use crate::error::Fault;
 
 /// What a program holds for a map. The value is no address, on any machine: a
@@ -28,8 +29,7 @@ impl Run<'_> {
         let region = self.env.map(index).and_then(|map| map.value_region(0));
         let region = region.ok_or(Fault::InvalidInstruction)?;
         let within = usize::try_from(offset).is_ok_and(|at| at < region.value_size());
-        let base = u64::try_from(region.base().addr().get()).ok();
-        let address = base.and_then(|base| base.checked_add(u64::from(offset)));
+        let address = address(region.base()).checked_add(u64::from(offset));
         address.filter(|_| within && region.count() > 0).ok_or(Fault::InvalidInstruction)
     }
 }

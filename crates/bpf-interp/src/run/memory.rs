@@ -90,9 +90,11 @@ impl Regions {
     }
 }
 
-/// A pointer as a program sees it.
-pub(super) fn address(at: NonNull<u8>) -> u64 {
-    u64::try_from(at.addr().get()).unwrap_or(u64::MAX)
+/// A pointer as a program sees it. Its provenance is exposed: who knows that an
+/// access is proven makes a pointer of the number again.
+#[inline]
+pub(crate) fn address(at: NonNull<u8>) -> u64 {
+    u64::try_from(at.as_ptr().expose_provenance()).unwrap_or(u64::MAX)
 }
 
 /// Whether a context of plain bytes may be written: where programs of the type
@@ -146,9 +148,9 @@ impl Run<'_> {
                 Place::Narrow(at, field == FieldKind::Queue)
             }
             FieldKind::Scalar | FieldKind::Half | FieldKind::Queue => Place::Own(at),
-            FieldKind::PacketData => Place::Address(self.hot.data),
-            FieldKind::PacketEnd => Place::Address(self.hot.data_end),
-            FieldKind::PacketMeta => Place::Address(self.hot.data_meta),
+            FieldKind::PacketData | FieldKind::PacketEnd | FieldKind::PacketMeta => {
+                Place::Address(self.packet_address(field))
+            }
             // What only Linux has behind a context.
             FieldKind::Socket
             | FieldKind::SocketOrNull

@@ -8,6 +8,8 @@ use core::ptr::NonNull;
 use bpf_profile::{MemoryBlock, MemoryStrategy, OutOfMemory, PhysicalProfile};
 use bpf_verifier::StackPolicy;
 
+use super::memory::address;
+
 /// Bytes behind each frame that no program can reach. The engine keeps there
 /// what it saved at the entry of the function.
 const GAP: usize = 64;
@@ -78,20 +80,25 @@ pub(super) struct Stack<'r> {
     limit: usize,
     /// Live frames, at least 1 and at most `limit`.
     depth: usize,
+    /// Whether functions begin with a frame of zeros.
+    zeroed: bool,
     memory: PhantomData<&'r mut [u8]>,
 }
 
 impl<'r> Stack<'r> {
-    /// A stack with its first frame, zeroed.
+    /// A stack with its first frame; frames are of zeros if the program may read
+    /// what it has not written.
     pub fn new<P: PhysicalProfile>(
         memory: &'r mut StackMemory<P>,
         policy: StackPolicy,
+        zeroed: bool,
     ) -> Result<Self, OutOfMemory> {
         let (frame, limit) = (policy.frame_bytes(), policy.frames());
         let stride = frame.saturating_add(GAP);
         let base = memory.provide(stride.saturating_mul(limit))?;
-        let mut stack = Self { base, frame, stride, limit, depth: 1, memory: PhantomData };
-        stack.clear_frame();
+        let memory = PhantomData;
+        let mut stack = Self { base, frame, stride, limit, depth: 1, zeroed, memory };
+        stack.begin_frame();
         Ok(stack)
     }
 
@@ -125,8 +132,18 @@ impl<'r> Stack<'r> {
         }
     }
 
-    /// Zeroes the newest frame.
-    pub fn clear_frame(&mut self) {
+    /// Says whether functions begin with a frame of zeros from now on, and begins
+    /// the newest frame anew.
+    pub fn begin_program(&mut self, zeroed: bool) {
+        self.zeroed = zeroed;
+        self.begin_frame();
+    }
+
+    /// Zeroes the newest frame, where frames are to be of zeros.
+    fn begin_frame(&mut self) {
+        if !self.zeroed {
+            return;
+        }
         // SAFETY: the frame's bytes are within the memory, which is borrowed
         // exclusively for `'r`.
         unsafe { self.newest().0.write_bytes(0, self.frame) };
@@ -134,17 +151,16 @@ impl<'r> Stack<'r> {
 
     /// Address behind the newest frame.
     pub fn frame_pointer(&self) -> u64 {
-        let end = self.newest().0.addr().get().saturating_add(self.frame);
-        u64::try_from(end).unwrap_or(u64::MAX)
+        address(self.newest().0).saturating_add(u64::try_from(self.frame).unwrap_or(u64::MAX))
     }
 
-    /// A further zeroed frame, and its frame pointer.
+    /// A further frame, and its frame pointer.
     pub fn push(&mut self, saved: Saved) -> Option<u64> {
         if self.depth >= self.limit {
             return None;
         }
         self.depth = self.depth.saturating_add(1);
-        self.clear_frame();
+        self.begin_frame();
         // SAFETY: `GAP` bytes lie behind the frame within the memory; a `Saved`
         // fits there.
         unsafe { self.saved().write_unaligned(saved) };

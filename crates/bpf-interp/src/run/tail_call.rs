@@ -16,7 +16,7 @@ impl<'r> Run<'r> {
     /// for, and gives its number. `programs` knows the engine's programs by
     /// that number.
     ///
-    /// On success the running function's frame is zeroed and the engine goes on
+    /// On success the running function's frame begins anew and the engine goes on
     /// at the target's first slot with [`entry_registers`](Self::entry_registers).
     /// `None` is a tail call that failed, after which the program goes on behind
     /// it: the slot is empty, too many tail calls went before, the target is of
@@ -47,7 +47,7 @@ impl<'r> Run<'r> {
         self.hot.budget = self.env.budget();
         self.tail_calls = self.tail_calls.saturating_add(1);
         self.program = target;
-        self.stack.clear_frame();
+        self.stack.begin_program(target.reads_unwritten());
         Ok(Some(number))
     }
 

@@ -1,0 +1,152 @@
+//! Threaded execution: what other tests of verified programs do not come upon.
+
+mod common;
+
+use bpf_bytecode::{BpfInsn, BpfProgType};
+use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, VerifiedInterpreter};
+use bpf_maps::{BpfMap, ProgArray};
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{VerifiedProgram, Verifier};
+use common::{Program, built, program};
+
+type Verified = VerifiedProgram<ActiveProfile>;
+
+fn verified(program: &Program) -> Verified {
+    Verifier::<ActiveProfile>::new().verify_program(program).unwrap()
+}
+
+/// Runs the first program, in each form that the profile has; the others are
+/// targets of tail calls.
+fn results(env: Environment<'_>, programs: &[Verified]) -> Vec<BpfResult> {
+    let refs: Vec<&Verified> = programs.iter().collect();
+    let in_place = VerifiedInterpreter::with_env(env).with_programs(&refs);
+    let result = in_place.execute(refs[0], &BpfContext::empty());
+    #[cfg(feature = "cloud-profile")]
+    {
+        use bpf_interp::{TranslatedInterpreter, TranslatedProgram};
+
+        let programs: Vec<TranslatedProgram<ActiveProfile>> =
+            refs.iter().map(|program| TranslatedProgram::new(program).unwrap()).collect();
+        let refs: Vec<&TranslatedProgram<ActiveProfile>> = programs.iter().collect();
+        let translated = TranslatedInterpreter::with_env(env).with_programs(&refs);
+        vec![result, translated.execute(refs[0], &BpfContext::empty())]
+    }
+    #[cfg(not(feature = "cloud-profile"))]
+    vec![result]
+}
+
+/// Runs a program where the native stack holds far less than a byte for each
+/// executed instruction.
+fn on_a_small_stack(program: &Program) {
+    const STACK: usize = 256 * 1024;
+    let programs = [verified(program)];
+    let run = move || results(Environment::new(), &programs);
+    let results = std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().unwrap();
+    for result in results {
+        assert_eq!(result, Ok(0));
+    }
+}
+
+#[test]
+fn loops_do_not_grow_the_native_stack() {
+    on_a_small_stack(&program(
+        BpfProgType::SocketFilter,
+        &[],
+        "r0 = 1000000
+        next:
+            r0 += -1
+            if r0 != 0 goto next
+            exit",
+    ));
+}
+
+#[test]
+fn straight_code_does_not_grow_the_native_stack() {
+    let mut insns = vec![BpfInsn::mov64_imm(0, 0)];
+    insns.resize(90_000, BpfInsn::xor64_reg(0, 0));
+    insns.push(BpfInsn::exit());
+    on_a_small_stack(&built(BpfProgType::SocketFilter, &[], &insns));
+}
+
+#[test]
+fn every_register_is_where_it_belongs() {
+    // More registers than are passed on, all of them changed in a loop, a call
+    // and a helper's call.
+    let text = "r1 = 1
+            r2 = 2
+            r3 = 3
+            r4 = 4
+            r5 = 5
+            r6 = 6
+            r7 = 7
+            r8 = 8
+            r9 = 9
+            r0 = 0
+        next:
+            r1 += r9
+            r2 += r1
+            r3 ^= r2
+            r4 += r3
+            r5 -= r4
+            r6 += r5
+            r7 ^= r6
+            r8 += r7
+            r9 += r8
+            r0 += 1
+            if r0 < 10 goto next
+            r0 = r6
+            r0 ^= r7
+            r0 ^= r8
+            r0 ^= r9
+            *(u64 *)(r10 -8) = r0
+            call mix
+            r1 = *(u64 *)(r10 -8)
+            r0 ^= r1
+            r0 += r6
+            r0 ^= r9
+            exit
+        mix:
+            r6 = r1
+            r6 *= 3
+            r6 ^= r5
+            call 5
+            r0 = r6
+            exit";
+    let program = program(BpfProgType::SocketFilter, &[], text);
+    let expected =
+        bpf_interp::Interpreter::<ActiveProfile>::new().execute(&program, &BpfContext::empty());
+    assert!(expected.is_ok_and(|r0| r0 != 0));
+    for result in results(Environment::new(), &[verified(&program)]) {
+        assert_eq!(result, expected);
+    }
+}
+
+#[test]
+fn a_tail_call_goes_on_with_the_targets_own_registers() {
+    let array = ProgArray::<ActiveProfile>::with_entries(1).unwrap();
+    let def = *array.def();
+    let maps: [&dyn BpfMap; 1] = [&array];
+    array.update(&0_u32.to_ne_bytes(), &1_u32.to_ne_bytes(), 0).unwrap();
+    let caller = "r6 = 1
+            r7 = 2
+            r6 += r7
+            r8 = r1
+            r2 = map[idx:0] ll
+            r3 = 0
+            call 12
+            r0 = 5
+            exit";
+    // It names other registers, and others most often.
+    let target = "r0 = 7
+            r5 = 1
+            r4 = 2
+            r5 += r4
+            r5 += r4
+            r0 += r5
+            exit";
+    let programs =
+        [caller, target].map(|text| verified(&program(BpfProgType::SocketFilter, &[def], text)));
+    for result in results(Environment::new().with_maps(&maps), &programs) {
+        assert_eq!(result, Ok(12));
+    }
+}

@@ -1,0 +1,21 @@
+//! The interpreter of translated programs.
+
+use kernel_bpf::execution::{BpfExecutor, TranslatedInterpreter, TranslatedProgram};
+use kernel_bpf::profile::ActiveProfile;
+
+use super::{Loaded, Verified};
+
+/// The translation of the program, if it was verified.
+pub(super) fn engines<'p>(verified: Option<&'p Verified>) -> Vec<Loaded<'p>> {
+    let loaded = |verified| {
+        let program = TranslatedProgram::<ActiveProfile>::new(verified).expect("there is memory");
+        Loaded {
+            name: "translated",
+            verified: true,
+            execute: Box::new(move |env, context| {
+                TranslatedInterpreter::with_env(env).execute(&program, context)
+            }),
+        }
+    };
+    verified.map(loaded).into_iter().collect()
+}
