@@ -2,17 +2,20 @@
 
 mod common;
 
-use bpf_bytecode::{BpfInsn, BpfProgType};
+use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, VerifiedInterpreter};
 use bpf_maps::{BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{VerifiedProgram, Verifier};
-use common::{Program, built, program};
+use bpf_verifier::{InsnFact, VerifiedProgram, Verifier};
+use common::{Program, program};
 
 type Verified = VerifiedProgram<ActiveProfile>;
 
 fn verified(program: &Program) -> Verified {
-    Verifier::<ActiveProfile>::new().verify_program(program).unwrap()
+    let facts = vec![InsnFact::default(); program.insns().len()].leak();
+    let mut workspace = vec![0; 1 << 20];
+    let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace);
+    verifier.verify_program_into(program, facts).unwrap()
 }
 
 /// Runs the first program, in each form that the profile has; the others are
@@ -65,7 +68,8 @@ fn straight_code_does_not_grow_the_native_stack() {
     let mut insns = vec![BpfInsn::mov64_imm(0, 0)];
     insns.resize(90_000, BpfInsn::xor64_reg(0, 0));
     insns.push(BpfInsn::exit());
-    on_a_small_stack(&built(BpfProgType::SocketFilter, &[], &insns));
+    let program = ProgramBuilder::from_static(BpfProgType::SocketFilter, insns.leak());
+    on_a_small_stack(&program.build().unwrap());
 }
 
 #[test]
