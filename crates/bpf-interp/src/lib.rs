@@ -30,6 +30,9 @@
     clippy::arithmetic_side_effects
 )]
 
+#[cfg(feature = "cloud-profile")]
+extern crate alloc;
+
 pub mod context;
 pub mod env;
 pub mod error;

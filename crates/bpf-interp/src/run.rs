@@ -15,6 +15,7 @@ mod info;
 mod maps;
 mod memory;
 mod packet;
+mod pile;
 mod records;
 mod stack;
 mod tail_call;
@@ -88,11 +89,13 @@ impl<'r> Run<'r> {
     /// Offset of the flag that is not 0 once the program was stopped.
     pub const OFFSET_STOPPED: usize = offset_of!(Self, hot.stopped);
 
+    // Inline, so that the run is made where it stays.
     /// Takes `context` and begins a run of `program`, with the first frame on
     /// the stack.
     ///
     /// # Errors
     /// [`Refusal`] when program, context and environment do not fit together.
+    #[inline(always)]
     pub fn begin<P: bpf_profile::PhysicalProfile>(
         env: &'r Environment<'r>,
         program: ProgramInfo<'r>,
@@ -103,19 +106,20 @@ impl<'r> Run<'r> {
         let context = context.take()?;
         let regions = Regions::of(&context);
         let zeroed = program.reads_unwritten();
+        let rooms = stack.rooms.for_run();
         let mut run = Self {
             hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: env.budget(), stopped: 0 },
             env,
             layout: program.prog_type().context(),
             program,
             regions,
-            stack: Stack::new(stack, env.stack_policy(), zeroed)?,
-            records: Records::new(),
+            stack: Stack::new(&mut stack.frames, env.stack_policy(), zeroed)?,
+            records: Records::new(&mut rooms.records),
             context,
             fault: None,
             tail_calls: 0,
             may_goto: MAY_GOTO_ALLOWANCE,
-            callbacks: Callbacks::new(),
+            callbacks: Callbacks::new(&mut rooms.callbacks),
         };
         run.publish_packet();
         Ok(run)
@@ -200,6 +204,12 @@ impl<'r> Run<'r> {
     /// [`Fault::CallDepth`] when the stack policy allows no further frame.
     pub fn push_frame(&mut self, saved: Saved) -> Result<u64, Fault> {
         self.stack.push(saved).ok_or(Fault::CallDepth)
+    }
+
+    /// Whether the first function is running, whose end is the program's.
+    #[inline]
+    pub(crate) const fn in_first_function(&self) -> bool {
+        self.stack.depth() == 1
     }
 
     /// Leaves a function and gives what was saved at its entry; `None` in the

@@ -128,6 +128,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Exclusive access, if nobody has it.
+    #[inline]
     pub fn take(&self) -> Option<Taken<'_>> {
         if self.taken.swap(true, Ordering::Acquire) {
             return None;
@@ -159,6 +160,7 @@ impl Taken<'_> {
     }
 
     /// Address of what R1 points to, and its length in bytes.
+    #[inline]
     pub fn structure(&self) -> (NonNull<u8>, usize) {
         let base = match self.cell.kind {
             ContextKind::Empty => NonNull::dangling(),
@@ -170,6 +172,7 @@ impl Taken<'_> {
     }
 
     /// The buffer and where the packet is.
+    #[inline]
     pub fn view(&self) -> View {
         // SAFETY: `self` has exclusive access to the state.
         unsafe { *self.cell.view.get() }
@@ -203,6 +206,7 @@ impl Taken<'_> {
 }
 
 impl Drop for Taken<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.cell.taken.store(false, Ordering::Release);
     }

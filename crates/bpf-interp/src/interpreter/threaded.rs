@@ -28,5 +28,7 @@ mod slow;
 #[cfg(feature = "cloud-profile")]
 pub(super) mod translated;
 
+#[cfg(feature = "cloud-profile")]
+pub(super) use form::Code;
 pub(super) use in_place::{Code as Bytecode, InPlace};
 pub(super) use machine::execute;

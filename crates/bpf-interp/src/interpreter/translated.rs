@@ -2,8 +2,8 @@
 
 use bpf_profile::PhysicalProfile;
 
-use super::threaded;
 use super::threaded::translated::{Translated, TranslatedProgram};
+use super::threaded::{self, Code as _};
 use crate::context::BpfContext;
 use crate::env::Environment;
 use crate::error::{BpfError, BpfResult};
@@ -64,11 +64,11 @@ impl<P: PhysicalProfile> BpfExecutor<P> for TranslatedInterpreter<'_, P> {
 
     fn execute(&self, program: &TranslatedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
         let programs = self.programs;
-        let find = |number| Some(programs.get(usize::try_from(number).ok()?)?.code());
+        let find = |number| Some(programs.get(usize::try_from(number).ok()?)?.body());
         let mut stack = StackMemory::<P>::new();
-        let info = program.info();
+        let code = program.body();
         let mut run =
-            Run::begin(&self.env, info, context, &mut stack).map_err(BpfError::Refused)?;
-        threaded::execute::<Translated>(&mut run, program.code(), &find)
+            Run::begin(&self.env, code.info(), context, &mut stack).map_err(BpfError::Refused)?;
+        threaded::execute::<Translated>(&mut run, code, &find)
     }
 }

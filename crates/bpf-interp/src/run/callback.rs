@@ -13,6 +13,7 @@ use bpf_maps::BpfMap;
 use bpf_verifier::callback::{MAX_CALLBACKS, MAX_LOOPS, MAX_SHOWN_KEY};
 
 use super::Run;
+use super::pile::{Pile, Room};
 use crate::error::Fault;
 use crate::helpers::{E2BIG, EINVAL};
 
@@ -20,7 +21,7 @@ use crate::helpers::{E2BIG, EINVAL};
 const FUNCTIONS: u64 = 0x4655_4e00_0000_0000;
 
 const KEY_BYTES: usize = MAX_SHOWN_KEY as usize;
-const DEPTH: usize = MAX_CALLBACKS as usize;
+pub(super) const DEPTH: usize = MAX_CALLBACKS as usize;
 
 /// What an engine has to do for a helper that calls functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub enum Callback {
 
 /// A helper that is calling.
 #[derive(Clone, Copy)]
-struct Active<'r> {
+pub(super) struct Active<'r> {
     /// Live frames when it was called.
     depth: usize,
     slot: u32,
@@ -59,35 +60,28 @@ struct Active<'r> {
 
 /// The helpers that are calling, the innermost one last.
 pub(super) struct Callbacks<'r> {
-    active: [Option<Active<'r>>; DEPTH],
-    count: usize,
+    active: Pile<'r, Active<'r>>,
 }
 
 impl<'r> Callbacks<'r> {
-    pub const fn new() -> Self {
-        Self { active: [None; DEPTH], count: 0 }
+    pub fn new(room: &'r mut Room<Active<'r>, DEPTH>) -> Self {
+        Self { active: Pile::new(room) }
     }
 
     fn last(&mut self) -> Option<&mut Active<'r>> {
-        self.active.get_mut(self.count.checked_sub(1)?)?.as_mut()
+        self.active.all_mut().last_mut()
     }
 
     /// Takes the innermost helper away.
     fn pop(&mut self) {
-        self.count = self.count.saturating_sub(1);
-        if let Some(slot) = self.active.get_mut(self.count) {
-            *slot = None;
-        }
+        self.active.pop();
     }
 
     /// The `len` bytes at `address`, if one of the keys that are shown holds all
     /// of them.
     #[inline]
     pub fn resolve(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
-        if self.count == 0 {
-            return None;
-        }
-        self.active.iter().flatten().find_map(|active| {
+        self.active.all().iter().find_map(|active| {
             let (map, _) = active.map?;
             let size = usize::try_from(map.def().key_size).ok()?;
             let key = active.key.get(..size)?;
@@ -150,9 +144,7 @@ impl<'r> Run<'r> {
             more: true,
         };
         active.more = active.map.is_none_or(|(map, _)| next_key(map, None, &mut active.next));
-        let place = self.callbacks.active.get_mut(self.callbacks.count).ok_or(Fault::CallDepth)?;
-        *place = Some(active);
-        self.callbacks.count = self.callbacks.count.saturating_add(1);
+        self.callbacks.active.push(active).ok_or(Fault::CallDepth)?;
         Ok(self.call_next())
     }
 

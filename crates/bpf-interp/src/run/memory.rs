@@ -46,6 +46,7 @@ enum Place {
 }
 
 impl Regions {
+    #[inline]
     pub fn of(context: &Taken<'_>) -> Self {
         let (structure, structure_len) = context.structure();
         Self { kind: context.kind(), structure, structure_len, packet: context.view() }

@@ -19,6 +19,7 @@ const ETH_HLEN: usize = 14;
 
 impl Run<'_> {
     /// Brings the addresses that the program sees up to date.
+    #[inline]
     pub(super) fn publish_packet(&mut self) {
         if !self.regions.has_packet() {
             return;

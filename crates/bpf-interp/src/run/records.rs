@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 
 use bpf_maps::RingBuffer;
 
+use super::pile::{Pile, Room};
 use crate::error::Fault;
 
 /// Records that one run may hold reserved at a time; a further reservation
@@ -13,7 +14,7 @@ pub const MAX_RECORDS: usize = 8;
 
 /// One reserved record.
 #[derive(Clone, Copy)]
-struct Record<'r> {
+pub(super) struct Record<'r> {
     ring: &'r dyn RingBuffer,
     at: NonNull<u8>,
     len: usize,
@@ -31,12 +32,12 @@ impl Record<'_> {
 /// The reserved records. Those left when the run ends are discarded, so that a
 /// program that was stopped holds nothing back.
 pub(crate) struct Records<'r> {
-    slots: [Option<Record<'r>>; MAX_RECORDS],
+    reserved: Pile<'r, Record<'r>>,
 }
 
 impl<'r> Records<'r> {
-    pub const fn new() -> Self {
-        Self { slots: [None; MAX_RECORDS] }
+    pub fn new(room: &'r mut Room<Record<'r>, MAX_RECORDS>) -> Self {
+        Self { reserved: Pile::new(room) }
     }
 
     /// Reserves `size` bytes of `ring`.
@@ -47,24 +48,24 @@ impl<'r> Records<'r> {
         flags: u64,
     ) -> Option<NonNull<u8>> {
         let len = usize::try_from(size).ok()?;
-        let slot = self.slots.iter_mut().find(|slot| slot.is_none())?;
+        if self.held() >= MAX_RECORDS {
+            return None;
+        }
         let at = ring.reserve(size, flags)?;
-        *slot = Some(Record { ring, at, len });
+        self.reserved.push(Record { ring, at, len })?;
         Some(at)
     }
 
     /// Records that are reserved.
     pub fn held(&self) -> usize {
-        self.slots.iter().flatten().count()
+        self.reserved.all().len()
     }
 
     /// Takes the record that begins at `addr`.
     fn take(&mut self, addr: u64) -> Option<Record<'r>> {
         let at = usize::try_from(addr).ok()?;
-        let begins = |slot: &&mut Option<Record<'r>>| {
-            slot.is_some_and(|record| record.at.addr().get() == at)
-        };
-        self.slots.iter_mut().find(begins)?.take()
+        let begins = |record: &Record<'_>| record.at.addr().get() == at;
+        self.reserved.take(self.reserved.all().iter().position(begins)?)
     }
 
     /// Submits the record that begins at `addr`.
@@ -81,13 +82,14 @@ impl<'r> Records<'r> {
 
     /// The `len` bytes at `address`, if one record holds all of them.
     pub fn resolve(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
-        self.slots.iter().flatten().find_map(|record| record.part(address, len))
+        self.reserved.all().iter().find_map(|record| record.part(address, len))
     }
 }
 
 impl Drop for Records<'_> {
+    #[inline]
     fn drop(&mut self) {
-        for record in self.slots.iter().flatten() {
+        for record in self.reserved.all() {
             // The record was reserved and not given back, so this cannot fail.
             let _ = record.ring.discard(record.at, 0);
         }

@@ -8,7 +8,10 @@ use core::ptr::NonNull;
 use bpf_profile::{MemoryBlock, MemoryStrategy, OutOfMemory, PhysicalProfile};
 use bpf_verifier::StackPolicy;
 
+use super::callback::{Active, DEPTH};
 use super::memory::address;
+use super::pile::Room;
+use super::records::{MAX_RECORDS, Record};
 
 /// Bytes behind each frame that no program can reach. The engine keeps there
 /// what it saved at the entry of the function.
@@ -32,9 +35,30 @@ pub struct Saved {
     pub program: u32,
 }
 
-/// Memory for the frames of one run, to be made where the run begins. It is not
+/// Memory for the frames of one run and a few records of it, to be made where the run begins. It is not
 /// written before it is needed.
 pub struct StackMemory<P: PhysicalProfile> {
+    pub(super) frames: Frames<P>,
+    pub(super) rooms: Rooms<'static>,
+}
+
+/// What a run keeps beside the frames.
+pub(super) struct Rooms<'r> {
+    pub records: Room<Record<'r>, MAX_RECORDS>,
+    pub callbacks: Room<Active<'r>, DEPTH>,
+}
+
+impl Rooms<'static> {
+    /// The same for a run.
+    pub fn for_run<'r>(&'r mut self) -> &'r mut Rooms<'r> {
+        // SAFETY: the types differ in a lifetime alone. What a run writes there
+        // nobody reads after it: to whoever comes next the memory is uninitialised.
+        unsafe { &mut *core::ptr::from_mut(self).cast::<Rooms<'r>>() }
+    }
+}
+
+/// The frames.
+pub(super) struct Frames<P: PhysicalProfile> {
     inline: MaybeUninit<Inline>,
     block: Option<<P::Memory as MemoryStrategy>::Block>,
 }
@@ -46,10 +70,17 @@ impl<P: PhysicalProfile> StackMemory<P> {
     /// Room for the frames of Linux's policy in place. A larger policy takes a
     /// block from the profile's memory when the run begins.
     pub const fn new() -> Self {
-        Self { inline: MaybeUninit::uninit(), block: None }
+        let rooms = Rooms {
+            records: [const { MaybeUninit::uninit() }; MAX_RECORDS],
+            callbacks: [const { MaybeUninit::uninit() }; DEPTH],
+        };
+        Self { frames: Frames { inline: MaybeUninit::uninit(), block: None }, rooms }
     }
+}
 
+impl<P: PhysicalProfile> Frames<P> {
     /// Memory of at least `bytes` bytes, 8-aligned.
+    #[inline]
     fn provide(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
         if bytes <= INLINE {
             return Ok(NonNull::from(&mut self.inline).cast());
@@ -88,8 +119,9 @@ pub(super) struct Stack<'r> {
 impl<'r> Stack<'r> {
     /// A stack with its first frame; frames are of zeros if the program may read
     /// what it has not written.
+    #[inline]
     pub fn new<P: PhysicalProfile>(
-        memory: &'r mut StackMemory<P>,
+        memory: &'r mut Frames<P>,
         policy: StackPolicy,
         zeroed: bool,
     ) -> Result<Self, OutOfMemory> {

@@ -254,6 +254,7 @@ static HANDLERS: [Handler<InPlace>; 256] = {
         ST_W store_imm::<InPlace, 4, true, MEMORY>;
         ST_DW store_imm::<InPlace, 8, true, MEMORY>;
         JA always::<InPlace>;
+        EXIT slow::exit::<InPlace, MEMORY>;
     }
     jumps! {
         0: JEQ_IMM JEQ_REG JEQ32_IMM JEQ32_REG;

@@ -2,14 +2,17 @@
 //! handler, with the places of operands settled and distances in bytes.
 #![allow(unsafe_code)]
 
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
 use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::{BpfInsn, BpfProgType};
-use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
+use bpf_profile::{OutOfMemory, PhysicalProfile, Sequence};
 use bpf_verifier::{VerifiedInfo, VerifiedProgram};
 
 use super::dispatch::Handler;
-use super::form::{self, Form, HAND};
+use super::form::{Code, Form, HAND};
 use super::machine::Machine;
 use crate::run::ProgramInfo;
 
@@ -52,7 +55,7 @@ impl Form for Translated {
     type Held = u64;
     const MARKED: bool = true;
     const CONSTANT: usize = 1;
-    type Code<'r> = Code<'r>;
+    type Code<'r> = &'r Body;
 
     #[inline(always)]
     fn handler(_: &Machine<'_, '_, Self>, op: &Op) -> Handler<Self> {
@@ -103,30 +106,34 @@ impl Form for Translated {
     }
 }
 
-/// A translated program as handlers see it.
-#[derive(Clone, Copy)]
-pub(in crate::interpreter) struct Code<'r> {
-    insns: &'r [BpfInsn],
-    info: ProgramInfo<'r>,
-    ops: &'r [Op],
-    starts: &'r [u32],
+/// What a translation consists of.
+pub(in crate::interpreter) struct Body {
+    insns: Vec<BpfInsn>,
+    ops: Vec<Op>,
+    /// The operation of each slot.
+    starts: Vec<u32>,
     hand: [u8; HAND],
+    prog_type: BpfProgType,
+    maps: Vec<MapDef>,
+    frozen: Vec<FrozenMap>,
+    verified: VerifiedInfo,
 }
 
-impl<'r> form::Code<'r> for Code<'r> {
+impl<'r> Code<'r> for &'r Body {
     type Form = Translated;
 
     fn insns(self) -> &'r [BpfInsn] {
-        self.insns
+        &self.insns
     }
 
+    #[inline]
     fn info(self) -> ProgramInfo<'r> {
-        self.info
+        ProgramInfo::new(self.prog_type, &self.maps, Some(&self.verified)).with_frozen(&self.frozen)
     }
 
+    #[inline]
     fn at(self, slot: usize) -> Option<*const Op> {
-        let index = *self.starts.get(slot)?;
-        let index = index as usize;
+        let index = *self.starts.get(slot)? as usize;
         // A pointer from which all of them can be reached.
         (index < self.ops.len()).then(|| self.ops.as_ptr().wrapping_add(index))
     }
@@ -137,8 +144,6 @@ impl<'r> form::Code<'r> for Code<'r> {
     }
 }
 
-type List<P, T> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<T, 1>;
-
 /// A verified program in translation, for
 /// [`TranslatedInterpreter`](crate::TranslatedInterpreter).
 ///
@@ -146,15 +151,8 @@ type List<P, T> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<T, 1>;
 /// address of an environment, so that one serves any number of them, on several
 /// CPUs at the same time.
 pub struct TranslatedProgram<P: PhysicalProfile> {
-    insns: List<P, BpfInsn>,
-    ops: List<P, Op>,
-    /// The operation of each slot.
-    starts: List<P, u32>,
-    hand: [u8; HAND],
-    prog_type: BpfProgType,
-    maps: List<P, MapDef>,
-    frozen: List<P, FrozenMap>,
-    verified: VerifiedInfo,
+    body: Body,
+    profile: PhantomData<fn() -> P>,
 }
 
 impl<P: PhysicalProfile> TranslatedProgram<P> {
@@ -163,10 +161,9 @@ impl<P: PhysicalProfile> TranslatedProgram<P> {
     /// # Errors
     /// [`OutOfMemory`] when there is no memory for the translation.
     pub fn new(program: &VerifiedProgram<P>) -> Result<Self, OutOfMemory> {
-        let (mut ops, mut starts) = (List::<P, Op>::default(), List::<P, u32>::default());
-        let hand = hand::choose::<P>(program.insns())?;
-        translate::translate(program, hand, &mut ops, &mut starts)?;
-        Ok(Self {
+        let hand = hand::choose(program.insns())?;
+        let (ops, starts) = translate::translate(program, hand)?;
+        let body = Body {
             insns: Sequence::try_from_slice(program.insns())?,
             ops,
             starts,
@@ -175,47 +172,37 @@ impl<P: PhysicalProfile> TranslatedProgram<P> {
             maps: Sequence::try_from_slice(program.map_defs())?,
             frozen: Sequence::try_from_slice(program.program().frozen_maps())?,
             verified: *program.info(),
-        })
+        };
+        Ok(Self { body, profile: PhantomData })
     }
 
     /// The program's type.
     pub const fn prog_type(&self) -> BpfProgType {
-        self.prog_type
+        self.body.prog_type
     }
 
     /// The definitions that live maps must match.
     pub fn map_defs(&self) -> &[MapDef] {
-        &self.maps
+        &self.body.maps
     }
 
     /// What was proven.
     pub const fn verified(&self) -> &VerifiedInfo {
-        &self.verified
+        &self.body.verified
     }
 
-    /// What a run must know of the program.
-    pub(in crate::interpreter) fn info(&self) -> ProgramInfo<'_> {
-        ProgramInfo::new(self.prog_type, &self.maps, Some(&self.verified)).with_frozen(&self.frozen)
-    }
-
-    /// What handlers must know.
-    pub(in crate::interpreter) fn code(&self) -> Code<'_> {
-        Code {
-            insns: &self.insns,
-            info: self.info(),
-            ops: &self.ops,
-            starts: &self.starts,
-            hand: self.hand,
-        }
+    /// What runs.
+    pub(in crate::interpreter) const fn body(&self) -> &Body {
+        &self.body
     }
 }
 
 impl<P: PhysicalProfile> core::fmt::Debug for TranslatedProgram<P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("TranslatedProgram")
-            .field("prog_type", &self.prog_type)
-            .field("ops", &self.ops.len())
-            .field("verified", &self.verified)
+            .field("prog_type", &self.body.prog_type)
+            .field("ops", &self.body.ops.len())
+            .field("verified", &self.body.verified)
             .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,12 @@
 //! Which registers are passed on in registers of the CPU: those that are named
 //! most often, where what is in a loop counts more.
 
+use alloc::vec::Vec;
+
 use bpf_bytecode::instruction::{Instruction, Operand, jump_target};
 use bpf_bytecode::{BpfInsn, Register};
-use bpf_profile::{OutOfMemory, PhysicalProfile, Sequence};
+use bpf_profile::{OutOfMemory, Sequence};
 
-use super::List;
 use crate::interpreter::threaded::form::HAND;
 
 /// Registers that can be in the hand: R0 to R9.
@@ -18,8 +19,8 @@ const LOOPS: u32 = 4;
 const ROUNDS_LOG2: u32 = 3;
 
 /// Chooses for a program.
-pub(super) fn choose<P: PhysicalProfile>(insns: &[BpfInsn]) -> Result<[u8; HAND], OutOfMemory> {
-    let edges = edges::<P>(insns)?;
+pub(super) fn choose(insns: &[BpfInsn]) -> Result<[u8; HAND], OutOfMemory> {
+    let edges = edges(insns)?;
     let mut uses = [Some(0_u64); CANDIDATES];
     let mut loops = 0_i32;
     for (pc, edge) in edges.iter().enumerate() {
@@ -45,12 +46,10 @@ pub(super) fn choose<P: PhysicalProfile>(insns: &[BpfInsn]) -> Result<[u8; HAND]
 
 /// For each slot, how many more loops it is in than the one before. A loop is
 /// what lies between a backward jump and its target.
-fn edges<P: PhysicalProfile>(insns: &[BpfInsn]) -> Result<List<P, i32>, OutOfMemory> {
-    let mut edges = List::<P, i32>::default();
-    edges.try_reserve(insns.len())?;
-    for _ in insns {
-        edges.try_push(0).map_err(|_| OutOfMemory { requested: size_of_val(insns) })?;
-    }
+fn edges(insns: &[BpfInsn]) -> Result<Vec<i32>, OutOfMemory> {
+    let mut edges = Vec::new();
+    Sequence::try_reserve(&mut edges, insns.len())?;
+    edges.resize(insns.len(), 0_i32);
     for pc in 0..insns.len() {
         let off = match Instruction::decode(insns, pc) {
             Ok(Instruction::Jump { off }) => off,

@@ -1,5 +1,7 @@
 //! From bytecode to operations.
 
+use alloc::vec::Vec;
+
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::context::FieldKind;
 use bpf_bytecode::instruction::{Imm64, Instruction, Operand, jump_target};
@@ -7,7 +9,7 @@ use bpf_bytecode::opcode::{AluOp, Width};
 use bpf_profile::{OutOfMemory, PhysicalProfile, Sequence};
 use bpf_verifier::{InsnFact, VerifiedProgram};
 
-use super::{List, Op, choose, own};
+use super::{Op, choose, own};
 use crate::interpreter::threaded::form::{HAND, MEMORY};
 use crate::interpreter::threaded::{jump, slow};
 use crate::run::Run;
@@ -16,25 +18,25 @@ use crate::run::Run;
 /// driver.
 const MARK_EVERY: usize = 256;
 
-/// Translates a program: appends its operations to `ops`, and to `starts` for
-/// each slot the index of its operation.
+/// Translates a program: its operations, and for each slot the index of its
+/// operation.
 pub(super) fn translate<P: PhysicalProfile>(
     program: &VerifiedProgram<P>,
     hand: [u8; HAND],
-    ops: &mut List<P, Op>,
-    starts: &mut List<P, u32>,
-) -> Result<(), OutOfMemory> {
+) -> Result<(Vec<Op>, Vec<u32>), OutOfMemory> {
+    let (mut ops, mut starts) = (Vec::new(), Vec::new());
     let insns = program.insns();
-    let marks = insns.len().checked_div(MARK_EVERY).unwrap_or(0);
-    ops.try_reserve(insns.len().saturating_add(marks).saturating_add(1))?;
-    starts.try_reserve(insns.len())?;
+    let marks = insns.len().checked_div(MARK_EVERY - 1).unwrap_or(0);
+    let most = insns.len().saturating_add(marks).saturating_add(1);
+    Sequence::try_reserve(&mut ops, most)?;
+    Sequence::try_reserve(&mut starts, insns.len())?;
     let select = Select { hand };
     let mut behind = 0;
     for pc in 0..insns.len() {
         if ops.len() % MARK_EVERY == MARK_EVERY - 1 {
-            push(ops, Op::of(own::mark))?;
+            ops.push(Op::of(own::mark));
         }
-        push(starts, u32::try_from(ops.len()).unwrap_or(u32::MAX))?;
+        starts.push(u32::try_from(ops.len()).unwrap_or(u32::MAX));
         // The second half of an instruction has no operation of its own.
         if pc < behind {
             continue;
@@ -42,7 +44,7 @@ pub(super) fn translate<P: PhysicalProfile>(
         let insn = Instruction::decode(insns, pc);
         let op = insn.map_or(left(pc), |insn| select.op(pc, insn, program.fact(pc)));
         behind = pc.saturating_add(insn.map_or(1, |insn| insn.slots()));
-        push(ops, op)?;
+        ops.push(op);
     }
     for (index, op) in ops.iter_mut().enumerate().filter(|(_, op)| op.jumps) {
         // Until here the target's slot.
@@ -52,20 +54,13 @@ pub(super) fn translate<P: PhysicalProfile>(
             None => *op = left(op.extra.cast_unsigned() as usize),
         }
     }
-    Ok(())
+    Ok((ops, starts))
 }
 
 /// Bytes from one operation to another.
 fn distance(from: usize, to: u32) -> Option<i32> {
     let ops = i64::from(to).checked_sub(i64::try_from(from).ok()?)?;
     i32::try_from(ops.checked_mul(i64::try_from(size_of::<Op>()).ok()?)?).ok()
-}
-
-fn push<P, T>(list: &mut P, value: T) -> Result<(), OutOfMemory>
-where
-    P: Sequence<T>,
-{
-    list.try_push(value).map_err(|_| OutOfMemory { requested: size_of::<T>() })
 }
 
 /// The operation for what is left to the checked step.
@@ -134,6 +129,9 @@ impl Select {
                         Op { handler: choose::store_imm(size, shared, at), imm, ..op }
                     }
                 }
+            }
+            Instruction::Exit => {
+                Op { extra: slot(pc), ..Op::of(choose::exit(self.place(Register::R0))) }
             }
             Instruction::Jump { off } => Self::jump(pc, off, Op::of(jump::always))?,
             Instruction::JumpIf { cond, width, dst, src, off } => {
