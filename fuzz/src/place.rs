@@ -17,6 +17,9 @@ use crate::mutate::{self, Rng};
 /// Room in front of a packet and behind it, in bytes.
 pub(crate) const ROOM: usize = 64;
 
+/// Keys with their values.
+pub(crate) type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// What an engine made of a program.
 pub(crate) struct Outcome {
     pub result: BpfResult,
@@ -89,7 +92,7 @@ impl Place {
     }
 
     /// The maps as a run finds them.
-    pub fn initial(&mut self) -> Vec<(MapDef, BTreeMap<Vec<u8>, Vec<u8>>)> {
+    pub fn initial(&mut self) -> Vec<(MapDef, Entries)> {
         self.reset();
         self.maps.iter().map(|map| (*map.def(), entries(map).collect())).collect()
     }

@@ -190,7 +190,6 @@ impl Machine<'_> {
                     self.set(gets, old)?;
                 }
             }
-            Instruction::LegacyPacket { .. } => return Err(Stop::Declined),
             Instruction::Jump { off } => return Ok(Some(target(next, off)?)),
             Instruction::JumpIf { cond, width, dst, src, off } => {
                 if number::holds(cond, width, self.get(dst), self.operand(src)) {
@@ -218,7 +217,9 @@ impl Machine<'_> {
                 let arguments = std::array::from_fn(|at| self.registers[1 + at]);
                 self.registers[0] = self.memory.call(id, arguments)?;
             }
-            Instruction::Call(CallTarget::Kfunc(_)) => return Err(Stop::Declined),
+            Instruction::LegacyPacket { .. } | Instruction::Call(CallTarget::Kfunc(_)) => {
+                return Err(Stop::Declined);
+            }
             Instruction::Exit => {
                 let Some(caller) = self.callers.pop() else { return Ok(None) };
                 self.memory.pop_frame();
