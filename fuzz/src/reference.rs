@@ -23,7 +23,7 @@ mod memory;
 mod number;
 
 use crate::place::{Outcome, Place};
-use memory::Memory;
+use memory::{Addresses, Memory};
 
 /// Frames of a call chain at the most, as Linux has it.
 const FRAMES: usize = 8;
@@ -67,9 +67,14 @@ struct Machine<'p> {
 }
 
 /// Runs a program over the input and the maps of a place, for at most `budget`
-/// instructions.
-pub(crate) fn run(program: &BpfProgram<ActiveProfile>, place: &mut Place, budget: u64) -> Ended {
-    let mut memory = Memory::new(program, place);
+/// instructions, with its memory at addresses that follow from `seed`.
+pub(crate) fn run(
+    program: &BpfProgram<ActiveProfile>,
+    place: &mut Place,
+    budget: u64,
+    seed: u64,
+) -> Ended {
+    let mut memory = Memory::new(program, place, Addresses::new(seed));
     let mut registers = [0; 11];
     (registers[1], registers[2]) = memory.entry();
     registers[10] = memory.push_frame();

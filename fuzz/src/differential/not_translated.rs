@@ -3,6 +3,6 @@
 use super::{Loaded, Verified};
 
 /// None.
-pub(super) fn engines<'p>(_: Option<&'p Verified>) -> Vec<Loaded<'p>> {
+pub(super) fn engines(_: Option<&Verified>) -> Vec<Loaded<'_>> {
     Vec::new()
 }

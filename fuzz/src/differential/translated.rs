@@ -6,7 +6,7 @@ use kernel_bpf::profile::ActiveProfile;
 use super::{Loaded, Verified};
 
 /// The translation of the program, if it was verified.
-pub(super) fn engines<'p>(verified: Option<&'p Verified>) -> Vec<Loaded<'p>> {
+pub(super) fn engines(verified: Option<&Verified>) -> Vec<Loaded<'_>> {
     let loaded = |verified| {
         let program = TranslatedProgram::<ActiveProfile>::new(verified).expect("there is memory");
         Loaded {

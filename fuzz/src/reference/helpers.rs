@@ -13,7 +13,7 @@ const MAP_DELETE_ELEM: u32 = 3;
 const KTIME_GET_NS: u32 = 5;
 const GET_PRANDOM_U32: u32 = 7;
 const GET_SMP_PROCESSOR_ID: u32 = 8;
-const XDP_ADJUST_HEAD: u32 = 44;
+pub(super) const XDP_ADJUST_HEAD: u32 = 44;
 
 const ENOENT: u64 = 2;
 const E2BIG: u64 = 7;
@@ -53,9 +53,9 @@ impl Memory {
             // The platform stands still, knows no chance, and has one CPU.
             KTIME_GET_NS | GET_PRANDOM_U32 | GET_SMP_PROCESSOR_ID => Ok(0),
             XDP_ADJUST_HEAD => {
-                // The argument is an `int`; the first one is not looked at.
+                // An `int`.
                 let delta = super::number::sign_extend(b, 32).cast_signed();
-                Ok(if self.adjust_head(delta)? { 0 } else { failed(EINVAL) })
+                Ok(if self.adjust_head(a, delta)? { 0 } else { failed(EINVAL) })
             }
             _ => Err(Stop::Declined),
         }

@@ -10,19 +10,37 @@ use kernel_bpf::execution::{Fault, Run};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf_tests::case::Input;
 
+use super::helpers::XDP_ADJUST_HEAD;
 use super::{Step, Stop, fault};
+use crate::mutate::Rng;
 use crate::place::{Place, ROOM};
 
 /// Bytes of a frame.
 const FRAME: u64 = 512;
 
-// Where the objects are: as on a host, no multiple or half of an address is
-// another's.
-const FRAMES_AT: u64 = 0x7a31_5b70_0000;
+/// Where the objects are: as on a host, no multiple or half of an address is
+/// another's.
+#[derive(Clone, Copy)]
+pub(super) struct Addresses {
+    frames: u64,
+    context: u64,
+    packet: u64,
+    maps: u64,
+}
+
+impl Addresses {
+    /// Addresses that follow from a number. All bits change from one number to
+    /// another, but those of an address that are 0 on every host, and the lowest
+    /// ones: objects begin at multiples of 8.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        // Far from each other by their highest bits.
+        let mut at = |top: u64| top << 43 | (rng.next_u64() >> 21) & !7;
+        Self { frames: at(15), context: at(11), packet: at(13), maps: at(9) }
+    }
+}
+
 const FRAME_STRIDE: u64 = 0x400;
-const CONTEXT_AT: u64 = 0x5f2d_1c90_0000;
-const PACKET_AT: u64 = 0x6b17_3ea0_0000;
-const MAPS_AT: u64 = 0x4d93_6210_0000;
 const MAP_STRIDE: u64 = 0x100_0000;
 /// From one value of a hash map to the next.
 const ENTRY_STRIDE: u64 = 0x1_0000;
@@ -71,6 +89,7 @@ enum Field {
 pub(super) struct Memory {
     prog_type: BpfProgType,
     input: Input,
+    at: Addresses,
     objects: BTreeMap<u64, Object>,
     frames: u64,
     pub maps: Vec<Map>,
@@ -80,12 +99,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub fn new(program: &BpfProgram<ActiveProfile>, place: &mut Place) -> Self {
+    pub fn new(program: &BpfProgram<ActiveProfile>, place: &mut Place, at: Addresses) -> Self {
         let input = place.input().clone();
         let room = u64::try_from(ROOM).expect("a small number");
         let mut memory = Self {
             prog_type: program.prog_type(),
             input,
+            at,
             objects: BTreeMap::new(),
             frames: 0,
             maps: Vec::new(),
@@ -94,17 +114,17 @@ impl Memory {
         };
         match memory.input.clone() {
             Input::Empty => {}
-            Input::Bytes(bytes) => memory.add(CONTEXT_AT, bytes, Kind::Context),
+            Input::Bytes(bytes) => memory.add(at.context, bytes, Kind::Context),
             Input::Packet(bytes) => {
                 memory.end += bytes.len() as u64;
                 let buffer = [vec![0; ROOM], bytes, vec![0; ROOM]].concat();
-                memory.add(PACKET_AT, buffer, Kind::Packet);
+                memory.add(at.packet, buffer, Kind::Packet);
                 let size = usize::from(memory.layout().size);
-                memory.add(CONTEXT_AT, vec![0; size], Kind::Context);
+                memory.add(at.context, vec![0; size], Kind::Context);
             }
         }
         for (index, (def, contents)) in place.initial().into_iter().enumerate() {
-            let next = MAPS_AT + MAP_STRIDE * index as u64;
+            let next = at.maps + MAP_STRIDE * index as u64;
             memory.maps.push(Map { def, entries: BTreeMap::new(), next });
             // Keys of an array in the order of their numbers.
             let mut contents: Vec<_> = contents.into_iter().collect();
@@ -129,13 +149,13 @@ impl Memory {
     /// R1 and R2 at the entry.
     pub fn entry(&self) -> (u64, u64) {
         self.objects
-            .get(&CONTEXT_AT)
-            .map_or((0, 0), |context| (CONTEXT_AT, context.bytes.len() as u64))
+            .get(&self.at.context)
+            .map_or((0, 0), |context| (self.at.context, context.bytes.len() as u64))
     }
 
     /// A new frame: its frame pointer.
     pub fn push_frame(&mut self) -> u64 {
-        let at = FRAMES_AT + FRAME_STRIDE * self.frames;
+        let at = self.at.frames + FRAME_STRIDE * self.frames;
         self.frames += 1;
         self.add(at, vec![0; usize::try_from(FRAME).expect("a small number")], Kind::Frame);
         at + FRAME
@@ -143,7 +163,7 @@ impl Memory {
 
     pub fn pop_frame(&mut self) {
         self.frames -= 1;
-        self.objects.remove(&(FRAMES_AT + FRAME_STRIDE * self.frames));
+        self.objects.remove(&(self.at.frames + FRAME_STRIDE * self.frames));
     }
 
     /// A new value of a map.
@@ -231,9 +251,9 @@ impl Memory {
         match self.layout().access(offset, len, store) {
             None => fault(missing),
             Some(FieldKind::PacketData | FieldKind::PacketMeta) => {
-                Ok(Field::Address(PACKET_AT + self.data))
+                Ok(Field::Address(self.at.packet + self.data))
             }
-            Some(FieldKind::PacketEnd) => Ok(Field::Address(PACKET_AT + self.end)),
+            Some(FieldKind::PacketEnd) => Ok(Field::Address(self.at.packet + self.end)),
             // All of an `xdp_md`'s numbers are 0 here.
             Some(FieldKind::Scalar) if self.prog_type == BpfProgType::Xdp => Ok(Field::Memory),
             Some(_) => Err(Stop::Declined),
@@ -316,9 +336,12 @@ impl Memory {
 
     /// Moves the packet's first byte; false where that cannot be. A packet keeps
     /// 14 bytes at least.
-    pub fn adjust_head(&mut self, delta: i64) -> Step<bool> {
+    pub fn adjust_head(&mut self, context: u64, delta: i64) -> Step<bool> {
         if !matches!(self.input, Input::Packet(_)) || self.prog_type != BpfProgType::Xdp {
             return Err(Stop::Declined);
+        }
+        if context != self.at.context {
+            return fault(Fault::HelperArgument { helper: XDP_ADJUST_HEAD, arg: 1 });
         }
         match self.data.checked_add_signed(delta) {
             Some(data) if data + 14 <= self.end => {
@@ -335,13 +358,13 @@ impl Memory {
         let input = match self.input {
             Input::Empty => vec![0; 2 * ROOM],
             Input::Bytes(_) => {
-                let bytes = self.objects.remove(&CONTEXT_AT).map(|object| object.bytes);
+                let bytes = self.objects.remove(&self.at.context).map(|object| object.bytes);
                 [vec![0; ROOM], bytes.unwrap_or_default(), vec![0; ROOM]].concat()
             }
             Input::Packet(_) => {
                 let range = usize::try_from(self.data).expect("a small number")
                     ..usize::try_from(self.end).expect("a small number");
-                self.objects[&PACKET_AT].bytes[range].to_vec()
+                self.objects[&self.at.packet].bytes[range].to_vec()
             }
         };
         let contents = |map: &Map| {
