@@ -13,7 +13,7 @@ use kernel_bpf::loader::flat::{Aligned, FlatContents, FlatImage, FlatMap};
 use kernel_bpf::maps::{AnyMap, BpfMap, MapError, create};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::profile::static_pool::DEFAULT_POOL;
-use kernel_bpf::verifier::{InsnFact, VerifiedProgram, Verifier, VerifyError};
+use kernel_bpf::verifier::{InsnFact, Verifier, VerifyError};
 
 /// The program, in flash, where its instructions are executed from.
 static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../programs/sensor_filter.bpf.kbi"));
@@ -140,7 +140,7 @@ type Map = AnyMap<ActiveProfile>;
 // instructions, its definitions and the facts about it, and what was proven.
 // (Where pointers are twice as wide it is more.)
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<VerifiedProgram<ActiveProfile>>() <= 192);
+const _: () = assert!(size_of::<kernel_bpf::verifier::VerifiedProgram<ActiveProfile>>() <= 192);
 
 /// Verifies the program, runs it over every burst and checks what it decides.
 pub fn run() -> Result<(), Error> {
