@@ -177,6 +177,23 @@ pub enum Cond {
     Sle,
 }
 
+impl Cond {
+    /// Every condition, in the order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::Eq,
+        Self::Ne,
+        Self::Set,
+        Self::Gt,
+        Self::Ge,
+        Self::Lt,
+        Self::Le,
+        Self::Sgt,
+        Self::Sge,
+        Self::Slt,
+        Self::Sle,
+    ];
+}
+
 /// Atomic read-modify-write on memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtomicOp {

@@ -26,20 +26,6 @@ const OPS: [AluOp; 14] = [
     AluOp::Mov,
 ];
 
-const CONDS: [Cond; 11] = [
-    Cond::Eq,
-    Cond::Ne,
-    Cond::Set,
-    Cond::Gt,
-    Cond::Ge,
-    Cond::Lt,
-    Cond::Le,
-    Cond::Sgt,
-    Cond::Sge,
-    Cond::Slt,
-    Cond::Sle,
-];
-
 fn members<const B: u32>(s: &Scalar<B>) -> Vec<u64> {
     (0..1_u64 << B).filter(|&v| s.contains(v)).collect()
 }
@@ -117,7 +103,7 @@ fn check_all<const B: u32>(elements: &[Scalar<B>], stride: usize) {
                 for op in OPS {
                     check_alu(width, op, a, b);
                 }
-                for cond in CONDS {
+                for cond in Cond::ALL {
                     check_compare(width, cond, a, b);
                 }
             }

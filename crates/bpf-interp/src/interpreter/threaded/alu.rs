@@ -2,10 +2,10 @@
 #![allow(unsafe_code)]
 #![allow(clippy::indexing_slicing, reason = "by constants: what is out of range does not compile")]
 
-use bpf_bytecode::opcode::{AluOp, ByteOrder, Size, Width};
+use bpf_bytecode::opcode::{AluOp, ByteOrder, Size};
 
 use super::dispatch::{self, handler, straight};
-use super::form::{Form, Hand};
+use super::form::{Form, Hand, width};
 use super::machine::Machine;
 use super::slow;
 use crate::semantics::{self, immediate};
@@ -30,10 +30,6 @@ const OPS: [AluOp; 12] = [
 pub(super) const MOV: usize = 9;
 pub(super) const DIV: usize = 10;
 pub(super) const MOD: usize = 11;
-
-const fn width(wide: bool) -> Width {
-    if wide { Width::W64 } else { Width::W32 }
-}
 
 straight! {
     /// `dst op= imm`.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use bpf_bytecode::BpfInsn;
+use bpf_bytecode::opcode::Width;
 
 use super::dispatch::Handler;
 use super::machine::Machine;
@@ -146,4 +147,9 @@ impl<H: Held> Hand<H> {
             }
         }
     }
+}
+
+/// The width that a handler's parameter says.
+pub(super) const fn width(wide: bool) -> Width {
+    if wide { Width::W64 } else { Width::W32 }
 }

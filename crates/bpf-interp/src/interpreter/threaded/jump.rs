@@ -2,31 +2,12 @@
 #![allow(unsafe_code)]
 #![allow(clippy::indexing_slicing, reason = "by constants: what is out of range does not compile")]
 
-use bpf_bytecode::opcode::{Cond, Width};
+use bpf_bytecode::opcode::Cond;
 
 use super::dispatch::{self, handler};
-use super::form::{Form, Hand};
+use super::form::{Form, Hand, width};
 use super::machine::Machine;
 use crate::semantics::{self, immediate};
-
-/// Conditions by what the handlers' parameter says.
-const CONDS: [Cond; 11] = [
-    Cond::Eq,
-    Cond::Ne,
-    Cond::Set,
-    Cond::Gt,
-    Cond::Ge,
-    Cond::Lt,
-    Cond::Le,
-    Cond::Sgt,
-    Cond::Sge,
-    Cond::Slt,
-    Cond::Sle,
-];
-
-const fn width(wide: bool) -> Width {
-    if wide { Width::W64 } else { Width::W32 }
-}
 
 handler! {
     /// Jumps.
@@ -40,7 +21,7 @@ handler! {
     /// Jumps if `dst cond imm`.
     fn if_imm<const COND: usize, const WIDE: bool, const D: u8>(op, m, hand, ip) {
         let dst = hand.get::<D>(&m.regs, F::dst(op));
-        let cond = const { CONDS[COND] };
+        let cond = const { Cond::ALL[COND] };
         if semantics::condition(cond, const { width(WIDE) }, dst, immediate(F::imm(op))) {
             // SAFETY: the target is an instruction of the program.
             return unsafe { dispatch::jump(ip, F::distance(op), m, hand) };
@@ -55,7 +36,7 @@ handler! {
     fn if_reg<const COND: usize, const WIDE: bool, const D: u8, const S: u8>(op, m, hand, ip) {
         let dst = hand.get::<D>(&m.regs, F::dst(op));
         let src = hand.get::<S>(&m.regs, F::src(op));
-        if semantics::condition(const { CONDS[COND] }, const { width(WIDE) }, dst, src) {
+        if semantics::condition(const { Cond::ALL[COND] }, const { width(WIDE) }, dst, src) {
             // SAFETY: the target is an instruction of the program.
             return unsafe { dispatch::jump(ip, F::distance(op), m, hand) };
         }
