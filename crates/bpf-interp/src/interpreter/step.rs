@@ -32,19 +32,6 @@ pub(super) fn execute<'r>(
 ) -> Result<Flow, Fault> {
     let mut pc = site.pc;
 
-    macro_rules! fail {
-        ($fault:expr) => {
-            return Err($fault)
-        };
-    }
-    macro_rules! check {
-        ($result:expr) => {
-            match $result {
-                Ok(value) => value,
-                Err(fault) => fail!(fault),
-            }
-        };
-    }
     macro_rules! dst {
         () => {
             regs.get(insn.dst())
@@ -62,7 +49,7 @@ pub(super) fn execute<'r>(
         ($number:expr, $value:expr) => {{
             let number = $number;
             if number == FRAME_POINTER {
-                fail!(Fault::FramePointerWrite);
+                return Err(Fault::FramePointerWrite);
             }
             regs.set(number, $value);
         }};
@@ -124,13 +111,13 @@ pub(super) fn execute<'r>(
     }
     macro_rules! load {
         ($load:ident, $size:ident) => {{
-            let value = check!(run.$load(address!(insn.src()), Size::$size));
+            let value = run.$load(address!(insn.src()), Size::$size)?;
             set!(insn.dst(), value);
         }};
     }
     macro_rules! store {
         ($store:ident, $size:ident, $src:ident) => {
-            check!(run.$store(address!(insn.dst()), Size::$size, src!($src)))
+            run.$store(address!(insn.dst()), Size::$size, src!($src))?
         };
     }
     // Acquire and release exist in every size, the rest in two of them.
@@ -140,9 +127,9 @@ pub(super) fn execute<'r>(
                 op::LOAD_ACQUIRE => load!(load_acquire, $size),
                 op::STORE_RELEASE => {
                     let (addr, value) = (address!(insn.dst()), regs.get(insn.src()));
-                    check!(run.store_release(addr, Size::$size, value));
+                    run.store_release(addr, Size::$size, value)?;
                 }
-                _ => fail!(Fault::InvalidInstruction),
+                _ => return Err(Fault::InvalidInstruction),
             }
         };
     }
@@ -153,11 +140,11 @@ pub(super) fn execute<'r>(
                 Some((op, fetch)) => {
                     let to = if op == AtomicOp::Cmpxchg { 0 } else { insn.src() };
                     if fetch && to == FRAME_POINTER {
-                        fail!(Fault::FramePointerWrite);
+                        return Err(Fault::FramePointerWrite);
                     }
                     let (addr, value) = (address!(insn.dst()), regs.get(insn.src()));
                     let old = run.atomic(op, Width::$width, addr, value, regs.get(0));
-                    let old = check!(old);
+                    let old = old?;
                     if fetch {
                         regs.set(to, old);
                     }
@@ -257,7 +244,7 @@ pub(super) fn execute<'r>(
         op::LD_IND_H => packet!(H, Some(src!(reg))),
         op::LD_IND_W => packet!(W, Some(src!(reg))),
         op::LD_IMM64 => {
-            let value = check!(imm64(run, site.insns, pc));
+            let value = imm64(run, site.insns, pc)?;
             set!(insn.dst(), value);
             pc = pc.wrapping_add(1);
         }
@@ -316,7 +303,7 @@ pub(super) fn execute<'r>(
 
         op::CALL => return call::call(run, regs, insn, site, programs),
         op::EXIT => return call::exit(run, regs),
-        _ => fail!(Fault::InvalidInstruction),
+        _ => return Err(Fault::InvalidInstruction),
     }
     Ok(Flow::On(pc))
 }
