@@ -320,8 +320,18 @@ impl Selector<'_> {
         {
             return Source::Imm(value);
         }
-        self.ready(register, width);
-        Source::Reg(self.register_of(register, width))
+        self.placed(Operand::Reg(register), width)
+    }
+
+    /// A second operand, as it is.
+    fn placed(&mut self, operand: Operand, width: Width) -> Source {
+        match operand {
+            Operand::Reg(register) => {
+                self.ready(register, width);
+                Source::Reg(self.register_of(register, width))
+            }
+            Operand::Imm(imm) => Source::Imm(imm),
+        }
     }
 
     /// The register's value as a sum, cut to a width.

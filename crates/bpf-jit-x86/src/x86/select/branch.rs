@@ -58,19 +58,13 @@ impl Selector<'_> {
         self.settle_for(target, lhs);
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
-        if let Operand::Reg(rhs) = rhs {
-            self.ready(rhs, width);
-        }
+        let rhs = self.placed(rhs, width);
         let label = CodeBuffer::slot(target);
-        if rhs == Operand::Imm(0)
+        if rhs == Source::Imm(0)
             && let Some(flag) = self.flag_at_hand(cond, width, lhs)
         {
             return self.out.code.jump_if(flag, label);
         }
-        let rhs = match rhs {
-            Operand::Reg(rhs) => Source::Reg(self.register_of(rhs, width)),
-            Operand::Imm(imm) => Source::Imm(imm),
-        };
         let lhs = self.register_of(lhs, width);
         self.out.compare(width, lhs, rhs);
         self.out.code.jump_if(flag(cond), label);
@@ -88,13 +82,7 @@ impl Selector<'_> {
     ) {
         self.settle_for(target, lhs);
         self.ready(lhs, width);
-        let rhs = match rhs {
-            Operand::Reg(rhs) => {
-                self.ready(rhs, width);
-                Source::Reg(self.register_of(rhs, width))
-            }
-            Operand::Imm(imm) => Source::Imm(imm),
-        };
+        let rhs = self.placed(rhs, width);
         let lhs = self.register_of(lhs, width);
         self.out.test(width, lhs, rhs);
         self.out.code.jump_if(flag(cond), CodeBuffer::slot(target));
