@@ -4,17 +4,11 @@
 mod common;
 
 use bpf_bytecode::BpfProgType;
-use bpf_profile::ActiveProfile;
-use bpf_verifier::{HelperTable, Verifier, VerifyError};
+use bpf_verifier::VerifyError;
 use common::program;
 
 fn verify(text: &str) -> Result<(), VerifyError> {
-    let program = program(BpfProgType::Xdp, text);
-    let verifier = || Verifier::<ActiveProfile>::with_env(HelperTable::linux());
-    let result = verifier().verify(&program);
-    let strict = verifier().compare_everything().unroll_loops().verify(&program);
-    assert_eq!(result.is_ok(), strict.is_ok(), "{result:?} {strict:?}\n{text}");
-    result
+    common::verify_linux(&program(BpfProgType::Xdp, text), text)
 }
 
 #[track_caller]

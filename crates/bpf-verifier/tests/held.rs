@@ -35,11 +35,7 @@ fn verify(
         builder = builder.global_function(*global);
     }
     let program = builder.build().expect("a program");
-    let verifier = || Verifier::<ActiveProfile>::with_env(HelperTable::linux());
-    let result = verifier().verify(&program);
-    let strict = verifier().compare_everything().unroll_loops().verify(&program);
-    assert_eq!(result.is_ok(), strict.is_ok(), "{result:?} {strict:?}\n{text}");
-    result
+    common::verify_linux(&program, text)
 }
 
 #[track_caller]

@@ -6,7 +6,8 @@ use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{
-    Observer, Path, Privilege, StateView, VerifiedInfo, Verifier, VerifyError, VerifyErrorKind,
+    HelperTable, Observer, Path, Privilege, StateView, VerifiedInfo, Verifier, VerifyError,
+    VerifyErrorKind,
 };
 
 pub type Program = BpfProgram<ActiveProfile>;
@@ -51,6 +52,15 @@ pub fn built(prog_type: BpfProgType, insns: &[BpfInsn]) -> Program {
         builder = builder.map(map);
     }
     builder.build().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Verifies against Linux's helpers; pruning and summaries change no verdict.
+pub fn verify_linux(program: &Program, text: &str) -> Result<(), VerifyError> {
+    let verifier = || Verifier::<ActiveProfile>::with_env(HelperTable::linux());
+    let result = verifier().verify(program);
+    let strict = verifier().compare_everything().unroll_loops().verify(program);
+    assert_eq!(result.is_ok(), strict.is_ok(), "{result:?} {strict:?}\n{text}");
+    result
 }
 
 /// The state at an error, as text.
