@@ -18,6 +18,7 @@ use kernel_bpf_tests::random;
 use crate::input::Input;
 
 mod change;
+mod lines;
 mod looping;
 mod rounds;
 mod seeds;

@@ -6,11 +6,9 @@
 use std::fmt::Write;
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
-use kernel_bpf::bytecode::text::assemble;
-use kernel_bpf::bytecode::{BpfInsn, BpfProgType};
-use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf_tests::case::{self, Case, Verdict};
+use kernel_bpf_tests::case::Case;
 
+use super::lines::Lines;
 use crate::input::Input;
 
 /// Loops in loops at the most.
@@ -20,10 +18,7 @@ const LINES: usize = 120;
 
 /// A program in the making.
 struct Maker<'i, 'd> {
-    input: &'i mut Input<'d>,
-    text: String,
-    lines: usize,
-    labels: usize,
+    out: Lines<'i, 'd>,
     /// Whether the function at the end is called.
     calls: bool,
 }
@@ -31,70 +26,44 @@ struct Maker<'i, 'd> {
 /// A program. R6 holds the context, R9 a value of 64 bytes; the outer loops count
 /// in R7, R8 and on the stack.
 pub(super) fn case(input: &mut Input<'_>) -> Case {
-    let mut maker = Maker { input, text: String::new(), lines: 0, labels: 0, calls: false };
+    let mut maker = Maker { out: Lines::new(input), calls: false };
     maker.program();
-    let insns = assemble::<ActiveProfile>(&maker.text).unwrap_or_default();
-    let insns: Vec<BpfInsn> = insns.into_iter().collect();
-    Case {
-        name: "looping".to_owned(),
-        prog_type: BpfProgType::Tracepoint,
-        insns,
-        maps: vec![MapDef::new(MapType::Array, 4, 64, 1)],
-        input: case::Input::Bytes(vec![0; 64]),
-        expect: String::new(),
-        verdict: Verdict::Accept,
-        budget: None,
-    }
+    maker.out.case("looping", vec![MapDef::new(MapType::Array, 4, 64, 1)])
 }
 
 impl Maker<'_, '_> {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-        self.lines += 1;
-    }
-
-    fn label(&mut self) -> String {
-        self.labels += 1;
-        format!("l{}", self.labels)
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.input.below(from.len())]
-    }
-
     fn program(&mut self) {
-        self.line("r6 = r1");
-        self.line("r9 = map[idx:0][0] ll");
+        self.out.line("r6 = r1");
+        self.out.line("r9 = map[idx:0][0] ll");
         for (register, at) in [(0, 8), (1, 16), (2, 24), (3, 32), (4, 40)] {
-            self.line(&format!("r{register} = *(u32 *)(r6 +{at})"));
+            self.out.line(&format!("r{register} = *(u32 *)(r6 +{at})"));
         }
-        self.line("r5 = 3");
-        self.line("r7 = 0");
-        self.line("r8 = 1");
-        self.line("*(u64 *)(r10 -8) = 0");
-        self.line("*(u64 *)(r10 -16) = r1");
+        self.out.line("r5 = 3");
+        self.out.line("r7 = 0");
+        self.out.line("r8 = 1");
+        self.out.line("*(u64 *)(r10 -8) = 0");
+        self.out.line("*(u64 *)(r10 -16) = r1");
         for at in [24, 32, 40, 48] {
-            self.line(&format!("*(u64 *)(r10 -{at}) = 0"));
+            self.out.line(&format!("*(u64 *)(r10 -{at}) = 0"));
         }
-        for _ in 0..=self.input.below(2) {
+        for _ in 0..=self.out.input.below(2) {
             self.loops(0);
         }
-        self.line("r0 = 0");
-        self.line("exit");
+        self.out.line("r0 = 0");
+        self.out.line("exit");
         if self.calls {
-            self.line("f: r0 = 0");
-            self.line("f1: r0 += 1");
-            self.line("if r0 < r1 goto f2");
-            self.line("exit");
-            self.line("f2: if r0 < 20 goto f1");
-            self.line("exit");
+            self.out.line("f: r0 = 0");
+            self.out.line("f1: r0 += 1");
+            self.out.line("if r0 < r1 goto f2");
+            self.out.line("exit");
+            self.out.line("f2: if r0 < 20 goto f1");
+            self.out.line("exit");
         }
     }
 
     /// A small number, as often as not of those that make trouble.
     fn number(&mut self) -> i32 {
-        match self.input.below(12) {
+        match self.out.input.below(12) {
             0 => 0,
             1 => 1,
             2 => -1,
@@ -103,30 +72,30 @@ impl Maker<'_, '_> {
             5 => 100,
             6 => i32::MAX,
             7 => i32::MIN,
-            _ => i32::try_from(self.input.below(24)).unwrap_or(0),
+            _ => i32::try_from(self.out.input.below(24)).unwrap_or(0),
         }
     }
 
     fn scratch(&mut self) -> &'static str {
-        self.pick(&["0", "1", "2", "3", "4", "5"])
+        self.out.pick(&["0", "1", "2", "3", "4", "5"])
     }
 
     fn any(&mut self) -> &'static str {
-        self.pick(&["0", "1", "2", "3", "4", "5", "7", "8"])
+        self.out.pick(&["0", "1", "2", "3", "4", "5", "7", "8"])
     }
 
     fn cond(&mut self) -> &'static str {
-        self.pick(&["==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>=", "<", "!=", "&"])
+        self.out.pick(&["==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>=", "<", "!=", "&"])
     }
 
     fn width(&mut self) -> &'static str {
-        if self.input.below(3) == 0 { "w" } else { "r" }
+        if self.out.input.below(3) == 0 { "w" } else { "r" }
     }
 
     /// A comparison as the text of a condition.
     fn test(&mut self, counter: &str) -> String {
         let (width, cond) = (self.width(), self.cond());
-        if self.input.below(4) == 0 {
+        if self.out.input.below(4) == 0 {
             let other = self.any();
             return format!("if {width}{counter} {cond} {width}{other}");
         }
@@ -140,186 +109,187 @@ impl Maker<'_, '_> {
 
     fn loops(&mut self, depth: usize) {
         let counter = Self::counter(depth);
-        let (head, latch, out) = (self.label(), self.label(), self.label());
-        let spilled = self.input.below(5) == 0;
-        match self.input.below(6) {
+        let (head, latch, out) = (self.out.label(), self.out.label(), self.out.label());
+        let spilled = self.out.input.below(5) == 0;
+        match self.out.input.below(6) {
             0 => {
                 let other = self.scratch();
-                self.line(&format!("r{counter} = r{other}"));
+                self.out.line(&format!("r{counter} = r{other}"));
             }
             1 => {
                 let other = self.scratch();
-                let mask = self.pick(&["1", "7", "15", "63", "255"]);
-                self.line(&format!("r{counter} = r{other}"));
-                self.line(&format!("r{counter} &= {mask}"));
+                let mask = self.out.pick(&["1", "7", "15", "63", "255"]);
+                self.out.line(&format!("r{counter} = r{other}"));
+                self.out.line(&format!("r{counter} &= {mask}"));
             }
             _ => {
                 let number = self.number();
-                self.line(&format!("r{counter} = {number}"));
+                self.out.line(&format!("r{counter} = {number}"));
             }
         }
         let slot = 8 + 8 * depth;
         if spilled {
-            self.line(&format!("*(u64 *)(r10 -{slot}) = r{counter}"));
+            self.out.line(&format!("*(u64 *)(r10 -{slot}) = r{counter}"));
         }
-        self.line(&format!("{head}: r0 += 1"));
+        self.out.line(&format!("{head}: r0 += 1"));
         if spilled {
-            self.line(&format!("r{counter} = *(u64 *)(r10 -{slot})"));
+            self.out.line(&format!("r{counter} = *(u64 *)(r10 -{slot})"));
         }
-        let at_head = self.input.below(2) == 0;
+        let at_head = self.out.input.below(2) == 0;
         if at_head {
             let test = self.test(counter);
-            self.line(&format!("{test} goto {out}"));
+            self.out.line(&format!("{test} goto {out}"));
         }
-        for _ in 0..self.input.below(5) {
+        for _ in 0..self.out.input.below(5) {
             self.statement(depth, (&head, &latch, &out));
         }
-        self.text.push_str(&latch);
-        self.text.push_str(": ");
+        self.out.text.push_str(&latch);
+        self.out.text.push_str(": ");
         self.step(counter);
         if spilled {
-            self.line(&format!("*(u64 *)(r10 -{slot}) = r{counter}"));
+            self.out.line(&format!("*(u64 *)(r10 -{slot}) = r{counter}"));
         }
-        if at_head && self.input.below(3) != 0 {
-            self.line(&format!("goto {head}"));
+        if at_head && self.out.input.below(3) != 0 {
+            self.out.line(&format!("goto {head}"));
         } else {
             let test = self.test(counter);
-            self.line(&format!("{test} goto {head}"));
+            self.out.line(&format!("{test} goto {head}"));
         }
-        self.line(&format!("{out}: r0 += 1"));
+        self.out.line(&format!("{out}: r0 += 1"));
     }
 
     fn step(&mut self, counter: &str) {
         let width = self.width();
-        let step = match self.input.below(10) {
+        let step = match self.out.input.below(10) {
             0..4 => format!("{width}{counter} += 1"),
             4 | 5 => format!("{width}{counter} += -1"),
             6 => {
-                let by = self.pick(&["2", "3", "-2", "7", "0"]);
+                let by = self.out.pick(&["2", "3", "-2", "7", "0"]);
                 format!("{width}{counter} += {by}")
             }
             7 => {
-                let op = self.pick(&[">>= 1", "<<= 1", "/= 3", "*= 2", "s>>= 1", "s/= 2", ">>= 0"]);
+                let op =
+                    self.out.pick(&[">>= 1", "<<= 1", "/= 3", "*= 2", "s>>= 1", "s/= 2", ">>= 0"]);
                 format!("{width}{counter} {op}")
             }
             8 => {
                 let other = self.scratch();
-                let op = self.pick(&["+=", "-=", "^="]);
+                let op = self.out.pick(&["+=", "-=", "^="]);
                 format!("{width}{counter} {op} {width}{other}")
             }
             _ => "r0 += 2".to_owned(),
         };
-        self.line(&step);
+        self.out.line(&step);
     }
 
     #[allow(clippy::too_many_lines, reason = "an arm for each kind of statement")]
     fn statement(&mut self, depth: usize, (head, latch, out): (&str, &str, &str)) {
-        if self.lines > LINES {
+        if self.out.count > LINES {
             return;
         }
-        let counter = Self::counter(self.input.below(depth + 1));
-        match self.input.below(18) {
+        let counter = Self::counter(self.out.input.below(depth + 1));
+        match self.out.input.below(18) {
             0 | 1 if depth + 1 < DEPTH => self.loops(depth + 1),
             2 => {
-                let (test, step) = (self.test(counter), self.label());
-                self.line(&format!("{test} goto {step}"));
+                let (test, step) = (self.test(counter), self.out.label());
+                self.out.line(&format!("{test} goto {step}"));
                 self.step(counter);
-                self.line(&format!("{step}: r0 += 1"));
+                self.out.line(&format!("{step}: r0 += 1"));
             }
             3 => {
                 let scratch = self.any();
-                let (test, to) = (self.test(scratch), self.input.below(3));
-                self.line(&format!("{test} goto {}", [latch, head, out][to]));
+                let (test, to) = (self.test(scratch), self.out.input.below(3));
+                self.out.line(&format!("{test} goto {}", [latch, head, out][to]));
             }
             4 | 5 => {
                 // An index into the value.
-                let (index, check) = (self.any(), self.input.below(3));
-                self.line(&format!("r1 = r{index}"));
-                let mask = self.pick(&["63", "31", "7", "64"]);
+                let (index, check) = (self.any(), self.out.input.below(3));
+                self.out.line(&format!("r1 = r{index}"));
+                let mask = self.out.pick(&["63", "31", "7", "64"]);
                 match check {
-                    0 => self.line(&format!("r1 &= {mask}")),
+                    0 => self.out.line(&format!("r1 &= {mask}")),
                     1 => {
-                        let over = self.label();
-                        self.line(&format!("if r1 > {mask} goto {over}"));
-                        self.line("r2 = r9");
-                        self.line("r2 += r1");
-                        self.line("r3 = *(u8 *)(r2 +0)");
-                        self.line(&format!("{over}: r1 = 1"));
+                        let over = self.out.label();
+                        self.out.line(&format!("if r1 > {mask} goto {over}"));
+                        self.out.line("r2 = r9");
+                        self.out.line("r2 += r1");
+                        self.out.line("r3 = *(u8 *)(r2 +0)");
+                        self.out.line(&format!("{over}: r1 = 1"));
                         return;
                     }
                     _ => {}
                 }
-                self.line("r2 = r9");
-                self.line("r2 += r1");
-                self.line("r3 = *(u8 *)(r2 +0)");
+                self.out.line("r2 = r9");
+                self.out.line("r2 += r1");
+                self.out.line("r3 = *(u8 *)(r2 +0)");
             }
             6 => {
                 // An index into the stack.
                 let index = self.any();
-                let scale = self.pick(&["1", "0", "3"]);
-                self.line(&format!("r1 = r{index}"));
-                self.line("r1 &= 3");
-                self.line(&format!("r1 <<= {scale}"));
-                self.line("r2 = r10");
-                self.line("r2 += -48");
-                self.line("r2 += r1");
-                let access = self.pick(&["r3 = *(u8 *)(r2 +0)", "*(u8 *)(r2 +0) = r3"]);
-                self.line(access);
-                self.line("r1 = 1");
+                let scale = self.out.pick(&["1", "0", "3"]);
+                self.out.line(&format!("r1 = r{index}"));
+                self.out.line("r1 &= 3");
+                self.out.line(&format!("r1 <<= {scale}"));
+                self.out.line("r2 = r10");
+                self.out.line("r2 += -48");
+                self.out.line("r2 += r1");
+                let access = self.out.pick(&["r3 = *(u8 *)(r2 +0)", "*(u8 *)(r2 +0) = r3"]);
+                self.out.line(access);
+                self.out.line("r1 = 1");
             }
             7 => {
-                let slot = self.pick(&["8", "16", "24"]);
+                let slot = self.out.pick(&["8", "16", "24"]);
                 let (to, from) = (self.any(), self.any());
-                self.line(&format!("r{to} = *(u64 *)(r10 -{slot})"));
-                self.line(&format!("*(u64 *)(r10 -{slot}) = r{from}"));
+                self.out.line(&format!("r{to} = *(u64 *)(r10 -{slot})"));
+                self.out.line(&format!("*(u64 *)(r10 -{slot}) = r{from}"));
             }
             8 => {
                 let (to, from) = (self.any(), self.any());
                 let width = self.width();
-                self.line(&format!("{width}{to} = {width}{from}"));
+                self.out.line(&format!("{width}{to} = {width}{from}"));
             }
             9 => {
-                let at = self.pick(&["8", "16", "40", "48"]);
+                let at = self.out.pick(&["8", "16", "40", "48"]);
                 let to = self.scratch();
-                self.line(&format!("r{to} = *(u32 *)(r6 +{at})"));
+                self.out.line(&format!("r{to} = *(u32 *)(r6 +{at})"));
             }
             10 => {
                 self.calls = true;
-                self.line("*(u64 *)(r10 -32) = r5");
-                self.line("call local f");
+                self.out.line("*(u64 *)(r10 -32) = r5");
+                self.out.line("call local f");
                 for register in 1..5 {
-                    self.line(&format!("r{register} = 1"));
+                    self.out.line(&format!("r{register} = 1"));
                 }
-                self.line("r5 = *(u64 *)(r10 -32)");
+                self.out.line("r5 = *(u64 *)(r10 -32)");
             }
             11 => self.step(counter),
             12 => {
                 let (to, number) = (self.any(), self.number());
-                self.line(&format!("r{to} = {number}"));
+                self.out.line(&format!("r{to} = {number}"));
             }
             13 => {
-                let (test, over) = (self.test(counter), self.label());
-                self.line(&format!("{test} goto {over}"));
+                let (test, over) = (self.test(counter), self.out.label());
+                self.out.line(&format!("{test} goto {over}"));
                 let (to, number) = (self.any(), self.number());
-                self.line(&format!("r{to} = {number}"));
-                self.line(&format!("{over}: r0 += 1"));
+                self.out.line(&format!("r{to} = {number}"));
+                self.out.line(&format!("{over}: r0 += 1"));
             }
             14 => {
                 // A pointer that moves with the loop.
-                self.line("r4 = r9");
-                self.line(&format!("r4 += r{counter}"));
-                self.line("r4 += 1");
-                self.line("r3 = *(u8 *)(r4 -1)");
-                self.line("r4 = 2");
+                self.out.line("r4 = r9");
+                self.out.line(&format!("r4 += r{counter}"));
+                self.out.line("r4 += 1");
+                self.out.line("r3 = *(u8 *)(r4 -1)");
+                self.out.line("r4 = 2");
             }
             _ => {
                 let to = self.scratch();
-                let op = self.pick(&["+=", "-=", "*=", "&=", "|=", "^=", ">>=", "<<="]);
-                let number = self.pick(&["1", "2", "3", "7", "15"]);
+                let op = self.out.pick(&["+=", "-=", "*=", "&=", "|=", "^=", ">>=", "<<="]);
+                let number = self.out.pick(&["1", "2", "3", "7", "15"]);
                 let width = self.width();
                 let mut line = String::new();
                 let _ = write!(line, "{width}{to} {op} {number}");
-                self.line(&line);
+                self.out.line(&line);
             }
         }
     }

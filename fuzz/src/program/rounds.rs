@@ -4,11 +4,9 @@
 //! outermost, and are used as indexes there.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
-use kernel_bpf::bytecode::text::assemble;
-use kernel_bpf::bytecode::{BpfInsn, BpfProgType};
-use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf_tests::case::{self, Case, Verdict};
+use kernel_bpf_tests::case::Case;
 
+use super::lines::Lines;
 use crate::input::Input;
 
 /// Lines of a program after which nothing long begins.
@@ -35,10 +33,7 @@ enum Called {
 /// that are shared, R9 that of a map's value, R7 and R8 hold numbers, and so do
 /// R0 to R5 between statements.
 struct Maker<'i, 'd> {
-    input: &'i mut Input<'d>,
-    text: String,
-    lines: usize,
-    labels: usize,
+    out: Lines<'i, 'd>,
     /// Functions that are called and not yet made.
     waiting: Vec<(String, Called, usize)>,
     functions: usize,
@@ -48,83 +43,49 @@ struct Maker<'i, 'd> {
 
 /// A program.
 pub(super) fn case(input: &mut Input<'_>) -> Case {
-    let mut maker = Maker {
-        input,
-        text: String::new(),
-        lines: 0,
-        labels: 0,
-        waiting: Vec::new(),
-        functions: 0,
-        nest: 0,
-    };
+    let mut maker = Maker { out: Lines::new(input), waiting: Vec::new(), functions: 0, nest: 0 };
     maker.function(Called::First);
     while let Some((name, called, nest)) = maker.waiting.pop() {
-        maker.text.push_str(&name);
-        maker.text.push_str(": ");
+        maker.out.text.push_str(&name);
+        maker.out.text.push_str(": ");
         maker.nest = nest;
         maker.function(called);
     }
-    // What is too long for the profile is no program.
-    let insns = assemble::<ActiveProfile>(&maker.text).unwrap_or_default();
-    let insns: Vec<BpfInsn> = insns.into_iter().collect();
-    Case {
-        name: "rounds".to_owned(),
-        prog_type: BpfProgType::Tracepoint,
-        insns,
-        maps: vec![
-            MapDef::new(MapType::Array, 4, 64, 1),
-            MapDef::new(MapType::Array, 4, 64, 3),
-            MapDef::new(MapType::Hash, 8, 64, 8),
-        ],
-        input: case::Input::Bytes(vec![0; 64]),
-        expect: String::new(),
-        verdict: Verdict::Accept,
-        budget: None,
-    }
+    let maps = vec![
+        MapDef::new(MapType::Array, 4, 64, 1),
+        MapDef::new(MapType::Array, 4, 64, 3),
+        MapDef::new(MapType::Hash, 8, 64, 8),
+    ];
+    maker.out.case("rounds", maps)
 }
 
 impl Maker<'_, '_> {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-        self.lines += 1;
-    }
-
     fn code(&mut self, lines: &[&str]) {
         for line in lines {
-            self.line(line);
+            self.out.line(line);
         }
-    }
-
-    fn label(&mut self) -> String {
-        self.labels += 1;
-        format!("l{}", self.labels)
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.input.below(from.len())]
     }
 
     /// A register that holds a number.
     fn number(&mut self) -> &'static str {
-        self.pick(&["0", "1", "2", "3", "4", "5", "7", "8", "7", "8"])
+        self.out.pick(&["0", "1", "2", "3", "4", "5", "7", "8", "7", "8"])
     }
 
     /// A register that holds a number until the next call.
     fn scratch(&mut self) -> &'static str {
-        self.pick(&["0", "1", "2", "3", "4", "5"])
+        self.out.pick(&["0", "1", "2", "3", "4", "5"])
     }
 
     /// The offset of a slot of the shared memory.
     fn slot(&mut self) -> usize {
-        8 * self.input.below(8)
+        8 * self.out.input.below(8)
     }
 
     /// Numbers in the registers that a call takes away, R0 perhaps apart.
     fn again(&mut self, with_r0: bool) {
         for register in u8::from(!with_r0)..6 {
-            let from = self.pick(&["1", "3", "r7", "r8", "r7"]);
-            self.line(&format!("r{register} = {from}"));
+            let from = self.out.pick(&["1", "3", "r7", "r8", "r7"]);
+            self.out.line(&format!("r{register} = {from}"));
         }
     }
 
@@ -135,81 +96,81 @@ impl Maker<'_, '_> {
             Called::Plainly => self.code(&["r6 = r1", "r7 = r2", "r8 = *(u64 *)(r6 +8)"]),
             Called::Loop => self.code(&["r6 = r2", "r7 = r1", "r8 = *(u64 *)(r6 +16)"]),
             Called::Each => {
-                let key = self.pick(&["r7 = *(u32 *)(r2 +0)", "r7 = 4"]);
+                let key = self.out.pick(&["r7 = *(u32 *)(r2 +0)", "r7 = 4"]);
                 self.code(&["r6 = r4", "r9 = r3", key, "r8 = *(u64 *)(r6 +24)"]);
             }
         }
         if called == Called::First {
             for slot in 0..8 {
-                let what = self.pick(&["0", "1", "r7", "r8", "7"]);
-                self.line(&format!("*(u64 *)(r10 -{}) = {what}", 64 - 8 * slot));
+                let what = self.out.pick(&["0", "1", "r7", "r8", "7"]);
+                self.out.line(&format!("*(u64 *)(r10 -{}) = {what}", 64 - 8 * slot));
             }
         }
         if called != Called::Each {
-            self.line("r9 = map[idx:0][0] ll");
+            self.out.line("r9 = map[idx:0][0] ll");
         }
         self.again(true);
         let most = if called == Called::First { 8 } else { 4 };
-        for _ in 0..=self.input.below(most) {
+        for _ in 0..=self.out.input.below(most) {
             self.statement(0, None);
         }
-        match (called, self.input.below(4)) {
+        match (called, self.out.input.below(4)) {
             (Called::Loop | Called::Each, 0) => {
-                let (number, out) = (self.number(), self.label());
-                let bound = self.pick(&["3", "0", "7", "100"]);
-                self.line(&format!("r1 = r{number}"));
+                let (number, out) = (self.number(), self.out.label());
+                let bound = self.out.pick(&["3", "0", "7", "100"]);
+                self.out.line(&format!("r1 = r{number}"));
                 self.code(&["r0 = 0", &format!("if r1 < {bound} goto {out}"), "r0 = 1"]);
-                self.text.push_str(&out);
-                self.text.push_str(": ");
+                self.out.text.push_str(&out);
+                self.out.text.push_str(": ");
             }
-            (Called::Plainly, 0) => self.line("r0 = r7"),
-            (_, 1) => self.line("r0 = 1"),
-            _ => self.line("r0 = 0"),
+            (Called::Plainly, 0) => self.out.line("r0 = r7"),
+            (_, 1) => self.out.line("r0 = 1"),
+            _ => self.out.line("r0 = 0"),
         }
-        self.line("exit");
+        self.out.line("exit");
     }
 
     fn cond(&mut self) -> &'static str {
-        self.pick(&["==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>=", "&"])
+        self.out.pick(&["==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>=", "&"])
     }
 
     fn test(&mut self) -> String {
         let width = self.width();
         let (number, cond) = (self.number(), self.cond());
-        if self.input.below(4) == 0 {
+        if self.out.input.below(4) == 0 {
             return format!("if {width}{number} {cond} {width}{}", self.number());
         }
-        let bound = self.pick(&["0", "1", "7", "8", "63", "64", "-1", "100"]);
+        let bound = self.out.pick(&["0", "1", "7", "8", "63", "64", "-1", "100"]);
         format!("if {width}{number} {cond} {bound}")
     }
 
     fn width(&mut self) -> &'static str {
-        if self.input.below(3) == 0 { "w" } else { "r" }
+        if self.out.input.below(3) == 0 { "w" } else { "r" }
     }
 
     /// Some statements in a row, of which each may lead to `out`.
     fn block(&mut self, depth: usize, out: Option<&str>) {
-        for _ in 0..=self.input.below(3) {
+        for _ in 0..=self.out.input.below(3) {
             self.statement(depth, out);
         }
     }
 
     fn statement(&mut self, depth: usize, out: Option<&str>) {
-        let room = self.lines < LINES && depth < DEPTH;
-        match self.input.below(if room { 26 } else { 15 }) {
+        let room = self.out.count < LINES && depth < DEPTH;
+        match self.out.input.below(if room { 26 } else { 15 }) {
             0 | 1 => self.arithmetic(),
             2 => {
                 let (size, slot, to) = (self.size(), self.slot(), self.number());
-                self.line(&format!("r{to} = *({size} *)(r6 +{slot})"));
+                self.out.line(&format!("r{to} = *({size} *)(r6 +{slot})"));
             }
             3 | 4 => {
                 let (size, slot, from) = (self.size(), self.slot(), self.number());
-                self.line(&format!("*({size} *)(r6 +{slot}) = r{from}"));
+                self.out.line(&format!("*({size} *)(r6 +{slot}) = r{from}"));
             }
             5 => {
                 let (size, slot) = (self.size(), self.slot());
-                let number = self.pick(&["0", "1", "8", "56", "63", "64", "-1"]);
-                self.line(&format!("*({size} *)(r6 +{slot}) = {number}"));
+                let number = self.out.pick(&["0", "1", "8", "56", "63", "64", "-1"]);
+                self.out.line(&format!("*({size} *)(r6 +{slot}) = {number}"));
             }
             6 => self.add_in_memory(),
             7..10 => self.index(),
@@ -218,8 +179,8 @@ impl Maker<'_, '_> {
             12 => self.addresses(),
             13 => {
                 let slot = self.slot();
-                let (number, op) = (self.scratch(), self.pick(&["+=", "&=", "|=", "^="]));
-                self.line(&format!("lock *(u64 *)(r6 +{slot}) {op} r{number}"));
+                let (number, op) = (self.scratch(), self.out.pick(&["+=", "&=", "|=", "^="]));
+                self.out.line(&format!("lock *(u64 *)(r6 +{slot}) {op} r{number}"));
             }
             14 => self.call_random(),
             15..18 => self.branch(depth, out),
@@ -233,102 +194,102 @@ impl Maker<'_, '_> {
     }
 
     fn size(&mut self) -> &'static str {
-        self.pick(&["u64", "u64", "u64", "u32", "u16", "u8"])
+        self.out.pick(&["u64", "u64", "u64", "u32", "u16", "u8"])
     }
 
     fn arithmetic(&mut self) {
         let (width, to) = (self.width(), self.number());
-        let op = self.pick(&["+=", "-=", "*=", "&=", "|=", "^=", ">>=", "<<=", "=", "s>>="]);
-        if self.input.below(3) == 0 && op != ">>=" && op != "<<=" && op != "s>>=" {
+        let op = self.out.pick(&["+=", "-=", "*=", "&=", "|=", "^=", ">>=", "<<=", "=", "s>>="]);
+        if self.out.input.below(3) == 0 && op != ">>=" && op != "<<=" && op != "s>>=" {
             let from = self.number();
-            return self.line(&format!("{width}{to} {op} {width}{from}"));
+            return self.out.line(&format!("{width}{to} {op} {width}{from}"));
         }
-        let number = self.pick(&["1", "2", "3", "7", "8", "15", "31"]);
-        self.line(&format!("{width}{to} {op} {number}"));
+        let number = self.out.pick(&["1", "2", "3", "7", "8", "15", "31"]);
+        self.out.line(&format!("{width}{to} {op} {number}"));
     }
 
     /// A counter in shared memory.
     fn add_in_memory(&mut self) {
-        let (slot, by) = (self.slot(), self.pick(&["1", "1", "8", "-1", "3"]));
-        self.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
-        self.line(&format!("r1 += {by}"));
-        match self.input.below(3) {
+        let (slot, by) = (self.slot(), self.out.pick(&["1", "1", "8", "-1", "3"]));
+        self.out.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
+        self.out.line(&format!("r1 += {by}"));
+        match self.out.input.below(3) {
             0 => {
-                let mask = self.pick(&["7", "63", "56"]);
-                self.line(&format!("r1 &= {mask}"));
+                let mask = self.out.pick(&["7", "63", "56"]);
+                self.out.line(&format!("r1 &= {mask}"));
             }
             1 => {
-                let (out, bound) = (self.label(), self.pick(&["7", "63", "56", "64"]));
-                self.line(&format!("if r1 > {bound} goto {out}"));
-                self.line(&format!("*(u64 *)(r6 +{slot}) = r1"));
-                return self.line(&format!("{out}: r1 = 1"));
+                let (out, bound) = (self.out.label(), self.out.pick(&["7", "63", "56", "64"]));
+                self.out.line(&format!("if r1 > {bound} goto {out}"));
+                self.out.line(&format!("*(u64 *)(r6 +{slot}) = r1"));
+                return self.out.line(&format!("{out}: r1 = 1"));
             }
             _ => {}
         }
-        self.line(&format!("*(u64 *)(r6 +{slot}) = r1"));
+        self.out.line(&format!("*(u64 *)(r6 +{slot}) = r1"));
     }
 
     /// An access at an index: to shared memory or to a map's value.
     fn index(&mut self) {
         let number = self.number();
-        self.line(&format!("r1 = r{number}"));
+        self.out.line(&format!("r1 = r{number}"));
         self.access();
     }
 
     /// The same with an index that lies in shared memory, with a check or none.
     fn indexed_by_memory(&mut self) {
         let slot = self.slot();
-        self.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
+        self.out.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
         self.access();
     }
 
     fn access(&mut self) {
-        let over = self.label();
-        let wide = self.input.below(2) == 0;
-        match self.input.below(if wide { 6 } else { 8 }) {
+        let over = self.out.label();
+        let wide = self.out.input.below(2) == 0;
+        match self.out.input.below(if wide { 6 } else { 8 }) {
             0..3 => {
-                let mask = if wide { "56" } else { self.pick(&["63", "31", "7"]) };
-                self.line(&format!("r1 &= {mask}"));
+                let mask = if wide { "56" } else { self.out.pick(&["63", "31", "7"]) };
+                self.out.line(&format!("r1 &= {mask}"));
             }
             3..6 => {
-                let bound = if wide { "56" } else { self.pick(&["63", "62", "64"]) };
-                let more = self.pick(&["r1 &= -8", "r1 >>= 3\nr1 <<= 3"]);
-                self.line(&format!("if r1 > {bound} goto {over}"));
+                let bound = if wide { "56" } else { self.out.pick(&["63", "62", "64"]) };
+                let more = self.out.pick(&["r1 &= -8", "r1 >>= 3\nr1 <<= 3"]);
+                self.out.line(&format!("if r1 > {bound} goto {over}"));
                 if wide {
-                    self.line(more);
+                    self.out.line(more);
                 }
             }
             // What is known of it has to do.
             _ => {}
         }
-        let base = self.pick(&["6", "9", "6"]);
-        self.line(&format!("r2 = r{base}"));
-        self.line("r2 += r1");
+        let base = self.out.pick(&["6", "9", "6"]);
+        self.out.line(&format!("r2 = r{base}"));
+        self.out.line("r2 += r1");
         let to = self.number();
-        let access = match (wide, self.input.below(2)) {
+        let access = match (wide, self.out.input.below(2)) {
             (true, 0) => format!("r{to} = *(u64 *)(r2 +0)"),
             (true, _) => "*(u64 *)(r2 +0) = r7".to_owned(),
             (false, 0) => format!("r{to} = *(u8 *)(r2 +0)"),
             (false, _) => "*(u8 *)(r2 +0) = r8".to_owned(),
         };
-        self.line(&access);
-        self.line(&format!("{over}: r1 = 1"));
-        self.line("r2 = 2");
+        self.out.line(&access);
+        self.out.line(&format!("{over}: r1 = 1"));
+        self.out.line("r2 = 2");
     }
 
     fn leave(&mut self, out: Option<&str>) {
         let Some(out) = out else { return self.arithmetic() };
         let test = self.test();
-        self.line(&format!("{test} goto {out}"));
+        self.out.line(&format!("{test} goto {out}"));
     }
 
     /// Addresses in memory: on the own stack, and where they may dangle.
     fn addresses(&mut self) {
-        match self.input.below(16) {
+        match self.out.input.below(16) {
             0..6 => {
                 self.code(&["*(u64 *)(r10 -96) = r6", "r1 = *(u64 *)(r10 -96)"]);
                 let slot = self.slot();
-                self.line(&format!("r1 = *(u64 *)(r1 +{slot})"));
+                self.out.line(&format!("r1 = *(u64 *)(r1 +{slot})"));
             }
             6..11 => {
                 self.code(&["*(u64 *)(r10 -96) = r9", "r1 = *(u64 *)(r10 -96)"]);
@@ -337,13 +298,13 @@ impl Maker<'_, '_> {
             // Over what a callee or a caller has there.
             11..13 => {
                 let slot = self.slot();
-                self.line(&format!("*(u64 *)(r6 +{slot}) = r9"));
-                self.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
+                self.out.line(&format!("*(u64 *)(r6 +{slot}) = r9"));
+                self.out.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
                 self.code(&["r1 = *(u64 *)(r1 +0)"]);
             }
             13 => {
                 let slot = self.slot();
-                self.line(&format!("*(u64 *)(r6 +{slot}) = r10"));
+                self.out.line(&format!("*(u64 *)(r6 +{slot}) = r10"));
             }
             _ => {
                 self.code(&["r1 = r6", "r1 += 8", "*(u64 *)(r10 -96) = r1"]);
@@ -353,89 +314,89 @@ impl Maker<'_, '_> {
     }
 
     fn call_random(&mut self) {
-        let helper = self.pick(&["5", "7", "8"]);
-        self.line(&format!("call {helper}"));
+        let helper = self.out.pick(&["5", "7", "8"]);
+        self.out.line(&format!("call {helper}"));
         self.again(false);
     }
 
     fn branch(&mut self, depth: usize, out: Option<&str>) {
-        let (test, over) = (self.test(), self.label());
-        self.line(&format!("{test} goto {over}"));
+        let (test, over) = (self.test(), self.out.label());
+        self.out.line(&format!("{test} goto {over}"));
         self.block(depth + 1, out);
-        if self.input.below(3) == 0 {
-            let end = self.label();
-            self.line(&format!("goto {end}"));
-            self.line(&format!("{over}: r0 = 1"));
+        if self.out.input.below(3) == 0 {
+            let end = self.out.label();
+            self.out.line(&format!("goto {end}"));
+            self.out.line(&format!("{over}: r0 = 1"));
             self.block(depth + 1, out);
-            return self.line(&format!("{end}: r1 = 1"));
+            return self.out.line(&format!("{end}: r1 = 1"));
         }
-        self.line(&format!("{over}: r1 = 1"));
+        self.out.line(&format!("{over}: r1 = 1"));
     }
 
     /// A loop that counts in a slot of its own.
     fn counted(&mut self, depth: usize) {
-        let (head, out) = (self.label(), self.label());
+        let (head, out) = (self.out.label(), self.out.label());
         let slot = 104 + 8 * depth;
-        let most = self.pick(&["3", "7", "1", "12", "40"]);
-        if self.input.below(2) == 0 {
-            self.line(&format!("*(u64 *)(r10 -{slot}) = 0"));
+        let most = self.out.pick(&["3", "7", "1", "12", "40"]);
+        if self.out.input.below(2) == 0 {
+            self.out.line(&format!("*(u64 *)(r10 -{slot}) = 0"));
         } else {
-            self.line("r1 = r8");
-            self.line("r1 &= 7");
-            self.line(&format!("*(u64 *)(r10 -{slot}) = r1"));
+            self.out.line("r1 = r8");
+            self.out.line("r1 &= 7");
+            self.out.line(&format!("*(u64 *)(r10 -{slot}) = r1"));
         }
-        self.line(&format!("{head}: r1 = *(u64 *)(r10 -{slot})"));
-        let cond = self.pick(&[">", ">=", "s>", "=="]);
-        self.line(&format!("if r1 {cond} {most} goto {out}"));
-        self.line("r1 += 1");
-        self.line(&format!("*(u64 *)(r10 -{slot}) = r1"));
+        self.out.line(&format!("{head}: r1 = *(u64 *)(r10 -{slot})"));
+        let cond = self.out.pick(&[">", ">=", "s>", "=="]);
+        self.out.line(&format!("if r1 {cond} {most} goto {out}"));
+        self.out.line("r1 += 1");
+        self.out.line(&format!("*(u64 *)(r10 -{slot}) = r1"));
         self.block(depth + 1, Some(&out));
-        self.line(&format!("goto {head}"));
-        self.line(&format!("{out}: r1 = 1"));
+        self.out.line(&format!("goto {head}"));
+        self.out.line(&format!("{out}: r1 = 1"));
     }
 
     fn may_goto(&mut self, depth: usize) {
-        let (head, out) = (self.label(), self.label());
-        let counted = self.input.below(4) > 0;
+        let (head, out) = (self.out.label(), self.out.label());
+        let counted = self.out.input.below(4) > 0;
         if counted {
-            self.line("r8 = 0");
+            self.out.line("r8 = 0");
         }
-        self.line(&format!("{head}: may_goto {out}"));
+        self.out.line(&format!("{head}: may_goto {out}"));
         self.block(depth + 1, Some(&out));
         if counted {
-            let bound = self.pick(&["5", "9", "r7"]);
-            self.line("r8 += 1");
-            self.line(&format!("if r8 > {bound} goto {out}"));
+            let bound = self.out.pick(&["5", "9", "r7"]);
+            self.out.line("r8 += 1");
+            self.out.line(&format!("if r8 > {bound} goto {out}"));
         } else {
             self.leave(Some(&out));
         }
-        self.line(&format!("goto {head}"));
-        self.line(&format!("{out}: r1 = 1"));
+        self.out.line(&format!("goto {head}"));
+        self.out.line(&format!("{out}: r1 = 1"));
     }
 
     fn iterator(&mut self, depth: usize) {
-        let (head, out) = (self.label(), self.label());
+        let (head, out) = (self.out.label(), self.out.label());
         // Each has eight bytes of its own.
         let place = format!("r1 = r10\nr1 += -{}", 72 + 8 * depth);
-        let start = self.pick(&["0", "0", "1", "-3", "r7"]);
-        let end = self.pick(&["4", "9", "0", "3", "r8"]);
-        self.line(&format!("r2 = {start}"));
-        self.line(&format!("r3 = {end}"));
+        let start = self.out.pick(&["0", "0", "1", "-3", "r7"]);
+        let end = self.out.pick(&["4", "9", "0", "3", "r8"]);
+        self.out.line(&format!("r2 = {start}"));
+        self.out.line(&format!("r3 = {end}"));
         if end == "r8" {
-            self.line("r3 &= 15");
+            self.out.line("r3 &= 15");
         }
         self.code(&[&place, "call kfunc 1"]);
-        self.text.push_str(&head);
-        self.text.push_str(": ");
+        self.out.text.push_str(&head);
+        self.out.text.push_str(": ");
         self.code(&[&place, "call kfunc 2", &format!("if r0 == 0 goto {out}")]);
-        let to = self.pick(&["7", "8", "1"]);
-        let signed = self.pick(&["u32", "s32"]);
-        self.line(&format!("r{to} = *({signed} *)(r0 +0)"));
+        let to = self.out.pick(&["7", "8", "1"]);
+        let signed = self.out.pick(&["u32", "s32"]);
+        self.out.line(&format!("r{to} = *({signed} *)(r0 +0)"));
         self.again(true);
         self.block(depth + 1, Some(&out));
-        self.line(&format!("goto {head}"));
-        self.text.push_str(&out);
-        self.text.push_str(": ");
+        self.out.line(&format!("goto {head}"));
+        self.out.text.push_str(&out);
+        self.out.text.push_str(": ");
         self.code(&[&place, "call kfunc 3"]);
         self.again(true);
     }
@@ -460,32 +421,32 @@ impl Maker<'_, '_> {
     fn called(&mut self) {
         let Some(name) = self.callee(Called::Plainly) else { return self.index() };
         let number = self.number();
-        self.line(&format!("r2 = r{number}"));
-        self.line("r1 = r6");
-        self.line(&format!("call local {name}"));
+        self.out.line(&format!("r2 = r{number}"));
+        self.out.line("r1 = r6");
+        self.out.line(&format!("call local {name}"));
         self.again(false);
     }
 
     fn call_back_loop(&mut self) {
         let Some(name) = self.callee(Called::Loop) else { return self.index() };
-        match self.input.below(8) {
-            0 => self.line("r1 = r8"),
+        match self.out.input.below(8) {
+            0 => self.out.line("r1 = r8"),
             1 | 2 => self.code(&["r1 = r7", "r1 &= 7"]),
             _ => {
-                let rounds = self.pick(&["0", "1", "2", "4", "7", "20"]);
-                self.line(&format!("r1 = {rounds}"));
+                let rounds = self.out.pick(&["0", "1", "2", "4", "7", "20"]);
+                self.out.line(&format!("r1 = {rounds}"));
             }
         }
-        self.line(&format!("r2 = subprog[{name}] ll"));
+        self.out.line(&format!("r2 = subprog[{name}] ll"));
         self.code(&["r3 = r6", "r4 = 0", "call 181"]);
         self.again(false);
     }
 
     fn call_back_each(&mut self) {
         let Some(name) = self.callee(Called::Each) else { return self.index() };
-        let map = self.pick(&["0", "1", "2"]);
-        self.line(&format!("r1 = map[idx:{map}] ll"));
-        self.line(&format!("r2 = subprog[{name}] ll"));
+        let map = self.out.pick(&["0", "1", "2"]);
+        self.out.line(&format!("r1 = map[idx:{map}] ll"));
+        self.out.line(&format!("r2 = subprog[{name}] ll"));
         self.code(&["r3 = r6", "r4 = 0", "call 164"]);
         self.again(false);
     }
