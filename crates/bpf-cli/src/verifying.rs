@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{
-    Effort, Event, HelperTable, Observer, Path, StateView, VerifiedInfo, VerifiedProgram, Verifier,
+    Effort, Event, HelperTable, Observer, Path, StateView, VerifiedInfo, VerifiedProgram,
     VerifyError,
 };
 use serde::Serialize;
@@ -64,17 +64,19 @@ pub fn verify(
     target: Target,
 ) -> Result<VerifiedProgram<ActiveProfile>, Box<Failure>> {
     storage::with_verifier(target, &mut |verifier| {
-        let verified = storage::verify_program(verifier, program);
-        verified.map_err(|error| Box::new(explain(verifier, program, error)))
+        let mut witness = Witness::default();
+        let verified = storage::verify_program(verifier, program, &mut witness);
+        verified.map_err(|error| Box::new(witness.failure(error)))
     })
 }
 
-/// Whether the program is refused for the engines here, too, and for the same
-/// reason.
-pub fn refuses(program: &BpfProgram<ActiveProfile>, error: &VerifyError) -> bool {
-    storage::with_verifier(Target::ENGINES, &mut |verifier| {
-        verifier.verify(program).is_err_and(|found| found == *error)
-    })
+/// Whether the program, which is refused for a target, is refused for the
+/// engines here, too, and for the same reason.
+pub fn refuses(program: &BpfProgram<ActiveProfile>, error: &VerifyError, target: Target) -> bool {
+    target.engines
+        || storage::with_verifier(Target::ENGINES, &mut |verifier| {
+            verifier.verify(program).is_err_and(|found| found == *error)
+        })
 }
 
 /// What a verification took, whichever way it ended.
@@ -106,22 +108,23 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub fn measure(
     program: &BpfProgram<ActiveProfile>,
     target: Target,
-) -> (Result<VerifiedInfo, VerifyError>, EffortShape) {
+) -> (Result<VerifiedInfo, Box<Failure>>, EffortShape) {
     storage::with_verifier(target, &mut |verifier| {
-        let mut counter = Counter::default();
-        let outcome = verifier.verify_with(program, &mut counter);
+        let mut witness = Witness::default();
         let begun = Clock::start();
-        let mut best = Duration::MAX;
+        let outcome = verifier.verify_with(program, &mut witness);
+        let mut best = begun.elapsed();
         for _ in 0..RUNS {
+            if begun.elapsed() > PATIENCE {
+                break;
+            }
             let run = Clock::start();
             // The outcome is known.
             let _ = verifier.verify(program);
             best = best.min(run.elapsed());
-            if begun.elapsed() > PATIENCE {
-                break;
-            }
         }
-        (outcome, EffortShape { time_us: micros(best), ..counter.0 })
+        let effort = EffortShape { time_us: micros(best), ..witness.effort };
+        (outcome.map_err(|error| Box::new(witness.failure(error))), effort)
     })
 }
 
@@ -130,13 +133,35 @@ pub fn micros(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e7).round() / 10.0
 }
 
-/// Keeps what a verification took.
+/// Keeps what a verification took, and what is seen at a rejection.
 #[derive(Default)]
-struct Counter(EffortShape);
+struct Witness {
+    effort: EffortShape,
+    path: Vec<Event>,
+    omitted: usize,
+    state: String,
+}
 
-impl Observer for Counter {
+impl Witness {
+    fn failure(self, error: VerifyError) -> Failure {
+        Failure { error, path: self.path, omitted: self.omitted, state: self.state }
+    }
+}
+
+impl Observer for Witness {
+    fn rejected(&mut self, _: &VerifyError, path: Path<'_>, state: &StateView<'_>) {
+        self.state = state.to_string();
+        for event in path {
+            if self.path.len() < KEPT_EVENTS {
+                self.path.push(event);
+            } else {
+                self.omitted += 1;
+            }
+        }
+    }
+
     fn ended(&mut self, effort: Effort<'_>) {
-        self.0 = EffortShape {
+        self.effort = EffortShape {
             processed: effort.processed(),
             total_states: effort.total_states(),
             peak_states: effort.peak_states(),
@@ -144,35 +169,5 @@ impl Observer for Counter {
             workspace_bytes: effort.workspace_bytes(),
             time_us: 0.0,
         };
-    }
-}
-
-/// Verifies a rejected program once more and looks on.
-fn explain(
-    verifier: &Verifier<'_, ActiveProfile>,
-    program: &BpfProgram<ActiveProfile>,
-    error: VerifyError,
-) -> Failure {
-    let mut witness =
-        Witness(Failure { error, path: Vec::new(), omitted: 0, state: String::new() });
-    // The outcome is known; it is the way there that is wanted.
-    let _ = verifier.verify_with(program, &mut witness);
-    witness.0
-}
-
-/// Keeps what is seen at a rejection.
-struct Witness(Failure);
-
-impl Observer for Witness {
-    fn rejected(&mut self, _: &VerifyError, path: Path<'_>, state: &StateView<'_>) {
-        let failure = &mut self.0;
-        failure.state = state.to_string();
-        for event in path {
-            if failure.path.len() < KEPT_EVENTS {
-                failure.path.push(event);
-            } else {
-                failure.omitted += 1;
-            }
-        }
     }
 }

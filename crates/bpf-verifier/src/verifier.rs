@@ -159,7 +159,20 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
         &self,
         program: &BpfProgram<P>,
     ) -> Result<VerifiedProgram<P>, VerifyError> {
-        let (facts, info) = self.explore(program, &mut Unobserved, |explorer, info| {
+        self.verify_program_with(program, &mut Unobserved)
+    }
+
+    /// A copy of a program that proved to be safe, before the eyes of an
+    /// observer: one walk gives the program or the way to the error.
+    ///
+    /// # Errors
+    /// As [`Self::verify_program`].
+    pub fn verify_program_with(
+        &self,
+        program: &BpfProgram<P>,
+        observer: &mut dyn Observer,
+    ) -> Result<VerifiedProgram<P>, VerifyError> {
+        let (facts, info) = self.explore(program, observer, |explorer, info| {
             let mut facts = Facts::<P>::default();
             let len = program.len();
             facts.try_reserve(len).map_err(|e| no_storage(e.requested))?;
@@ -184,11 +197,24 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
         program: &BpfProgram<P>,
         storage: &'static mut [InsnFact],
     ) -> Result<VerifiedProgram<P>, VerifyError> {
+        self.verify_program_into_with(program, storage, &mut Unobserved)
+    }
+
+    /// As [`Self::verify_program_into`], before the eyes of an observer.
+    ///
+    /// # Errors
+    /// As [`Self::verify_program_into`].
+    pub fn verify_program_into_with(
+        &self,
+        program: &BpfProgram<P>,
+        storage: &'static mut [InsnFact],
+        observer: &mut dyn Observer,
+    ) -> Result<VerifiedProgram<P>, VerifyError> {
         let len = program.len();
         let Some(facts) = storage.get_mut(..len) else {
             return Err(no_storage(len.saturating_mul(size_of::<InsnFact>())));
         };
-        let info = self.explore(program, &mut Unobserved, |explorer, info| {
+        let info = self.explore(program, observer, |explorer, info| {
             for (pc, fact) in facts.iter_mut().enumerate() {
                 *fact = explorer.code.fact(&explorer.arena, pc);
             }

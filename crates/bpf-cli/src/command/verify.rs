@@ -188,7 +188,7 @@ fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShap
     if let Some(rejection) = &mut shape.rejection
         && let Some((error, path)) = rejection.origin.take()
         && let Ok(program) = &unit.program
-        && verifying::refuses(program, &error)
+        && verifying::refuses(program, &error, target(args))
     {
         rejection.set_search(witness::search(file, unit, &error, &path, patience));
     }
@@ -215,7 +215,7 @@ fn measure(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramS
     let (outcome, effort) = verifying::measure(program, target(args));
     let shape = match outcome {
         Ok(info) => accepted(file, unit, InfoShape::new(&info, effort.time_us)),
-        Err(_) => shape(file, unit, args, output),
+        Err(failure) => rejected(file, unit, Box::new(Rejection::unverified(unit, &failure))),
     };
     ProgramShape { effort: Some(effort), ..shape }
 }

@@ -2,7 +2,7 @@
 
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf::verifier::{VerifiedProgram, Verifier, VerifyError};
+use kernel_bpf::verifier::{Observer, VerifiedProgram, Verifier, VerifyError};
 
 use super::Target;
 
@@ -17,10 +17,11 @@ pub fn with_verifier<R>(
     body(&Verifier::with_env(target.helpers()).memory_limit(MEMORY))
 }
 
-/// Verifies a program.
+/// Verifies a program before the eyes of an observer.
 pub fn verify_program(
     verifier: &Verifier<'_, ActiveProfile>,
     program: &BpfProgram<ActiveProfile>,
+    observer: &mut dyn Observer,
 ) -> Result<VerifiedProgram<ActiveProfile>, VerifyError> {
-    verifier.verify_program(program)
+    verifier.verify_program_with(program, observer)
 }

@@ -3,7 +3,7 @@
 
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf::verifier::{InsnFact, VerifiedProgram, Verifier, VerifyError};
+use kernel_bpf::verifier::{InsnFact, Observer, VerifiedProgram, Verifier, VerifyError};
 
 use super::Target;
 
@@ -24,12 +24,13 @@ pub fn with_verifier<R>(
     })
 }
 
-/// Verifies a program. The facts stay as long as the process, which verifies
+/// Verifies a program before the eyes of an observer. The facts stay as long as the process, which verifies
 /// each program once.
 pub fn verify_program(
     verifier: &Verifier<'_, ActiveProfile>,
     program: &BpfProgram<ActiveProfile>,
+    observer: &mut dyn Observer,
 ) -> Result<VerifiedProgram<ActiveProfile>, VerifyError> {
     let facts = vec![InsnFact::default(); program.len()];
-    verifier.verify_program_into(program, Vec::leak(facts))
+    verifier.verify_program_into_with(program, Vec::leak(facts), observer)
 }
