@@ -8,7 +8,7 @@ use kernel_bpf::bytecode::abi::frozen::{FrozenBytes, FrozenMap};
 use kernel_bpf::bytecode::abi::map::MapDef;
 use kernel_bpf::bytecode::text;
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
-use kernel_bpf::loader::flat::{FlatContents, FlatImage};
+use kernel_bpf::loader::flat::{self, FlatContents, FlatImage};
 use kernel_bpf::loader::{Contents, Linked, Object};
 use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
 
@@ -86,8 +86,10 @@ impl LoadedFile {
             Self::from_text(&bytes, path)
         } else if bytes.starts_with(b"\x7fELF") {
             Self::from_object(&bytes)
-        } else {
+        } else if bytes.starts_with(&flat::MAGIC) {
             Self::from_image(&bytes)
+        } else {
+            Err(unknown_format(&bytes))
         };
         loaded.with_context(|| format!("{name}"))
     }
@@ -196,6 +198,15 @@ pub fn assemble(source: &str) -> Result<Vec<BpfInsn>, text::AsmError> {
     let count = text::assemble_into::<ActiveProfile>(source, &mut slots)?.len();
     slots.truncate(count);
     Ok(slots)
+}
+
+/// What is said of bytes that are of no known form.
+fn unknown_format(bytes: &[u8]) -> anyhow::Error {
+    if bytes.starts_with(b"BC\xc0\xde") {
+        anyhow!("LLVM bitcode, which a linker such as bpf-linker has yet to make an object of")
+    } else {
+        anyhow!("neither an ELF object nor a flat image (text is read from .s and .asm)")
+    }
 }
 
 /// The contents of a map of constants, which live as long as the process.

@@ -51,6 +51,8 @@ fn what_is_no_file_or_no_object_is_malformed_input() {
     for file in ["no/such/file.o", "Cargo.toml"] {
         assert!(kbpf(&["verify", file]).error(3).starts_with("kbpf: "), "{file}");
     }
+    let other = kbpf(&["verify", "Cargo.toml"]).error(3);
+    assert!(other.contains("neither an ELF object nor a flat image"), "{other}");
     let failed = kbpf(&["verify", "--json", "no/such/file.o"]).json(3);
     assert_eq!(failed["exit"], 3);
     assert_eq!(failed["profile"], PROFILE);
