@@ -15,7 +15,7 @@ fn xdp(text: &str, context: &BpfContext<'_>) -> BpfResult {
 }
 
 #[test]
-fn legacy_loads_are_big_endian_and_end_the_program_beyond_the_packet() {
+fn legacy_loads_are_big_endian_and_end_the_function_beyond_the_packet() {
     let load = |text: &str| {
         let mut packet = [0x11, 0x22, 0x33, 0x44, 0x85];
         run_on(&format!("r6 = r1\nr0 = 7\nr2 = 1\n{text}\nexit"), &BpfContext::socket(&mut packet))
@@ -37,8 +37,9 @@ fn legacy_loads_are_big_endian_and_end_the_program_beyond_the_packet() {
     ] {
         assert_eq!(load(&format!("{beyond}\nr0 = 7")), Ok(0), "{beyond}");
     }
-    // From within a function too, it is the program that ends.
-    assert_eq!(load("call f\nr0 = 9\nexit\nf: r0 = *(u8 *)skb[99]"), Ok(0));
+    // In a function it is the function that ends.
+    assert_eq!(load("call f\nr0 += 9\nexit\nf: r0 = *(u8 *)skb[99]\nr0 = 7"), Ok(9));
+    assert_eq!(load("call f\nr0 += 9\nexit\nf: r0 = *(u8 *)skb[0]"), Ok(0x1a));
     assert_eq!(common::run("r0 = 5\nr0 = *(u8 *)skb[0]\nr0 = 5\nexit"), Ok(0));
 }
 

@@ -154,3 +154,80 @@ fn a_tail_call_goes_on_with_the_targets_own_registers() {
         assert_eq!(result, Ok(12));
     }
 }
+
+/// What takes over in a function returns to the function's caller, whose registers,
+/// stack and zeros are as they were.
+#[test]
+fn a_tail_call_in_a_function_returns_to_the_caller() {
+    let array = ProgArray::<ActiveProfile>::with_entries(1).unwrap();
+    let def = *array.def();
+    let maps: [&dyn BpfMap; 1] = [&array];
+    array.update(&0_u32.to_ne_bytes(), &1_u32.to_ne_bytes(), 0).unwrap();
+    let caller = "r6 = 40
+            r7 = r10
+            *(u64 *)(r10 -8) = 100
+            call local f
+            r6 += r0
+            call local g
+            r0 += r6
+            r1 = *(u64 *)(r7 -8)
+            r0 += r1
+            exit
+        f: r2 = map[idx:0] ll
+            r3 = 0
+            call 12
+            r0 = 5000
+            exit
+        g: call local zeros
+            exit
+        zeros: r0 = *(u64 *)(r10 -16)
+            exit";
+    let target = "r6 = 1
+            r7 = 2
+            r8 = 3
+            *(u64 *)(r10 -8) = r8
+            *(u64 *)(r10 -16) = r8
+            call local h
+            r0 += r6
+            exit
+        h: r6 = 9
+            *(u64 *)(r10 -8) = r6
+            *(u64 *)(r10 -16) = r6
+            r0 = 1
+            exit";
+    let programs =
+        [caller, target].map(|text| verified(&program(BpfProgType::SocketFilter, &[def], text)));
+    for result in results(Environment::new().with_maps(&maps), &programs) {
+        assert_eq!(result, Ok(142));
+    }
+    // One that calls itself again comes back as often: by frames, of which there are
+    // eight, or by the limit on tail calls.
+    array.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+    let nested = "call local f
+            r0 += 1
+            exit
+        f: r2 = map[idx:0] ll
+            r3 = 0
+            call 12
+            r0 = 0
+            exit";
+    let wide = "r6 = r1
+            call local f
+            r7 = r0
+            r1 = r6
+            call local f
+            r0 += r7
+            r0 += 1
+            exit
+        f: r2 = map[idx:0] ll
+            r3 = 0
+            call 12
+            r0 = 0
+            exit";
+    for (text, runs) in [(nested, 7), (wide, 34)] {
+        let program = [verified(&program(BpfProgType::SocketFilter, &[def], text))];
+        for result in results(Environment::new().with_maps(&maps), &program) {
+            assert_eq!(result, Ok(runs));
+        }
+    }
+}

@@ -98,9 +98,11 @@ impl Functions {
                 _ => None,
             };
             let effect = Effect::of(step.op);
+            // What takes over returns to the function's caller, and saves nothing.
+            let after = if step.op == Op::TailCall { Registers::ALL } else { Registers::NONE };
             if let Some(function) = self.list.get_mut(index) {
                 let before = *function;
-                function.writes = function.writes.with(effect.writes);
+                function.writes = function.writes.with(effect.writes).with(after);
                 function.framed |= effect.reads.has(Register::R10) || asks_host(step.op);
                 if let Some(called) = called {
                     function.writes = function.writes.with(called.writes);

@@ -9,6 +9,8 @@
 //! | numbers stored at places that are not a multiple of eight, and loads that take bytes of several stores | only stores to aligned slots of eight bytes are kept as numbers | the state holds every run of written bytes with its content; a load puts known bytes together as the machine does, and counts as unknown where one of them is |
 //! | an address in a caller's frame that a callee stores in that frame, or in that of a function further in | any address of the stack in another frame is refused | an address may not be stored in a frame that outlives the one it points into; the frame pointed into is that frame or one further out, which ends no earlier |
 //! | loops that end, after more rounds than a million walked instructions allow, where later rounds are covered by earlier ones | the walk goes on to the limit | a round is left out only where one that covers it was walked, and only with a bound on the rounds |
+//! | tail calls in functions behind 256 bytes of frames and more | so that 33 of them, one in the other, do not overrun the kernel's stack | a run has as many frames as its policy says; a tail call that finds none left fails like others |
+//! | tail calls and deprecated loads in functions that return nothing by their type | what takes over returns a number, and so does a load beyond the packet | that return is a path of its own, with that number in R0 |
 //!
 //! # Loaders that may not see addresses
 //!

@@ -35,12 +35,14 @@ mod rounds;
 mod socket;
 mod stack;
 mod summary;
+mod tail_call;
 mod trial;
 
 use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::field::MapField;
 use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::global::GlobalFunction;
+use bpf_bytecode::abi::helper::id::TAIL_CALL;
 use bpf_bytecode::abi::kfunc::UnknownKfunc;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
@@ -394,13 +396,16 @@ impl<'a> Explorer<'a> {
             Instruction::Atomic { op, fetch, width, base, off, src } => {
                 self.atomic(op, fetch, width, base, off, src)?;
             }
-            Instruction::LegacyPacket { size, index, .. } => self.legacy_packet(size, index)?,
+            Instruction::LegacyPacket { size, index, .. } => {
+                return self.legacy_packet(insn, size, index);
+            }
             Instruction::Jump { off } => return Ok(Self::jump(pc, off)),
             Instruction::JumpIf { .. } => return self.branch(insn),
             Instruction::MayGoto { .. } => return self.may_goto(insn),
             Instruction::Call(CallTarget::Helper(id)) if self.calls_back(id) => {
                 return self.call_with_callback(insn, id);
             }
+            Instruction::Call(CallTarget::Helper(TAIL_CALL)) => return self.tail_call(insn),
             Instruction::Call(CallTarget::Helper(id)) => self.call_helper(id)?,
             Instruction::Call(CallTarget::Local(off)) => return self.call_local(off),
             Instruction::Call(CallTarget::Kfunc(number)) => {

@@ -58,10 +58,8 @@ pub enum Feature {
     NestedCallbacks(u32),
     /// Keys of more than so many bytes that are shown to a function.
     LargeKeys(u32),
-    /// Tail calls from functions other than the first.
-    TailCallFromFunction,
-    /// Legacy packet access in functions other than the first.
-    LegacyPacketInFunction,
+    /// Tail calls from functions that helpers call.
+    TailCallInCallback,
     /// Maps of maps whose inner maps are not described.
     InnerMap,
     /// Helpers with an argument of this kind.
@@ -102,8 +100,7 @@ impl fmt::Display for Feature {
             }
             Self::PassedFunction => "functions that are called elsewhere than where they are named",
             Self::ReleaseOfCallers => "functions that release what a helper's caller acquired",
-            Self::TailCallFromFunction => "tail calls from functions",
-            Self::LegacyPacketInFunction => "legacy packet loads in functions",
+            Self::TailCallInCallback => "tail calls from functions that helpers call",
             Self::MapFields => "fields of maps",
             Self::Signature => {
                 "global functions with other arguments than numbers, the context and pointers to \

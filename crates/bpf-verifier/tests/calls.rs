@@ -24,7 +24,7 @@ fn arguments_and_results() {
          r0 += r2
          exit",
     );
-    assert_eq!((info.frames, info.stack_bytes, info.max_insns), (2, 64, 11));
+    assert_eq!((info.frames, info.stack_bytes, info.max_insns), (2, 0, 11));
     SOCKET.rejects("R2 !read_ok", "call local f\nr0 = 0\nexit\nf: r0 = r2\nexit");
     SOCKET.rejects("R0 !read_ok", "r0 = 0\ncall local f\nexit\nf: exit");
     SOCKET.rejects("R1 !read_ok", "call local f\nr0 = r1\nexit\nf: r0 = 0\nexit");
@@ -205,7 +205,7 @@ fn chain(depth: usize, bytes: usize) -> String {
 fn chains_of_calls_have_limits() {
     assert_eq!(SOCKET.accepts(&chain(7, 8)).frames, 8);
     SOCKET.rejects("the call stack of 9 frames is too deep", &chain(8, 8));
-    assert_eq!(SOCKET.accepts(&chain(3, 160)).stack_bytes, 512);
+    assert_eq!(SOCKET.accepts(&chain(3, 160)).stack_bytes, 480);
     SOCKET.rejects("combined stack size of 3 calls is 576", &chain(3, 192));
     // Side by side they share.
     SOCKET.accepts(
@@ -223,27 +223,19 @@ fn chains_of_calls_have_limits() {
 
 #[test]
 fn kernels_raise_the_limits() {
-    let policy = StackPolicy::new::<ActiveProfile>(1024, 4096, 8).expect("fits");
+    let policy = StackPolicy::new::<ActiveProfile>(1024, 4000, 8).expect("fits");
     let verifier = Verifier::<ActiveProfile>::new().stack_policy(policy);
     let deep = program(BpfProgType::SocketFilter, &chain(3, 1000));
     assert!(verifier.verify(&deep).is_ok());
     let error = Verifier::<ActiveProfile>::new().verify(&deep).unwrap_err();
     assert!(matches!(error.kind(), VerifyErrorKind::StackOutOfBounds { .. }));
     let info = *verifier.verify_program(&deep).expect("safe").info();
-    assert_eq!((info.stack_bytes, info.stack_policy), (3 * 1024 + 32, policy));
+    assert_eq!((info.stack_bytes, info.stack_policy), (3 * 1008, policy));
     let deeper = program(BpfProgType::SocketFilter, &chain(4, 1000));
     assert!(matches!(
         verifier.verify(&deeper).unwrap_err().kind(),
-        VerifyErrorKind::StackDepth { bytes: 4128, limit: 4096, .. }
+        VerifyErrorKind::StackDepth { bytes: 4032, limit: 4000, .. }
     ));
-}
-
-#[test]
-fn tail_calls_come_from_the_first_function() {
-    SOCKET.rejects(
-        "tail calls from functions are not supported",
-        "call local f\nexit\nf: r2 = map[idx:3] ll\nr3 = 0\ncall 12\nr0 = 0\nexit",
-    );
 }
 
 /// A function is walked anew where it returns elsewhere.

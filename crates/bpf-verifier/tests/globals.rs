@@ -74,7 +74,7 @@ fn a_function_is_walked_once() {
     let info = accepts(&text, &[NUMBER]);
     // Sixteen, two, and four in the function; it is executed eight times.
     assert_eq!((info.processed, info.max_insns), (22, 16 + 2 + 8 * 4));
-    assert_eq!((info.frames, info.stack_bytes), (2, 64));
+    assert_eq!((info.frames, info.stack_bytes), (2, 0));
     // Where nothing is said of it, it is walked at each call.
     assert_eq!(accepts(&text, &[]).max_insns, 16 + 2 + 8 * 4);
     assert!(accepts(&text, &[]).processed > 22);
@@ -171,6 +171,9 @@ fn functions_that_move_the_packet() {
     let call = format!("{packet}r1 = r6\ncall local f\n{behind}");
     accepts(&format!("{call}f: r0 = *(u32 *)(r1 +12)\nexit"), &[CONTEXT]);
     rejects("R7 invalid mem access 'scalar'", &format!("{call}{moves}"), &[CONTEXT]);
+    // So may what takes over.
+    let tail = format!("{call}f: r2 = map[idx:3] ll\nr3 = 0\ncall 12\nr0 = 0\nexit");
+    rejects("R7 invalid mem access 'scalar'", &tail, &[CONTEXT]);
     // Also through another function, global or not.
     let through = format!("{call}f: call local g\nr0 = 0\nexit\n{}", moves.replace("f:", "g:"));
     rejects("R7 invalid mem access 'scalar'", &through, &[CONTEXT]);
@@ -238,14 +241,15 @@ fn references_stay_where_they_are() {
 
 #[test]
 fn a_function_is_no_program() {
-    // What ends the program, or passes on to another, is refused as in any function.
-    let text = |f: &str| format!("call local f\nr0 = 0\nexit\nf: r6 = r1\n{f}\nr0 = 0\nexit");
-    let refused = |f: &str| {
-        let error = verify_as(BpfProgType::SocketFilter, &text(f), &[CONTEXT]).expect_err(f);
-        assert!(matches!(error.kind(), VerifyErrorKind::Unsupported(_)), "{error}");
+    // What takes over, or 0 where a packet is too short, comes back to its caller.
+    let text = |f: &str, after: &str| {
+        format!("call local f\n{after}\nr0 = 0\nexit\nf: r6 = r1\n{f}\nr0 = 1\nexit")
     };
-    refused("r2 = map[idx:3] ll\nr3 = 0\ncall 12");
-    refused("r0 = *(u8 *)skb[4]");
+    let verify = |f, after| verify_as(BpfProgType::SocketFilter, &text(f, after), &[CONTEXT]);
+    for f in ["r2 = map[idx:3] ll\nr3 = 0\ncall 12", "r0 = *(u8 *)skb[4]"] {
+        verify(f, "").expect(f);
+        verify(f, "if r0 == 1 goto +1\nr0 = r9").expect_err(f);
+    }
     // Nor is its result one of the program's.
     let result = "call local f\nr0 = 0\nexit\nf: r0 = 77\nexit";
     verify_as(BpfProgType::CgroupSkb, result, &[&[]]).expect("any number");

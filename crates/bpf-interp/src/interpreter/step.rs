@@ -173,7 +173,10 @@ pub(super) fn execute<'r>(
             let position = legacy_position(insn.imm(), $index);
             match run.legacy_load(position, Size::$size) {
                 Some(value) => regs.set(0, value),
-                None => return Ok(Flow::End(0)),
+                None => {
+                    regs.set(0, 0);
+                    return call::exit(run, regs);
+                }
             }
         }};
     }

@@ -164,10 +164,11 @@ impl<'r> Stack<'r> {
         }
     }
 
-    /// Says whether functions begin with a frame of zeros from now on, and begins
-    /// the newest frame anew.
+    /// Another program takes over the newest frame, which begins anew. Functions begin
+    /// with a frame of zeros from now on if it, or one before it that may be returned
+    /// to, needs that.
     pub fn begin_program(&mut self, zeroed: bool) {
-        self.zeroed = zeroed;
+        self.zeroed |= zeroed;
         self.begin_frame();
     }
 

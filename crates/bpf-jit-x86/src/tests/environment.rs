@@ -10,7 +10,7 @@ use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, HelperCall, Refusal};
 use bpf_maps::{ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
+use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
 use super::{Compiled, Program, checked, execute, program, proven, proven_with};
 use crate::x86::Features;
@@ -104,7 +104,7 @@ fn the_packet_and_its_bounds() {
 }
 
 #[test]
-fn legacy_loads_end_the_program_where_the_packet_ends() {
+fn legacy_loads_end_the_function_where_the_packet_ends() {
     let text = "r6 = r1\nr7 = 2\nr0 = *(u16 *)skb[0]\nr8 = r0\nr0 = *(u32 *)skb[r7 + 1]
          r8 += r0\ncall local f\nr0 += r8\nexit\nf: r0 = *(u8 *)skb[r7 -1]\nexit";
     let insns = assemble::<ActiveProfile>(text).unwrap();
@@ -119,6 +119,54 @@ fn legacy_loads_end_the_program_where_the_packet_ends() {
         let result = execute(&compiled, &BpfContext::socket(&mut short));
         assert_eq!(result, Ok(0));
     }
+    // In a function: its caller goes on.
+    let text = "r6 = r1\ncall local f\nr0 += 9\nexit
+         f: r0 = *(u8 *)skb[5]\nr0 = 7\nexit";
+    let insns = assemble::<ActiveProfile>(text).unwrap();
+    let program = ProgramBuilder::new(BpfProgType::SocketFilter).insns(&insns).build().unwrap();
+    for compiled in [proven_in(&program, info), checked(&program)] {
+        for (len, expected) in [(6, 16), (5, 9)] {
+            let mut packet = [1, 2, 3, 4, 5, 6];
+            let result = execute(&compiled, &BpfContext::socket(&mut packet[..len]));
+            assert_eq!(result, Ok(expected));
+        }
+    }
+}
+
+/// What takes over in a function returns to the function's caller, whose registers,
+/// stack and zeros are as they were.
+#[test]
+fn tail_calls_in_functions() {
+    let def = MapDef::new(MapType::ProgArray, 4, 4, 1);
+    let caller = "r6 = 40\nr7 = r10\n*(u64 *)(r10 -8) = 100\ncall local f\nr6 += r0
+         call local g\nr0 += r6\nr1 = *(u64 *)(r7 -8)\nr0 += r1\nexit
+         f: r2 = map[idx:0]\nr3 = 0\ncall 12\nr0 = 5000\nexit
+         g: call local zeros\nexit
+         zeros: r0 = *(u64 *)(r10 -16)\nexit";
+    let target = "r6 = 1\nr7 = 2\nr8 = 3\nr9 = 4\n*(u64 *)(r10 -8) = r8\n*(u64 *)(r10 -16) = r8
+         call local h\nr0 += r6\nr7 += r9\nexit
+         h: r6 = 9\n*(u64 *)(r10 -8) = r6\n*(u64 *)(r10 -16) = r6\nr0 = 1\nexit";
+    let wide = "r6 = r1\ncall local f\nr7 = r0\nr1 = r6\ncall local f\nr0 += r7\nr0 += 1\nexit
+         f: r2 = map[idx:0]\nr3 = 0\ncall 12\nr0 = 0\nexit";
+    let verified = |program: &Program| {
+        let verified = Verifier::<ActiveProfile>::new().verify_program(program).unwrap();
+        CompiledProgram::compile(&verified, &HostMemory).unwrap()
+    };
+    let [caller, target, wide] = [caller, target, wide].map(|text| xdp(text, &[def]));
+    let run = |first: &Compiled, next: &Compiled| {
+        let map = ProgArray::<ActiveProfile>::new(def).unwrap();
+        map.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+        let maps: [&dyn BpfMap; 1] = [&map];
+        let programs = [next];
+        let env = Environment::new().with_maps(&maps);
+        let jit = JitExecutor::with_env(env).with_programs(&programs);
+        let mut packet = [0; 64];
+        jit.execute(first, &BpfContext::xdp(&mut packet))
+    };
+    assert_eq!(run(&verified(&caller), &verified(&target)), Ok(142));
+    assert_eq!(run(&checked(&caller), &checked(&target)), Ok(142));
+    let wide = verified(&wide);
+    assert_eq!(run(&wide, &wide), Ok(34));
 }
 
 #[test]

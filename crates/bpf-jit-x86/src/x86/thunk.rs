@@ -76,7 +76,7 @@ impl Emitter {
         self.code.bind(on);
     }
 
-    /// Loads from the packet, or ends the program with 0.
+    /// Loads from the packet, or returns 0 from the function.
     pub(super) fn packet_load(&mut self, pc: usize, size: Size, index: Option<Register>, off: i32) {
         dynasm!(self.code; .arch x64; mov r10d, DWORD off);
         if let Some(index) = index {
@@ -88,8 +88,7 @@ impl Emitter {
         let loaded = self.code.label();
         dynasm!(self.code; .arch x64; mov rax, r10; test r10, r10);
         self.code.jump_if(Flag::NotNegative, loaded);
-        dynasm!(self.code; .arch x64; xor eax, eax);
-        self.code.jump(self.exit);
+        dynasm!(self.code; .arch x64; xor eax, eax; ret);
         self.code.bind(loaded);
     }
 

@@ -20,8 +20,9 @@ const NEW: u32 = 0;
 const OPEN: u32 = 1;
 const DONE: u32 = 2;
 
-/// Bytes to which the stack of each frame is rounded up, as Linux does.
-const FRAME_ROUNDING: u32 = 32;
+/// Bytes to which the stack of each frame is rounded up, as Linux does for compiled
+/// programs.
+const FRAME_ROUNDING: u32 = 16;
 
 impl Code<'_> {
     /// Walks the call graph from the first function, callees first, without
@@ -92,7 +93,7 @@ impl Code<'_> {
     fn close(&self, arena: &mut Arena<'_>, function: u32) -> Chain {
         let at = self.function_at(function);
         let below = arena.word(at.saturating_add(1));
-        let depth = high(arena.word(at)).max(1);
+        let depth = high(arena.word(at));
         let own = depth.checked_next_multiple_of(FRAME_ROUNDING).unwrap_or(u32::MAX);
         let chain =
             Chain { bytes: low(below).saturating_add(own), frames: high(below).saturating_add(1) };

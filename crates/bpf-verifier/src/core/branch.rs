@@ -5,6 +5,7 @@ use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
 use super::iterator::Family;
+use super::tail_call::may_end_function;
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::domain::{Outcome, Scalar, alu, compare};
 use crate::error::{Sink, VerifyErrorKind};
@@ -119,6 +120,10 @@ impl Explorer<'_> {
                 Sort::NotNull { .. } => {}
                 Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
             }
+        }
+        if may_end_function(insn) {
+            let next = pc.saturating_add(insn.slots());
+            return if taken { self.end_function(insn) } else { Ok(next) };
         }
         if let Instruction::Call(CallTarget::Kfunc(number)) = insn {
             self.ask_iterator(Family::of(*number), taken)?;

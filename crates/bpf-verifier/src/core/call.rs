@@ -79,11 +79,6 @@ impl Explorer<'_> {
         }
     }
 
-    /// Whether the walk is in another function than the program itself.
-    pub(super) fn in_function(&self) -> bool {
-        self.state.frame != 0 || self.entry != 0
-    }
-
     /// Programs of some types may return certain numbers only.
     fn check_result(&mut self, result: &Value) -> Step {
         let Some((min, max)) = self.code.prog_type.def().returns else { return Ok(()) };

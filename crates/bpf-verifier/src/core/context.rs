@@ -2,12 +2,13 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::context::FieldKind;
+use bpf_bytecode::instruction::Instruction;
 use bpf_bytecode::opcode::Size;
 
 use super::memory::Span;
-use super::{Explorer, Step, reject};
+use super::{Explorer, Flow, Step, reject};
 use crate::domain::Scalar;
-use crate::error::{Feature, VerifyErrorKind};
+use crate::error::VerifyErrorKind;
 use crate::state::{Kind, Value};
 use crate::verified::InsnFact;
 
@@ -78,15 +79,17 @@ impl Explorer<'_> {
 
     /// A load of packet bytes by the deprecated instructions: the context must
     /// be in R6; the result is in R0, and R1 to R5 are gone.
-    pub(super) fn legacy_packet(&mut self, size: Size, index: Option<Register>) -> Step {
+    pub(super) fn legacy_packet(
+        &mut self,
+        insn: &Instruction,
+        size: Size,
+        index: Option<Register>,
+    ) -> Step<Flow> {
         let prog_type = self.code.prog_type;
         if !prog_type.def().legacy_loads {
             return reject(VerifyErrorKind::LegacyPacket(prog_type));
         }
-        if self.in_function() {
-            return reject(VerifyErrorKind::Unsupported(Feature::LegacyPacketInFunction));
-        }
-        // The program ends here where the packet is too short.
+        // The program, or its function, ends here where the packet is too short.
         self.check_nothing_held()?;
         let context = self.read(Register::R6)?;
         if context.kind != Kind::Context || !context.is_unmodified() {
@@ -102,7 +105,8 @@ impl Explorer<'_> {
         }
         self.note(InsnFact::Packet)?;
         self.clear_arguments();
-        self.write(Register::R0, Value::scalar(Scalar::of_bits(size.bits())))
+        self.write(Register::R0, Value::scalar(Scalar::of_bits(size.bits())))?;
+        self.go_on_or_return(insn)
     }
 
     /// A call leaves R1 to R5 without values.

@@ -49,9 +49,6 @@ impl<'e> Explorer<'e> {
     pub(super) fn call_helper(&mut self, helper: u32) -> Step {
         let sig = self.helper_sig(helper)?;
         let args = self.check_arguments(sig)?;
-        if helper == id::TAIL_CALL {
-            self.check_tail_call()?;
-        }
         if let Some(dynptr) = args.dynptr {
             self.use_dynptr(sig, dynptr)?;
         }
@@ -213,22 +210,6 @@ impl<'e> Explorer<'e> {
             let into = Sink::Helper(sig.id);
             return reject(VerifyErrorKind::PointerLeak { reg, into });
         }
-        Ok(())
-    }
-
-    /// Another program takes over, or nothing happens.
-    fn check_tail_call(&mut self) -> Step {
-        match self.state.first_held(&self.arena) {
-            None => {}
-            Some((Kind::Reference, pc)) => {
-                return reject(VerifyErrorKind::ReferenceAtTailCall { pc });
-            }
-            Some((what, pc)) => return reject(VerifyErrorKind::StillHeld { what, pc }),
-        }
-        if self.in_function() {
-            return reject(VerifyErrorKind::Unsupported(Feature::TailCallFromFunction));
-        }
-        self.figures.tail_calls = true;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 
 use super::iterator;
 use super::node::Node;
+use super::tail_call::may_end_function;
 use super::{Explorer, LOST};
 use crate::arena::NONE;
 use crate::state::cells::Cell;
@@ -34,7 +35,7 @@ pub enum Event {
     },
     /// The return from one.
     Return {
-        /// Slot of the exit.
+        /// Slot of the exit, or of what the function ended at instead.
         pc: usize,
         /// Where the caller goes on.
         target: usize,
@@ -109,6 +110,14 @@ impl<'a> Path<'a> {
         self.left = self.left.checked_sub(1)?;
         self.refuel();
         Some(self.trail.wrapping_shr(self.left) & 1 == 1)
+    }
+
+    /// Returns from a function, at this slot.
+    fn leave(&mut self, pc: usize) -> Option<Event> {
+        self.depth = self.depth.checked_sub(1)?;
+        let target = *self.returns.get(self.depth)?;
+        self.pc = target;
+        Some(Event::Return { pc, target })
     }
 
     /// Goes to the end of a stretch of which the jumps are not known.
@@ -188,6 +197,12 @@ impl Iterator for Path<'_> {
                     self.pc = if taken { jump_target(pc, off.into())? } else { next };
                     return Some(Event::Branch { pc, taken });
                 }
+                _ if self.depth > 0 && may_end_function(&insn) => {
+                    if self.bit()? {
+                        return self.leave(pc);
+                    }
+                    self.pc = next;
+                }
                 Instruction::Call(CallTarget::Helper(id)) if self.explorer.calls_back(id) => {
                     // Where it calls a function, a new stretch begins.
                     self.bit()?;
@@ -213,12 +228,7 @@ impl Iterator for Path<'_> {
                     self.pc = target;
                     return Some(Event::Call { pc, target });
                 }
-                Instruction::Exit => {
-                    self.depth = self.depth.checked_sub(1)?;
-                    let target = *self.returns.get(self.depth)?;
-                    self.pc = target;
-                    return Some(Event::Return { pc, target });
-                }
+                Instruction::Exit => return self.leave(pc),
                 _ => self.pc = next,
             }
         }
