@@ -19,6 +19,7 @@ mod context;
 pub(crate) mod costliest;
 mod dynptr;
 pub(crate) mod effort;
+mod ends;
 mod global;
 mod held;
 mod helper;
@@ -35,7 +36,6 @@ mod rounds;
 mod socket;
 mod stack;
 mod summary;
-mod tail_call;
 mod trial;
 
 use bpf_bytecode::abi::context::CtxLayout;

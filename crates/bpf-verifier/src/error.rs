@@ -60,6 +60,8 @@ pub enum Feature {
     LargeKeys(u32),
     /// Tail calls from functions that helpers call.
     TailCallInCallback,
+    /// Programs that end in functions that helpers call.
+    ThrowInCallback,
     /// Maps of maps whose inner maps are not described.
     InnerMap,
     /// Helpers with an argument of this kind.
@@ -101,6 +103,7 @@ impl fmt::Display for Feature {
             Self::PassedFunction => "functions that are called elsewhere than where they are named",
             Self::ReleaseOfCallers => "functions that release what a helper's caller acquired",
             Self::TailCallInCallback => "tail calls from functions that helpers call",
+            Self::ThrowInCallback => "ends of the program in functions that helpers call",
             Self::MapFields => "fields of maps",
             Self::Signature => {
                 "global functions with other arguments than numbers, the context and pointers to \

@@ -136,6 +136,23 @@ fn helpers_differ_by_type_and_place() {
         "invalid bpf_context access",
         "r0 = *(u32 *)(r1 +8)\nr0 = 1\nexit",
     );
+    // A result is set where something can be refused.
+    accepts(BpfProgType::Connect4, "r1 = -1\ncall 187\nr0 = 1\nexit");
+    accepts(BpfProgType::CgroupGetsockopt, "r1 = -1\ncall 187\nr0 = 1\nexit");
+    rejects(BpfProgType::Recvmsg4, "cannot use helper #187", "r1 = -1\ncall 187\nr0 = 1\nexit");
+    // The socket of a context that is none.
+    let cookie = "r1 = *(u64 *)(r1 +40)\ncall 46\nr0 = 1\nexit";
+    accepts(BpfProgType::SkReuseport, cookie);
+    rejects(BpfProgType::SkReuseport, "R1 type=ctx", "call 46\nr0 = 1\nexit");
+    accepts(BpfProgType::SockOps, "call 46\nr0 = 1\nexit");
+    let option = "r6 = r1\nr1 = *(u64 *)(r6 +0)\nr2 = 6\nr3 = 13\n*(u64 *)(r10 -8) = 0
+         r4 = r10\nr4 += -8\nr5 = 8\ncall 57\nr0 = 1\nexit";
+    accepts(BpfProgType::CgroupGetsockopt, option);
+    rejects(
+        BpfProgType::CgroupGetsockopt,
+        "R1 type=ctx",
+        &option.replace("r1 = *(u64 *)(r6 +0)\n", ""),
+    );
     // Only 0 is a flag.
     let local = |flags: &str| {
         format!("r1 = map[idx:3] ll\nr2 = {flags}\ncall 81\nr1 = *(u64 *)(r0 +0)\nr0 = 1\nexit")

@@ -27,11 +27,13 @@ pub enum Kfunc {
     IterBitsNext = 133,
     /// `void bpf_iter_bits_destroy(struct bpf_iter_bits *it)`
     IterBitsDestroy = 134,
+    /// `void bpf_throw(u64 cookie)`
+    Throw = 135,
 }
 
 impl Kfunc {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::IterNumNew,
         Self::IterNumNext,
         Self::IterNumDestroy,
@@ -42,6 +44,7 @@ impl Kfunc {
         Self::IterBitsNew,
         Self::IterBitsNext,
         Self::IterBitsDestroy,
+        Self::Throw,
     ];
 
     /// Whether the engines have it. Others are for kernels that do: programs that
@@ -73,6 +76,7 @@ impl Kfunc {
             Self::IterBitsNew => "bpf_iter_bits_new",
             Self::IterBitsNext => "bpf_iter_bits_next",
             Self::IterBitsDestroy => "bpf_iter_bits_destroy",
+            Self::Throw => "bpf_throw",
         }
     }
 
@@ -88,7 +92,8 @@ impl Kfunc {
             Self::IterNumNext
             | Self::IterNumDestroy
             | Self::IterBitsNext
-            | Self::IterBitsDestroy => 1,
+            | Self::IterBitsDestroy
+            | Self::Throw => 1,
             _ => 0,
         }
     }

@@ -31,6 +31,8 @@ pub(crate) enum Progress {
 pub(crate) struct Effects {
     /// It moves the packet.
     pub moves_packet: bool,
+    /// It may end the program.
+    pub throws: bool,
     /// Helpers that call functions, one inside of the other, at the most.
     pub callbacks: u32,
     /// Bytes to a multiple of which the memory that it is given has to lie.
@@ -43,18 +45,25 @@ impl Effects {
     pub fn and(self, other: Self) -> Self {
         Self {
             moves_packet: self.moves_packet || other.moves_packet,
+            throws: self.throws || other.throws,
             callbacks: self.callbacks.max(other.callbacks),
             aligned: self.aligned.max(other.aligned),
         }
     }
 
     pub fn to_bits(self) -> u64 {
-        pair(u32::from(self.moves_packet) | self.aligned.wrapping_shl(1), self.callbacks)
+        let flags = u32::from(self.moves_packet) | u32::from(self.throws).wrapping_shl(1);
+        pair(flags | self.aligned.wrapping_shl(2), self.callbacks)
     }
 
     pub const fn from_bits(word: u64) -> Self {
         let first = low(word);
-        Self { moves_packet: first & 1 != 0, aligned: first.wrapping_shr(1), callbacks: high(word) }
+        Self {
+            moves_packet: first & 1 != 0,
+            throws: first & 2 != 0,
+            aligned: first.wrapping_shr(2),
+            callbacks: high(word),
+        }
     }
 }
 

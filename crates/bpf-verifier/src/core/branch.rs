@@ -4,8 +4,8 @@ use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
+use super::ends::may_end_function;
 use super::iterator::Family;
-use super::tail_call::may_end_function;
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::domain::{Outcome, Scalar, alu, compare};
 use crate::error::{Sink, VerifyErrorKind};

@@ -80,7 +80,7 @@ impl Explorer<'_> {
     }
 
     /// Programs of some types may return certain numbers only.
-    fn check_result(&mut self, result: &Value) -> Step {
+    pub(super) fn check_result(&mut self, result: &Value) -> Step {
         let Some((min, max)) = self.code.prog_type.def().returns else { return Ok(()) };
         if !result.is_scalar() {
             let (reg, found) = (Register::R0, result.kind);

@@ -194,6 +194,9 @@ impl Explorer<'_> {
         if effects.callbacks > 0 && callbacks > MAX_CALLBACKS {
             return reject(VerifyErrorKind::Unsupported(Feature::NestedCallbacks(MAX_CALLBACKS)));
         }
+        if effects.throws {
+            self.check_throw()?;
+        }
         self.effects = self.effects.and(Effects { callbacks, ..effects });
         if effects.moves_packet {
             self.invalidate_packet();

@@ -79,6 +79,7 @@ impl Explorer<'_> {
                 return Ok(Flow::To(self.take_side(insn, false)?));
             }
             Kfunc::IterNumDestroy | Kfunc::IterBitsDestroy => self.destroy_iterator(family)?,
+            Kfunc::Throw => return self.throw(),
             Kfunc::PreemptDisable
             | Kfunc::PreemptEnable
             | Kfunc::RcuReadLock

@@ -5,9 +5,9 @@
 
 use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 
+use super::ends::may_end_function;
 use super::iterator;
 use super::node::Node;
-use super::tail_call::may_end_function;
 use super::{Explorer, LOST};
 use crate::arena::NONE;
 use crate::state::cells::Cell;

@@ -42,6 +42,35 @@ static SPECIAL: &[HelperSig] = &[
         .with_packet_memory(),
     row(17, "get_cgroup_classid", &[ArgKind::Context], RetKind::Integer)
         .for_types(sets::CLASSIFIED),
+    // Where the context is no socket, but has one.
+    row(46, "get_socket_cookie", &[ArgKind::SocketCommon], RetKind::Integer)
+        .for_types(sets::REUSEPORT_TYPE),
+    row(
+        49,
+        "setsockopt",
+        &[
+            ArgKind::SocketCommon,
+            ArgKind::Anything,
+            ArgKind::Anything,
+            ArgKind::MemRead,
+            ArgKind::Size,
+        ],
+        RetKind::Integer,
+    )
+    .for_types(sets::SOCKOPT),
+    row(
+        57,
+        "getsockopt",
+        &[
+            ArgKind::SocketCommon,
+            ArgKind::Anything,
+            ArgKind::Anything,
+            ArgKind::MemWrite,
+            ArgKind::Size,
+        ],
+        RetKind::Integer,
+    )
+    .for_types(sets::SOCKOPT),
     row(
         107,
         "sk_storage_get",
@@ -57,6 +86,13 @@ static SPECIAL: &[HelperSig] = &[
         RetKind::Integer,
     )
     .for_types(&[crate::abi::prog_type::BpfProgType::SkLookup]),
+    // Not where nothing can be refused.
+    row(186, "get_retval", &[], RetKind::Integer)
+        .for_types(sets::ADDRESSES)
+        .attached(sets::REFUSING_ADDRESSES),
+    row(187, "set_retval", &[ArgKind::Anything], RetKind::Integer)
+        .for_types(sets::ADDRESSES)
+        .attached(sets::REFUSING_ADDRESSES),
 ];
 
 /// A signature with as many arguments as are given.

@@ -46,8 +46,7 @@ pub(super) const NETWORK: &[BpfProgType] = &[
     BpfProgType::FlowDissector,
     BpfProgType::SkLookup,
 ];
-pub(super) const OPTIONS: &[BpfProgType] =
-    &[BpfProgType::SockOps, BpfProgType::Bind4, BpfProgType::CgroupGetsockopt];
+pub(super) const OPTIONS: &[BpfProgType] = &[BpfProgType::SockOps, BpfProgType::Bind4];
 pub(super) const PERF_EVENT: &[BpfProgType] = &[BpfProgType::PerfEvent];
 pub(super) const ROUTED: &[BpfProgType] = &[
     BpfProgType::SchedCls,
@@ -59,6 +58,8 @@ pub(super) const ROUTED: &[BpfProgType] = &[
 ];
 pub(super) const SEG6: &[BpfProgType] = &[BpfProgType::LwtSeg6local];
 pub(super) const SOCK_OPS: &[BpfProgType] = &[BpfProgType::SockOps];
+pub(super) const SOCKOPT: &[BpfProgType] = &[BpfProgType::CgroupGetsockopt];
+pub(super) const REUSEPORT_TYPE: &[BpfProgType] = &[BpfProgType::SkReuseport];
 pub(super) const STREAMS: &[BpfProgType] = &[BpfProgType::SkSkb];
 pub(super) const SYSCTL: &[BpfProgType] = &[BpfProgType::CgroupSysctl];
 pub(super) const TRACING: &[BpfProgType] = &[
@@ -121,10 +122,12 @@ pub(super) const WITH_EVENTS: &[BpfProgType] = &[
 pub(super) const WITH_RESULT: &[BpfProgType] = &[
     BpfProgType::SockCreate,
     BpfProgType::CgroupDevice,
-    BpfProgType::Bind4,
     BpfProgType::CgroupSysctl,
     BpfProgType::CgroupGetsockopt,
 ];
+pub(super) const ADDRESSES: &[BpfProgType] = &[BpfProgType::Bind4];
+/// Binding, connecting and sending, by where a program is attached.
+pub(super) const REFUSING_ADDRESSES: &[u32] = &[8, 9, 10, 11, 14, 15, 49, 50];
 pub(super) const XDP: &[BpfProgType] = &[BpfProgType::Xdp];
 pub(super) const KEYED: &[MapType] =
     &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie];

@@ -23,7 +23,6 @@ pub(super) static SIGNATURES: &[HelperSig] = &[
         BpfProgType::SockOps,
         BpfProgType::SkSkb,
         BpfProgType::Bind4,
-        BpfProgType::SkReuseport,
     ]),
     row(47, "get_socket_uid", &[Context], Integer).for_types(&[
         BpfProgType::SocketFilter,

@@ -1,9 +1,10 @@
-//! Functions that end before their exit: by a tail call, or where a packet is too short
-//! for a deprecated load.
+//! Functions that end before their exit: by a tail call, where a packet is too short for
+//! a deprecated load, or by `bpf_throw`.
 //!
-//! In the first function both end the program, and nothing is left to be proven. In
-//! another one they return to its caller: with what the program returned that took
-//! over, or with 0. That is a path of its own.
+//! In the first function all of them end the program. In another one the first two
+//! return to its caller: with what the program returned that took over, or with 0. That
+//! is a path of its own. `bpf_throw` ends the program from any function, with its
+//! argument as the result.
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::id::TAIL_CALL;
@@ -40,6 +41,29 @@ impl Explorer<'_> {
         // Of a function that is verified apart, callers learn it by this.
         self.effects.moves_packet = true;
         self.go_on_or_return(insn)
+    }
+
+    /// The program ends with what is in R1, wherever it is.
+    pub(super) fn throw(&mut self) -> Step<Flow> {
+        self.check_throw()?;
+        self.effects.throws = true;
+        let cookie = self.read(Register::R1)?;
+        if !cookie.is_scalar() {
+            let (reg, found) = (Register::R1, cookie.kind);
+            return reject(VerifyErrorKind::NotANumber { reg, found });
+        }
+        // Whichever function it is in, the program returns it.
+        self.check_result(&cookie)?;
+        Ok(Flow::End)
+    }
+
+    /// The program may end here: nothing is held, and no helper waits.
+    pub(super) fn check_throw(&self) -> Step {
+        self.check_nothing_held()?;
+        if self.nested_callbacks() > 0 {
+            return reject(VerifyErrorKind::Unsupported(Feature::ThrowInCallback));
+        }
+        Ok(())
     }
 
     /// Goes on behind an instruction; later, where the function it stands in ends
