@@ -121,6 +121,11 @@ impl<'e> Environment<'e> {
         self.declared(id)?.1
     }
 
+    /// Whether the kernel declares a helper of its own under number `id`.
+    pub fn replaces(&self, id: u32) -> bool {
+        self.declared(id).is_some()
+    }
+
     /// What the kernel declares under number `id`, and the helper, if there is
     /// one.
     pub(crate) fn declared(&self, id: u32) -> Option<(&'e HelperSig, Option<&'e dyn Helper>)> {

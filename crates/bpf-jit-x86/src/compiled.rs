@@ -37,6 +37,8 @@ pub struct CompiledProgram<P: PhysicalProfile> {
     code: Box<dyn ExecutableCode>,
     body: usize,
     places: Vec<u32>,
+    /// Maps whose values the code finds by itself, in the order of their links.
+    links: Vec<u32>,
     prog_type: BpfProgType,
     maps: Defs<P>,
     frozen: Contents<P>,
@@ -112,6 +114,9 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             let bytes = info.stack_policy.frame_bytes();
             lowered.zeroed = u32::try_from(bytes).unwrap_or(u32::MAX);
         }
+        if let Some((_, info)) = proof {
+            lowered.maps.know(program.frozen_maps(), info.known_maps);
+        }
         let machine = x86::emit(&lowered, features)?;
         let mut writable = memory.allocate(machine.bytes.len())?;
         match writable.bytes().split_at_mut_checked(machine.bytes.len()) {
@@ -125,6 +130,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             code: writable.seal()?,
             body: machine.body,
             places: machine.places,
+            links: Sequence::try_from_slice(lowered.maps.linked())?,
             prog_type: program.prog_type(),
             maps: Sequence::try_from_slice(program.map_defs())?,
             frozen: Sequence::try_from_slice(program.frozen_maps())?,
@@ -157,6 +163,11 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
     /// where there is no instruction, or none is left of it.
     pub fn place_of(&self, slot: usize) -> Option<usize> {
         usize::try_from(*self.places.get(slot)?).ok().filter(|place| *place < self.code().len())
+    }
+
+    /// Maps that a run has to find the values of, in the order of their links.
+    pub(crate) fn links(&self) -> &[u32] {
+        &self.links
     }
 
     /// What a run must know of the program.

@@ -120,6 +120,7 @@ impl Effect {
             | Op::PacketAddress { dst, .. }
             | Op::MapReference { dst, .. }
             | Op::MapValueAddress { dst, .. }
+            | Op::LinkedValue { dst, .. }
             | Op::FunctionReference { dst, .. } => (Registers::NONE, Registers::of(dst)),
             Op::Load { dst, at, .. } => (Registers::of(at.base), Registers::of(dst)),
             Op::Store { at, src, .. } | Op::StoreField { at, src, .. } => {
@@ -186,7 +187,7 @@ impl Flow {
     ///
     /// # Errors
     /// [`CompileError::OutOfMemory`] without heap memory for the tables.
-    pub fn of(lowered: &Lowered) -> Result<Self, CompileError> {
+    pub fn of(lowered: &Lowered<'_>) -> Result<Self, CompileError> {
         let (mut slots, mut live) = (Vec::new(), Vec::new());
         if slots.try_reserve(lowered.slots).is_err()
             || live.try_reserve(lowered.steps.len()).is_err()

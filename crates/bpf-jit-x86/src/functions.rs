@@ -133,6 +133,7 @@ const fn asks_host(op: Op) -> bool {
             | Op::Atomic { .. }
             | Op::PacketAddress { .. }
             | Op::MapReference { .. }
+            | Op::LinkedValue { .. }
             | Op::FunctionReference { .. }
             | Op::Jump { .. }
             | Op::Branch { .. }

@@ -14,14 +14,16 @@ use bpf_verifier::InsnFact;
 
 use crate::error::CompileError;
 
+mod links;
 mod op;
 mod translate;
 
+pub use links::{MAX_LINKS, Maps};
 pub use op::{Address, Mode, Op, Order, Step, Trap};
 
 /// A program as a list of operations.
 #[derive(Debug)]
-pub struct Lowered {
+pub struct Lowered<'p> {
     /// Operations in the order of the program's slots. An instruction becomes
     /// one operation or more; each carries the instruction's slot.
     pub steps: Vec<Step>,
@@ -32,6 +34,8 @@ pub struct Lowered {
     /// Bytes of a frame, where a program that was verified may read some that it
     /// has not written: a call zeroes them. Otherwise 0.
     pub zeroed: u32,
+    /// The program's maps.
+    pub maps: Maps<'p>,
 }
 
 /// Lowers a program: with `facts`, as one that was verified, whose accesses
@@ -40,13 +44,14 @@ pub struct Lowered {
 ///
 /// # Errors
 /// [`CompileError::OutOfMemory`] without heap memory for the list.
-pub fn lower<P: PhysicalProfile>(
-    program: &BpfProgram<P>,
+pub fn lower<'p, P: PhysicalProfile>(
+    program: &'p BpfProgram<P>,
     facts: Option<&[InsnFact]>,
-) -> Result<Lowered, CompileError> {
+) -> Result<Lowered<'p>, CompileError> {
     let slots = program.len();
     let mode = if facts.is_some() { Mode::Proven } else { Mode::Checked };
     let mut list = List { steps: Vec::new() };
+    let mut maps = Maps::new(program.map_defs());
     list.reserve(match mode {
         Mode::Proven => slots,
         Mode::Checked => slots.saturating_mul(2),
@@ -54,7 +59,7 @@ pub fn lower<P: PhysicalProfile>(
     for (pc, insn) in program.instructions() {
         if let Some(facts) = facts {
             let fact = facts.get(pc).copied().unwrap_or_default();
-            list.push(pc, translate::proven(pc, insn, fact))?;
+            list.push(pc, translate::proven(pc, insn, fact, &mut maps))?;
             continue;
         }
         list.push(pc, Op::Count)?;
@@ -64,7 +69,7 @@ pub fn lower<P: PhysicalProfile>(
             list.push(pc, op)?;
         }
     }
-    Ok(Lowered { steps: list.steps, slots, mode, zeroed: 0 })
+    Ok(Lowered { steps: list.steps, slots, mode, zeroed: 0, maps })
 }
 
 /// The list under construction.

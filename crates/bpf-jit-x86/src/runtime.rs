@@ -7,7 +7,7 @@
 //! anywhere.
 #![allow(unsafe_code)]
 
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 
 use bpf_bytecode::abi::context::FieldKind;
 use bpf_interp::run::{Callback, Run, Saved, StackMemory};
@@ -15,13 +15,16 @@ use bpf_interp::{BpfContext, BpfError, BpfResult, Environment, Fault};
 use bpf_profile::{CloudProfile, PhysicalProfile};
 
 use crate::compiled::CompiledProgram;
+use crate::lower::MAX_LINKS;
 use unwind::Panic;
 
+mod links;
 mod shims;
 #[cfg_attr(feature = "std", path = "runtime/unwind/host.rs")]
 #[cfg_attr(not(feature = "std"), path = "runtime/unwind/kernel.rs")]
 mod unwind;
 
+use links::Link;
 pub(crate) use shims::{Shim, Shims};
 
 /// One execution of compiled code.
@@ -31,6 +34,8 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     shims: &'static Shims<P>,
     run: Run<'r>,
     calls: CallBacks,
+    /// Of the program that is running; as many as it has.
+    links: [MaybeUninit<Link>; MAX_LINKS],
     /// The program that the session began with.
     entry: &'r CompiledProgram<P>,
     programs: &'r [&'r CompiledProgram<P>],
@@ -73,7 +78,7 @@ type Any = Session<'static, CloudProfile>;
 
 /// Offsets from the session's address, in bytes.
 pub(crate) mod offset {
-    use super::{Any, CloudProfile, FieldKind, Native, Run, Shim, Shims, offset_of};
+    use super::{Any, CloudProfile, FieldKind, Link, Native, Run, Shim, Shims, offset_of};
 
     pub(crate) const STACK_POINTER: i8 = near(offset_of!(Native, stack_pointer));
     pub(crate) const R1: i8 = near(offset_of!(Native, r1));
@@ -92,6 +97,21 @@ pub(crate) mod offset {
     /// Where the value of an argument is, 0 to 4.
     pub(crate) const fn argument(index: usize) -> i32 {
         far(offset_of!(Any, calls.arguments) + index * 8)
+    }
+
+    /// Where the address of a linked map's first value is.
+    pub(crate) const fn link_base(link: u8) -> i32 {
+        far(offset_of!(Any, links) + link as usize * size_of::<Link>() + Link::BASE)
+    }
+
+    /// Where the address of a linked map's bound is.
+    pub(crate) const fn link_bound(link: u8) -> i32 {
+        far(offset_of!(Any, links) + link as usize * size_of::<Link>() + Link::BOUND)
+    }
+
+    /// Where the address of the number of a linked map's entries is.
+    pub(crate) const fn link_end(link: u8) -> i32 {
+        far(offset_of!(Any, links) + link as usize * size_of::<Link>() + Link::END)
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "checked")]
@@ -147,13 +167,15 @@ fn enter<'r, P: PhysicalProfile>(
     let native = Native { stride: run.frame_stride(), ..Native::default() };
     let mut session = Session {
         native,
-        shims: Shims::TABLE,
+        shims: Shims::of(env),
         run,
         calls: CallBacks::default(),
+        links: [const { MaybeUninit::uninit() }; MAX_LINKS],
         entry: program,
         programs,
         panic: Panic::default(),
     };
+    session.link(program).map_err(BpfError::Refused)?;
     session.set_entry_registers();
     let session = &raw mut session;
     // SAFETY: the code was made by this crate for a session of this layout, and

@@ -4,6 +4,7 @@
 
 use std::vec;
 
+use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
@@ -21,6 +22,7 @@ mod emitted;
 mod environment;
 mod generator;
 mod idioms;
+mod maps;
 mod memory;
 
 type Program = BpfProgram<ActiveProfile>;
@@ -30,6 +32,16 @@ type Compiled = CompiledProgram<ActiveProfile>;
 fn program(text: &str) -> Program {
     let insns = assemble::<ActiveProfile>(text).unwrap_or_else(|e| panic!("{e} in\n{text}"));
     from_insns(&insns)
+}
+
+/// A program from its text, with these maps.
+fn with_maps(text: &str, maps: &[MapDef]) -> Program {
+    let insns = assemble::<ActiveProfile>(text).unwrap_or_else(|e| panic!("{e} in\n{text}"));
+    let mut builder = ProgramBuilder::new(BpfProgType::Xdp).insns(&insns);
+    for map in maps {
+        builder = builder.map(*map);
+    }
+    builder.build().unwrap()
 }
 
 fn from_insns(insns: &[BpfInsn]) -> Program {

@@ -12,7 +12,7 @@
 //! exit:    restore them, return to the host
 //! body:    load the entry registers          <- tail calls enter here
 //!          the program's instructions
-//!          stops of the instruction budget
+//!          stops of the instruction budget, lookups that leave the short way
 //! thunks:  what calling out takes, once for each function that is called
 //! ```
 //!
@@ -49,6 +49,7 @@ mod control;
 mod encode;
 mod features;
 mod frame;
+mod link;
 mod mem;
 mod muldiv;
 mod regs;
@@ -62,6 +63,7 @@ use alu::source;
 use buffer::{CodeBuffer, Label};
 use encode::{Mem, Rm};
 pub(crate) use features::Features;
+use link::Miss;
 use regs::native;
 use select::Selector;
 use thunk::Thunks;
@@ -84,7 +86,7 @@ pub(crate) struct MachineCode {
 ///
 /// # Errors
 /// [`CompileError`] without heap memory, or when there is too much code.
-pub(crate) fn emit(lowered: &Lowered, features: Features) -> Result<MachineCode, CompileError> {
+pub(crate) fn emit(lowered: &Lowered<'_>, features: Features) -> Result<MachineCode, CompileError> {
     let mut emitter = Emitter::new(lowered, features);
     emitter.entry();
     let body = emitter.code.label();
@@ -98,6 +100,7 @@ pub(crate) fn emit(lowered: &Lowered, features: Features) -> Result<MachineCode,
         Mode::Checked => emitter.one_by_one(&lowered.steps),
     }
     emitter.budget_stops();
+    emitter.misses();
     emitter.thunks();
     let (bytes, mut places) = emitter.code.finish()?;
     let body = body.number().and_then(|body| places.get(body).copied());
@@ -120,10 +123,12 @@ struct Emitter {
     thunks: Thunks,
     /// Where the budget of an instruction is used up, and its slot.
     budget_stops: Vec<(Label, usize)>,
+    /// Lookups that the host has to do.
+    misses: Vec<Miss>,
 }
 
 impl Emitter {
-    fn new(lowered: &Lowered, features: Features) -> Self {
+    fn new(lowered: &Lowered<'_>, features: Features) -> Self {
         let per_slot = match lowered.mode {
             Mode::Proven => 8,
             Mode::Checked => 32,
@@ -141,6 +146,7 @@ impl Emitter {
             zeroed: lowered.zeroed,
             thunks: Thunks::default(),
             budget_stops: Vec::new(),
+            misses: Vec::new(),
         }
     }
 
@@ -194,6 +200,7 @@ impl Emitter {
                 self.set(native(dst), bpf_interp::Run::map_handle(index));
             }
             Op::MapValueAddress { dst, index, off } => self.map_value(pc, dst, index, off),
+            Op::LinkedValue { dst, link, off, .. } => self.linked_value(native(dst), link, off),
             Op::PacketLoad { size, index, off } => self.packet_load(pc, size, index, off),
             Op::Jump { target } => self.code.jump(CodeBuffer::slot(target)),
             Op::Branch { cond, width, lhs, rhs, target } => {

@@ -203,6 +203,11 @@ impl<P: PhysicalProfile> BpfMap for AnyMap<P> {
         within!(self, map => map.value_region(index))
     }
 
+    #[cfg(feature = "cloud-profile")]
+    fn elements(&self) -> Option<crate::Elements<'_>> {
+        within!(self, map => map.elements())
+    }
+
     #[inline]
     fn lookup_ptr(&self, key: &[u8], cpu: u32) -> Option<NonNull<u8>> {
         within!(self, map => map.lookup_ptr(key, cpu))

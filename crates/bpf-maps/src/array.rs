@@ -178,6 +178,11 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
         self.values.region(index, self.field())
     }
 
+    #[cfg(feature = "cloud-profile")]
+    fn elements(&self) -> Option<crate::Elements<'_>> {
+        Some(crate::Elements::new(self.value_region(0)?, self.max.near(), self.max.all()))
+    }
+
     #[inline]
     fn lookup_ptr(&self, key: &[u8], _cpu: u32) -> Option<NonNull<u8>> {
         Some(self.value(key).ok()??.as_ptr())

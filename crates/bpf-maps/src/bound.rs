@@ -8,6 +8,16 @@ use portable_atomic::AtomicU32;
 pub(crate) struct Bound {
     max: AtomicU32,
     #[cfg(feature = "cloud-profile")]
+    growth: Growth,
+}
+
+/// What there is beside the number where it changes.
+#[cfg(feature = "cloud-profile")]
+struct Growth {
+    /// Entries at the beginning, all of which the first block holds.
+    first: u32,
+    /// Those of them that there are at the moment.
+    near: AtomicU32,
     changing: crate::lock::Lock,
 }
 
@@ -16,13 +26,29 @@ impl Bound {
         Self {
             max: AtomicU32::new(max),
             #[cfg(feature = "cloud-profile")]
-            changing: crate::lock::Lock::new(),
+            growth: Growth {
+                first: max,
+                near: AtomicU32::new(max),
+                changing: crate::lock::Lock::new(),
+            },
         }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> u32 {
         self.max.load(Acquire)
+    }
+
+    /// How many entries there are at the moment.
+    #[cfg(feature = "cloud-profile")]
+    pub(crate) const fn all(&self) -> &AtomicU32 {
+        &self.max
+    }
+
+    /// How many of the entries of the beginning there are at the moment.
+    #[cfg(feature = "cloud-profile")]
+    pub(crate) const fn near(&self) -> &AtomicU32 {
+        &self.growth.near
     }
 
     /// Sets another number after `prepare`, which gets the present one, has made
@@ -33,12 +59,16 @@ impl Bound {
         max: u32,
         prepare: impl FnOnce(u32) -> Result<(), crate::MapError>,
     ) -> Result<(), crate::MapError> {
+        use core::sync::atomic::Ordering::Release;
+
         if max == 0 {
             return Err(crate::MapError::InvalidDefinition("no entries"));
         }
-        let _held = self.changing.take(crate::lock::Caller::Host)?;
+        let Growth { first, near, changing } = &self.growth;
+        let _held = changing.take(crate::lock::Caller::Host)?;
         prepare(self.get())?;
-        self.max.store(max, core::sync::atomic::Ordering::Release);
+        self.max.store(max, Release);
+        near.store(max.min(*first), Release);
         Ok(())
     }
 }

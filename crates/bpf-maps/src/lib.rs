@@ -84,6 +84,8 @@ mod any;
 pub mod array;
 mod bound;
 mod create;
+#[cfg(feature = "cloud-profile")]
+mod elements;
 mod error;
 mod hash;
 mod key;
@@ -106,6 +108,8 @@ mod value;
 
 pub use any::{AnyMap, create};
 pub use array::ArrayMap;
+#[cfg(feature = "cloud-profile")]
+pub use elements::Elements;
 pub use error::MapError;
 #[cfg(feature = "cloud-profile")]
 pub use hash::LruHashMap;

@@ -106,6 +106,13 @@ pub trait BpfMap: Sealed + Send + Sync {
     /// to them; a type without values that programs can point to has none.
     fn value_region(&self, index: usize) -> Option<ValueRegion>;
 
+    /// The values of an array, for code that finds them by itself; `None` for
+    /// other types.
+    #[cfg(feature = "cloud-profile")]
+    fn elements(&self) -> Option<crate::Elements<'_>> {
+        None
+    }
+
     /// The `len` bytes at `address`, if they are all within one value.
     fn resolve_value(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
         (0..).map_while(|index| self.value_region(index)).find_map(|r| r.resolve(address, len))

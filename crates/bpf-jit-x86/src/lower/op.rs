@@ -206,6 +206,17 @@ pub enum Op {
         /// Byte.
         off: u32,
     },
+    /// The same, of a map that is linked.
+    LinkedValue {
+        /// Destination.
+        dst: Register,
+        /// Index of the definition.
+        map: u32,
+        /// Number of the link.
+        link: u8,
+        /// Byte.
+        off: u32,
+    },
     /// `r0 =` big-endian bytes of the packet at `index + off`, or end the
     /// program with 0 where the packet is shorter.
     PacketLoad {

@@ -7,10 +7,11 @@ use bpf_bytecode::opcode::{AluOp, AtomicOp, ByteOrder, Size, Width};
 use bpf_interp::run::Run;
 use bpf_verifier::InsnFact;
 
+use super::Maps;
 use super::op::{Address, Op, Order, Trap};
 
 /// The operation for an instruction that the verifier accepted.
-pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact) -> Op {
+pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact, maps: &mut Maps<'_>) -> Op {
     match (fact, insn) {
         (InsnFact::Unreached, _) => Op::Trap(Trap::Unreached),
         (InsnFact::ContextPointer(kind), Instruction::Load { dst, .. }) => {
@@ -18,6 +19,16 @@ pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact) -> Op {
         }
         (InsnFact::ContextField, Instruction::Store { size, base, off, src }) => {
             Op::StoreField { size, at: Address { base, off }, src }
+        }
+        (_, Instruction::LoadImm64 { dst, value: Imm64::MapIdx(map) }) => {
+            maps.make_link(map);
+            Op::MapReference { dst, index: map }
+        }
+        (_, Instruction::LoadImm64 { dst, value: Imm64::MapIdxValue(map, off) }) => {
+            match maps.make_link_to_byte(map, off) {
+                Some(link) => Op::LinkedValue { dst, map, link, off },
+                None => Op::MapValueAddress { dst, index: map, off },
+            }
         }
         _ => plain(pc, insn),
     }

@@ -6,12 +6,13 @@
 
 use core::mem::offset_of;
 
+use bpf_bytecode::abi::helper::id;
 use bpf_bytecode::opcode::Size;
-use bpf_interp::Fault;
 use bpf_interp::run::{Saved, legacy_position};
+use bpf_interp::{Environment, Fault};
 use bpf_profile::PhysicalProfile;
 
-use super::Session;
+use super::{Session, links};
 use crate::descriptor::{Access, Descriptor, Stop};
 use crate::lower::Order;
 
@@ -42,11 +43,13 @@ pub(crate) enum Shim {
     Next,
     /// Call a kernel function.
     Kfunc,
+    /// Look a key up in a map that keeps no value per CPU.
+    Lookup,
 }
 
 impl Shim {
     /// Every one, in the order of their numbers.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Helper,
         Self::Access,
         Self::Stop,
@@ -59,6 +62,7 @@ impl Shim {
         Self::Begin,
         Self::Next,
         Self::Kfunc,
+        Self::Lookup,
     ];
 }
 
@@ -83,6 +87,7 @@ pub(crate) struct Shims<P: PhysicalProfile> {
     begin: Call<P>,
     next: Plain<P>,
     kfunc: Call<P>,
+    lookup: Call<P>,
 }
 
 /// A negative number where no value can be one: the program ends.
@@ -90,7 +95,7 @@ const END: u64 = u64::MAX;
 
 impl<P: PhysicalProfile> Shims<P> {
     /// The functions for programs of profile `P`.
-    pub(crate) const TABLE: &'static Self = &Self {
+    const TABLE: &'static Self = &Self {
         helper,
         access,
         stop,
@@ -103,7 +108,16 @@ impl<P: PhysicalProfile> Shims<P> {
         begin,
         next,
         kfunc,
+        lookup,
     };
+
+    /// As well, where a kernel has a lookup of its own.
+    const WITHOUT_LOOKUP: &'static Self = &Self { lookup: helper, ..*Self::TABLE };
+
+    /// The functions for an environment.
+    pub(crate) fn of(env: &Environment<'_>) -> &'static Self {
+        if env.replaces(id::MAP_LOOKUP_ELEM) { Self::WITHOUT_LOOKUP } else { Self::TABLE }
+    }
 
     /// Where the address of a function is in the structure.
     pub(crate) const fn offset(shim: Shim) -> usize {
@@ -120,6 +134,7 @@ impl<P: PhysicalProfile> Shims<P> {
             Shim::Begin => offset_of!(Self, begin),
             Shim::Next => offset_of!(Self, next),
             Shim::Kfunc => offset_of!(Self, kfunc),
+            Shim::Lookup => offset_of!(Self, lookup),
         }
     }
 }
@@ -160,6 +175,20 @@ unsafe extern "sysv64" fn helper<P: PhysicalProfile>(
     let result = session.panic.catch(|| run.call_helper(id, [r1, r2, r3, r4, r5]));
     // A panic ends the program as a fault does, and then takes the fault's place.
     session.settle(descriptor, result.unwrap_or(Err(Fault::UnknownHelper(id))))
+}
+
+unsafe extern "sysv64" fn lookup<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    r1: u64,
+    r2: u64,
+    _: u64,
+    _: u64,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let run = unsafe { &session(at).run };
+    // SAFETY: proven code alone calls this, for a map and the address of a key.
+    run.map(r1).map_or(0, |map| unsafe { links::lookup(map, r2) })
 }
 
 unsafe extern "sysv64" fn access<P: PhysicalProfile>(
@@ -243,6 +272,9 @@ unsafe extern "sysv64" fn tail_call<P: PhysicalProfile>(
     match session.run.tail_call(array, index, &|number| find(number).map(|p| p.info())) {
         Ok(target) => {
             let Some(target) = target.and_then(find) else { return 0 };
+            if session.link(target).is_err() {
+                return session.settle(Descriptor(descriptor), Err(Fault::InvalidInstruction));
+            }
             session.set_entry_registers();
             target.body()
         }

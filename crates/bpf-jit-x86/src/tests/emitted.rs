@@ -2,8 +2,9 @@
 //! `snapshots/`, bytecode and machine code side by side.
 
 use super::decode::listing;
-use super::{checked, program, proven_new, proven_with};
+use super::{checked, program, proven_new, proven_with, with_maps};
 use bpf_bytecode::abi::context::FieldKind;
+use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_verifier::InsnFact;
 
 fn show(text: &str) -> std::string::String {
@@ -114,6 +115,24 @@ fn jumps() {
 #[test]
 fn calls() {
     insta::assert_snapshot!(show("call 7\nr6 = r0\ncall local f\nr0 += r6\nexit\nf: r0 = 1\nexit"));
+}
+
+/// Values of an array, of one by address, and of a hash map.
+#[test]
+fn maps() {
+    let text = "r6 = map[idx:1][0]+8\nr7 = *(u64 *)(r6 +16)\nr7 &= 7\nr6 += r7\nr7 = *(u8 *)(r6 +0)
+         *(u32 *)(r10 -4) = r7\nr1 = map[idx:0]\nr2 = r10\nr2 += -4\ncall 1
+         if r0 == 0 goto out\nr7 = *(u64 *)(r0 +8)\n*(u64 *)(r10 -16) = r7
+         r1 = map[idx:0]\nr2 = r10\nr2 += -16\ncall 1\nr8 = r0
+         r1 = map[idx:2]\nr2 = r10\nr2 += -16\ncall 1\nif r0 != 0 goto out\nr7 = 0
+         out: r0 = r7\nexit";
+    let maps = [
+        MapDef::new(MapType::Array, 4, 16, 100),
+        MapDef::new(MapType::Array, 4, 100, 1),
+        MapDef::new(MapType::Hash, 8, 8, 100),
+    ];
+    let program = with_maps(text, &maps);
+    insta::assert_snapshot!(listing(&program, &proven_new(&program)));
 }
 
 #[test]

@@ -12,18 +12,9 @@ use bpf_maps::{ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
-use super::{Compiled, Program, checked, execute, program, proven, proven_with};
+use super::{Compiled, Program, checked, execute, program, proven, proven_with, with_maps};
 use crate::x86::Features;
 use crate::{CompiledProgram, HostMemory, JitExecutor};
-
-fn xdp(text: &str, maps: &[MapDef]) -> Program {
-    let insns = assemble::<ActiveProfile>(text).unwrap();
-    let mut builder = ProgramBuilder::new(BpfProgType::Xdp).insns(&insns);
-    for map in maps {
-        builder = builder.map(*map);
-    }
-    builder.build().unwrap()
-}
 
 fn proven_in(program: &Program, info: VerifiedInfo) -> Compiled {
     let facts = std::vec![InsnFact::Plain; program.len()];
@@ -91,7 +82,7 @@ fn a_fault_in_a_helper_stops_the_program_there() {
 fn the_packet_and_its_bounds() {
     let text = "r6 = r1\nr2 = 2\ncall 44\nr2 = *(u32 *)(r6 +4)\nr1 = *(u32 *)(r6 +0)
          r3 = r2\nr3 -= r1\nr0 = *(u8 *)(r1 +0)\n*(u8 *)(r1 +1) = 99\nr0 <<= 8\nr0 += r3\nexit";
-    let program = xdp(text, &[]);
+    let program = with_maps(text, &[]);
     let mut facts = std::vec![InsnFact::Plain; program.len()];
     facts[3] = InsnFact::ContextPointer(FieldKind::PacketEnd);
     facts[4] = InsnFact::ContextPointer(FieldKind::PacketData);
@@ -199,7 +190,7 @@ fn tail_calls() {
     let again = "r6 = r1\nr7 = *(u32 *)(r1 +0)\nr8 = *(u8 *)(r7 +0)\nr8 += 1\n*(u8 *)(r7 +0) = r8
          r2 = map[idx:0]\nr3 = 1\ncall 12\nr0 = r8\nexit";
     let first = "r6 = 6\nr2 = map[idx:0]\nr3 = 3\ncall 12\nr3 = 1\nr2 = map[idx:0]\ncall 12\nexit";
-    let (again, first) = (xdp(again, &[def]), xdp(first, &[def]));
+    let (again, first) = (with_maps(again, &[def]), with_maps(first, &[def]));
     let mut facts = std::vec![InsnFact::Plain; again.len()];
     facts[1] = InsnFact::ContextPointer(FieldKind::PacketData);
     let sets = [[proven(&first), proven_with(&again, &facts)], [checked(&first), checked(&again)]];

@@ -25,6 +25,8 @@ pub(super) const RCX: u8 = 1;
 /// `rdx`
 pub(super) const RDX: u8 = 2;
 
+/// `r12`
+pub(super) const SESSION: u8 = 12;
 /// `r11`
 pub(super) const SCRATCH: u8 = 11;
 /// `r10`

@@ -15,6 +15,7 @@
 //! - Where control meets, nothing is put off.
 
 use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::id;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Size, Width};
 
@@ -23,13 +24,14 @@ use super::alu::Arith;
 use super::buffer::CodeBuffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
-use super::value::{Motion, Shift, Sum, Value};
+use super::value::{Motion, Place, Shift, Sum, Value};
 use crate::flow::{Effect, Flow, Registers};
 use crate::functions::Functions;
-use crate::lower::{Lowered, Op, Order, Step, Trap};
+use crate::lower::{Lowered, Maps, Op, Order, Step, Trap};
 
 mod alu;
 mod branch;
+mod maps;
 mod memory;
 mod shift;
 
@@ -51,6 +53,7 @@ pub(super) struct Selector<'a> {
     flow: &'a Flow,
     functions: &'a Functions,
     steps: &'a [Step],
+    maps: &'a Maps<'a>,
     values: [Value; Register::COUNT],
     /// Registers whose values are put off.
     pending: Registers,
@@ -66,7 +69,7 @@ pub(super) struct Selector<'a> {
 impl<'a> Selector<'a> {
     pub(super) fn new(
         out: &'a mut Emitter,
-        lowered: &'a Lowered,
+        lowered: &'a Lowered<'a>,
         flow: &'a Flow,
         functions: &'a Functions,
     ) -> Self {
@@ -75,6 +78,7 @@ impl<'a> Selector<'a> {
             flow,
             functions,
             steps: &lowered.steps,
+            maps: &lowered.maps,
             values: [Value::Own; Register::COUNT],
             pending: Registers::NONE,
             bits: [64; Register::COUNT],
@@ -124,9 +128,11 @@ impl<'a> Selector<'a> {
             Op::Alu { op, width, dst, src } => return self.alu(at, op, width, dst, src),
             Op::Move { width, dst, src } => self.move_register(width, dst, src),
             Op::Const { dst, value } => self.constant(dst, value),
-            Op::MapReference { dst, index } => {
-                self.constant(dst, bpf_interp::Run::map_handle(index));
+            Op::MapReference { dst, index } => self.map_reference(dst, index),
+            Op::LinkedValue { dst, map, link, off } => {
+                self.map_value(dst, Place { map, link, off });
             }
+            Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(at, step),
             Op::FunctionReference { dst, slot } => {
                 self.constant(dst, bpf_interp::Run::function_handle(slot));
             }
@@ -352,6 +358,12 @@ impl Selector<'_> {
         let narrow = self.bits(register) <= 32;
         match value {
             Value::Own => {}
+            Value::Map(index) => {
+                self.out.set(native(register), bpf_interp::Run::map_handle(index));
+            }
+            Value::Place(Place { link, off, .. }) => {
+                self.out.linked_value(native(register), link, off);
+            }
             Value::Const(value) => {
                 self.out.set(native(register), i64::from(value).cast_unsigned());
             }
@@ -425,6 +437,7 @@ const fn only_writes(op: Op) -> bool {
             | Op::Load { order: Order::Relaxed, .. }
             | Op::PacketAddress { .. }
             | Op::MapReference { .. }
+            | Op::LinkedValue { .. }
             | Op::FunctionReference { .. }
     )
 }

@@ -37,7 +37,7 @@ impl Emitter {
             };
             self.code.bind(label);
             match shim {
-                Shim::Helper | Shim::Begin | Shim::Kfunc => self.helper_thunk(shim),
+                Shim::Helper | Shim::Lookup | Shim::Begin | Shim::Kfunc => self.helper_thunk(shim),
                 Shim::Stop => self.stop_thunk(),
                 _ => self.plain_thunk(shim),
             }

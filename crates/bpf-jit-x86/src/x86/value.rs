@@ -21,6 +21,18 @@ pub(super) enum Value {
     Sum(Sum),
     /// A register shifted or rotated.
     Shift(Shift),
+    /// What stands for the map of an index.
+    Map(u32),
+    /// The address of a byte in a map's only value.
+    Place(Place),
+}
+
+/// A byte in the only value of a map that is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) map: u32,
+    pub(super) link: u8,
+    pub(super) off: u32,
 }
 
 /// `base + index << scale + disp`, cut to a width.
@@ -55,7 +67,7 @@ impl Value {
     /// Registers that it speaks of.
     pub(super) fn reads(self) -> Registers {
         match self {
-            Self::Own | Self::Const(_) => Registers::NONE,
+            Self::Own | Self::Const(_) | Self::Map(_) | Self::Place(_) => Registers::NONE,
             Self::Sum(sum) => sum.reads(),
             Self::Shift(shift) => Registers::of(shift.from),
         }

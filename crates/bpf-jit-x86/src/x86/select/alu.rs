@@ -35,7 +35,8 @@ impl Selector<'_> {
         }
         let value = match self.value(src) {
             // What is needed twice is computed once.
-            value @ (Value::Sum(_) | Value::Const(_))
+            value @ Value::Map(_) => value,
+            value @ (Value::Sum(_) | Value::Const(_) | Value::Place(_))
                 if (!self.live.has(src) || value.copied(Width::W64).is_some())
                     && self.is_stable(dst, value) =>
             {
@@ -136,6 +137,7 @@ impl Selector<'_> {
     }
 
     fn add_immediate(&mut self, width: Width, dst: Register, imm: i32) {
+        self.locate(dst);
         let sum = self.sum_of(dst, width).and_then(|sum| sum.offset(imm));
         let sum = sum.filter(|sum| self.is_stable(dst, Value::Sum(*sum))).unwrap_or_else(|| {
             self.own(dst);
@@ -148,6 +150,8 @@ impl Selector<'_> {
         if let Value::Const(value) = self.value(src) {
             return self.add_immediate(width, dst, value);
         }
+        self.locate(dst);
+        self.locate(src);
         // Both as they are; then with the second, then with both in place.
         for attempt in 0..3 {
             match attempt {

@@ -15,7 +15,8 @@ use crate::lower::{Address, Op};
 
 impl Selector<'_> {
     /// Sees to it that a place can be addressed.
-    fn ready_place(&mut self, at: Address) {
+    pub(super) fn ready_place(&mut self, at: Address) {
+        self.locate(at.base);
         if self.form_of(at).is_none() {
             self.own(at.base);
         }
@@ -30,7 +31,7 @@ impl Selector<'_> {
     }
 
     /// A place that is ready.
-    fn place(&self, at: Address) -> Mem {
+    pub(super) fn place(&self, at: Address) -> Mem {
         self.form_of(at).unwrap_or(Mem::of(at))
     }
 
@@ -43,6 +44,10 @@ impl Selector<'_> {
         dst: Register,
         at: Address,
     ) -> usize {
+        if let Some(number) = self.known_number(at, size, signed) {
+            self.constant(dst, number);
+            return 1;
+        }
         if !signed {
             if self.compares(step, size, dst, at) || self.combines(step, size, dst, at) {
                 return 2;

@@ -1,0 +1,87 @@
+//! Maps whose values compiled code finds by itself.
+
+use bpf_bytecode::abi::frozen::FrozenMap;
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_bytecode::opcode::Size;
+
+/// Maps at the most that a program has links to. The values of others are found
+/// by the host.
+pub const MAX_LINKS: usize = 16;
+
+/// The maps of a program, and which of them are linked: a run finds out where
+/// their values are before it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Maps<'p> {
+    /// The definitions.
+    pub defs: &'p [MapDef],
+    /// Contents that the proof rests on.
+    known: Option<(&'p [FrozenMap], u64)>,
+    linked: [u32; MAX_LINKS],
+    len: usize,
+}
+
+impl<'p> Maps<'p> {
+    pub(super) fn new(defs: &'p [MapDef]) -> Self {
+        Self { defs, ..Self::default() }
+    }
+
+    /// With contents of which those are known whose bits are set in `relied_on`.
+    pub(crate) fn know(&mut self, contents: &'p [FrozenMap], relied_on: u64) {
+        self.known = Some((contents, relied_on));
+    }
+
+    /// The definition of an index.
+    pub fn def(&self, map: u32) -> Option<&'p MapDef> {
+        self.defs.get(usize::try_from(map).ok()?)
+    }
+
+    /// The linked maps' indices, by the numbers of their links.
+    pub fn linked(&self) -> &[u32] {
+        self.linked.get(..self.len).unwrap_or_default()
+    }
+
+    /// The link to a map.
+    pub fn link(&self, map: u32) -> Option<u8> {
+        let at = self.linked().iter().position(|linked| *linked == map)?;
+        u8::try_from(at).ok()
+    }
+
+    /// The link to a map, made if it is an array and there is room.
+    pub(super) fn make_link(&mut self, map: u32) -> Option<u8> {
+        if let Some(link) = self.link(map) {
+            return Some(link);
+        }
+        self.def(map).filter(|def| def.map_type == MapType::Array)?;
+        *self.linked.get_mut(self.len)? = map;
+        self.len = self.len.saturating_add(1);
+        self.link(map)
+    }
+
+    /// The link to a map whose value has a byte at `off`.
+    pub(super) fn make_link_to_byte(&mut self, map: u32, off: u32) -> Option<u8> {
+        self.def(map).filter(|def| off < def.value_size)?;
+        self.make_link(map)
+    }
+
+    /// Whether something is known of a map's contents.
+    pub fn is_known(&self, map: u32) -> bool {
+        self.contents(map).is_some()
+    }
+
+    fn contents(&self, map: u32) -> Option<&'p [u8]> {
+        let (contents, relied_on) = self.known?;
+        relied_on.checked_shr(map).filter(|bits| bits & 1 == 1)?;
+        contents.iter().find(|known| known.index == map).map(|known| &*known.bytes)
+    }
+
+    /// The number at a byte of a map's only value, if it is known.
+    pub fn number_at(&self, map: u32, off: i64, size: Size) -> Option<u64> {
+        let bytes = self.contents(map)?;
+        let (from, len) = (usize::try_from(off).ok()?, size.bytes());
+        let end = u32::try_from(from.checked_add(len)?).ok()?;
+        self.def(map).filter(|def| end <= def.value_size)?;
+        // Zeros follow what is given.
+        let byte = |at: usize| u64::from(bytes.get(at).copied().unwrap_or(0));
+        Some((from..from.saturating_add(len)).rev().fold(0, |number, at| number << 8 | byte(at)))
+    }
+}

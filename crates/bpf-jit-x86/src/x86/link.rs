@@ -1,0 +1,131 @@
+//! Values of maps that the run knows the addresses of.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::id;
+use bpf_bytecode::opcode::{AluOp, Size, Width};
+use dynasm::dynasm;
+
+use super::Emitter;
+use super::alu::Arith;
+use super::buffer::{Flag, Label};
+use super::encode::{Mem, Source};
+use super::regs::{RAX, SCRATCH, SESSION, native};
+use crate::runtime::{Shim, offset};
+
+/// A value of an array that is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lookup {
+    /// Index of the definition.
+    pub(super) map: u32,
+    pub(super) link: u8,
+    /// Bytes from one value to the next.
+    pub(super) stride: i32,
+}
+
+/// Where code goes on once a lookup has its result.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found {
+    /// Behind it.
+    Asks,
+    /// Behind it, and at the label if the result is null.
+    Falls(Label),
+    /// Behind it if the result is null, and else at the label.
+    Jumps(Label),
+}
+
+/// A lookup that the host has to do.
+#[derive(Debug)]
+pub(super) struct Miss {
+    start: Label,
+    end: Label,
+    pc: usize,
+    map: u32,
+    link: u8,
+    key: Mem,
+    found: Found,
+}
+
+impl Emitter {
+    /// The address of a byte in a map's only value.
+    pub(super) fn linked_value(&mut self, dst: u8, link: u8, off: u32) {
+        self.load(Size::Dw, false, dst, base_of(link));
+        match i32::try_from(off) {
+            Ok(0) => {}
+            Ok(off) => self.arith(Arith::Add, Width::W64, dst, Source::Imm(off)),
+            Err(_) => {
+                self.set(SCRATCH, off.into());
+                self.arith(Arith::Add, Width::W64, dst, Source::Reg(SCRATCH));
+            }
+        }
+    }
+
+    /// R0 becomes the address of the value of the index that it holds.
+    pub(super) fn element(&mut self, pc: usize, lookup: Lookup, key: Mem, found: Found) {
+        let Lookup { map, link, stride } = lookup;
+        let (start, end) = (self.code.label(), self.code.label());
+        let bound = offset::link_bound(link);
+        dynasm!(self.code; .arch x64
+            ; mov r11, [r12 + bound]
+            ; cmp eax, [r11]
+        );
+        self.code.jump_if(Flag::AboveOrEqual, start);
+        if stride.count_ones() == 1 {
+            let by = stride.trailing_zeros().cast_signed();
+            self.shift(AluOp::Lsh, Width::W64, RAX, Source::Imm(by));
+        } else {
+            self.multiply(Width::W64, RAX, RAX, Source::Imm(stride));
+        }
+        self.arith(Arith::Add, Width::W64, RAX, Source::Mem(base_of(link)));
+        if let Found::Jumps(target) = found {
+            self.code.jump(target);
+        }
+        self.code.bind(end);
+        if self.misses.try_reserve(1).is_ok() {
+            self.misses.push(Miss { start, end, pc, map, link, key, found });
+        }
+        // Without room for it the label has no place, which `finish` reports.
+    }
+
+    /// What happens where an index is not below the bound.
+    pub(super) fn misses(&mut self) {
+        for miss in core::mem::take(&mut self.misses) {
+            self.miss(miss);
+        }
+    }
+
+    fn miss(&mut self, Miss { start, end, pc, map, link, key, found }: Miss) {
+        let (ask, entries) = (self.code.label(), offset::link_end(link));
+        // Where a null goes.
+        let null = if let Found::Falls(target) = found { target } else { end };
+        self.code.bind(start);
+        dynasm!(self.code; .arch x64
+            ; mov r11, [r12 + entries]
+            ; test r11, r11
+        );
+        self.code.jump_if(Flag::Equal, ask);
+        dynasm!(self.code; .arch x64
+            ; cmp eax, [r11]
+            // The flags are looked at after.
+            ; mov eax, 0
+        );
+        self.code.jump_if(Flag::AboveOrEqual, null);
+        self.code.bind(ask);
+        self.lea(Width::W64, native(Register::R2), key);
+        self.set(native(Register::R1), bpf_interp::Run::map_handle(map));
+        self.host_call(Shim::Helper, pc, id::MAP_LOOKUP_ELEM);
+        if !matches!(found, Found::Asks) {
+            dynasm!(self.code; .arch x64; test rax, rax);
+        }
+        match found {
+            Found::Asks => {}
+            Found::Falls(target) => self.code.jump_if(Flag::Equal, target),
+            Found::Jumps(target) => self.code.jump_if(Flag::NotEqual, target),
+        }
+        self.code.jump(end);
+    }
+}
+
+/// Where the address of a linked map's first value is.
+fn base_of(link: u8) -> Mem {
+    Mem::new(SESSION, offset::link_base(link))
+}

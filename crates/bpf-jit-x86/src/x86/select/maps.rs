@@ -1,0 +1,147 @@
+//! Values of maps, and lookups.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{Cond, Size, Width};
+
+use super::super::buffer::CodeBuffer;
+use super::super::encode::{Mem, Rm};
+use super::super::link::{Found, Lookup};
+use super::super::regs::{RAX, native};
+use super::{Place, Selector, Sum, Value};
+use crate::flow::Registers;
+use crate::lower::{Address, Op, Step};
+use crate::runtime::Shim;
+
+/// The registers of a lookup's arguments.
+const MAP: Register = Register::R1;
+const KEY: Register = Register::R2;
+
+impl Selector<'_> {
+    pub(super) fn map_reference(&mut self, dst: Register, index: u32) {
+        self.define(dst, Value::Map(index));
+        self.set_bits(dst, 64);
+    }
+
+    /// What a frozen map holds may be known, so the address may not be wanted.
+    pub(super) fn map_value(&mut self, dst: Register, place: Place) {
+        self.define(dst, Value::Place(place));
+        self.set_bits(dst, 64);
+        if !self.maps.is_known(place.map) {
+            self.locate(dst);
+        }
+    }
+
+    /// Puts the address of a map's value into a register that holds the address
+    /// of one of its bytes; the distance stays put off.
+    pub(super) fn locate(&mut self, register: Register) {
+        let Value::Place(Place { link, off, .. }) = self.value(register) else { return };
+        let Some(sum) =
+            i32::try_from(off).ok().and_then(|off| Sum::copy(register, Width::W64).offset(off))
+        else {
+            return self.own(register);
+        };
+        self.forget(register);
+        self.spare_readers(register, None);
+        self.out.linked_value(native(register), link, 0);
+        if let Some(entry) = self.values.get_mut(register.index()).filter(|_| sum.disp != 0) {
+            *entry = Value::Sum(sum);
+            self.pending = self.pending.with(Registers::of(register));
+        }
+    }
+
+    /// What is at a place, if it never changes.
+    pub(super) fn known_number(&self, at: Address, size: Size, signed: bool) -> Option<u64> {
+        let Value::Place(Place { map, off, .. }) = self.value(at.base) else { return None };
+        let off = i64::from(off).checked_add(at.off.into())?;
+        let number = self.maps.number_at(map, off, size)?;
+        let unused = 64_u32.saturating_sub(super::size_bits(size).into());
+        Some(if signed {
+            (number << unused).cast_signed().checked_shr(unused)?.cast_unsigned()
+        } else {
+            number
+        })
+    }
+
+    /// `bpf_map_lookup_elem`. How many steps are done with.
+    pub(super) fn lookup(&mut self, at: usize, step: Step) -> usize {
+        let Value::Map(map) = self.value(MAP) else {
+            self.plain(step);
+            return 1;
+        };
+        let def = self.maps.def(map).copied();
+        let element = def.and_then(|def| Some((self.maps.link(map)?, stride_of(&def)?)));
+        match (element, def.map(|def| def.map_type)) {
+            (Some((link, stride)), _) => self.element(at, step, Lookup { map, link, stride }),
+            (None, Some(MapType::Hash | MapType::LruHash | MapType::LpmTrie)) => {
+                self.plain_call(step, Shim::Lookup);
+                1
+            }
+            _ => {
+                self.plain(step);
+                1
+            }
+        }
+    }
+
+    /// A value of an array. Where the host does the same for an index that is
+    /// not below the bound, everything is as for a call.
+    fn element(&mut self, at: usize, step: Step, lookup: Lookup) -> usize {
+        let arguments = Registers::of(MAP).with(Registers::of(KEY));
+        for register in self.pending.without(arguments).iter() {
+            self.own_if_needed(register);
+        }
+        let key = Address { base: KEY, off: 0 };
+        self.ready_place(key);
+        if uses(self.place(key), RAX) {
+            // It is about to be overwritten, and the host may want the address.
+            self.own(KEY);
+        }
+        let key = self.place(key);
+        for register in arguments.iter() {
+            self.forget(register);
+        }
+        // Whoever compares the result with null has that done here: a value that
+        // was found is not null.
+        let (found, done) = match self.following(at) {
+            Some(Op::Branch {
+                cond: cond @ (Cond::Eq | Cond::Ne),
+                width: Width::W64,
+                lhs: Register::R0,
+                rhs: Operand::Imm(0),
+                target,
+            }) => {
+                let target = CodeBuffer::slot(target);
+                (if cond == Cond::Eq { Found::Falls(target) } else { Found::Jumps(target) }, 2)
+            }
+            _ => (Found::Asks, 1),
+        };
+        self.out.zero_extend(Size::W, RAX, Rm::Mem(key));
+        self.out.element(step.pc, lookup, key, found);
+        for register in Registers::LOST.iter() {
+            self.set_bits(register, 64);
+        }
+        done
+    }
+
+    fn plain_call(&mut self, step: Step, shim: Shim) {
+        self.settle();
+        for register in Registers::LOST.iter() {
+            self.set_bits(register, 64);
+        }
+        if let Op::Helper { id } = step.op {
+            self.out.host_call(shim, step.pc, id);
+        }
+    }
+}
+
+/// Whether a place is found by way of a register.
+fn uses(place: Mem, register: u8) -> bool {
+    place.base == register || place.index.is_some_and(|(index, _)| index == register)
+}
+
+/// Bytes from one value of an array to the next.
+fn stride_of(def: &MapDef) -> Option<i32> {
+    i32::try_from(def.value_size.checked_next_multiple_of(8)?).ok()
+}
