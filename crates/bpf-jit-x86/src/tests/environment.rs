@@ -143,7 +143,7 @@ fn tail_calls_in_functions() {
         let verified = Verifier::<ActiveProfile>::new().verify_program(program).unwrap();
         CompiledProgram::compile(&verified, &HostMemory).unwrap()
     };
-    let [caller, target, wide] = [caller, target, wide].map(|text| xdp(text, &[def]));
+    let [caller, target, wide] = [caller, target, wide].map(|text| with_maps(text, &[def]));
     let run = |first: &Compiled, next: &Compiled| {
         let map = ProgArray::<ActiveProfile>::new(def).unwrap();
         map.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
