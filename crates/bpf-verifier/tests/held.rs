@@ -12,10 +12,11 @@ use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, Verifier, VerifyError};
 use common::{LOOKUP, MAPS, program};
 
-const FIELDS: [MapField; 3] = [
+const FIELDS: [MapField; 4] = [
     MapField::new(0, 8, FieldType::SpinLock),
     MapField::new(0, 16, FieldType::KernelPointer),
     MapField::new(1, 0, FieldType::SpinLock),
+    MapField::new(6, 0, FieldType::ResilientSpinLock),
 ];
 
 fn verify(
@@ -281,4 +282,16 @@ fn kernel_functions_are_refused_by_name() {
         common::program(BpfProgType::SchedCls, "call kfunc 128\ncall kfunc 129\nr0 = 0\nexit");
     let error = Verifier::<ActiveProfile>::new().verify(&known).expect_err("not here");
     assert!(error.to_string().contains("bpf_preempt_disable"), "{error}");
+}
+
+/// A lock of another kind is none for these helpers, and nothing that programs read.
+#[test]
+fn resilient_locks_are_others() {
+    let value = |text: &str| {
+        let text = format!("r1 = map[idx:6] ll\ncall 1\nif r0 == 0 goto out\n{text}");
+        format!("*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\n{text}\nout: r0 = 0\nexit")
+    };
+    rejects("expected=spin lock", &value("r1 = r0\ncall 93"));
+    rejects("bpf_res_spin_lock", &value("r1 = *(u32 *)(r0 +0)"));
+    accepts(&value("r1 = *(u32 *)(r0 +4)"));
 }

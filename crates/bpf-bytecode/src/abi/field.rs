@@ -7,6 +7,8 @@ use core::fmt;
 pub enum FieldType {
     /// `struct bpf_spin_lock`, four bytes.
     SpinLock,
+    /// `struct bpf_res_spin_lock`, four bytes.
+    ResilientSpinLock,
     /// `struct bpf_timer`, sixteen bytes.
     Timer,
     /// `struct bpf_wq`, sixteen bytes.
@@ -27,7 +29,8 @@ impl FieldType {
     /// The type that is a structure of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
-            "bpf_spin_lock" | "bpf_res_spin_lock" => Self::SpinLock,
+            "bpf_spin_lock" => Self::SpinLock,
+            "bpf_res_spin_lock" => Self::ResilientSpinLock,
             "bpf_timer" => Self::Timer,
             "bpf_wq" => Self::WorkQueue,
             "bpf_list_head" | "bpf_rb_root" => Self::Collection,
@@ -41,7 +44,7 @@ impl FieldType {
     /// Bytes of the field.
     pub const fn size(self) -> u32 {
         match self {
-            Self::SpinLock | Self::RefCount => 4,
+            Self::SpinLock | Self::ResilientSpinLock | Self::RefCount => 4,
             Self::KernelPointer => 8,
             Self::Timer | Self::WorkQueue | Self::Collection => 16,
             Self::ListNode => 24,
@@ -53,6 +56,7 @@ impl FieldType {
     pub const fn name(self) -> &'static str {
         match self {
             Self::SpinLock => "bpf_spin_lock",
+            Self::ResilientSpinLock => "bpf_res_spin_lock",
             Self::Timer => "bpf_timer",
             Self::WorkQueue => "bpf_wq",
             Self::KernelPointer => "kptr",

@@ -1,0 +1,83 @@
+//! What is refused for want of support.
+
+use core::fmt;
+
+use bpf_bytecode::abi::helper::{ArgKind, RetKind};
+use bpf_bytecode::abi::kfunc::KfuncName;
+
+use super::text;
+
+/// What the verifier does not handle yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Feature {
+    /// Calls of the kernel function of this name, which may be empty.
+    KernelFunction(KfuncName),
+    /// Pointers to the kernel's structures in values of maps.
+    KernelPointers,
+    /// Maps named by file descriptor.
+    MapDescriptors,
+    /// Addresses of platform variables.
+    PlatformVariables,
+    /// A function that the caller of the helper was given itself.
+    PassedFunction,
+    /// A function called by a helper that releases what its callers acquired.
+    ReleaseOfCallers,
+    /// Helpers that call more than so many functions, one inside of the other.
+    NestedCallbacks(u32),
+    /// Keys of more than so many bytes that are shown to a function.
+    LargeKeys(u32),
+    /// Tail calls from functions that helpers call.
+    TailCallInCallback,
+    /// Programs that end in functions that helpers call.
+    ThrowInCallback,
+    /// Maps of maps whose inner maps are not described.
+    InnerMap,
+    /// Helpers with an argument of this kind.
+    Argument(ArgKind),
+    /// Helpers with a result of this kind.
+    Result(RetKind),
+    /// Fields that Linux's maps have in memory.
+    MapFields,
+    /// Global functions whose signature has something else than numbers, the context
+    /// and memory of known size.
+    Signature,
+    /// Helpers that call a global function.
+    GlobalCallback,
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Argument(kind) => {
+                return write!(f, "helpers that take a {}", text::expected(*kind));
+            }
+            Self::Result(kind) => {
+                return write!(f, "helpers that return a {}", text::result(*kind));
+            }
+            Self::InnerMap => "maps of maps whose inner maps are not described",
+            Self::KernelFunction(name) if !name.as_str().is_empty() => {
+                return write!(f, "calls of the kernel function {name}");
+            }
+            Self::KernelFunction(_) => "calls of kernel functions",
+            Self::KernelPointers => "pointers to the kernel's structures in values of maps",
+            Self::MapDescriptors => "references to maps by file descriptor",
+            Self::PlatformVariables => "addresses of platform variables",
+            Self::NestedCallbacks(most) => {
+                return write!(f, "more than {most} functions called by helpers at a time");
+            }
+            Self::LargeKeys(most) => {
+                return write!(f, "functions that are shown keys of more than {most} bytes");
+            }
+            Self::PassedFunction => "functions that are called elsewhere than where they are named",
+            Self::ReleaseOfCallers => "functions that release what a helper's caller acquired",
+            Self::TailCallInCallback => "tail calls from functions that helpers call",
+            Self::ThrowInCallback => "ends of the program in functions that helpers call",
+            Self::MapFields => "fields of maps",
+            Self::Signature => {
+                "global functions with other arguments than numbers, the context and pointers to \
+                 memory of known size, or with another result than a number"
+            }
+            Self::GlobalCallback => "global functions that are called by helpers",
+        })
+    }
+}
