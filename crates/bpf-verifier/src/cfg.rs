@@ -66,6 +66,8 @@ mod bit {
     pub const ROUND: u64 = 1 << 47;
     /// The head of a loop: flow comes back here.
     pub const HEAD: u64 = 1 << 48;
+    /// The first slot of a function whose result matters to somebody.
+    pub const RESULT: u64 = 1 << 49;
     /// Five bits: what the instruction was found to access.
     pub const FACT: u32 = 52;
 }

@@ -261,3 +261,28 @@ fn states_of_different_callers_differ() {
          exit",
     );
 }
+
+/// Paths that differ in a result that nobody reads are one.
+#[test]
+fn results_that_nobody_reads() {
+    let walked = |after: &str| {
+        let text = format!(
+            "call local f
+             {after}
+             r0 = 0
+             exit
+             f: r6 = r1
+             call 7
+             if r0 == 0 goto join
+             r0 = r6
+             join: r1 = 1
+             r2 = 2
+             r3 = 3
+             r4 = 4
+             exit"
+        );
+        SOCKET.accepts(&text).processed
+    };
+    // The function and what follows it are walked once, or once more.
+    assert_eq!((walked("r7 = 0"), walked("r7 = r0")), (13, 21));
+}

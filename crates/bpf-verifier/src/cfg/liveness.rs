@@ -2,10 +2,10 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::Kfunc;
-use bpf_bytecode::instruction::{CallTarget, Instruction, Operand, jump_target};
+use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
 
-use super::{ALL_LIVE, Code, edges};
+use super::{ALL_LIVE, Code, bit, edges};
 use crate::HelperTable;
 use crate::arena::Arena;
 
@@ -34,7 +34,8 @@ const fn operand(operand: Operand) -> u16 {
 }
 
 /// Registers that an instruction reads, and those that it writes or leaves
-/// without a value. A local call is none of its own.
+/// without a value. What a local call and the end of a function read lies
+/// elsewhere.
 fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
     match *insn {
         Instruction::Alu { op: AluOp::Mov, dst, src, .. } => (operand(src), one(dst)),
@@ -57,7 +58,7 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
             (one(Register::R6) | index.map_or(0, one), R0 | ARGUMENTS)
         }
         Instruction::JumpIf { dst, src, .. } => (one(dst) | operand(src), 0),
-        Instruction::Jump { .. } | Instruction::MayGoto { .. } => (0, 0),
+        Instruction::Jump { .. } | Instruction::MayGoto { .. } | Instruction::Exit => (0, 0),
         Instruction::Call(CallTarget::Helper(id)) => {
             (arguments(helpers.argument_count(id)), R0 | ARGUMENTS)
         }
@@ -65,7 +66,6 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
             (arguments(Kfunc::from_number(number).map_or(5, Kfunc::arguments)), R0 | ARGUMENTS)
         }
         Instruction::Call(CallTarget::Local(_)) => (ARGUMENTS, R0 | ARGUMENTS),
-        Instruction::Exit => (R0, 0),
     }
 }
 
@@ -73,6 +73,7 @@ impl Code<'_> {
     /// Goes backwards over the program until nothing changes. Where that takes
     /// too long, every register counts as live everywhere.
     pub(super) fn find_liveness(&self, arena: &mut Arena<'_>, helpers: &HelperTable<'_>) {
+        self.mark_results(arena);
         for _ in 0..PASSES {
             if !self.liveness_pass(arena, helpers) {
                 return;
@@ -80,6 +81,26 @@ impl Code<'_> {
         }
         for pc in 0..self.insns.len() {
             self.set_live(arena, pc, ALL_LIVE);
+        }
+    }
+
+    /// Marks the functions whose results matter whoever calls them: the program
+    /// itself, what is verified apart, and what helpers call.
+    fn mark_results(&self, arena: &mut Arena<'_>) {
+        for function in 0..self.function_count {
+            if function == 0 || self.global(arena, function).is_some() {
+                self.mark(arena, self.function_start(arena, function), bit::RESULT);
+            }
+        }
+        for pc in 0..self.insns.len() {
+            if self.is_second(arena, pc) {
+                continue;
+            }
+            if let Ok(Instruction::LoadImm64 { value: Imm64::Code(off), .. }) = self.insn(pc)
+                && let Some(target) = jump_target(pc, off)
+            {
+                self.mark(arena, target, bit::RESULT);
+            }
         }
     }
 
@@ -96,12 +117,26 @@ impl Code<'_> {
             out |= second.map_or(0, |pc| self.live(arena, pc));
             let (mut read, written) = effects(&insn, helpers);
             if let Instruction::Call(CallTarget::Local(off)) = insn {
-                // The callee reads what it reads, or what its signature names.
+                // The callee reads what it reads, or what its signature names, and what
+                // it returns may be read here.
                 read = match self.global_called(arena, pc, &insn) {
                     Some((_, global)) => arguments(global.arity()),
                     None => jump_target(pc, off).map_or(ALL_LIVE, |pc| self.live(arena, pc)),
                 };
                 read &= ARGUMENTS;
+                if let Some(target) = jump_target(pc, off)
+                    && out & R0 != 0
+                    && !self.has(arena, target, bit::RESULT)
+                {
+                    self.mark(arena, target, bit::RESULT);
+                    changed = true;
+                }
+            }
+            if insn == Instruction::Exit {
+                let function = self.function_of(arena, pc);
+                if self.has(arena, self.function_start(arena, function), bit::RESULT) {
+                    read = R0;
+                }
             }
             let live = (out & !written) | read;
             if live != self.live(arena, pc) {
