@@ -93,7 +93,14 @@ pub fn check(data: &[u8]) {
 /// # Panics
 /// As [`check`].
 pub fn check_with(data: &[u8], inputs: usize, seed: u64) {
-    let mut case = program::case(data);
+    check_case(program::case(data), inputs, seed);
+}
+
+/// As [`check_with`], of this program.
+///
+/// # Panics
+/// As [`check`].
+pub fn check_case(mut case: Case, inputs: usize, seed: u64) {
     let Some(program) = program::build(&case) else { return };
     let verified = engine::verify(&program).ok();
     count(&TALLY.programs, 1);

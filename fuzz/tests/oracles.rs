@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use kernel_bpf_fuzz::mutate::{self, Rng};
 use kernel_bpf_fuzz::soundness::Checker;
 use kernel_bpf_fuzz::{Check, differential, loader, maps, program, soundness, text, verifier};
+use kernel_bpf_tests::corpus;
 use kernel_bpf_tests::engine;
 
 /// Tries of each oracle; `KBPF_FUZZ_TRIES` sets another number.
@@ -73,6 +74,13 @@ fn engines_agree_on_everything() {
     let (compared, declined) = (read(&tally.compared), read(&tally.declined));
     assert!(compared * 4 > tries() && compared > declined, "{tally:?}");
     assert!(read(&tally.executed) > 20 * compared, "{tally:?}");
+}
+
+#[test]
+fn engines_agree_on_the_corpus() {
+    for (seed, case) in (0..).zip(corpus::written()) {
+        differential::check_case(case, 4, seed);
+    }
 }
 
 #[test]

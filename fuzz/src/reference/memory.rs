@@ -40,7 +40,9 @@ impl Addresses {
     }
 }
 
-const FRAME_STRIDE: u64 = 0x400;
+/// From one frame to the next, which a program that is not verified can tell: a
+/// callee reaches its own frame from its caller's pointer.
+const FRAME_STRIDE: u64 = FRAME + 64;
 const MAP_STRIDE: u64 = 0x100_0000;
 /// From one value of a hash map to the next.
 const ENTRY_STRIDE: u64 = 0x1_0000;
