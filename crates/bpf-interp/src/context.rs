@@ -253,6 +253,12 @@ impl<'a> BpfContext<'a> {
     pub(crate) fn take(&self) -> Result<Taken<'_>, Refusal> {
         self.cell.take().ok_or(Refusal::ContextBusy)
     }
+
+    /// The same by a borrow that is exclusive.
+    #[inline]
+    pub(crate) fn take_mut(&mut self) -> Result<Taken<'_>, Refusal> {
+        self.cell.take_mut().ok_or(Refusal::ContextBusy)
+    }
 }
 
 impl Default for BpfContext<'_> {

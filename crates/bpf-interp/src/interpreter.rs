@@ -9,7 +9,7 @@ use bpf_verifier::VerifiedProgram;
 
 use crate::context::BpfContext;
 use crate::env::Environment;
-use crate::error::{BpfError, BpfResult};
+use crate::error::{BpfError, BpfResult, Refusal};
 use crate::executor::BpfExecutor;
 use crate::observer::{Observer, Unobserved};
 use crate::run::{Run, StackMemory};
@@ -18,6 +18,7 @@ mod call;
 mod code;
 mod machine;
 mod opcodes;
+mod prepared;
 mod registers;
 mod step;
 mod threaded;
@@ -29,8 +30,10 @@ pub use threaded::translated::TranslatedProgram;
 #[cfg(feature = "cloud-profile")]
 pub use translated::TranslatedInterpreter;
 
+pub use prepared::Prepared;
+
 use code::Code;
-use threaded::InPlace;
+use threaded::{InPlace, Machine, Programs};
 
 /// Runs any program, verified or not: every access is checked, and a program
 /// that does not end by itself is ended by the budget.
@@ -128,6 +131,18 @@ impl<'e, P: PhysicalProfile> VerifiedInterpreter<'e, P> {
     pub const fn environment(&self) -> &Environment<'e> {
         &self.env
     }
+
+    /// Makes ready to run `program` many times, with its frames in `stack`.
+    ///
+    /// # Errors
+    /// [`Refusal`] when program and environment do not fit together.
+    pub fn prepare<'r>(
+        &'r self,
+        program: &'r VerifiedProgram<P>,
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<Prepared<'r>, Refusal> {
+        Prepared::new::<InPlace, P>(&self.env, in_place(program), self, stack)
+    }
 }
 
 impl<P: PhysicalProfile> BpfExecutor<P> for Interpreter<'_, P> {
@@ -142,13 +157,17 @@ impl<P: PhysicalProfile> BpfExecutor<P> for VerifiedInterpreter<'_, P> {
     type Program = VerifiedProgram<P>;
 
     fn execute(&self, program: &VerifiedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
-        let programs = self.programs;
-        let find = |number| Some(in_place(*programs.get(usize::try_from(number).ok()?)?));
         let mut stack = StackMemory::<P>::new();
         let code = in_place(program);
-        let mut run =
+        let run =
             Run::begin(&self.env, code.info, context, &mut stack).map_err(BpfError::Refused)?;
-        threaded::execute::<InPlace>(&mut run, code, &find)
+        Machine::<InPlace>::new(run, code, self).execute()
+    }
+}
+
+impl<P: PhysicalProfile> Programs<InPlace> for VerifiedInterpreter<'_, P> {
+    fn program(&self, number: u32) -> Option<threaded::Bytecode<'_>> {
+        Some(in_place(*self.programs.get(usize::try_from(number).ok()?)?))
     }
 }
 

@@ -51,7 +51,7 @@ pub use env::{DEFAULT_BUDGET, Environment};
 pub use error::{BpfError, BpfResult, Fault, Refusal};
 pub use executor::BpfExecutor;
 pub use helper::{Helper, HelperCall};
-pub use interpreter::{Interpreter, VerifiedInterpreter};
+pub use interpreter::{Interpreter, Prepared, VerifiedInterpreter};
 #[cfg(feature = "cloud-profile")]
 pub use interpreter::{TranslatedInterpreter, TranslatedProgram};
 pub use observer::{Observer, Step, Unobserved};

@@ -27,6 +27,7 @@ pub use records::MAX_RECORDS;
 pub use stack::{Saved, StackMemory};
 pub use tail_call::MAX_TAIL_CALLS;
 
+pub(crate) use admission::Contexts;
 pub(crate) use memory::address;
 
 use callback::Callbacks;
@@ -60,7 +61,8 @@ pub struct Run<'r> {
     regions: Regions,
     stack: Stack<'r>,
     records: Records<'r>,
-    context: Taken<'r>,
+    /// None where no program is under way.
+    context: Option<Taken<'r>>,
     fault: Option<BpfError>,
     tail_calls: u32,
     may_goto: u32,
@@ -102,27 +104,72 @@ impl<'r> Run<'r> {
         context: &'r BpfContext<'_>,
         stack: &'r mut StackMemory<P>,
     ) -> Result<Self, Refusal> {
-        admission::check(env, &program, context)?;
+        admission::check(env, &program)?;
+        Contexts::of(&program).check(context)?;
         let context = context.take()?;
-        let regions = Regions::of(&context);
-        let zeroed = program.reads_unwritten();
+        let mut run = Self::idle(env, program, stack)?;
+        run.enter(context);
+        Ok(run)
+    }
+
+    /// A run of `program` that is to [`enter`](Self::enter) it once and again, each
+    /// time over a context that is one of those for it.
+    #[inline(always)]
+    pub(crate) fn prepare<P: bpf_profile::PhysicalProfile>(
+        env: &'r Environment<'r>,
+        program: ProgramInfo<'r>,
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<(Self, Contexts), Refusal> {
+        admission::check(env, &program)?;
+        Ok((Self::idle(env, program, stack)?, Contexts::of(&program)))
+    }
+
+    #[inline(always)]
+    fn idle<P: bpf_profile::PhysicalProfile>(
+        env: &'r Environment<'r>,
+        program: ProgramInfo<'r>,
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<Self, Refusal> {
         let rooms = stack.rooms.for_run();
-        let mut run = Self {
-            hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: env.budget(), stopped: 0 },
+        Ok(Self {
+            hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: 0, stopped: 0 },
             env,
             layout: program.prog_type().context(),
             program,
-            regions,
-            stack: Stack::new(&mut stack.frames, env.stack_policy(), zeroed)?,
+            regions: Regions::NONE,
+            stack: Stack::new(&mut stack.frames, env.stack_policy())?,
             records: Records::new(&mut rooms.records),
-            context,
+            context: None,
             fault: None,
             tail_calls: 0,
-            may_goto: MAY_GOTO_ALLOWANCE,
+            may_goto: 0,
             callbacks: Callbacks::new(&mut rooms.callbacks),
-        };
-        run.publish_packet();
-        Ok(run)
+        })
+    }
+
+    /// Begins anew, over `context`.
+    #[inline(always)]
+    pub(crate) fn enter(&mut self, context: Taken<'r>) {
+        self.regions = Regions::of(&context);
+        self.context = Some(context);
+        (self.hot.budget, self.hot.stopped) = (self.env.budget(), 0);
+        (self.fault, self.tail_calls, self.may_goto) = (None, 0, MAY_GOTO_ALLOWANCE);
+        self.stack.begin(self.program.reads_unwritten());
+        self.publish_packet();
+    }
+
+    /// Ends what [`enter`](Self::enter) began, as a drop does: the context is given
+    /// back, and nothing is held any more.
+    #[inline(always)]
+    pub(crate) fn leave(&mut self) {
+        self.records.discard_all();
+        self.callbacks.clear();
+        self.context = None;
+    }
+
+    /// Says which program is to be entered next, one of the same type as before.
+    pub(crate) const fn set_program(&mut self, program: ProgramInfo<'r>) {
+        self.program = program;
     }
 
     /// The registers at the entry of a program, also of one that was

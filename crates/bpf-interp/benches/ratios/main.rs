@@ -15,6 +15,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bpf_bytecode::{BpfProgType, BpfProgram, ProgramBuilder};
+use bpf_interp::run::StackMemory;
 use bpf_interp::{
     BpfContext, BpfExecutor, Environment, Interpreter, Observer, Step, VerifiedInterpreter,
 };
@@ -81,24 +82,28 @@ fn times(workload: &Workload) -> (u64, Vec<(&'static str, f64)>) {
         .execute_with(&program, &BpfContext::bytes(&mut workload.memory()), &mut count)
         .expect("runs");
 
-    let mut memories: [Vec<u8>; 5] = std::array::from_fn(|_| workload.memory());
-    let [m0, m1, m2, m3, m4] = &mut memories;
+    let mut memories: [Vec<u8>; 7] = std::array::from_fn(|_| workload.memory());
+    let [m0, m1, m2, m3, m4, m5, m6] = &mut memories;
     let (c0, c1) = (BpfContext::bytes(m0), BpfContext::bytes(m1));
+    let mut c5 = BpfContext::bytes(m5);
     let bytes = workload.bytes();
     let mut rbpf = Rbpf::new(&bytes);
     let mut sbpf = Sbpf::new(&bytes, m3);
     let verified = Verifier::<ActiveProfile>::new().verify_program(&program).expect("accepted");
     let in_place = VerifiedInterpreter::<ActiveProfile>::with_env(env);
+    let mut stack = StackMemory::new();
+    let mut prepared = in_place.prepare(&verified, &mut stack).expect("fits");
     let mut engines: Vec<Engine<'_>> = vec![
         ("rbpf", Box::new(|| rbpf.execute(m2))),
         ("solana-sbpf", Box::new(|| sbpf.execute())),
         ("checked", Box::new(|| checked.execute(&program, &c0).expect("runs"))),
         ("in place", Box::new(|| in_place.execute(&verified, &c1).expect("runs"))),
+        ("prepared", Box::new(|| prepared.run(&mut c5).expect("runs"))),
     ];
     #[cfg(feature = "cloud-profile")]
-    engines.push(translated(env, &verified, BpfContext::bytes(m4)));
+    engines.extend(translated(env, &verified, BpfContext::bytes(m4), BpfContext::bytes(m6)));
     #[cfg(not(feature = "cloud-profile"))]
-    let _ = m4;
+    let _ = (m4, m6);
 
     let repeat = if once() { 1 } else { (INSNS / count.0).max(1) };
     let best = measure(&mut engines, expected, repeat);
@@ -110,12 +115,19 @@ fn translated<'a>(
     env: Environment<'a>,
     verified: &VerifiedProgram<ActiveProfile>,
     context: BpfContext<'a>,
-) -> Engine<'a> {
+    mut again: BpfContext<'a>,
+) -> [Engine<'a>; 2] {
     use bpf_interp::{TranslatedInterpreter, TranslatedProgram};
 
-    let program = TranslatedProgram::new(verified).expect("translates");
-    let interp = TranslatedInterpreter::<ActiveProfile>::with_env(env);
-    ("translated", Box::new(move || interp.execute(&program, &context).expect("runs")))
+    // They stay until the process ends, as what is prepared borrows them.
+    let program: &_ = Box::leak(Box::new(TranslatedProgram::new(verified).expect("translates")));
+    let interp: &_ = Box::leak(Box::new(TranslatedInterpreter::<ActiveProfile>::with_env(env)));
+    let stack = Box::leak(Box::default());
+    let mut prepared = interp.prepare(program, stack).expect("fits");
+    [
+        ("translated", Box::new(move || interp.execute(program, &context).expect("runs"))),
+        ("prepared", Box::new(move || prepared.run(&mut again).expect("runs"))),
+    ]
 }
 
 fn main() {

@@ -3,6 +3,7 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
@@ -55,6 +56,12 @@ pub(crate) struct View {
     pub network: usize,
 }
 
+impl View {
+    /// Of no buffer.
+    pub const NONE: Self =
+        Self { base: NonNull::dangling(), len: 0, meta: 0, data: 0, end: 0, link: 0, network: 0 };
+}
+
 // SAFETY: the memory behind `view.base` is borrowed exclusively for `'a`, and a
 // `&mut [u8]` may be sent.
 unsafe impl Send for Cell<'_> {}
@@ -64,20 +71,11 @@ unsafe impl Sync for Cell<'_> {}
 
 impl<'a> Cell<'a> {
     pub const fn empty() -> Self {
-        let view = View {
-            base: NonNull::dangling(),
-            len: 0,
-            meta: 0,
-            data: 0,
-            end: 0,
-            link: 0,
-            network: 0,
-        };
         Self {
             kind: ContextKind::Empty,
             len: 0,
             taken: AtomicBool::new(false),
-            view: UnsafeCell::new(view),
+            view: UnsafeCell::new(View::NONE),
             words: UnsafeCell::new(Words([0; WORDS])),
             memory: PhantomData,
         }
@@ -100,8 +98,7 @@ impl<'a> Cell<'a> {
     /// Bytes behind R1.
     pub const fn len(&self) -> usize {
         match self.kind {
-            ContextKind::Empty => 0,
-            ContextKind::Bytes => self.len,
+            ContextKind::Empty | ContextKind::Bytes => self.len,
             ContextKind::Xdp => xdp_md::SIZE as usize,
             ContextKind::Socket => size_of::<Words>(),
         }
@@ -135,6 +132,17 @@ impl<'a> Cell<'a> {
         }
         Some(Taken { cell: self })
     }
+
+    /// The same where nobody else can ask for it.
+    #[inline]
+    pub fn take_mut(&mut self) -> Option<Taken<'_>> {
+        let taken = self.taken.get_mut();
+        if *taken {
+            return None;
+        }
+        *taken = true;
+        Some(Taken { cell: self })
+    }
 }
 
 /// The word at `offset`, if the structure has a number there.
@@ -155,6 +163,18 @@ pub(crate) struct Taken<'r> {
 }
 
 impl Taken<'_> {
+    /// The same access, whatever its borrow lasts.
+    ///
+    /// # Safety
+    /// It is dropped before the borrow ends.
+    #[inline]
+    pub unsafe fn held<'l>(self) -> Taken<'l> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the cell is there until the borrow ends, by contract; its type
+        // differs in a lifetime alone.
+        Taken { cell: unsafe { &*core::ptr::from_ref(this.cell).cast() } }
+    }
+
     pub const fn kind(&self) -> ContextKind {
         self.cell.kind
     }
@@ -163,8 +183,7 @@ impl Taken<'_> {
     #[inline]
     pub fn structure(&self) -> (NonNull<u8>, usize) {
         let base = match self.cell.kind {
-            ContextKind::Empty => NonNull::dangling(),
-            ContextKind::Bytes => self.view().base,
+            ContextKind::Empty | ContextKind::Bytes => self.view().base,
             // SAFETY: the pointer to a field is not null.
             _ => unsafe { NonNull::new_unchecked(self.cell.words.get()) }.cast(),
         };

@@ -5,10 +5,12 @@ use bpf_bytecode::Register;
 /// R0 to R10. There is room for every number that fits the field of an
 /// instruction, so that no access needs a check; a program that was built names
 /// none above 10.
+#[derive(Default)]
 pub(super) struct Registers([u64; 16]);
 
 impl Registers {
     /// The registers at a program's entry.
+    #[inline(always)]
     pub fn new(entry: [u64; Register::COUNT]) -> Self {
         let mut all = [0; 16];
         for (slot, value) in all.iter_mut().zip(entry) {

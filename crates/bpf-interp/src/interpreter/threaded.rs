@@ -28,7 +28,6 @@ mod slow;
 #[cfg(feature = "cloud-profile")]
 pub(super) mod translated;
 
-#[cfg(feature = "cloud-profile")]
-pub(super) use form::Code;
+pub(super) use form::{Code, Form};
 pub(super) use in_place::{Code as Bytecode, InPlace};
-pub(super) use machine::execute;
+pub(super) use machine::{Machine, Programs};

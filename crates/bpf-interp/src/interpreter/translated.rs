@@ -2,11 +2,12 @@
 
 use bpf_profile::PhysicalProfile;
 
-use super::threaded::translated::{Translated, TranslatedProgram};
-use super::threaded::{self, Code as _};
+use super::prepared::Prepared;
+use super::threaded::translated::{Body, Translated, TranslatedProgram};
+use super::threaded::{Code as _, Machine, Programs};
 use crate::context::BpfContext;
 use crate::env::Environment;
-use crate::error::{BpfError, BpfResult};
+use crate::error::{BpfError, BpfResult, Refusal};
 use crate::executor::BpfExecutor;
 use crate::run::{Run, StackMemory};
 
@@ -57,18 +58,34 @@ impl<'e, P: PhysicalProfile> TranslatedInterpreter<'e, P> {
     pub const fn environment(&self) -> &Environment<'e> {
         &self.env
     }
+
+    /// Makes ready to run `program` many times, with its frames in `stack`.
+    ///
+    /// # Errors
+    /// [`Refusal`] when program and environment do not fit together.
+    pub fn prepare<'r>(
+        &'r self,
+        program: &'r TranslatedProgram<P>,
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<Prepared<'r>, Refusal> {
+        Prepared::new::<Translated, P>(&self.env, program.body(), self, stack)
+    }
 }
 
 impl<P: PhysicalProfile> BpfExecutor<P> for TranslatedInterpreter<'_, P> {
     type Program = TranslatedProgram<P>;
 
     fn execute(&self, program: &TranslatedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
-        let programs = self.programs;
-        let find = |number| Some(programs.get(usize::try_from(number).ok()?)?.body());
         let mut stack = StackMemory::<P>::new();
         let code = program.body();
-        let mut run =
+        let run =
             Run::begin(&self.env, code.info(), context, &mut stack).map_err(BpfError::Refused)?;
-        threaded::execute::<Translated>(&mut run, code, &find)
+        Machine::<Translated>::new(run, code, self).execute()
+    }
+}
+
+impl<P: PhysicalProfile> Programs<Translated> for TranslatedInterpreter<'_, P> {
+    fn program(&self, number: u32) -> Option<&Body> {
+        Some(self.programs.get(usize::try_from(number).ok()?)?.body())
     }
 }

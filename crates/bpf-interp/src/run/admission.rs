@@ -9,16 +9,12 @@ use crate::context::{BpfContext, ContextKind};
 use crate::env::Environment;
 use crate::error::Refusal;
 
-/// Checks everything that must hold before the first instruction.
-pub(super) fn check(
-    env: &Environment<'_>,
-    program: &ProgramInfo<'_>,
-    context: &BpfContext<'_>,
-) -> Result<(), Refusal> {
+/// Checks all that must hold before the first instruction but what
+/// [`Contexts::check`] does. What it finds stays so, for neither the environment
+/// nor what a frozen map holds changes.
+pub(super) fn check(env: &Environment<'_>, program: &ProgramInfo<'_>) -> Result<(), Refusal> {
     check_maps(env, program)?;
-    check_context(program, context.kind(), context.len())?;
-    let Some(info) = program.verified() else { return Ok(()) };
-    check_proof(env, info)
+    program.verified().map_or(Ok(()), |info| check_proof(env, info))
 }
 
 /// Checks that the live maps are those that the program was made for.
@@ -39,30 +35,52 @@ pub(super) fn check_maps(env: &Environment<'_>, program: &ProgramInfo<'_>) -> Re
     Ok(())
 }
 
-/// Checks that the context is one for the program.
-pub(super) fn check_context(
-    program: &ProgramInfo<'_>,
-    kind: ContextKind,
-    len: usize,
-) -> Result<(), Refusal> {
-    let form = program.prog_type().context().form;
-    let needed = program.verified().map_or(0, |info| info.context_bytes);
-    let fits = match kind {
-        ContextKind::Empty => true,
+/// The contexts that are ones for a program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contexts {
+    form: CtxForm,
+    /// Whether plain bytes may stand in for a packet.
+    bytes: bool,
+    /// Bytes that there must be.
+    needed: usize,
+}
+
+impl Contexts {
+    /// Those for this program.
+    pub fn of(program: &ProgramInfo<'_>) -> Self {
+        let form = program.prog_type().context().form;
+        let needed = program.verified().map_or(0, |info| info.context_bytes);
         // Whoever was not verified, or reads nothing, may have plain bytes in
         // place of a packet.
-        ContextKind::Bytes => needed == 0 || program.verified().is_none() || form == CtxForm::Bytes,
-        ContextKind::Xdp => form == CtxForm::Xdp,
-        ContextKind::Socket => form == CtxForm::SkBuff,
-    };
-    if !fits {
-        return Err(Refusal::ContextKind);
+        let bytes = needed == 0 || program.verified().is_none() || form == CtxForm::Bytes;
+        Self { form, bytes, needed }
     }
-    if needed > len {
-        let shown = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
-        return Err(Refusal::ContextTooSmall { actual: shown(len), needed: shown(needed) });
+
+    /// Checks that the context is one of them.
+    #[inline]
+    pub fn check(self, context: &BpfContext<'_>) -> Result<(), Refusal> {
+        self.check_kind(context.kind(), context.len())
     }
-    Ok(())
+
+    /// Checks the same of a context of this kind, with so many bytes behind R1.
+    #[inline]
+    pub fn check_kind(self, kind: ContextKind, len: usize) -> Result<(), Refusal> {
+        let fits = match kind {
+            ContextKind::Empty => true,
+            ContextKind::Bytes => self.bytes,
+            ContextKind::Xdp => self.form == CtxForm::Xdp,
+            ContextKind::Socket => self.form == CtxForm::SkBuff,
+        };
+        if !fits {
+            return Err(Refusal::ContextKind);
+        }
+        if self.needed > len {
+            let shown = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+            let (actual, needed) = (shown(len), shown(self.needed));
+            return Err(Refusal::ContextTooSmall { actual, needed });
+        }
+        Ok(())
+    }
 }
 
 /// Checks that what was proven was proven for this environment.

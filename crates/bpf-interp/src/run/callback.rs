@@ -68,6 +68,12 @@ impl<'r> Callbacks<'r> {
         Self { active: Pile::new(room) }
     }
 
+    /// Takes all away.
+    #[inline]
+    pub const fn clear(&mut self) {
+        self.active.clear();
+    }
+
     fn last(&mut self) -> Option<&mut Active<'r>> {
         self.active.all_mut().last_mut()
     }

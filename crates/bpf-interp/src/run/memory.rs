@@ -1,6 +1,7 @@
 //! From a program's address to memory.
 #![allow(unsafe_code)]
 
+use core::num::NonZero;
 use core::ptr::NonNull;
 
 use bpf_bytecode::abi::context::{CtxLayout, FieldKind, Sizes};
@@ -8,7 +9,7 @@ use bpf_bytecode::opcode::{AtomicOp, Size, Width};
 use bpf_maps::memory::{self, Cells, Misaligned, Rmw, View};
 
 use super::Run;
-use crate::context::{self, ContextKind, Taken};
+use crate::context::{ContextKind, Taken};
 use crate::error::Fault;
 use crate::semantics;
 
@@ -18,8 +19,8 @@ pub(super) struct Regions {
     kind: ContextKind,
     structure: NonNull<u8>,
     structure_len: usize,
-    /// The packet's buffer; all offsets in it are checked by [`Taken`].
-    pub packet: context::View,
+    /// First byte of the packet's buffer.
+    buffer: NonNull<u8>,
 }
 
 /// What `queue_mapping` does not hold: Linux stores nothing from here on.
@@ -49,7 +50,20 @@ impl Regions {
     #[inline]
     pub fn of(context: &Taken<'_>) -> Self {
         let (structure, structure_len) = context.structure();
-        Self { kind: context.kind(), structure, structure_len, packet: context.view() }
+        Self { kind: context.kind(), structure, structure_len, buffer: context.view().base }
+    }
+
+    /// Of a run that has no context.
+    pub const NONE: Self = Self {
+        kind: ContextKind::Empty,
+        structure: NonNull::dangling(),
+        structure_len: 0,
+        buffer: NonNull::dangling(),
+    };
+
+    /// The context's kind.
+    pub const fn kind(&self) -> ContextKind {
+        self.kind
     }
 
     /// What R1 holds at a program's entry: the address of the context, or 0
@@ -71,16 +85,6 @@ impl Regions {
     /// Whether there is a packet.
     pub const fn has_packet(&self) -> bool {
         matches!(self.kind, ContextKind::Xdp | ContextKind::Socket)
-    }
-
-    /// The `len` bytes at `address` if the packet and its metadata hold all of
-    /// them.
-    #[inline]
-    fn resolve_packet(&self, at: usize, len: usize) -> Option<NonNull<u8>> {
-        let offset = at.checked_sub(self.packet.base.addr().get())?;
-        let inside = offset >= self.packet.meta && offset.checked_add(len)? <= self.packet.end;
-        // SAFETY: `meta..end` is within the buffer, which the run has taken.
-        (inside && self.has_packet()).then(|| unsafe { self.packet.base.add(offset) })
     }
 
     /// The offset of `at` in what R1 points to, with `len` bytes from there on.
@@ -116,7 +120,7 @@ impl Run<'_> {
             if let Some(at) = self.stack.resolve(at, len) {
                 return Some(Place::Own(at));
             }
-            if let Some(at) = self.regions.resolve_packet(at, len) {
+            if let Some(at) = self.resolve_packet(at, len) {
                 let allowed = access == Access::Read || self.layout.packet_writable;
                 return allowed.then_some(Place::Own(at));
             }
@@ -132,6 +136,17 @@ impl Run<'_> {
             })
         });
         place.ok_or_else(|| fault(addr, len))
+    }
+
+    /// The `len` bytes at `address` if the packet and its metadata hold all of
+    /// them. Where there is no packet, nothing is below its end.
+    #[inline]
+    fn resolve_packet(&self, at: usize, len: usize) -> Option<NonNull<u8>> {
+        let (from, end) = (u64::try_from(at).ok()?, self.hot.data_end);
+        let inside =
+            from >= self.hot.data_meta && from.checked_add(u64::try_from(len).ok()?)? <= end;
+        let address = NonZero::new(at).filter(|_| inside)?;
+        Some(self.regions.buffer.with_addr(address))
     }
 
     /// An access to what R1 points to, by its layout. The bytes are there.

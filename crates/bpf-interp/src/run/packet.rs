@@ -6,6 +6,7 @@ use bpf_maps::memory::{Cells, View};
 
 use super::Run;
 use super::memory::address;
+use crate::context;
 use crate::error::Fault;
 
 /// Legacy loads from here on, up to -1, count from the network header.
@@ -18,13 +19,20 @@ const SKF_LL_OFF: i32 = -0x20_0000;
 const ETH_HLEN: usize = 14;
 
 impl Run<'_> {
+    /// The packet's buffer. All offsets in it were checked by who set them.
+    #[inline]
+    fn buffer(&self) -> context::View {
+        self.context.as_ref().map_or(context::View::NONE, context::Taken::view)
+    }
+
     /// Brings the addresses that the program sees up to date.
     #[inline]
     pub(super) fn publish_packet(&mut self) {
         if !self.regions.has_packet() {
+            (self.hot.data, self.hot.data_end, self.hot.data_meta) = (0, 0, 0);
             return;
         }
-        let packet = self.regions.packet;
+        let packet = self.buffer();
         let base = address(packet.base);
         let at = |offset| base.wrapping_add(u64::try_from(offset).unwrap_or(u64::MAX));
         self.hot.data = at(packet.data);
@@ -34,7 +42,7 @@ impl Run<'_> {
 
     /// The packet's bytes; none where there is no packet.
     pub fn packet(&self) -> View<'_> {
-        let packet = self.regions.packet;
+        let packet = self.buffer();
         if !self.regions.has_packet() {
             return View::from(&[][..]);
         }
@@ -52,7 +60,7 @@ impl Run<'_> {
     /// behind the start of the network header, from `SKF_LL_OFF` on behind the
     /// start of the link-layer header.
     pub fn legacy_load(&self, at: i32, size: Size) -> Option<u64> {
-        let packet = self.regions.packet;
+        let packet = self.buffer();
         let (start, distance) = match at {
             0.. => (packet.data, at),
             SKF_NET_OFF.. => (packet.network, at.wrapping_sub(SKF_NET_OFF)),
@@ -97,7 +105,7 @@ impl Run<'_> {
     /// Moves the packet's first byte, and its metadata with it; false where it
     /// would leave the headroom or less than an Ethernet header would be left.
     pub(crate) fn adjust_head(&mut self, delta: i32) -> bool {
-        let packet = self.regions.packet;
+        let packet = self.buffer();
         let metadata = packet.data.saturating_sub(packet.meta);
         let (Some(data), Some(meta)) = (shifted(packet.data, delta), shifted(packet.meta, delta))
         else {
@@ -120,7 +128,7 @@ impl Run<'_> {
     /// Moves the packet's end; false where it would leave the tailroom or less
     /// than an Ethernet header would be left. What is added is zeroed.
     pub(crate) fn adjust_tail(&mut self, delta: i32) -> bool {
-        let packet = self.regions.packet;
+        let packet = self.buffer();
         let Some(end) = shifted(packet.end, delta).filter(|&end| end <= packet.len) else {
             return false;
         };
@@ -137,8 +145,8 @@ impl Run<'_> {
     }
 
     fn set_packet(&mut self, meta: usize, data: usize, end: usize) {
-        self.context.set_packet(meta, data, end);
-        self.regions.packet = self.context.view();
+        let Some(context) = &mut self.context else { return };
+        context.set_packet(meta, data, end);
         self.publish_packet();
     }
 }

@@ -34,6 +34,12 @@ impl<'r, T: Copy> Pile<'r, T> {
         Some(last)
     }
 
+    /// Takes all values away.
+    #[inline]
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Takes a value away; the newest one gets its place.
     pub fn take(&mut self, index: usize) -> Option<T> {
         let taken = *self.all().get(index)?;

@@ -86,12 +86,20 @@ impl<'r> Records<'r> {
     }
 }
 
-impl Drop for Records<'_> {
+impl Records<'_> {
+    /// Discards all that are left.
     #[inline]
-    fn drop(&mut self) {
-        for record in self.reserved.all() {
+    pub fn discard_all(&mut self) {
+        while let Some(record) = self.reserved.pop() {
             // The record was reserved and not given back, so this cannot fail.
             let _ = record.ring.discard(record.at, 0);
         }
+    }
+}
+
+impl Drop for Records<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.discard_all();
     }
 }

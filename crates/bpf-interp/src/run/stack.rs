@@ -106,6 +106,8 @@ impl<P: PhysicalProfile> core::fmt::Debug for StackMemory<P> {
 #[derive(Debug)]
 pub(super) struct Stack<'r> {
     base: NonNull<u8>,
+    /// First byte of the newest frame: `depth - 1` times `stride` behind `base`.
+    newest: NonNull<u8>,
     frame: usize,
     stride: usize,
     limit: usize,
@@ -117,21 +119,26 @@ pub(super) struct Stack<'r> {
 }
 
 impl<'r> Stack<'r> {
-    /// A stack with its first frame; frames are of zeros if the program may read
-    /// what it has not written.
+    /// A stack with its first frame, which does not begin before
+    /// [`begin`](Self::begin).
     #[inline]
     pub fn new<P: PhysicalProfile>(
         memory: &'r mut Frames<P>,
         policy: StackPolicy,
-        zeroed: bool,
     ) -> Result<Self, OutOfMemory> {
         let (frame, limit) = (policy.frame_bytes(), policy.frames());
         let stride = frame.saturating_add(GAP);
         let base = memory.provide(stride.saturating_mul(limit))?;
-        let memory = PhantomData;
-        let mut stack = Self { base, frame, stride, limit, depth: 1, zeroed, memory };
-        stack.begin_frame();
-        Ok(stack)
+        let (newest, memory) = (base, PhantomData);
+        Ok(Self { base, newest, frame, stride, limit, depth: 1, zeroed: true, memory })
+    }
+
+    /// Begins with the first frame; frames are of zeros if the program may read
+    /// what it has not written.
+    #[inline]
+    pub fn begin(&mut self, zeroed: bool) {
+        (self.depth, self.newest) = (1, self.base);
+        self.begin_program(zeroed);
     }
 
     /// Live frames.
@@ -139,12 +146,12 @@ impl<'r> Stack<'r> {
         self.depth
     }
 
-    /// First byte of the newest frame, and how far it is from `base`.
-    fn newest(&self) -> (NonNull<u8>, usize) {
-        let offset = self.depth.saturating_sub(1).saturating_mul(self.stride);
-        // SAFETY: `depth` is at least 1 and at most `limit`, and the memory has
-        // `limit` times `stride` bytes.
-        (unsafe { self.base.add(offset) }, offset)
+    /// Makes this the number of live frames, at least 1 and at most `limit`.
+    fn set_depth(&mut self, depth: usize) {
+        self.depth = depth;
+        let offset = depth.saturating_sub(1).saturating_mul(self.stride);
+        // SAFETY: the memory has `limit` times `stride` bytes.
+        self.newest = unsafe { self.base.add(offset) };
     }
 
     /// Bytes from one frame to the next.
@@ -160,7 +167,7 @@ impl<'r> Stack<'r> {
             pointer.checked_sub(base)?.checked_sub(self.frame)?.checked_div(self.stride)
         });
         if let Some(index) = offset.filter(|index| *index < self.limit) {
-            self.depth = index.saturating_add(1);
+            self.set_depth(index.saturating_add(1));
         }
     }
 
@@ -173,18 +180,19 @@ impl<'r> Stack<'r> {
     }
 
     /// Zeroes the newest frame, where frames are to be of zeros.
+    #[inline]
     fn begin_frame(&mut self) {
         if !self.zeroed {
             return;
         }
         // SAFETY: the frame's bytes are within the memory, which is borrowed
         // exclusively for `'r`.
-        unsafe { self.newest().0.write_bytes(0, self.frame) };
+        unsafe { self.newest.write_bytes(0, self.frame) };
     }
 
     /// Address behind the newest frame.
     pub fn frame_pointer(&self) -> u64 {
-        address(self.newest().0).saturating_add(u64::try_from(self.frame).unwrap_or(u64::MAX))
+        address(self.newest).saturating_add(u64::try_from(self.frame).unwrap_or(u64::MAX))
     }
 
     /// A further frame, and its frame pointer.
@@ -192,7 +200,7 @@ impl<'r> Stack<'r> {
         if self.depth >= self.limit {
             return None;
         }
-        self.depth = self.depth.saturating_add(1);
+        self.set_depth(self.depth.saturating_add(1));
         self.begin_frame();
         // SAFETY: `GAP` bytes lie behind the frame within the memory; a `Saved`
         // fits there.
@@ -207,28 +215,27 @@ impl<'r> Stack<'r> {
         }
         // SAFETY: `push` has written it, and no program can reach it.
         let saved = unsafe { self.saved().read_unaligned() };
-        self.depth = self.depth.saturating_sub(1);
+        self.set_depth(self.depth.saturating_sub(1));
         Some(saved)
     }
 
     /// Where the newest frame's `Saved` is kept.
     fn saved(&self) -> NonNull<Saved> {
         // SAFETY: the gap begins behind the frame, within the memory.
-        unsafe { self.newest().0.add(self.frame) }.cast()
+        unsafe { self.newest.add(self.frame) }.cast()
     }
 
     /// The `len` bytes at `address`, if all of them are in one live frame.
     #[inline]
     pub fn resolve(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
-        let (newest, offset) = self.newest();
-        let within = address.wrapping_sub(newest.addr().get());
+        let within = address.wrapping_sub(self.newest.addr().get());
         if len <= self.frame && within <= self.frame.wrapping_sub(len) {
             // SAFETY: `within + len` is at most the frame's size.
-            return Some(unsafe { newest.add(within) });
+            return Some(unsafe { self.newest.add(within) });
         }
         // An older frame lies at a lower address.
         let from_base = address.checked_sub(self.base.addr().get())?;
-        if from_base >= offset {
+        if address >= self.newest.addr().get() {
             return None;
         }
         let within = from_base.checked_rem(self.stride)?;

@@ -55,10 +55,10 @@ impl<'r> Run<'r> {
     fn admits(&self, target: &ProgramInfo<'r>) -> bool {
         let same_kind = target.prog_type() == self.program.prog_type()
             && target.verified().is_some() == self.program.verified().is_some();
-        let (kind, bytes) = (self.context.kind(), self.regions.context_bytes());
+        let (kind, bytes) = (self.regions.kind(), self.regions.context_bytes());
         same_kind
             && admission::check_maps(self.env, target).is_ok()
-            && admission::check_context(target, kind, bytes).is_ok()
+            && admission::Contexts::of(target).check_kind(kind, bytes).is_ok()
             && target.verified().is_none_or(|info| self.admits_proof(info))
     }
 

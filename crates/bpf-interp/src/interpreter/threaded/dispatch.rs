@@ -24,9 +24,9 @@ const GROWTH: usize = 1024;
 
 /// Executes one operation and what follows. Gives the operation at which the
 /// driver goes on, or null when the program has ended.
-pub(in crate::interpreter) type Handler<F> = for<'a, 'm, 'r> unsafe fn(
+pub(in crate::interpreter) type Handler<F> = for<'a, 'r> unsafe fn(
     *const <F as Form>::Op,
-    &'a mut Machine<'m, 'r, F>,
+    &'a mut Machine<'r, F>,
     <F as Form>::Held,
     <F as Form>::Held,
     <F as Form>::Held,
@@ -45,7 +45,7 @@ macro_rules! handler {
         /// that the machine executes, and it has this handler.
         pub(super) unsafe fn $name<F: Form $(, const $param: $ty)*>(
             ip: *const F::Op,
-            $machine: &mut Machine<'_, '_, F>,
+            $machine: &mut Machine<'_, F>,
             a: F::Held,
             b: F::Held,
             c: F::Held,
@@ -88,7 +88,7 @@ pub(super) use {handler, straight};
 #[inline(always)]
 pub(super) unsafe fn next<F: Form>(
     ip: *const F::Op,
-    machine: &mut Machine<'_, '_, F>,
+    machine: &mut Machine<'_, F>,
     hand: Hand<F::Held>,
 ) -> *const F::Op {
     let returns = !F::MARKED && stack_pointer() < machine.floor;
@@ -111,7 +111,7 @@ pub(super) unsafe fn next<F: Form>(
 pub(super) unsafe fn jump<F: Form>(
     ip: *const F::Op,
     distance: isize,
-    machine: &mut Machine<'_, '_, F>,
+    machine: &mut Machine<'_, F>,
     hand: Hand<F::Held>,
 ) -> *const F::Op {
     // SAFETY: an operation of the same program is there, by contract.
@@ -152,7 +152,7 @@ fn stack_pointer() -> usize {
 #[inline(always)]
 pub(super) unsafe fn guard<F: Form>(
     ip: *const F::Op,
-    machine: &mut Machine<'_, '_, F>,
+    machine: &mut Machine<'_, F>,
     hand: Hand<F::Held>,
 ) -> *const F::Op {
     if F::MARKED && stack_pointer() < machine.floor {
@@ -163,16 +163,23 @@ pub(super) unsafe fn guard<F: Form>(
     unsafe { next(ip, machine, hand) }
 }
 
-/// Runs from `ip` on to the end.
-pub(super) fn drive<F: Form>(mut ip: *const F::Op, machine: &mut Machine<'_, '_, F>) {
-    while !ip.is_null() {
-        machine.floor = stack_pointer().saturating_sub(GROWTH);
-        let hand = machine.hand;
+/// Runs from `ip` on to the end, with `hand` there.
+pub(super) fn drive<F: Form>(
+    mut ip: *const F::Op,
+    machine: &mut Machine<'_, F>,
+    mut hand: Hand<F::Held>,
+) {
+    loop {
+        machine.floor = stack_pointer().wrapping_sub(GROWTH);
         // SAFETY: `ip` is the program's first operation, or one that a handler
         // says comes next.
         unsafe {
             let handler = F::handler(machine, &*ip);
             ip = handler(ip, machine, hand.a, hand.b, hand.c, hand.d);
         }
+        if ip.is_null() {
+            return;
+        }
+        hand = machine.hand;
     }
 }

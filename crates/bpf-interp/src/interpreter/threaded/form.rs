@@ -31,7 +31,7 @@ pub(in crate::interpreter) trait Form: Sized + 'static {
     const CONSTANT: usize;
 
     /// The handler of `op`.
-    fn handler(machine: &Machine<'_, '_, Self>, op: &Self::Op) -> Handler<Self>;
+    fn handler(machine: &Machine<'_, Self>, op: &Self::Op) -> Handler<Self>;
     /// Number of the first operand's register.
     fn dst(op: &Self::Op) -> u8;
     /// Number of the second operand's register.
@@ -43,7 +43,7 @@ pub(in crate::interpreter) trait Form: Sized + 'static {
     /// Bytes from `op` to the operation that it jumps to.
     fn distance(op: &Self::Op) -> isize;
     /// Whether the access at `op` is to plain memory, and proven.
-    fn is_plain(machine: &Machine<'_, '_, Self>, op: &Self::Op) -> bool;
+    fn is_plain(machine: &Machine<'_, Self>, op: &Self::Op) -> bool;
     /// The constant that the operation at `ip` loads, if it loads one. It takes
     /// [`CONSTANT`](Self::CONSTANT) operations.
     ///
@@ -51,7 +51,7 @@ pub(in crate::interpreter) trait Form: Sized + 'static {
     /// The load of a 64-bit immediate is at `ip`.
     unsafe fn constant(ip: *const Self::Op) -> Option<u64>;
     /// The slot of `op`, where it is one for the checked step.
-    fn slot(machine: &Machine<'_, '_, Self>, op: &Self::Op) -> usize;
+    fn slot(machine: &Machine<'_, Self>, op: &Self::Op) -> usize;
 }
 
 /// A program in a form.

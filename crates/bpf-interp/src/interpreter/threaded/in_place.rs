@@ -37,7 +37,7 @@ impl Form for InPlace {
     const CONSTANT: usize = 2;
 
     #[inline(always)]
-    fn handler(_: &Machine<'_, '_, Self>, op: &BpfInsn) -> Handler<Self> {
+    fn handler(_: &Machine<'_, Self>, op: &BpfInsn) -> Handler<Self> {
         // There are as many as a byte has values.
         HANDLERS.get(usize::from(op.code())).copied().unwrap_or(slow::slow)
     }
@@ -68,7 +68,7 @@ impl Form for InPlace {
     }
 
     #[inline(always)]
-    fn is_plain(machine: &Machine<'_, '_, Self>, op: &BpfInsn) -> bool {
+    fn is_plain(machine: &Machine<'_, Self>, op: &BpfInsn) -> bool {
         let fact = machine.code.facts.get(Self::slot(machine, op));
         matches!(
             fact,
@@ -96,7 +96,7 @@ impl Form for InPlace {
     }
 
     #[inline(always)]
-    fn slot(machine: &Machine<'_, '_, Self>, op: &BpfInsn) -> usize {
+    fn slot(machine: &Machine<'_, Self>, op: &BpfInsn) -> usize {
         let from = machine.code.insns.as_ptr().addr();
         core::ptr::from_ref(op).addr().wrapping_sub(from) >> SLOT.trailing_zeros()
     }

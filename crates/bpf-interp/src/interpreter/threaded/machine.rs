@@ -1,7 +1,9 @@
 //! What handlers share.
+#![allow(unsafe_code)]
 
 use super::dispatch;
 use super::form::{Code, Form, Hand};
+use crate::context::Taken;
 use crate::error::{BpfError, BpfResult, Fault};
 use crate::interpreter::call::{ENTRY, Flow, Site};
 use crate::interpreter::registers::Registers;
@@ -9,21 +11,75 @@ use crate::interpreter::step;
 use crate::run::Run;
 
 /// A program being executed. The registers in the hand are stale here.
-pub(in crate::interpreter) struct Machine<'m, 'r, F: Form> {
+pub(in crate::interpreter) struct Machine<'r, F: Form> {
     pub regs: Registers,
     pub hand: Hand<F::Held>,
     /// Where the native stack is at the lowest before the driver is returned to.
     pub floor: usize,
-    pub run: &'m mut Run<'r>,
     pub code: F::Code<'r>,
-    /// The running program and the first one.
+    /// R0 at the program's end, and what stopped it if it did not come to that.
+    pub r0: u64,
+    fault: Option<BpfError>,
+    /// The running program.
     program: u32,
+    /// The first one, and the operation that it begins with.
     entry: F::Code<'r>,
-    programs: &'m dyn Fn(u32) -> Option<F::Code<'r>>,
-    pub outcome: BpfResult,
+    first: Option<*const F::Op>,
+    programs: &'r dyn Programs<F>,
+    pub run: Run<'r>,
 }
 
-impl<F: Form> Machine<'_, '_, F> {
+/// Who knows the targets of tail calls.
+pub(in crate::interpreter) trait Programs<F: Form> {
+    /// The program of this number.
+    fn program(&self, number: u32) -> Option<F::Code<'_>>;
+}
+
+impl<'r, F: Form> Machine<'r, F> {
+    /// A machine that is to execute `entry` in a run of it.
+    #[inline(always)]
+    pub fn new(run: Run<'r>, entry: F::Code<'r>, programs: &'r dyn Programs<F>) -> Self {
+        Self {
+            regs: Registers::default(),
+            hand: Hand::default(),
+            floor: 0,
+            code: entry,
+            r0: 0,
+            fault: None,
+            program: ENTRY,
+            entry,
+            first: entry.at(0),
+            programs,
+            run,
+        }
+    }
+
+    /// Executes the program once, in a run that was just begun. Afterwards the
+    /// machine is as it was made only if the program was not replaced by another
+    /// one and did not fault.
+    #[inline(always)]
+    pub fn execute(&mut self) -> BpfResult {
+        let Some(first) = self.first else {
+            return Err(BpfError::Fault { pc: 0, fault: Fault::JumpOutOfRange });
+        };
+        self.regs = Registers::new(self.run.entry_registers());
+        let hand = Hand::take_up(&self.regs, self.entry.hand());
+        dispatch::drive(first, self, hand);
+        match self.fault {
+            None => Ok(self.r0),
+            Some(fault) => Err(fault),
+        }
+    }
+
+    /// Executes the program once, in a run that was prepared for it.
+    #[inline(always)]
+    pub fn execute_over(&mut self, context: Taken<'_>) -> BpfResult {
+        let entered = Entered(self);
+        // SAFETY: the run is left before this function is, also where a helper panics.
+        entered.0.run.enter(unsafe { context.held() });
+        entered.0.execute()
+    }
+
     /// Executes the instruction at `op` with the checked step, and gives the
     /// operation that comes next; null where the program has ended. All
     /// registers are up to date before and afterwards, also those of the hand.
@@ -31,23 +87,26 @@ impl<F: Form> Machine<'_, '_, F> {
     pub fn step(&mut self, op: &F::Op) -> *const F::Op {
         self.hand.lay_down(&mut self.regs, self.code.hand());
         let pc = F::slot(self, op);
-        let next = self.execute(pc);
+        let next = self.by_step(pc);
         self.hand = Hand::take_up(&self.regs, self.code.hand());
         next.unwrap_or_else(|outcome| {
-            self.outcome = outcome;
+            match outcome {
+                Ok(r0) => self.r0 = r0,
+                Err(fault) => self.fault = Some(fault),
+            }
             core::ptr::null()
         })
     }
 
-    fn execute(&mut self, pc: usize) -> Result<*const F::Op, BpfResult> {
+    fn by_step(&mut self, pc: usize) -> Result<*const F::Op, BpfResult> {
         let fault =
             |fault| Err(BpfError::Fault { pc: u32::try_from(pc).unwrap_or(u32::MAX), fault });
         let insns = self.code.insns();
         let Some(&insn) = insns.get(pc) else { return Err(fault(Fault::JumpOutOfRange)) };
         let site = Site { pc, program: self.program, insns };
         let programs = self.programs;
-        let infos = |number| programs(number).map(Code::info);
-        let flow = step::execute_apart(self.run, &mut self.regs, insn, &site, &infos);
+        let infos = |number| programs.program(number).map(Code::info);
+        let flow = step::execute_apart(&mut self.run, &mut self.regs, insn, &site, &infos);
         let (slot, program) = match flow.map_err(fault)? {
             Flow::On(at) => (at.wrapping_add(1), self.program),
             Flow::Enter { slot, program } => (slot, program),
@@ -56,7 +115,7 @@ impl<F: Form> Machine<'_, '_, F> {
             Flow::End(r0) => return Err(Ok(r0)),
         };
         if program != self.program {
-            let code = if program == ENTRY { Some(self.entry) } else { programs(program) };
+            let code = if program == ENTRY { Some(self.entry) } else { programs.program(program) };
             self.code = code.ok_or(fault(Fault::JumpOutOfRange))?;
             self.program = program;
         }
@@ -64,28 +123,18 @@ impl<F: Form> Machine<'_, '_, F> {
     }
 }
 
-/// Executes `entry` in a run that was just begun for it; `programs` knows the
-/// targets of tail calls by number.
-pub(in crate::interpreter) fn execute<'r, F: Form>(
-    run: &mut Run<'r>,
-    entry: F::Code<'r>,
-    programs: &dyn Fn(u32) -> Option<F::Code<'r>>,
-) -> BpfResult {
-    let regs = Registers::new(run.entry_registers());
-    let Some(first) = entry.at(0) else {
-        return Err(BpfError::Fault { pc: 0, fault: Fault::JumpOutOfRange });
-    };
-    let mut machine: Machine<'_, '_, F> = Machine {
-        hand: Hand::take_up(&regs, entry.hand()),
-        regs,
-        floor: 0,
-        run,
-        code: entry,
-        program: ENTRY,
-        entry,
-        programs,
-        outcome: Ok(0),
-    };
-    dispatch::drive(first, &mut machine);
-    machine.outcome
+/// Leaves a machine's run.
+struct Entered<'m, 'r, F: Form>(&'m mut Machine<'r, F>);
+
+impl<F: Form> Drop for Entered<'_, '_, F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let machine = &mut *self.0;
+        machine.run.leave();
+        if machine.fault.is_some() || machine.program != ENTRY {
+            machine.fault = None;
+            (machine.code, machine.program) = (machine.entry, ENTRY);
+            machine.run.set_program(machine.entry.info());
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::machine::Machine;
 #[inline(always)]
 pub(super) unsafe fn instead<F: Form>(
     ip: *const F::Op,
-    machine: &mut Machine<'_, '_, F>,
+    machine: &mut Machine<'_, F>,
     hand: Hand<F::Held>,
 ) -> *const F::Op {
     // SAFETY: by contract.
@@ -26,7 +26,7 @@ handler! {
             // SAFETY: as for this handler.
             return unsafe { instead(ip, m, hand) };
         }
-        m.outcome = Ok(hand.get::<R0>(&m.regs, 0));
+        m.r0 = hand.get::<R0>(&m.regs, 0);
         core::ptr::null()
     }
 }

@@ -58,7 +58,7 @@ impl Form for Translated {
     type Code<'r> = &'r Body;
 
     #[inline(always)]
-    fn handler(_: &Machine<'_, '_, Self>, op: &Op) -> Handler<Self> {
+    fn handler(_: &Machine<'_, Self>, op: &Op) -> Handler<Self> {
         op.handler
     }
 
@@ -88,7 +88,7 @@ impl Form for Translated {
     }
 
     #[inline(always)]
-    fn is_plain(_: &Machine<'_, '_, Self>, _: &Op) -> bool {
+    fn is_plain(_: &Machine<'_, Self>, _: &Op) -> bool {
         true
     }
 
@@ -101,7 +101,7 @@ impl Form for Translated {
     }
 
     #[inline(always)]
-    fn slot(_: &Machine<'_, '_, Self>, op: &Op) -> usize {
+    fn slot(_: &Machine<'_, Self>, op: &Op) -> usize {
         op.extra.cast_unsigned() as usize
     }
 }
