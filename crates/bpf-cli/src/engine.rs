@@ -3,7 +3,6 @@
 use anyhow::{Result, anyhow};
 use kernel_bpf::execution::{
     self, BpfContext, BpfExecutor, BpfResult, DefaultExecutor, Environment, LoadedProgram,
-    VerifiedInterpreter,
 };
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
@@ -15,6 +14,11 @@ use crate::exit::Negative;
 #[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "engine/jit.rs")]
 #[cfg_attr(not(all(feature = "cloud-profile", target_arch = "x86_64")), path = "engine/no_jit.rs")]
 mod jit;
+
+// The build's interpreter of verified programs.
+#[cfg_attr(feature = "cloud-profile", path = "engine/translated.rs")]
+#[cfg_attr(not(feature = "cloud-profile"), path = "engine/in_place.rs")]
+mod interp;
 
 pub use jit::run_unverified;
 
@@ -48,7 +52,7 @@ pub fn with_engine<R>(
 ) -> Result<R> {
     match choice {
         None => with_default(programs, env, body),
-        Some(EngineName::Interp) => with_interpreter(&programs, env, body),
+        Some(EngineName::Interp) => interp::with_interpreter(&programs, env, body),
         Some(EngineName::Jit) => jit::with_jit(&programs, env, body),
     }
 }
@@ -79,15 +83,4 @@ const fn name_of(engine: execution::Engine) -> &'static str {
         // has it.
         _ => JIT,
     }
-}
-
-fn with_interpreter<R>(
-    programs: &[VerifiedProgram<ActiveProfile>],
-    env: Environment<'_>,
-    body: Body<'_, R>,
-) -> Result<R> {
-    let targets: Vec<&VerifiedProgram<ActiveProfile>> = programs.iter().collect();
-    let first = programs.first().ok_or_else(no_program)?;
-    let executor = VerifiedInterpreter::with_env(env).with_programs(&targets);
-    Ok(body(&Engine { name: INTERP, run: &|context| executor.execute(first, context) }))
 }

@@ -15,9 +15,10 @@
 //! | [`DefaultExecutor`] | loaded programs | both |
 //!
 //! [`DefaultExecutor`] is the engine that suits the build: the JIT compiler
-//! where profile and CPU have one, with the verified interpreter as fallback,
-//! and the verified interpreter elsewhere. What it runs is a [`LoadedProgram`],
-//! which `load` makes of a verified one. (A kernel on the cloud profile has no
+//! where profile and CPU have one, and the interpreter where there is none or a
+//! program cannot be compiled: in translation on the cloud profile, in place on
+//! embedded. What it runs is a [`LoadedProgram`], which `load` makes of a verified
+//! one, once for any number of runs. (A kernel on the cloud profile has no
 //! operating system to get executable memory from: it hands some to `load_into`.)
 //! Code that is written against these
 //! three names runs unchanged on every profile:
@@ -53,7 +54,7 @@ pub use bpf_jit_x86::{CompiledProgram, JitExecutor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
-    /// The verified interpreter.
+    /// The interpreter, of translations where the profile has them.
     Interpreter,
     /// The JIT compiler.
     #[cfg(feature = "cloud-profile")]
@@ -63,9 +64,12 @@ pub enum Engine {
 // The one place where the default engine is chosen.
 #[cfg_attr(all(feature = "cloud-profile", target_arch = "x86_64"), path = "execution/compiled.rs")]
 #[cfg_attr(
-    not(all(feature = "cloud-profile", target_arch = "x86_64")),
-    path = "execution/interpreted.rs"
+    all(feature = "cloud-profile", not(target_arch = "x86_64")),
+    path = "execution/translated.rs"
 )]
+#[cfg_attr(not(feature = "cloud-profile"), path = "execution/interpreted.rs")]
 mod default;
+#[cfg(feature = "cloud-profile")]
+mod fallback;
 
 pub use default::*;

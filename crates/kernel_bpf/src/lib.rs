@@ -149,4 +149,7 @@ pub use bpf_profile as profile;
 pub use bpf_sched as scheduler;
 pub use bpf_verifier as verifier;
 
+#[cfg(feature = "cloud-profile")]
+extern crate alloc;
+
 pub mod execution;

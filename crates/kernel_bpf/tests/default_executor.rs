@@ -83,6 +83,12 @@ mod compiled {
     }
 
     #[test]
+    fn a_chain_without_code_is_interpreted() {
+        let programs = [CALLER, "r0 = 7\nexit"].map(|text| load_into(verified(text), &Nothing));
+        assert_eq!(run(&programs), (Engine::Interpreter, 7));
+    }
+
+    #[test]
     fn a_chain_runs_on_one_engine() {
         let target = load_into(verified("r0 = 7\nexit"), &Nothing);
         let programs = [load(verified(CALLER)), target];

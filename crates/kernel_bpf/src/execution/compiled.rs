@@ -1,23 +1,22 @@
 //! The default executor where there is a JIT compiler: compiled code, with the
-//! verified interpreter as fallback.
-
-extern crate alloc;
+//! interpreters as fallback.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, VerifiedInterpreter};
+use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
 use bpf_jit_x86::{CodeMemory, CompileError, CompiledProgram, JitExecutor};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
 use bpf_sched::Admissible;
 use bpf_verifier::VerifiedProgram;
 
 use super::Engine;
+use super::fallback::{Interpreted, Interpreters, reserve};
 
 /// A verified program in the form that [`DefaultExecutor`] runs: compiled where
-/// that was possible.
+/// that was possible, and where not, in translation for the interpreter.
 pub struct LoadedProgram<P: PhysicalProfile> {
-    verified: VerifiedProgram<P>,
+    interpreted: Interpreted<P>,
     compiled: Result<CompiledProgram<P>, CompileError>,
 }
 
@@ -36,13 +35,17 @@ pub fn load_into<P: PhysicalProfile>(
     memory: &dyn CodeMemory,
 ) -> LoadedProgram<P> {
     let compiled = CompiledProgram::compile(&program, memory);
-    LoadedProgram { verified: program, compiled }
+    let interpreted = match &compiled {
+        Ok(_) => Interpreted { verified: program, translated: None },
+        Err(_) => Interpreted::translated(program),
+    };
+    LoadedProgram { interpreted, compiled }
 }
 
 impl<P: PhysicalProfile> LoadedProgram<P> {
     /// The verified program.
     pub const fn verified(&self) -> &VerifiedProgram<P> {
-        &self.verified
+        &self.interpreted.verified
     }
 
     /// The compiled program.
@@ -61,28 +64,28 @@ impl<P: PhysicalProfile> Admissible for LoadedProgram<P> {
     type Profile = P;
 
     fn verified(&self) -> &VerifiedProgram<P> {
-        &self.verified
+        &self.interpreted.verified
     }
 }
 
 impl<P: PhysicalProfile> fmt::Debug for LoadedProgram<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoadedProgram")
-            .field("verified", &self.verified)
+            .field("interpreted", &self.interpreted)
             .field("compiled", &self.compiled)
             .finish()
     }
 }
 
-/// The engine that suits this build: the JIT compiler's code, and the verified
+/// The engine that suits this build: the JIT compiler's code, and the
 /// interpreter where a program has none.
 ///
 /// Programs that tail-call each other run on one engine, so that if one of them
-/// has no code, the interpreter runs them all.
+/// has no code, the interpreter runs them all: in place, unless none of them has.
 pub struct DefaultExecutor<'e, P: PhysicalProfile> {
     env: Environment<'e>,
-    verified: Vec<&'e VerifiedProgram<P>>,
-    /// As many as `verified`, or none.
+    interpreters: Interpreters<'e, P>,
+    /// As many as the interpreters have, or none.
     compiled: Vec<&'e CompiledProgram<P>>,
 }
 
@@ -94,7 +97,7 @@ impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
 
     /// An executor in this environment.
     pub const fn with_env(env: Environment<'e>) -> Self {
-        Self { env, verified: Vec::new(), compiled: Vec::new() }
+        Self { env, interpreters: Interpreters::new(), compiled: Vec::new() }
     }
 
     /// With these programs as targets of tail calls: a slot of a program array
@@ -103,16 +106,15 @@ impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
     /// # Errors
     /// [`OutOfMemory`] when there is no heap for the table.
     pub fn with_programs(self, programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
-        let out_of_memory = |_| OutOfMemory { requested: size_of_val(programs) };
-        let mut executor = Self::with_env(self.env);
-        executor.verified.try_reserve_exact(programs.len()).map_err(out_of_memory)?;
-        executor.compiled.try_reserve_exact(programs.len()).map_err(out_of_memory)?;
-        executor.verified.extend(programs.iter().map(|program| program.verified()));
-        executor.compiled.extend(programs.iter().map_while(|program| program.compiled().ok()));
-        if executor.compiled.len() != executor.verified.len() {
-            executor.compiled.clear();
+        let interpreted = programs.iter().map(|program| &program.interpreted);
+        let interpreters = Interpreters::with_programs(interpreted)?;
+        let mut compiled = Vec::new();
+        reserve(&mut compiled, programs.len())?;
+        compiled.extend(programs.iter().map_while(|program| program.compiled().ok()));
+        if compiled.len() != programs.len() {
+            compiled.clear();
         }
-        Ok(executor)
+        Ok(Self { env: self.env, interpreters, compiled })
     }
 
     /// The environment.
@@ -122,7 +124,7 @@ impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
 
     /// The code of `program`, if it and all targets of tail calls have some.
     fn code<'p>(&self, program: &'p LoadedProgram<P>) -> Option<&'p CompiledProgram<P>> {
-        let all = self.compiled.len() == self.verified.len();
+        let all = self.compiled.len() == self.interpreters.programs();
         program.compiled().ok().filter(|_| all)
     }
 
@@ -143,9 +145,7 @@ impl<P: PhysicalProfile> BpfExecutor<P> for DefaultExecutor<'_, P> {
             Some(code) => {
                 JitExecutor::with_env(self.env).with_programs(&self.compiled).execute(code, context)
             }
-            None => VerifiedInterpreter::with_env(self.env)
-                .with_programs(&self.verified)
-                .execute(&program.verified, context),
+            None => self.interpreters.execute(self.env, &program.interpreted, context),
         }
     }
 }
@@ -160,7 +160,7 @@ impl<P: PhysicalProfile> fmt::Debug for DefaultExecutor<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DefaultExecutor")
             .field("env", &self.env)
-            .field("programs", &self.verified.len())
+            .field("programs", &self.interpreters.programs())
             .field("compiled", &self.compiled.len())
             .finish()
     }

@@ -1,0 +1,24 @@
+//! The interpreter of translated programs.
+
+use anyhow::Result;
+use kernel_bpf::execution::{BpfExecutor, Environment, TranslatedInterpreter, TranslatedProgram};
+use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::verifier::VerifiedProgram;
+
+use super::{Body, Engine, INTERP, no_program};
+
+/// Gives `body` the interpreter with the first of `programs`, each translated once.
+///
+/// # Errors
+/// There is no program, or no memory for the translations.
+pub fn with_interpreter<R>(
+    programs: &[VerifiedProgram<ActiveProfile>],
+    env: Environment<'_>,
+    body: Body<'_, R>,
+) -> Result<R> {
+    let programs: Vec<_> = programs.iter().map(TranslatedProgram::new).collect::<Result<_, _>>()?;
+    let targets: Vec<_> = programs.iter().collect();
+    let first = programs.first().ok_or_else(no_program)?;
+    let executor = TranslatedInterpreter::with_env(env).with_programs(&targets);
+    Ok(body(&Engine { name: INTERP, run: &|context| executor.execute(first, context) }))
+}
