@@ -101,6 +101,7 @@ fn measure(
             Engine::Plain => native.map(|native| native.plain(workload)),
             Engine::Jit => Some(ours::jit(workload, &program)),
             Engine::Verified => Some(ours::verified(workload, &program)),
+            Engine::InPlace => Some(ours::in_place(workload, &program)),
             Engine::Unverified => Some(ours::unverified(workload, &program)),
             Engine::RbpfJit => Some(peers::rbpf::jit(workload, &program)),
             Engine::RbpfInterp => Some(peers::rbpf::interpreter(workload, &program)),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use kernel_bpf::execution::jit::HostMemory;
 use kernel_bpf::execution::{
     BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, Interpreter, JitExecutor,
-    Observer, Step, VerifiedInterpreter,
+    Observer, Step, TranslatedInterpreter, TranslatedProgram, VerifiedInterpreter,
 };
 use kernel_bpf::maps::BpfMap;
 use kernel_bpf::profile::ActiveProfile;
@@ -63,8 +63,19 @@ pub fn jit(workload: &Workload, program: &Program) -> Result<Box<dyn Runner>> {
     Ok(Box::new(ByFunction(move || returned(engine.execute(&compiled, &place.context)))))
 }
 
-/// The interpreter of verified programs.
+/// The interpreter of verified programs: in translation, and prepared.
 pub fn verified(workload: &Workload, program: &Program) -> Result<Box<dyn Runner>> {
+    let mut place = Place::new(workload, program)?;
+    let translated = TranslatedProgram::new(&program.verify()?)?;
+    // They stay until the process ends, as what is prepared borrows them.
+    let engine: &_ = Box::leak(Box::new(TranslatedInterpreter::with_env(place.env())));
+    let stack = Box::leak(Box::default());
+    let mut prepared = engine.prepare(Box::leak(Box::new(translated)), stack)?;
+    Ok(Box::new(ByFunction(move || returned(prepared.run(&mut place.context)))))
+}
+
+/// The same in place, made ready for each run.
+pub fn in_place(workload: &Workload, program: &Program) -> Result<Box<dyn Runner>> {
     let place = Place::new(workload, program)?;
     let verified = program.verify()?;
     let engine = VerifiedInterpreter::<ActiveProfile>::with_env(place.env());

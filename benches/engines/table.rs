@@ -13,8 +13,10 @@ pub enum Engine {
     Plain,
     /// This project's JIT compiler, of verified programs.
     Jit,
-    /// This project's interpreter of verified programs.
+    /// This project's interpreter of verified programs, translated and prepared.
     Verified,
+    /// The same in place.
+    InPlace,
     /// This project's interpreter of any program.
     Unverified,
     /// `rbpf`.
@@ -31,7 +33,7 @@ pub enum Engine {
 
 impl Engine {
     /// All, in the order of their turns.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Native,
         Self::Plain,
         Self::Jit,
@@ -39,6 +41,7 @@ impl Engine {
         Self::SbpfJit,
         Self::Linux,
         Self::Verified,
+        Self::InPlace,
         Self::Unverified,
         Self::RbpfInterp,
         Self::SbpfInterp,
@@ -51,6 +54,7 @@ impl Engine {
             Self::Plain => "native, plain loops",
             Self::Jit => "our JIT",
             Self::Verified => "our interpreter, verified",
+            Self::InPlace => "our interpreter, in place",
             Self::Unverified => "our interpreter, unverified",
             Self::RbpfJit => "rbpf JIT",
             Self::RbpfInterp => "rbpf interpreter",
@@ -62,7 +66,10 @@ impl Engine {
 
     /// Whether it is another project's, which may lack what a program needs.
     pub fn is_peer(self) -> bool {
-        !matches!(self, Self::Native | Self::Jit | Self::Verified | Self::Unverified)
+        !matches!(
+            self,
+            Self::Native | Self::Jit | Self::Verified | Self::InPlace | Self::Unverified
+        )
     }
 }
 
@@ -147,8 +154,13 @@ impl Table {
         self.section(&columns, Engine::Native);
 
         println!("\nInterpreters, in nanoseconds for each executed instruction:");
-        let engines =
-            [Engine::Verified, Engine::Unverified, Engine::RbpfInterp, Engine::SbpfInterp];
+        let engines = [
+            Engine::Verified,
+            Engine::InPlace,
+            Engine::Unverified,
+            Engine::RbpfInterp,
+            Engine::SbpfInterp,
+        ];
         let mut columns: Vec<_> = engines.map(Column::per_insn).into();
         columns.push(Column::ratio(Engine::Verified, Engine::Native));
         self.section(&columns, Engine::Verified);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use kernel_bpf::execution::jit::HostMemory;
 use kernel_bpf::execution::{
     BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, Interpreter,
-    VerifiedInterpreter,
+    TranslatedInterpreter, TranslatedProgram, VerifiedInterpreter,
 };
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
@@ -24,7 +24,7 @@ const JOINED: usize = 2_000;
 fn main() -> Result<()> {
     let wanted = std::env::args().nth(1).context("name a subject, or --list")?;
     if wanted == "--list" {
-        for way in ["verified", "unverified"] {
+        for way in ["translated", "verified", "unverified"] {
             for name in RUN {
                 println!("{way}/{name}");
             }
@@ -49,6 +49,11 @@ fn main() -> Result<()> {
     let mut packet = workload.packet();
     let context = BpfContext::xdp(&mut packet);
     match way {
+        "translated" => {
+            let translated = TranslatedProgram::new(&program.verify()?)?;
+            let engine = TranslatedInterpreter::<ActiveProfile>::with_env(env);
+            counted_region(|| done(engine.execute(&translated, &context)))
+        }
         "verified" => {
             let verified = program.verify()?;
             let engine = VerifiedInterpreter::<ActiveProfile>::with_env(env);
