@@ -18,6 +18,7 @@ mod context;
 #[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
 pub(crate) mod costliest;
 mod dynptr;
+mod dynptr_kfunc;
 pub(crate) mod effort;
 mod ends;
 mod global;

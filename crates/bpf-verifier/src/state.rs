@@ -21,7 +21,7 @@ mod view;
 use bpf_bytecode::Register;
 
 pub use notation::Shown;
-pub(crate) use reg::{DOUBLED, HALVED, NO_RANGE};
+pub(crate) use reg::{DOUBLED, HALVED, NO_RANGE, PACKET_SLICE, READ_ONLY_SLICE};
 pub use reg::{Kind, Value};
 pub use view::{Bytes, StateView};
 

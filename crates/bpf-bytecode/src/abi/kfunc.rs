@@ -29,11 +29,29 @@ pub enum Kfunc {
     IterBitsDestroy = 134,
     /// `void bpf_throw(u64 cookie)`
     Throw = 135,
+    /// `int bpf_dynptr_from_skb(struct __sk_buff *skb, u64 flags, struct bpf_dynptr *ptr)`
+    DynptrFromSkb = 136,
+    /// `int bpf_dynptr_from_xdp(struct xdp_md *xdp, u64 flags, struct bpf_dynptr *ptr)`
+    DynptrFromXdp = 137,
+    /// `void *bpf_dynptr_slice(struct bpf_dynptr *ptr, u32 offset, void *buffer, u32 size)`
+    DynptrSlice = 138,
+    /// `void *bpf_dynptr_slice_rdwr(struct bpf_dynptr *ptr, u32 offset, void *buffer, u32 size)`
+    DynptrSliceRdwr = 139,
+    /// `int bpf_dynptr_adjust(struct bpf_dynptr *ptr, u32 start, u32 end)`
+    DynptrAdjust = 140,
+    /// `bool bpf_dynptr_is_null(struct bpf_dynptr *ptr)`
+    DynptrIsNull = 141,
+    /// `bool bpf_dynptr_is_rdonly(struct bpf_dynptr *ptr)`
+    DynptrIsRdonly = 142,
+    /// `u32 bpf_dynptr_size(struct bpf_dynptr *ptr)`
+    DynptrSize = 143,
+    /// `int bpf_dynptr_clone(struct bpf_dynptr *ptr, struct bpf_dynptr *clone)`
+    DynptrClone = 144,
 }
 
 impl Kfunc {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 20] = [
         Self::IterNumNew,
         Self::IterNumNext,
         Self::IterNumDestroy,
@@ -45,6 +63,15 @@ impl Kfunc {
         Self::IterBitsNext,
         Self::IterBitsDestroy,
         Self::Throw,
+        Self::DynptrFromSkb,
+        Self::DynptrFromXdp,
+        Self::DynptrSlice,
+        Self::DynptrSliceRdwr,
+        Self::DynptrAdjust,
+        Self::DynptrIsNull,
+        Self::DynptrIsRdonly,
+        Self::DynptrSize,
+        Self::DynptrClone,
     ];
 
     /// Whether the engines have it. Others are for kernels that do: programs that
@@ -77,6 +104,15 @@ impl Kfunc {
             Self::IterBitsNext => "bpf_iter_bits_next",
             Self::IterBitsDestroy => "bpf_iter_bits_destroy",
             Self::Throw => "bpf_throw",
+            Self::DynptrFromSkb => "bpf_dynptr_from_skb",
+            Self::DynptrFromXdp => "bpf_dynptr_from_xdp",
+            Self::DynptrSlice => "bpf_dynptr_slice",
+            Self::DynptrSliceRdwr => "bpf_dynptr_slice_rdwr",
+            Self::DynptrAdjust => "bpf_dynptr_adjust",
+            Self::DynptrIsNull => "bpf_dynptr_is_null",
+            Self::DynptrIsRdonly => "bpf_dynptr_is_rdonly",
+            Self::DynptrSize => "bpf_dynptr_size",
+            Self::DynptrClone => "bpf_dynptr_clone",
         }
     }
 
@@ -88,12 +124,21 @@ impl Kfunc {
     /// How many of R1 to R5 the function takes.
     pub const fn arguments(self) -> usize {
         match self {
-            Self::IterNumNew | Self::IterBitsNew => 3,
+            Self::DynptrSlice | Self::DynptrSliceRdwr => 4,
+            Self::IterNumNew
+            | Self::IterBitsNew
+            | Self::DynptrFromSkb
+            | Self::DynptrFromXdp
+            | Self::DynptrAdjust => 3,
+            Self::DynptrClone => 2,
             Self::IterNumNext
             | Self::IterNumDestroy
             | Self::IterBitsNext
             | Self::IterBitsDestroy
-            | Self::Throw => 1,
+            | Self::Throw
+            | Self::DynptrIsNull
+            | Self::DynptrIsRdonly
+            | Self::DynptrSize => 1,
             _ => 0,
         }
     }

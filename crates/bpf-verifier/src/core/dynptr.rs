@@ -1,4 +1,5 @@
-//! Dynptrs: memory whose size is known when the program runs.
+//! Dynptrs: memory whose size is known when the program runs. What kernel functions do
+//! with them is in `dynptr_kfunc`.
 //!
 //! A dynptr is sixteen bytes on the stack, which programs do not read. One over a
 //! record of a ring buffer counts as a reference until it is submitted or discarded;
@@ -12,21 +13,42 @@ use super::helper::Arguments;
 use super::memory::Span;
 use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
+use crate::domain::Scalar;
 use crate::error::{Access, Feature, VerifyErrorKind};
-use crate::state::{Kind, Value};
+use crate::state::{Kind, PACKET_SLICE, READ_ONLY_SLICE, Value};
 
 const DYNPTR_FROM_MEM: u32 = 197;
+const DYNPTR_WRITE: u32 = 202;
 
 /// Bytes of a half.
 const HALF: u32 = 8;
-/// The index of a half: the first one of a dynptr over memory, or over a record, or the
-/// second one.
-const MEMORY: u32 = 0;
-const RECORD: u32 = 1;
+/// The index of a second half; that of a first one is the [`Source`].
 const SECOND: u32 = 2;
 
-/// Identities of dynptrs are below: slices name them in 22 bits.
-const MAX_ID: u32 = 1 << 22;
+/// Identities of dynptrs are below: slices name them in 20 bits.
+const MAX_ID: u32 = 1 << 20;
+
+/// What a dynptr is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A map's value.
+    Memory = 0,
+    /// A record of a ring buffer, which is held.
+    Record = 1,
+    /// The packet.
+    Packet = 3,
+}
+
+impl Source {
+    const fn from_index(index: u32) -> Option<Self> {
+        match index {
+            0 => Some(Self::Memory),
+            1 => Some(Self::Record),
+            3 => Some(Self::Packet),
+            _ => None,
+        }
+    }
+}
 
 /// Where a dynptr is or will be.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +56,16 @@ pub(super) struct Place {
     addr: u32,
     /// Its identity; 0 where there is none yet.
     id: u32,
+    /// What it is over, if it is one.
+    pub source: Option<Source>,
     released: bool,
+}
+
+impl Place {
+    /// Whether two of them have bytes in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.addr.abs_diff(other.addr) < 2 * HALF
+    }
 }
 
 impl Explorer<'_> {
@@ -52,6 +83,19 @@ impl Explorer<'_> {
         value: &Value,
         wrong: VerifyErrorKind,
     ) -> Step<Place> {
+        if kind == ArgKind::DynptrInit {
+            return self.place_of_dynptr(reg, value, wrong);
+        }
+        let place = self.dynptr_at(reg, value, wrong)?;
+        let released = kind == ArgKind::DynptrRelease;
+        if released && place.source != Some(Source::Record) {
+            return reject(wrong);
+        }
+        Ok(Place { released, ..place })
+    }
+
+    /// Two halves on the stack.
+    fn halves(&mut self, reg: Register, value: &Value, wrong: VerifyErrorKind) -> Step<u32> {
         if value.kind != Kind::Stack {
             return reject(wrong);
         }
@@ -61,30 +105,48 @@ impl Explorer<'_> {
         if !room.exact {
             return reject(wrong);
         }
-        let (addr, second) = (room.addr, room.addr.saturating_add(HALF));
-        let halves = (self.half(addr), self.half(second));
-        if kind == ArgKind::DynptrInit {
-            // A record that is held would be lost.
-            let held = |half: Option<Value>| {
-                half.is_some_and(|half| self.state.holds(&self.arena, half.id))
-            };
-            if held(halves.0) || held(halves.1) {
-                return reject(wrong);
-            }
-            self.end_dynptrs(addr, 2 * HALF);
-            return Ok(Place { addr, id: 0, released: false });
+        Ok(room.addr)
+    }
+
+    /// The place for a new dynptr.
+    pub(super) fn place_of_dynptr(
+        &mut self,
+        reg: Register,
+        value: &Value,
+        wrong: VerifyErrorKind,
+    ) -> Step<Place> {
+        let addr = self.halves(reg, value, wrong)?;
+        // A record that is held would be lost.
+        let held =
+            |half: Option<Value>| half.is_some_and(|half| self.state.holds(&self.arena, half.id));
+        if held(self.half(addr)) || held(self.half(addr.saturating_add(HALF))) {
+            return reject(wrong);
         }
-        let (Some(first), Some(rest)) = halves else { return reject(wrong) };
-        let whole = first.index != SECOND && rest.index == SECOND && first.id == rest.id;
-        let released = kind == ArgKind::DynptrRelease;
-        if !whole || released && first.index != RECORD {
+        self.end_dynptrs(addr, 2 * HALF);
+        Ok(Place { addr, id: 0, source: None, released: false })
+    }
+
+    /// The dynptr that a register points to.
+    pub(super) fn dynptr_at(
+        &mut self,
+        reg: Register,
+        value: &Value,
+        wrong: VerifyErrorKind,
+    ) -> Step<Place> {
+        let addr = self.halves(reg, value, wrong)?;
+        let second = addr.saturating_add(HALF);
+        let (Some(first), Some(rest)) = (self.half(addr), self.half(second)) else {
+            return reject(wrong);
+        };
+        let source = Source::from_index(first.index);
+        if source.is_none() || rest.index != SECOND || first.id != rest.id {
             return reject(wrong);
         }
         for half in [addr, second] {
             let live = self.state.cells.at_addr(&self.arena, half).map_or(0, |(_, c)| c.live);
             self.mark_read(live);
         }
-        Ok(Place { addr, id: first.id, released })
+        Ok(Place { addr, id: first.id, source, released: false })
     }
 
     /// Bytes of the stack are written: what was a dynptr there is none any more, and
@@ -101,7 +163,7 @@ impl Explorer<'_> {
             if cell.value.kind == Kind::Dynptr {
                 let id = cell.value.id;
                 self.state.revoke(&mut self.arena, |value| {
-                    matches!(value.kind, Kind::Slice | Kind::SliceOrNull) && value.index == id
+                    matches!(value.kind, Kind::Slice | Kind::SliceOrNull) && value.dynptr() == id
                 });
             }
             index = index.saturating_add(1);
@@ -110,12 +172,14 @@ impl Explorer<'_> {
 
     /// Makes or ends a dynptr, as the helper does.
     pub(super) fn use_dynptr(&mut self, sig: &HelperSig, place: Place) -> Step {
-        let Place { addr, id, released } = place;
-        if released {
-            self.release(id)?;
-            return Ok(self.state.fill_stack(&mut self.arena, addr, 2 * HALF)?);
+        if place.released {
+            self.release(place.id)?;
+            return Ok(self.state.fill_stack(&mut self.arena, place.addr, 2 * HALF)?);
         }
-        if id != 0 {
+        if place.id != 0 {
+            if sig.id == DYNPTR_WRITE && place.source == Some(Source::Packet) {
+                self.invalidate_packet();
+            }
             return Ok(());
         }
         let memory = sig.id == DYNPTR_FROM_MEM;
@@ -125,16 +189,20 @@ impl Explorer<'_> {
             let (helper, expected) = (sig.id, ArgKind::MapValue);
             return reject(VerifyErrorKind::HelperArgument { helper, arg: 1, expected, found });
         }
-        let id = self.fresh_id();
+        self.make_dynptr(&place, if memory { Source::Memory } else { Source::Record })
+    }
+
+    /// A new dynptr.
+    pub(super) fn make_dynptr(&mut self, place: &Place, source: Source) -> Step {
+        let (addr, id) = (place.addr, self.fresh_id());
         if id >= MAX_ID {
             return reject(VerifyErrorKind::Unsupported(Feature::Argument(ArgKind::DynptrInit)));
         }
-        if !memory {
+        if source == Source::Record {
             self.state.acquire(&mut self.arena, id, slot_number(self.walker.pc))?;
         }
         self.dynptrs = true;
-        let first = if memory { MEMORY } else { RECORD };
-        for (addr, index) in [(addr, first), (addr.saturating_add(HALF), SECOND)] {
+        for (addr, index) in [(addr, source as u32), (addr.saturating_add(HALF), SECOND)] {
             let half = Value::pointer(Kind::Dynptr, index, id);
             self.state.write_stack(&mut self.arena, addr, HALF, half)?;
         }
@@ -143,8 +211,20 @@ impl Explorer<'_> {
 
     /// A part of a dynptr's memory, if it has as much.
     pub(super) fn slice(&mut self, args: &Arguments) -> Value {
-        let dynptr = args.dynptr.map_or(0, |dynptr| dynptr.id);
-        let slice = Value::pointer(Kind::SliceOrNull, dynptr, self.fresh_id());
-        Value { range: args.alloc, ..slice }
+        let bytes = args.alloc.unsigned_abs();
+        match args.dynptr {
+            Some(dynptr) => self.slice_of(&dynptr, bytes, false),
+            None => Value::scalar(Scalar::constant(0)),
+        }
+    }
+
+    /// A part of so many bytes, or null.
+    pub(super) fn slice_of(&mut self, dynptr: &Place, bytes: u32, read_only: bool) -> Value {
+        let of_packet = dynptr.source == Some(Source::Packet);
+        let index = dynptr.id.wrapping_shl(2)
+            | if of_packet { PACKET_SLICE } else { 0 }
+            | if read_only { READ_ONLY_SLICE } else { 0 };
+        let slice = Value::pointer(Kind::SliceOrNull, index, self.fresh_id());
+        Value { range: i32::try_from(bytes).unwrap_or(0), ..slice }
     }
 }

@@ -233,7 +233,7 @@ impl Explorer<'_> {
             _ => return reject(wrong),
         };
         // Whoever moves the packet has no use for pointers into it.
-        if base.kind.is_packet() && effects.moves_packet {
+        if (base.kind.is_packet() || base.is_packet_slice()) && effects.moves_packet {
             return reject(wrong);
         }
         for access in [Access::Read, Access::Write] {

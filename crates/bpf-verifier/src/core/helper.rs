@@ -220,7 +220,7 @@ impl<'e> Explorer<'e> {
                 matches!(value.kind, Kind::Reserved | Kind::ReservedOrNull | Kind::Memory);
             let slice = matches!(value.kind, Kind::Slice | Kind::SliceOrNull);
             reserved && value.id == id
-                || slice && value.index == id
+                || slice && value.dynptr() == id
                 || value.kind.is_socket() && value.holder() == id
         });
         self.state.release(&mut self.arena, id)?;

@@ -122,6 +122,10 @@ impl Explorer<'_> {
             // Nothing is accessed; it must be a place of the frame all the same.
             Kind::Stack if span.size == 0 => self.stack_room(span).map(|_| ()),
             Kind::Stack => self.helper_stack(span, Sink::Helper(sig.id), whole),
+            Kind::Slice if span.base.is_packet_slice() && !sig.packet_memory => {
+                let (helper, expected, found) = (sig.id, kind, Kind::Packet);
+                reject(VerifyErrorKind::HelperArgument { helper, arg, expected, found })
+            }
             Kind::MapValue
             | Kind::MapKey
             | Kind::Memory

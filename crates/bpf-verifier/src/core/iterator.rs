@@ -80,6 +80,15 @@ impl Explorer<'_> {
             }
             Kfunc::IterNumDestroy | Kfunc::IterBitsDestroy => self.destroy_iterator(family)?,
             Kfunc::Throw => return self.throw(),
+            Kfunc::DynptrFromSkb
+            | Kfunc::DynptrFromXdp
+            | Kfunc::DynptrSlice
+            | Kfunc::DynptrSliceRdwr
+            | Kfunc::DynptrAdjust
+            | Kfunc::DynptrIsNull
+            | Kfunc::DynptrIsRdonly
+            | Kfunc::DynptrSize
+            | Kfunc::DynptrClone => self.dynptr_kfunc(kfunc)?,
             Kfunc::PreemptDisable
             | Kfunc::PreemptEnable
             | Kfunc::RcuReadLock

@@ -9,7 +9,7 @@ use bpf_bytecode::opcode::{AtomicOp, Size, Width};
 use super::{Explorer, Step, reject};
 use crate::domain::{Scalar, Tnum, sign_extend};
 use crate::error::{Access, Feature, Sink, VerifyErrorKind};
-use crate::state::{Kind, Value};
+use crate::state::{Kind, READ_ONLY_SLICE, Value};
 use crate::verified::InsnFact;
 
 /// Bytes that an instruction or a helper accesses, relative to a register.
@@ -294,6 +294,9 @@ impl Explorer<'_> {
                     return Self::forbidden(span);
                 }
                 Self::check_bounds(span, base.range.unsigned_abs())
+            }
+            Kind::Slice if span.access == Access::Write && base.index & READ_ONLY_SLICE != 0 => {
+                Self::forbidden(span)
             }
             Kind::Reserved | Kind::Given | Kind::Slice => {
                 Self::check_bounds(span, base.range.unsigned_abs())

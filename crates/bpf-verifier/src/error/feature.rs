@@ -30,6 +30,10 @@ pub enum Feature {
     TailCallInCallback,
     /// Programs that end in functions that helpers call.
     ThrowInCallback,
+    /// Copies of a dynptr over a record, which would share it.
+    SharedRecord,
+    /// Slices of dynptrs into a buffer on the stack.
+    SliceBuffer,
     /// Maps of maps whose inner maps are not described.
     InnerMap,
     /// Helpers with an argument of this kind.
@@ -72,6 +76,8 @@ impl fmt::Display for Feature {
             Self::ReleaseOfCallers => "functions that release what a helper's caller acquired",
             Self::TailCallInCallback => "tail calls from functions that helpers call",
             Self::ThrowInCallback => "ends of the program in functions that helpers call",
+            Self::SharedRecord => "copies of a dynptr over a record",
+            Self::SliceBuffer => "slices of dynptrs with a buffer that is no map's value",
             Self::MapFields => "fields of maps",
             Self::Signature => {
                 "global functions with other arguments than numbers, the context and pointers to \

@@ -84,6 +84,14 @@ pub enum VerifyErrorKind {
         /// What it holds, or what lies there.
         found: Kind,
     },
+    /// A dynptr is called for where none is.
+    #[error("R{} does not point to a dynptr as is expected here ({found})", .reg.number())]
+    NoDynptr {
+        /// The register.
+        reg: Register,
+        /// What it holds.
+        found: Kind,
+    },
     /// An address may be null.
     #[error("R{} invalid mem access '{found}': it may be null", .reg.number())]
     MaybeNull {

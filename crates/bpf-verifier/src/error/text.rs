@@ -156,6 +156,7 @@ impl VerifyErrorKind {
             | Self::StackPointerEscapes
             | Self::NotANumber { .. }
             | Self::NoIterator { .. }
+            | Self::NoDynptr { .. }
             | Self::PointerLeak { .. } => self.pointer(),
             Self::UnknownHelper(_)
             | Self::HelperNotAllowed { .. }
@@ -341,6 +342,11 @@ impl VerifyErrorKind {
                 P,
                 "no iterator",
                 "call bpf_iter_num_new once before, and write nothing over the iterator",
+            ),
+            Self::NoDynptr { .. } => Words(
+                P,
+                "no dynptr",
+                "make one at this place of the stack before, and write nothing over it",
             ),
             Self::NotANumber { .. } => {
                 Words(P, "address in the place of a number", "return a number")

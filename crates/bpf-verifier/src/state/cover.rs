@@ -290,8 +290,8 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
         }
         Kind::Dynptr => old.index == new.index && ids.matches(old.id, new.id),
         Kind::Slice | Kind::SliceOrNull => {
-            let plain = |value: &Value| Value { index: 0, ..*value };
-            ids.matches(old.index, new.index)
+            let plain = |value: &Value| Value { index: value.index & 3, ..*value };
+            ids.matches(old.dynptr(), new.dynptr())
                 && place_covers(&plain(old), &plain(new), same)
                 && old.range == new.range
                 && ids.matches(old.id, new.id)

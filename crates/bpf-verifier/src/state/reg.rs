@@ -63,7 +63,8 @@ pub enum Kind {
     /// Not a value that may be read: half of a dynptr. Its index says which half, and
     /// of what; its identity is the dynptr's.
     Dynptr,
-    /// Part of a dynptr's memory; the index is the dynptr's identity.
+    /// Part of a dynptr's memory; the index is the dynptr's identity and what kind of
+    /// part it is.
     Slice,
     /// The same, or null.
     SliceOrNull,
@@ -282,6 +283,11 @@ pub(crate) const HALVED: i32 = -1;
 /// The same, twice that at the least.
 pub(crate) const DOUBLED: i32 = -2;
 
+/// In the low bits of a slice's index: it may only be read.
+pub(crate) const READ_ONLY_SLICE: u32 = 1;
+/// It is part of the packet.
+pub(crate) const PACKET_SLICE: u32 = 2;
+
 /// Words of a packed [`Value`].
 pub(crate) const VALUE_WORDS: usize = 11;
 
@@ -354,6 +360,16 @@ impl Value {
             Kind::MapValue | Kind::MapValueOrNull => self.range.cast_unsigned(),
             _ => 0,
         }
+    }
+
+    /// Of a slice: the dynptr that it is part of.
+    pub(crate) const fn dynptr(&self) -> u32 {
+        self.index.wrapping_shr(2)
+    }
+
+    /// Whether the value is a slice of the packet, or may be one.
+    pub(crate) const fn is_packet_slice(&self) -> bool {
+        matches!(self.kind, Kind::Slice | Kind::SliceOrNull) && self.index & PACKET_SLICE != 0
     }
 
     /// The same socket, held by a reference.

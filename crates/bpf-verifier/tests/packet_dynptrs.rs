@@ -1,0 +1,202 @@
+//! Kernel functions on dynptrs: over packets, their sizes, parts and copies.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
+
+mod common;
+
+use bpf_bytecode::BpfProgType;
+use bpf_verifier::VerifyError;
+use common::program;
+
+fn verify(prog_type: BpfProgType, text: &str) -> Result<(), VerifyError> {
+    common::verify_linux(&program(prog_type, text), text)
+}
+
+#[track_caller]
+fn accepts(text: &str) {
+    verify(BpfProgType::Xdp, text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+}
+
+#[track_caller]
+fn rejects(reason: &str, text: &str) {
+    let error = verify(BpfProgType::Xdp, text).expect_err(text);
+    assert!(error.to_string().contains(reason), "{error}\nnot: {reason}\n{text}");
+}
+
+const END: &str = "none: r0 = 0\nexit\n";
+
+/// Makes R10-16 a dynptr over the packet; R9 is the context.
+const PACKET: &str = "r9 = r1\nr2 = 0\nr3 = r10\nr3 += -16\ncall kfunc 137\n";
+/// Makes it one over a record, or over the value of map 1.
+const RECORD: &str = "r1 = map[idx:2] ll\nr2 = 64\nr3 = 0\nr4 = r10\nr4 += -16\ncall 198\n";
+const SUBMIT: &str = "r1 = r10\nr1 += -16\nr2 = 0\ncall 199\n";
+const VALUE: &str = "r1 = map[idx:1][0] ll\nr2 = 64\nr3 = 0\nr4 = r10\nr4 += -16\ncall 197\n";
+
+/// R6 is a slice of so many bytes, with this in R3.
+fn slice(number: u32, buffer: &str, bytes: u32) -> String {
+    format!(
+        "r1 = r10\nr1 += -16\nr2 = 0\nr3 = {buffer}\nr4 = {bytes}\ncall kfunc {number}
+         if r0 == 0 goto none\nr6 = r0\n"
+    )
+}
+
+/// R6 is a slice of 16 bytes that may only be read, or also written.
+fn read_only() -> String {
+    slice(138, "0", 16)
+}
+
+fn writable() -> String {
+    slice(139, "0", 16)
+}
+
+/// Moves the packet.
+const MOVE: &str = "r1 = r9\nr2 = 0\ncall 44\n";
+
+#[test]
+fn slices_have_a_size() {
+    accepts(&format!("{PACKET}{}r0 = *(u64 *)(r6 +8)\n{END}", read_only()));
+    rejects("within its 16 bytes", &format!("{PACKET}{}r0 = *(u64 *)(r6 +9)\n{END}", read_only()));
+    rejects("within its 16 bytes", &format!("{PACKET}{}r0 = *(u8 *)(r6 -1)\n{END}", read_only()));
+    let unchecked = read_only().replace("if r0 == 0 goto none", "");
+    rejects("may be null", &format!("{PACKET}{unchecked}r0 = *(u64 *)(r6 +8)\nr0 = 0\nexit"));
+    let unknown = read_only().replace("r4 = 16", "r4 = *(u32 *)(r9 +12)");
+    rejects("R4 is not a known constant", &format!("{PACKET}{unknown}{END}"));
+    rejects("R4 unbounded", &format!("{PACKET}{}{END}", slice(138, "0", 1 << 29)));
+}
+
+#[test]
+fn some_are_not_written() {
+    accepts(&format!("{PACKET}{}*(u64 *)(r6 +8) = 1\n{END}", writable()));
+    rejects("write of mem", &format!("{PACKET}{}*(u64 *)(r6 +8) = 1\n{END}", read_only()));
+    let atomic = "r1 = 1\nlock *(u64 *)(r6 +8) += r1\n";
+    rejects("write of mem", &format!("{PACKET}{}{atomic}{END}", read_only()));
+    // Nor by a helper.
+    let helper = "r1 = r6\nr2 = 16\nr3 = r10\nr3 += -16\nr4 = 0\nr5 = 0\ncall 201\n";
+    rejects("write of mem", &format!("{VALUE}{}{helper}{END}", read_only()));
+    // Part of the packet is for helpers that take packets.
+    rejects("R1 type=pkt", &format!("{PACKET}{}{helper}{END}", writable()));
+    // Where no packet is written.
+    let skb = PACKET.replace("137", "136");
+    let read = format!("{skb}{}r0 = *(u8 *)(r6 +0)\n{END}", read_only());
+    let write = format!("{skb}{}*(u8 *)(r6 +0) = 0\n{END}", writable());
+    verify(BpfProgType::SchedCls, &read).expect("reads");
+    verify(BpfProgType::SchedCls, &write).expect("writes");
+    verify(BpfProgType::CgroupSkb, &read).expect("reads");
+    verify(BpfProgType::CgroupSkb, &write).expect_err("does not write");
+    // Both of one dynptr.
+    let both = format!("{}r7 = r6\n{}", writable(), read_only());
+    accepts(&format!("{PACKET}{both}*(u8 *)(r7 +0) = 1\nr0 = *(u8 *)(r6 +0)\n{END}"));
+    rejects("write of mem", &format!("{PACKET}{both}*(u8 *)(r6 +0) = 1\n{END}"));
+}
+
+#[test]
+fn they_do_not_outlive_the_packet() {
+    accepts(&format!("{PACKET}{}{MOVE}{}r0 = *(u8 *)(r6 +0)\n{END}", read_only(), read_only()));
+    for slice in [read_only(), writable()] {
+        rejects("scalar", &format!("{PACKET}{slice}{MOVE}r0 = *(u8 *)(r6 +0)\n{END}"));
+        // Also where it is not known yet whether there is one.
+        let late = slice.replace("if r0 == 0 goto none\nr6 = r0", "r6 = r0");
+        rejects(
+            "scalar",
+            &format!("{PACKET}{late}{MOVE}if r6 == 0 goto none\nr0 = *(u8 *)(r6 +0)\n{END}"),
+        );
+    }
+    // Those of other memory do.
+    accepts(&format!("r9 = r1\n{VALUE}{}{MOVE}r0 = *(u8 *)(r6 +0)\n{END}", read_only()));
+    // What is written through a dynptr may move the packet.
+    let write = "r1 = r10\nr1 += -16\nr2 = 0\nr3 = map[idx:1][0] ll\nr4 = 8\nr5 = 0\ncall 202\n";
+    rejects("scalar", &format!("{PACKET}{}{write}r0 = *(u8 *)(r6 +0)\n{END}", read_only()));
+    accepts(&format!("r9 = r1\n{VALUE}{}{write}r0 = *(u8 *)(r6 +0)\n{END}", read_only()));
+    // So may what is called.
+    let call = format!("{PACKET}{}call local f\nr0 = *(u8 *)(r6 +0)\n{END}", read_only());
+    accepts(&format!("{call}f: r0 = 0\nexit"));
+    let moving = call.replace("call local f", "r1 = r9\ncall local f");
+    rejects("scalar", &format!("{moving}f: r2 = 0\ncall 44\nr0 = 0\nexit"));
+}
+
+#[test]
+fn a_write_over_the_dynptr_ends_them() {
+    rejects(
+        "scalar",
+        &format!("{PACKET}{}*(u64 *)(r10 -8) = 0\nr0 = *(u8 *)(r6 +0)\n{END}", read_only()),
+    );
+    let none = "r0 = 0\n*(u64 *)(r10 -16) = 0\n*(u64 *)(r10 -8) = 0\n";
+    rejects("R1 does not point to a dynptr", &format!("{none}{}{END}", read_only()));
+    rejects(
+        "R1 does not point to a dynptr",
+        &format!("{PACKET}*(u8 *)(r10 -16) = 0\n{}{END}", read_only()),
+    );
+    // A record is held, and goes with its slices.
+    let record = |rest: &str| format!("{RECORD}{}{rest}", slice(139, "0", 8));
+    let none = format!("goto out\nnone: {SUBMIT}out: r0 = 0\nexit");
+    accepts(&record(&format!("*(u64 *)(r6 +0) = 1\n{SUBMIT}{none}")));
+    rejects("scalar", &record(&format!("{SUBMIT}*(u64 *)(r6 +0) = 1\n{none}")));
+    rejects("Unreleased reference", &record(&format!("*(u64 *)(r6 +0) = 1\n{none}")));
+}
+
+/// A slice may be the buffer itself, so that what is known of it would not be true.
+#[test]
+fn buffers_are_values_of_maps() {
+    accepts(&format!("{PACKET}{}{END}", slice(138, "map[idx:1][0] ll", 16)));
+    accepts(&format!("{PACKET}{}{END}", slice(138, "map[idx:1][0] ll", 64)));
+    rejects("within its 64 bytes", &format!("{PACKET}{}{END}", slice(138, "map[idx:1][0] ll", 65)));
+    rejects(
+        "buffer that is no map's value",
+        &format!("{PACKET}{}{END}", slice(138, "r10\nr3 += -32", 16)),
+    );
+    rejects("buffer that is no map's value", &format!("{PACKET}{}{END}", slice(138, "8", 16)));
+    // Constants would change.
+    rejects("write of map_value", &format!("{PACKET}{}{END}", slice(138, "map[idx:4][0] ll", 16)));
+}
+
+#[test]
+fn what_else_is_asked_of_them() {
+    let ask = |call: &str| format!("{PACKET}r1 = r10\nr1 += -16\n{call}{END}");
+    accepts(&ask("call kfunc 143\nif r0 s>= 0 goto none\nr0 = r8\n"));
+    for number in [141, 142] {
+        accepts(&ask(&format!("call kfunc {number}\nif r0 <= 1 goto none\nr0 = r8\n")));
+        rejects("R8", &ask(&format!("call kfunc {number}\nif r0 == 0 goto none\nr0 = r8\n")));
+    }
+    accepts(&ask("r2 = 1\nr3 = 2\ncall kfunc 140\n"));
+    rejects("R3 !read_ok", &ask("r2 = 1\ncall kfunc 140\n"));
+    rejects("R2 is not a known value", &ask("r2 = r10\nr3 = 2\ncall kfunc 140\n"));
+    for number in [140, 141, 142, 143, 144] {
+        rejects(
+            "R1 does not point to a dynptr",
+            &format!(
+                "r2 = r10\nr2 += -48\nr3 = 0\n*(u64 *)(r10 -16) = 0\n*(u64 *)(r10 -8) = 0
+                      r1 = r10\nr1 += -16\ncall kfunc {number}\n{END}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn copies_are_apart() {
+    let clone = "r1 = r10\nr1 += -16\nr2 = r10\nr2 += -32\ncall kfunc 144\n";
+    let of_copy = read_only().replace("-16", "-32");
+    accepts(&format!("{PACKET}{clone}{of_copy}r0 = *(u8 *)(r6 +0)\n{END}"));
+    // Of the packet, too.
+    rejects("scalar", &format!("{PACKET}{clone}{of_copy}{MOVE}r0 = *(u8 *)(r6 +0)\n{END}"));
+    // The end of one is not the other's.
+    let over = "*(u64 *)(r10 -16) = 0\n";
+    accepts(&format!("{PACKET}{clone}{of_copy}{over}r0 = *(u8 *)(r6 +0)\n{END}"));
+    rejects("R1 does not", &format!("{PACKET}{clone}{over}{}{END}", read_only()));
+    // Not over each other.
+    for at in [-16, -24, -8] {
+        let text = format!("{PACKET}{}{END}", clone.replace("-32", &at.to_string()));
+        verify(BpfProgType::Xdp, &text).expect_err(&text);
+    }
+    rejects("copies of a dynptr over a record", &format!("{RECORD}{clone}{SUBMIT}{END}"));
+}
+
+#[test]
+fn only_over_the_packet_that_there_is() {
+    accepts(&format!("{PACKET}{END}"));
+    let skb = PACKET.replace("137", "136");
+    rejects("bpf_dynptr_from_skb", &format!("{skb}{END}"));
+    verify(BpfProgType::SchedCls, &format!("{skb}{END}")).expect("has one");
+    verify(BpfProgType::SchedCls, &format!("{PACKET}{END}")).expect_err("is no XDP");
+    verify(BpfProgType::Kprobe, &format!("{skb}{END}")).expect_err("has no packet");
+    rejects("modified ctx", &format!("r1 += 4\n{PACKET}{END}"));
+    rejects("R1", &format!("r1 = r10\n{PACKET}{END}"));
+}
