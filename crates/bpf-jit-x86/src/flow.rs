@@ -1,7 +1,7 @@
 //! Where control goes, and which registers are still read afterwards.
 //!
 //! Of compiled code that was proven. One backward pass over the operations, and
-//! as many more as loops make necessary.
+//! more over those of loops.
 
 use alloc::vec::Vec;
 
@@ -179,8 +179,12 @@ struct Slot {
     looped: bool,
 }
 
-/// Rounds after which registers count as read at the start of every loop.
-const ROUNDS: usize = 12;
+/// Where a loop begins, and the number of the last step that leads back there.
+type Loop = (usize, usize);
+
+/// How often steps are looked at, in the mean, before registers count as read at
+/// the start of every loop.
+const VISITS: usize = 12;
 
 impl Flow {
     /// Finds out.
@@ -198,16 +202,8 @@ impl Flow {
         slots.resize(lowered.slots, Slot::default());
         live.resize(lowered.steps.len(), Registers::NONE);
         let mut flow = Self { slots, live };
-        flow.find_joins(&lowered.steps);
-        let mut rounds = 0;
-        while flow.look_back(&lowered.steps) {
-            rounds += 1;
-            if rounds == ROUNDS {
-                for slot in flow.slots.iter_mut().filter(|slot| slot.looped) {
-                    slot.live = Registers::ALL;
-                }
-            }
-        }
+        let loops = flow.find_joins(&lowered.steps)?;
+        flow.find_live(&lowered.steps, &loops);
         Ok(flow)
     }
 
@@ -226,8 +222,10 @@ impl Flow {
         self.live.get(step).copied().unwrap_or(Registers::ALL)
     }
 
-    fn find_joins(&mut self, steps: &[Step]) {
-        for step in steps {
+    /// Marks where control meets, and gives the loops in the order of their slots.
+    fn find_joins(&mut self, steps: &[Step]) -> Result<Vec<Loop>, CompileError> {
+        let mut loops: Vec<Loop> = Vec::new();
+        for (number, step) in steps.iter().enumerate() {
             let target = match step.op {
                 Op::Jump { target }
                 | Op::Branch { target, .. }
@@ -236,20 +234,49 @@ impl Flow {
                 Op::FunctionReference { slot, .. } => usize::try_from(slot).unwrap_or(usize::MAX),
                 _ => continue,
             };
+            let back = target <= step.slot();
             if let Some(slot) = self.slots.get_mut(target) {
                 slot.joined = true;
-                slot.looped |= target <= step.pc;
+                slot.looped |= back;
             }
+            if back {
+                let requested = size_of::<Loop>();
+                loops.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
+                loops.push((target, number));
+            }
+        }
+        loops.sort_unstable();
+        Ok(loops)
+    }
+
+    /// Goes through the steps from the last to the first, and through those of a
+    /// loop again as long as it turns out that more is read at its start.
+    fn find_live(&mut self, steps: &[Step], loops: &[Loop]) {
+        let mut visits = steps.len().saturating_mul(VISITS);
+        let mut end = steps.len();
+        while let Some(start) = self.look_back(steps, end) {
+            visits = visits.saturating_sub(end.saturating_sub(start));
+            if visits == 0 {
+                for slot in self.slots.iter_mut().filter(|slot| slot.looped) {
+                    slot.live = Registers::ALL;
+                }
+                end = steps.len();
+                continue;
+            }
+            let slot = steps.get(start).map_or(0, Step::slot);
+            let ends = loops.partition_point(|(start, _)| *start <= slot);
+            let last = ends.checked_sub(1).and_then(|last| loops.get(last));
+            end = last.map_or(steps.len(), |(_, step)| step.saturating_add(1));
         }
     }
 
-    /// One pass from the end. Whether what it found changes what it began with.
-    fn look_back(&mut self, steps: &[Step]) -> bool {
-        let mut changed = false;
-        let mut next = Registers::NONE;
-        for (step, behind) in steps.iter().zip(self.live.iter_mut()).rev() {
+    /// Goes from the step in front of `end` to the first, or to the start of a
+    /// loop where more is read than was known, and gives the number of that step.
+    fn look_back(&mut self, steps: &[Step], end: usize) -> Option<usize> {
+        let mut next = steps.get(end).map_or(Registers::NONE, |step| self.live_at(step.slot()));
+        let (steps, live) = (steps.get(..end)?, self.live.get_mut(..end)?);
+        for (number, (step, behind)) in steps.iter().zip(live).enumerate().rev() {
             let at = |target: usize| self.slots.get(target).map_or(Registers::ALL, |s| s.live);
-            let effect = Effect::of(step.op);
             let (out, called) = match step.op {
                 Op::Jump { target } => (at(target), Registers::NONE),
                 Op::Branch { target, .. } | Op::MayGoto { target } => {
@@ -260,12 +287,15 @@ impl Flow {
                 _ => (next, Registers::NONE),
             };
             *behind = out;
-            next = out.without(effect.writes).with(effect.reads).with(called);
-            if let Some(slot) = self.slots.get_mut(step.pc) {
-                changed |= slot.looped && slot.live.with(next) != slot.live;
-                slot.live = slot.live.with(next);
+            next = out.without(step.effect.writes).with(step.effect.reads).with(called);
+            if let Some(slot) = self.slots.get_mut(step.slot()) {
+                let known = slot.live;
+                slot.live = known.with(next);
+                if slot.looped && slot.live != known {
+                    return Some(number);
+                }
             }
         }
-        changed
+        None
     }
 }

@@ -6,7 +6,7 @@ use bpf_bytecode::Register;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::flow::{Effect, Registers};
+use crate::flow::Registers;
 use crate::lower::{Op, Step};
 
 /// A function, as those see it that call it.
@@ -31,6 +31,9 @@ pub struct Functions {
     list: Vec<Function>,
 }
 
+/// A call: who calls and who is called, by their numbers in the list.
+type Call = (usize, usize);
+
 /// Rounds after which nothing counts as known, for want of an end.
 const ROUNDS: usize = 16;
 
@@ -48,18 +51,16 @@ impl Functions {
                 Op::FunctionReference { slot, .. } => usize::try_from(slot).unwrap_or(usize::MAX),
                 _ => continue,
             };
-            list.try_reserve(1).map_err(|_| OutOfMemory { requested: size_of::<Function>() })?;
+            reserve(&mut list)?;
             list.push(Function { start, writes: Registers::NONE, framed: false });
         }
         list.sort_unstable_by_key(|function| function.start);
         list.dedup_by_key(|function| function.start);
         let mut functions = Self { list };
-        let mut rounds = 0;
-        while functions.look(steps) {
-            rounds += 1;
-            if rounds == ROUNDS {
-                functions.list.clear();
-                break;
+        if !functions.list.is_empty() {
+            match functions.look(steps)? {
+                Some(calls) => functions.pass_on(&calls),
+                None => functions.list.clear(),
             }
         }
         Ok(functions)
@@ -67,53 +68,83 @@ impl Functions {
 
     /// The function that begins at a slot.
     pub fn at(&self, slot: usize) -> Function {
-        let found = self.list.binary_search_by_key(&slot, |function| function.start);
-        let function = found.ok().and_then(|index| self.list.get(index));
+        let function = self.number_of(slot).and_then(|number| self.list.get(number));
         function.copied().unwrap_or(Function::UNKNOWN)
     }
 
-    /// Which function, if not the first, a slot belongs to.
-    fn number_of(&self, slot: usize) -> usize {
-        self.list.partition_point(|function| function.start <= slot)
+    fn number_of(&self, slot: usize) -> Option<usize> {
+        self.list.binary_search_by_key(&slot, |function| function.start).ok()
     }
 
-    /// One pass. Whether it found anything new.
-    fn look(&mut self, steps: &[Step]) -> bool {
-        let (mut changed, mut number) = (false, 0_usize);
-        for step in steps {
-            while self.list.get(number).is_some_and(|next| next.start <= step.pc) {
-                number = number.saturating_add(1);
-            }
-            if let Op::Jump { target } | Op::Branch { target, .. } | Op::MayGoto { target } =
-                step.op
-                && !self.list.is_empty()
-                && self.number_of(target) != number
-            {
-                self.list.clear();
-                return false;
-            }
-            let Some(index) = number.checked_sub(1) else { continue };
-            let called = match step.op {
-                Op::Call { target } => Some(self.at(target)),
-                _ => None,
-            };
-            let effect = Effect::of(step.op);
-            // What takes over returns to the function's caller, and saves nothing.
-            let after = if step.op == Op::TailCall { Registers::ALL } else { Registers::NONE };
-            if let Some(function) = self.list.get_mut(index) {
-                let before = *function;
-                function.writes = function.writes.with(effect.writes).with(after);
-                function.framed |= effect.reads.has(Register::R10) || asks_host(step.op);
-                if let Some(called) = called {
-                    function.writes = function.writes.with(called.writes);
-                    // It would have to be taken from here.
-                    function.framed = true;
+    /// What each function does by itself, and the calls; `None` where a jump
+    /// leads from one into another.
+    fn look(&mut self, steps: &[Step]) -> Result<Option<Vec<Call>>, CompileError> {
+        let mut calls = Vec::new();
+        let mut rest = steps;
+        // What is in front of the first that is called belongs to none in the list.
+        let mut number = None;
+        loop {
+            let next = number.map_or(0, |number: usize| number.saturating_add(1));
+            let end = self.list.get(next).map_or(usize::MAX, |next| next.start);
+            let start = number.and_then(|number| self.list.get(number)).map_or(0, |own| own.start);
+            let (own, behind) = rest.split_at(rest.partition_point(|step| step.slot() < end));
+            let (mut writes, mut framed) = (Registers::NONE, false);
+            for step in own {
+                writes = writes.with(step.effect.writes);
+                framed |= step.effect.reads.has(Register::R10) || asks_host(step.op);
+                match step.op {
+                    Op::Jump { target } | Op::Branch { target, .. } | Op::MayGoto { target }
+                        if !(start..end).contains(&target) =>
+                    {
+                        return Ok(None);
+                    }
+                    Op::Call { target } => {
+                        // A frame would have to be taken from here.
+                        framed = true;
+                        if let (Some(own), Some(called)) = (number, self.number_of(target)) {
+                            reserve(&mut calls)?;
+                            calls.push((own, called));
+                        }
+                    }
+                    // What takes over returns to the function's caller, and saves
+                    // nothing.
+                    Op::TailCall => writes = Registers::ALL,
+                    _ => {}
                 }
-                changed |= *function != before;
+            }
+            if let Some(function) = number.and_then(|number| self.list.get_mut(number)) {
+                (function.writes, function.framed) = (writes, framed);
+            }
+            if next == self.list.len() {
+                return Ok(Some(calls));
+            }
+            (rest, number) = (behind, Some(next));
+        }
+    }
+
+    /// What is called writes for those that call it.
+    fn pass_on(&mut self, calls: &[Call]) {
+        for _ in 0..ROUNDS {
+            let mut changed = false;
+            // Functions mostly stand behind those that call them.
+            for (own, called) in calls.iter().rev() {
+                let writes = self.list.get(*called).map_or(Registers::ALL, |called| called.writes);
+                if let Some(function) = self.list.get_mut(*own) {
+                    let before = function.writes;
+                    function.writes = before.with(writes);
+                    changed |= function.writes != before;
+                }
+            }
+            if !changed {
+                return;
             }
         }
-        changed
+        self.list.clear();
     }
+}
+
+fn reserve<T>(list: &mut Vec<T>) -> Result<(), CompileError> {
+    list.try_reserve(1).map_err(|_| OutOfMemory { requested: size_of::<T>() }.into())
 }
 
 /// Whether an operation of proven code calls the host, which is told the frame.

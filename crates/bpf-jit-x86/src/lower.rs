@@ -88,7 +88,7 @@ impl List {
         if self.steps.len() == self.steps.capacity() {
             self.reserve(1)?;
         }
-        self.steps.push(Step { pc, op });
+        self.steps.push(Step::new(pc, op));
         Ok(())
     }
 }

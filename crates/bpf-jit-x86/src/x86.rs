@@ -155,7 +155,7 @@ impl Emitter {
         let mut last = None;
         for step in steps {
             if last != Some(step.pc) {
-                self.code.bind(CodeBuffer::slot(step.pc));
+                self.code.bind(CodeBuffer::slot(step.slot()));
                 last = Some(step.pc);
             }
             self.step(*step);
@@ -163,8 +163,9 @@ impl Emitter {
     }
 
     /// Encodes one operation, on the registers themselves.
-    fn step(&mut self, Step { pc, op }: Step) {
-        match op {
+    fn step(&mut self, step: Step) {
+        let pc = step.slot();
+        match step.op {
             Op::Nothing | Op::ZeroExtend { from: Size::Dw, .. } => {}
             Op::Count => self.count(pc),
             Op::Trap(trap) => self.stop(pc, Stop::Trap(trap)),

@@ -6,6 +6,8 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, AtomicOp, Cond, Size, Width};
 use bpf_interp::Fault;
 
+use crate::flow::Effect;
+
 /// Whether a program's accesses are checked when they happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -19,9 +21,24 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Slot.
-    pub pc: usize,
+    pub pc: u32,
+    /// What the operation reads and writes.
+    pub effect: Effect,
     /// Operation.
     pub op: Op,
+}
+
+impl Step {
+    /// A step; a program has at most a million slots.
+    pub fn new(pc: usize, op: Op) -> Self {
+        let pc = u32::try_from(pc).unwrap_or(u32::MAX);
+        Self { pc, effect: Effect::of(op), op }
+    }
+
+    /// Slot, as an index.
+    pub fn slot(&self) -> usize {
+        usize::try_from(self.pc).unwrap_or(usize::MAX)
+    }
 }
 
 /// A place in memory.

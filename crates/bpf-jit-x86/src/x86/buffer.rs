@@ -199,6 +199,27 @@ impl CodeBuffer {
         }
     }
 
+    /// Appends the lowest bytes of both, at most eight of each.
+    #[inline]
+    pub(super) fn put_parts(&mut self, head: u64, head_len: u32, tail: u64, tail_len: u32) {
+        let end = self.len.saturating_add(CHUNK);
+        if end > self.bytes.len() {
+            self.grow(end);
+        }
+        let (head_len, tail_len) = (usize::try_from(head_len), usize::try_from(tail_len));
+        let (Ok(head_len), Ok(tail_len)) = (head_len, tail_len) else { return };
+        if let Some(room) = self.bytes.get_mut(self.len..end)
+            && let Some(room) = room.first_chunk_mut::<CHUNK>()
+        {
+            let (first, _) = room.split_at_mut(8);
+            first.copy_from_slice(&head.to_le_bytes());
+            if let Some(second) = room.get_mut(head_len..).and_then(<[u8]>::first_chunk_mut::<8>) {
+                *second = tail.to_le_bytes();
+            }
+            self.len = self.len.saturating_add(head_len).saturating_add(tail_len);
+        }
+    }
+
     /// Makes room for `bytes` bytes in all, and some more.
     #[cold]
     fn grow(&mut self, bytes: usize) {

@@ -106,27 +106,43 @@ pub(super) const OPERAND_16: u8 = 0x66;
 /// Of an atomic instruction.
 pub(super) const LOCK: u8 = 0xf0;
 
-/// The bytes of one instruction, the first in the lowest place.
+/// The bytes of one instruction, the first in the lowest place: prefixes, opcode
+/// and what names the operands, eight at the most; then displacement and
+/// immediate.
 #[derive(Clone, Copy)]
 struct Encoded {
-    bytes: u128,
-    len: u32,
+    head: Part,
+    tail: Part,
 }
 
-impl Encoded {
-    const EMPTY: Self = Self { bytes: 0, len: 0 };
+/// At most eight bytes.
+#[derive(Clone, Copy)]
+struct Part {
+    bytes: u64,
+    bits: u32,
+}
+
+impl Part {
+    const EMPTY: Self = Self { bytes: 0, bits: 0 };
 
     #[inline]
     fn push(&mut self, byte: u8) {
-        self.bytes |= u128::from(byte).wrapping_shl(self.len.wrapping_mul(8));
-        self.len = self.len.wrapping_add(1);
+        self.add(byte.into(), 8);
     }
 
     #[inline]
-    fn push_dword(&mut self, value: i32) {
-        let value = u128::from(value.cast_unsigned());
-        self.bytes |= value.wrapping_shl(self.len.wrapping_mul(8));
-        self.len = self.len.wrapping_add(4);
+    fn add(&mut self, bytes: u64, bits: u32) {
+        self.bytes |= bytes.wrapping_shl(self.bits);
+        self.bits = self.bits.wrapping_add(bits);
+    }
+}
+
+impl Encoded {
+    const EMPTY: Self = Self { head: Part::EMPTY, tail: Part::EMPTY };
+
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        self.head.push(byte);
     }
 
     /// The bytes that say what the operands are.
@@ -137,12 +153,11 @@ impl Encoded {
             Rm::Reg(rm) => return self.push(0xc0 | reg | rm & 7),
             Rm::Mem(mem) => mem,
         };
-        let near = i8::try_from(disp);
         // `rbp` and `r13` without a displacement mean something else.
-        let mode = match near {
-            Ok(0) if base & 7 != 5 => 0x00,
-            Ok(_) => 0x40,
-            Err(_) => 0x80,
+        let (mode, bits) = match i8::try_from(disp) {
+            Ok(0) if base & 7 != 5 => (0x00, 0),
+            Ok(_) => (0x40, 8),
+            Err(_) => (0x80, 32),
         };
         match index {
             Some((index, scale)) => {
@@ -156,24 +171,17 @@ impl Encoded {
             }
             None => self.push(mode | reg | base & 7),
         }
-        match (mode, near) {
-            (0x00, _) => {}
-            (_, Ok(near)) => self.push(near.cast_unsigned()),
-            (_, Err(_)) => self.push_dword(disp),
-        }
+        let disp = u64::from(disp.cast_unsigned());
+        self.tail.add(disp & 1_u64.wrapping_shl(bits).wrapping_sub(1), bits);
     }
 
     #[inline]
     fn immediate(&mut self, imm: Imm) {
         match imm {
             Imm::None => {}
-            Imm::Byte(imm) => self.push(imm.cast_unsigned()),
-            Imm::Word(imm) => {
-                let [low, high] = imm.to_le_bytes();
-                self.push(low);
-                self.push(high);
-            }
-            Imm::Dword(imm) => self.push_dword(imm),
+            Imm::Byte(imm) => self.tail.push(imm.cast_unsigned()),
+            Imm::Word(imm) => self.tail.add(imm.cast_unsigned().into(), 16),
+            Imm::Dword(imm) => self.tail.add(imm.cast_unsigned().into(), 32),
         }
     }
 }
@@ -219,7 +227,7 @@ impl CodeBuffer {
         out.push(op.code);
         out.operands(reg, rm);
         out.immediate(imm);
-        self.put(out.bytes, out.len);
+        self.put_parts(out.head.bytes, out.head.bits / 8, out.tail.bytes, out.tail.bits / 8);
     }
 
     /// `op reg, rm, other` of the extensions with three operands, on the page
@@ -242,7 +250,7 @@ impl CodeBuffer {
         out.push(code);
         out.operands(reg, rm);
         out.immediate(imm);
-        self.put(out.bytes, out.len);
+        self.put_parts(out.head.bytes, out.head.bits / 8, out.tail.bytes, out.tail.bits / 8);
     }
 
     /// An instruction whose opcode holds its register, `code + reg`.
@@ -256,6 +264,6 @@ impl CodeBuffer {
             out.push(0x0f);
         }
         out.push(code | reg & 7);
-        self.put(out.bytes, out.len);
+        self.put_parts(out.head.bytes, out.head.bits / 8, out.tail.bytes, out.tail.bits / 8);
     }
 }

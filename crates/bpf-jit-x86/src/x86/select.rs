@@ -25,7 +25,7 @@ use super::buffer::CodeBuffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
 use super::value::{Motion, Place, Shift, Sum, Value};
-use crate::flow::{Effect, Flow, Registers};
+use crate::flow::{Flow, Registers};
 use crate::functions::Functions;
 use crate::lower::{Lowered, Maps, Op, Order, Step, Trap};
 
@@ -93,16 +93,16 @@ impl<'a> Selector<'a> {
         while let Some(step) = self.steps.get(at).copied() {
             // One stop serves all of what is never reached.
             let never = Op::Trap(Trap::Unreached);
-            if self.flow.is_joined(step.pc) {
-                self.join(step.pc);
+            if self.flow.is_joined(step.slot()) {
+                self.join(step.slot());
             }
-            self.out.code.bind(CodeBuffer::slot(step.pc));
+            self.out.code.bind(CodeBuffer::slot(step.slot()));
             let more = at.saturating_add(1);
             if step.op == never && self.steps.get(more).is_some_and(|next| next.op == never) {
                 at = more;
                 continue;
             }
-            let effect = Effect::of(step.op);
+            let effect = step.effect;
             self.live = self.flow.live_behind(at);
             self.needed = self.live.without(effect.writes).with(effect.reads);
             if only_writes(step.op) && self.live.and(effect.writes).is_empty() {
@@ -177,7 +177,7 @@ impl<'a> Selector<'a> {
     /// An operation that finds every register in its place.
     fn plain(&mut self, step: Step) {
         self.settle();
-        for register in Effect::of(step.op).writes.iter() {
+        for register in step.effect.writes.iter() {
             self.set_bits(register, 64);
         }
         self.out.step(step);

@@ -9,18 +9,18 @@ use super::super::control::flag;
 use super::super::encode::Source;
 use super::{Selector, Value};
 use crate::flow::Registers;
-use crate::lower::Op;
+use crate::lower::{Op, Step};
 
 impl Selector<'_> {
     /// The operation behind a step, if control comes to it from there alone.
     pub(super) fn following(&self, at: usize) -> Option<Op> {
         let next = self.steps.get(at.saturating_add(1))?;
-        (!self.flow.is_joined(next.pc)).then_some(next.op)
+        (!self.flow.is_joined(next.slot())).then_some(next.op)
     }
 
     pub(super) fn jump(&mut self, at: usize, target: usize) {
         self.settle();
-        let next = self.steps.get(at.saturating_add(1)).map(|step| step.pc);
+        let next = self.steps.get(at.saturating_add(1)).map(Step::slot);
         if next != Some(target) {
             self.out.code.jump(CodeBuffer::slot(target));
         }

@@ -118,7 +118,7 @@ impl Selector<'_> {
             _ => (Found::Asks, 1),
         };
         self.out.zero_extend(Size::W, RAX, Rm::Mem(key));
-        self.out.element(step.pc, lookup, key, found);
+        self.out.element(step.slot(), lookup, key, found);
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);
         }
@@ -131,7 +131,7 @@ impl Selector<'_> {
             self.set_bits(register, 64);
         }
         if let Op::Helper { id } = step.op {
-            self.out.host_call(shim, step.pc, id);
+            self.out.host_call(shim, step.slot(), id);
         }
     }
 }
