@@ -112,8 +112,9 @@
 //! of the last node that it was derived from. When a jump is found to go one way
 //! only, when a number becomes part of an address, when it is passed as a size,
 //! these entries are marked in the node, and what they were derived from in the
-//! node before. Stack bytes are marked in the same way when they are read; dead
-//! registers are known beforehand.
+//! node before. A result that an unknown operand gives as well, as `r1 & 15` in 0
+//! to 15, rests on nothing. Stack bytes are marked in the same way when they are
+//! read; dead registers are known beforehand.
 //!
 //! A node that has only served comparisons in vain is given up, and so are all
 //! that are not needed any more where memory runs out.

@@ -425,3 +425,31 @@ fn maps_have_no_fields() {
     SOCKET.rejects("map_ptr", "r1 = map[idx:0] ll\n*(u64 *)(r1 +0) = 0\nr0 = 0\nexit");
     UNPRIVILEGED.rejects("map_ptr", "r1 = map[idx:0] ll\nr0 = *(u64 *)(r1 +0)\nexit");
 }
+
+/// An index that is masked rests on nothing, whatever was known of it before:
+/// paths that differ in it are one where they join.
+#[test]
+fn masks_forget_what_they_mask() {
+    let walked = |mask: &str| {
+        let text = with_value(&format!(
+            "r7 = r0
+             call 7
+             w6 = w0
+             call 7
+             if r0 == 0 goto join
+             r6 &= 255
+             join: r1 = 1
+             r2 = 2
+             r3 = 3
+             r4 = 4
+             {mask}
+             r7 += r6
+             r0 = *(u8 *)(r7 +0)
+             r0 = 0
+             exit"
+        ));
+        SOCKET.accepts(&text).processed
+    };
+    let (masked, known) = (walked("r6 &= 3"), walked("r6 >>= 30"));
+    assert_eq!(known, masked + 9);
+}

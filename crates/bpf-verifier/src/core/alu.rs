@@ -87,6 +87,33 @@ fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
     Value { id: a.id, off: a.off, range, ..out }
 }
 
+/// What a result rests on: not on an operand that might as well be any number.
+/// `a` and `b` are the operands, `number` is what they give.
+fn rests(op: AluOp, width: Width, (a, b): (&Value, &Value), number: Scalar) -> u64 {
+    if number == Scalar::of_bits(width.bits()) {
+        return 0;
+    }
+    // Of others, an unknown operand leaves nothing known, but for the width.
+    let narrows = matches!(
+        op,
+        AluOp::And | AluOp::Or | AluOp::Lsh | AluOp::Rsh | AluOp::Arsh | AluOp::Div | AluOp::Mod
+    );
+    if narrows && a.deps != 0 && number == alu(op, width, Scalar::UNKNOWN, b.number) {
+        b.deps
+    } else if narrows && b.deps != 0 && number == alu(op, width, a.number, Scalar::UNKNOWN) {
+        a.deps
+    } else {
+        a.deps | b.deps
+    }
+}
+
+/// A result of one operand, which rests on that, unless it might be any number.
+fn result(of: &Value, operation: impl Fn(Scalar) -> Scalar) -> Value {
+    let number = operation(of.number);
+    let free = of.deps == 0 || number == operation(Scalar::UNKNOWN);
+    Value { deps: if free { 0 } else { of.deps }, ..Value::scalar(number) }
+}
+
 impl Explorer<'_> {
     /// The value of an operand; an immediate is sign-extended to `bits`.
     pub(super) fn operand(&self, operand: Operand, bits: u32) -> Step<Value> {
@@ -123,7 +150,11 @@ impl Explorer<'_> {
                 } else {
                     let number = alu(op, width, a.number, b.number);
                     let out = Value { deps: a.deps | b.deps, ..Value::scalar(number) };
-                    sum(op, width, (&a, &b), self.counts_by(a.id), out)
+                    let out = sum(op, width, (&a, &b), self.counts_by(a.id), out);
+                    // What has the identity of an operand stands by that.
+                    let deps =
+                        if out.id == 0 { rests(op, width, (&a, &b), number) } else { out.deps };
+                    Value { deps, ..out }
                 }
             }
             _ => self.pointer_alu(op, width, (dst, a), (src, b))?,
@@ -140,7 +171,7 @@ impl Explorer<'_> {
                 if value.number.umax() <= u32::MAX.into() {
                     self.linked(src, value)
                 } else {
-                    Value { deps: value.deps, ..Value::scalar(value.number.low_half()) }
+                    result(&value, Scalar::low_half)
                 }
             }
             (Operand::Reg(src), Width::W32) => self.number_of_address(src, 32)?,
@@ -172,7 +203,7 @@ impl Explorer<'_> {
     pub(super) fn negate(&mut self, width: Width, dst: Register) -> Step {
         let a = self.read(dst)?;
         let out = if a.is_scalar() {
-            Value { deps: a.deps, ..Value::scalar(negate(width, a.number)) }
+            result(&a, |number| negate(width, number))
         } else {
             self.number_of_address(dst, width.bits())?
         };
@@ -188,8 +219,7 @@ impl Explorer<'_> {
     ) -> Step {
         let a = self.read(src)?;
         let out = if a.is_scalar() {
-            let number = sign_extend(width, from.bits(), a.number);
-            Value { deps: a.deps, ..Value::scalar(number) }
+            result(&a, |number| sign_extend(width, from.bits(), number))
         } else {
             self.number_of_address(src, width.bits())?
         };
@@ -200,7 +230,7 @@ impl Explorer<'_> {
         let a = self.read(dst)?;
         let out = if a.is_scalar() {
             let bytes = size.bits() / 8;
-            Value { deps: a.deps, ..Value::scalar(byte_swap(order, bytes, a.number)) }
+            result(&a, |number| byte_swap(order, bytes, number))
         } else {
             self.number_of_address(dst, size.bits())?
         };
