@@ -211,6 +211,31 @@ fn loops_in_loops() {
     assert!((12_000_000..17_000_000).contains(&info.max_insns), "{info:?}");
 }
 
+/// The counter decides something in every round, so that no round is like another.
+#[test]
+fn a_counter_beside_an_iterator() {
+    let body = "r1 = *(u32 *)(r10 -12)
+                if r1 == 7 goto seven
+                r6 = 1
+                seven: w1 += 1
+                *(u32 *)(r10 -12) = r1";
+    let text = format!("*(u32 *)(r10 -12) = 0\n{}{}{END}", new("0", "1000000"), each(body));
+    let info = SOCKET.accepts(&text);
+    assert!(info.processed < 300, "{info:?}");
+    // Ten instructions a round; the counter bounds nothing, as it may go round.
+    assert!((9_999_990..10_100_000).contains(&info.max_insns), "{info:?}");
+    // What holds in the first rounds alone is still found round by round.
+    let body = "r1 = *(u32 *)(r10 -12)
+                r2 = r10
+                r2 += r1
+                *(u8 *)(r2 -32) = 0
+                w1 += 1
+                *(u32 *)(r10 -12) = r1";
+    let text = |to| format!("*(u32 *)(r10 -12) = 0\n{}{}{END}", new("0", to), each(body));
+    SOCKET.accepts(&text("9"));
+    SOCKET.rejects("", &text("40"));
+}
+
 #[test]
 fn an_iterator_is_asked_where_it_was_made() {
     // Both ways hold one iterator and numbers of eight bytes where paths meet.

@@ -13,6 +13,8 @@
 use super::edges::successors;
 use super::{CfgError, Code, bit, slot_number};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+use crate::core::iterator::asks;
+use bpf_bytecode::instruction::{CallTarget, Instruction};
 
 /// Words of a loop's record: its head, and the next loop around it; the first and
 /// the last join in it; failures, and the arrival from which on to try again;
@@ -20,6 +22,8 @@ use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 const LOOP_WORDS: u32 = 5;
 /// Loops that are passed at the most on the way from one to one around it.
 const FAR: u32 = 64;
+/// Arrivals at the head of a loop by an iterator until a summary is tried.
+const PATIENCE: u32 = 4;
 
 /// A loop's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,12 @@ impl Loop {
         let count = low(word).saturating_add(1);
         arena.set(self.field(3), pair(count, high(word)));
         high(arena.word(self.field(2))) <= count
+    }
+
+    /// The loop may close by itself, as something bounds its rounds: the first try
+    /// of a summary comes later.
+    fn wait(self, arena: &mut Arena<'_>) {
+        arena.set(self.field(2), pair(0, PATIENCE));
     }
 
     /// A summary could not be found: the next tries come ever later.
@@ -198,6 +208,11 @@ impl Code<'_> {
         self.insns.get(pc).is_some_and(|insn| matches!(insn.code() & 7, 5 | 6))
     }
 
+    fn asks_iterator(&self, pc: usize) -> bool {
+        let insn = self.insn(pc);
+        insn.is_ok_and(|insn| matches!(insn, Instruction::Call(CallTarget::Kfunc(n)) if asks(n)))
+    }
+
     fn walk_joins(&self, arena: &mut Arena<'_>, stack: At, start: usize) {
         let joins = Joins { points: self.points, words: self.nests };
         let (mut depth, mut path) = (1_u32, 0_u32);
@@ -303,6 +318,9 @@ impl Code<'_> {
         for pc in 0..self.insns.len() {
             let Some(join) = self.point(arena, pc) else { continue };
             let mut around = self.around(arena, join);
+            if around.0 != NONE && self.asks_iterator(pc) {
+                around.wait(arena);
+            }
             for _ in 0..FAR {
                 if around.0 == NONE {
                     break;

@@ -18,7 +18,7 @@ use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::{Join, Mode};
 use crate::state::snapshot::Snapshot;
-use crate::state::{DOUBLED, HALVED, Value};
+use crate::state::{DOUBLED, HALVED, Kind, Value};
 
 /// Guesses that may fail before the loop is walked round by round.
 const MAX_ATTEMPTS: u32 = 10;
@@ -665,6 +665,11 @@ impl Explorer<'_> {
 
 /// How a value came to be, given that at the head.
 pub(super) fn change(before: &Value, after: &Value, own: u32) -> Change {
+    if before.kind == Kind::Iterator {
+        let same = (Value { range: before.range, deps: before.deps, ..*after }) == *before;
+        let asked = after.range.checked_sub(before.range).filter(|_| same);
+        return asked.map_or(Change::Other, |more| Change::Sum(more, more));
+    }
     let named = before.is_scalar() || before.names_offset();
     if !named || before.kind != after.kind || before.id <= own || before.id != after.id {
         return Change::Other;
@@ -689,6 +694,12 @@ pub(super) fn change(before: &Value, after: &Value, own: u32) -> Change {
 /// How often a value within these bounds can change so.
 pub(super) fn rounds_of(value: &Value, change: Change) -> Option<u64> {
     let full = value.number.full();
+    if value.kind == Kind::Iterator {
+        // Whenever it was asked it gave something.
+        let Change::Sum(least @ 1.., _) = change else { return None };
+        let left = full.umax.saturating_sub(value.range.unsigned_abs().into());
+        return left.checked_div(least.unsigned_abs().into());
+    }
     match change {
         Change::Sum(least, most) => {
             let step = if least > 0 { least } else { most.checked_neg().filter(|by| *by > 0)? };

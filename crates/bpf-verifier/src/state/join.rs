@@ -153,6 +153,11 @@ impl<'a> Join<'a> {
     fn value(&mut self, old: &Value, new: &Value) -> Result<Value, Apart> {
         let plain = Value { deps: old.deps, ..*new };
         match old.kind {
+            // It was asked in between; fewer rounds cover more.
+            Kind::Iterator if (Value { range: old.range, ..plain }) == *old => {
+                self.changed |= old.range != new.range;
+                Ok(Value { range: old.range.min(new.range), ..*old })
+            }
             Kind::Return
             | Kind::ReturnToHelper
             | Kind::Reference
