@@ -35,6 +35,8 @@ pub(crate) enum Words<'a> {
 }
 
 const CLASSES: usize = 88;
+/// Words of the smallest block.
+const LEAST: usize = 4;
 
 pub(crate) struct Arena<'a> {
     words: Words<'a>,
@@ -44,6 +46,8 @@ pub(crate) struct Arena<'a> {
     limit: usize,
     /// First freed block of each size; its first word names the next one.
     free: [At; CLASSES],
+    /// One bit for each size of which there is a freed block.
+    filled: u128,
 }
 
 impl<'a> Arena<'a> {
@@ -53,13 +57,13 @@ impl<'a> Arena<'a> {
             Words::Own(_) if Memory::ELASTIC => limit_bytes / 8,
             Words::Own(_) => WORDS,
         };
-        Self { words, used: 1, limit, free: [NONE; CLASSES] }
+        Self { words, used: 1, limit, free: [NONE; CLASSES], filled: 0 }
     }
 
     /// The same arena, with nothing in it.
     #[cfg(feature = "embedded-profile")]
     pub fn emptied(self) -> Self {
-        Self { used: 1, free: [NONE; CLASSES], ..self }
+        Self { used: 1, free: [NONE; CLASSES], filled: 0, ..self }
     }
 
     #[inline]
@@ -91,32 +95,51 @@ impl<'a> Arena<'a> {
     /// A block of at least `words` words, their content left as it is.
     pub fn alloc(&mut self, words: usize) -> Result<At, NoRoom> {
         let (class, size) = class_of(words).ok_or(NoRoom { words })?;
-        let head = self.free.get(class).copied().unwrap_or(NONE);
-        if head != NONE {
-            let next = low(self.word(head));
-            if let Some(slot) = self.free.get_mut(class) {
-                *slot = next;
-            }
-            return Ok(head);
+        if let Some(at) = self.reuse(class, size, CLASSES) {
+            return Ok(at);
         }
         let end = self.used.saturating_add(size);
         if end > self.all().len() && !self.grow(end) {
-            return self.alloc_larger(class).ok_or(NoRoom { words: size });
+            return Err(NoRoom { words: size });
         }
         let at = At::try_from(self.used).map_err(|_| NoRoom { words })?;
         self.used = end;
         Ok(at)
     }
 
-    /// A freed block of some larger size; the rest of it stays unused, as the
-    /// block is given back under the smaller size.
-    fn alloc_larger(&mut self, class: usize) -> Option<At> {
-        let found = self.free.iter().skip(class).position(|head| *head != NONE)?;
-        let found = found.checked_add(class)?;
+    /// A freed block of a size below `end`, or its first part, the rest being freed
+    /// again.
+    fn reuse(&mut self, class: usize, size: usize, end: usize) -> Option<At> {
+        let least = u32::try_from(class).ok()?;
+        let fitting = self.filled.wrapping_shr(least).wrapping_shl(least);
+        let found = fitting.trailing_zeros() as usize;
+        if found >= end {
+            return None;
+        }
         let at = self.free.get(found).copied()?;
         let next = low(self.word(at));
         *self.free.get_mut(found)? = next;
+        if next == NONE {
+            self.filled &= !1_u128.wrapping_shl(fitting.trailing_zeros());
+        }
+        if found != class {
+            let rest = At::try_from(size).ok().and_then(|size| at.checked_add(size))?;
+            self.free_pieces(rest, size_of_class(found).saturating_sub(size));
+        }
         Some(at)
+    }
+
+    /// Frees words that are no block, in blocks as large as there are.
+    fn free_pieces(&mut self, at: At, words: usize) {
+        let (mut at, mut left) = (at, words);
+        while left >= LEAST {
+            let above = class_of(left).map_or(0, |(class, _)| class);
+            let fits = size_of_class(above) <= left;
+            let size = size_of_class(if fits { above } else { above.saturating_sub(1) });
+            self.free(at, size);
+            at = at.saturating_add(slot_words(size));
+            left = left.saturating_sub(size);
+        }
     }
 
     /// Makes room for `end` words in all.
@@ -146,8 +169,27 @@ impl<'a> Arena<'a> {
         {
             let next = *head;
             *head = at;
+            self.filled |= 1_u128.wrapping_shl(slot_words(class));
             self.set(at, u64::from(next));
         }
+    }
+
+    /// Keeps the first words of a block alone: in a smaller one if there is one that
+    /// is free, so that the whole block serves again. Where they are from then on.
+    pub fn shrink(&mut self, at: At, words: usize, kept: usize) -> At {
+        let (Some((class, size)), Some((least, enough))) = (class_of(words), class_of(kept)) else {
+            return at;
+        };
+        if least >= class {
+            return at;
+        }
+        if let Some(to) = self.reuse(least, enough, class) {
+            self.copy(at, to, kept);
+            self.free(at, words);
+            return to;
+        }
+        self.free_pieces(at.saturating_add(slot_words(enough)), size.saturating_sub(enough));
+        at
     }
 
     #[inline]
@@ -185,19 +227,33 @@ impl<'a> Arena<'a> {
     }
 }
 
+/// A number of words as it is added to where a block is.
+fn slot_words(words: usize) -> u32 {
+    u32::try_from(words).unwrap_or(u32::MAX)
+}
+
+/// Words of a block of a size class.
+const fn size_of_class(class: usize) -> usize {
+    if class < 8 {
+        return class.wrapping_add(1).wrapping_mul(LEAST);
+    }
+    let (octave, part) = (class.wrapping_sub(8) / 4, class.wrapping_sub(8) % 4);
+    8_usize.wrapping_shl(octave as u32).wrapping_mul(part.wrapping_add(5))
+}
+
 /// The size class that holds `words` words, and its size: multiples of 4 up to
 /// 32, then four sizes per doubling.
 fn class_of(words: usize) -> Option<(usize, usize)> {
     let last = words.max(1).wrapping_sub(1);
     if last < 32 {
-        return Some((last / 4, (last / 4).wrapping_add(1).wrapping_mul(4)));
+        let class = last / LEAST;
+        return Some((class, size_of_class(class)));
     }
     let power = last.ilog2();
     let (base, step) = (1_usize.wrapping_shl(power), 1_usize.wrapping_shl(power.wrapping_sub(2)));
     let part = last.wrapping_sub(base).checked_div(step)?;
     let class = (power as usize).wrapping_sub(5).wrapping_mul(4).wrapping_add(8).wrapping_add(part);
-    let size = base.wrapping_add(step.wrapping_mul(part.wrapping_add(1)));
-    (class < CLASSES).then_some((class, size))
+    (class < CLASSES).then_some((class, size_of_class(class)))
 }
 
 /// The low half of a word.

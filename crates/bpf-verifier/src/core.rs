@@ -17,6 +17,7 @@ mod context;
 #[cfg_attr(feature = "embedded-profile", path = "core/costliest.rs")]
 #[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
 pub(crate) mod costliest;
+mod done;
 mod dynptr;
 mod dynptr_kfunc;
 pub(crate) mod effort;

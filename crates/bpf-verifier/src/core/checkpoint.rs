@@ -10,6 +10,7 @@
 //! whatever follows from it has followed from the node. A state that equals an
 //! open node closes a circle: the program can go round for ever.
 
+use super::done::Done;
 use super::node::{Fresh, Node};
 use super::trial::Trial;
 use super::{Explorer, LOST, Step, Walker, reject};
@@ -165,11 +166,9 @@ impl Explorer<'_> {
     /// A node whose paths go back to the head of a summary speaks of that
     /// summary's identities, and of no other place than inside of it. So may one
     /// whose paths close a loop at an open node, which has such paths.
-    fn shared_ids(&self, node: Node) -> Option<u32> {
-        let tail = node.tail(&self.arena);
-        let inside = if tail.is_inside() { self.counted_ids() } else { 0 };
-        let Some(level) = tail.level() else { return Some(inside) };
-        let summary = node.owner(&self.arena).at_level(&self.arena, level);
+    fn shared_ids(&self, node: Done) -> Option<u32> {
+        let inside = if node.is_inside(&self.arena) { self.counted_ids() } else { 0 };
+        let Some((summary, level)) = node.owner(&self.arena) else { return Some(inside) };
         let around = self.walker.active.at_level(&self.arena, level);
         (around == summary).then(|| summary.head_id(&self.arena).max(inside))
     }
@@ -177,23 +176,16 @@ impl Explorer<'_> {
     /// The tail of a done node that covers the state.
     fn find_cover(&mut self, point: At) -> Option<Tail> {
         let mut before = NONE;
-        let mut node = Node(high(self.arena.word(point)));
+        let mut node = Done(high(self.arena.word(point)));
         while node.0 != NONE {
             let next = node.next(&self.arena);
             let Some(shared) = self.shared_ids(node) else {
                 before = node.0;
-                node = Node(next);
+                node = Done(next);
                 continue;
             };
-            let instances = node.tail(&self.arena).is_inside();
-            let close = if self.rules.forget {
-                let precise = node.precise(&self.arena) | node.exact(&self.arena);
-                let read = node.read(&self.arena);
-                Closeness::Matters { read, precise, instances }
-            } else {
-                Closeness::Matters { read: u64::MAX, precise: u64::MAX, instances }
-            };
             self.charge(node.words(&self.arena));
+            let close = Closeness::Matters { instances: node.is_inside(&self.arena) };
             let old = node.snapshot(&self.arena);
             let usable = self.resolves(node);
             if usable && let Some(rests) = covers(old, &self.state, &self.arena, close, shared) {
@@ -210,16 +202,22 @@ impl Explorer<'_> {
                     let word = self.arena.word(point);
                     self.arena.set(point, pair(low(word), next));
                 } else {
-                    Node(before).set_next(&mut self.arena, next);
+                    Done(before).set_next(&mut self.arena, next);
                 }
                 // What rests on a summary goes with it.
-                if node.tail(&self.arena).level().is_none() {
-                    self.forget_node(node);
+                if node.owner(&self.arena).is_none() {
+                    self.forget_done(node);
                 }
             }
-            node = Node(next);
+            node = Done(next);
         }
         None
+    }
+
+    pub(super) fn forget_done(&mut self, node: Done) {
+        let words = node.words(&self.arena);
+        self.arena.free(node.0, words);
+        self.figures.states = self.figures.states.saturating_sub(1);
     }
 
     pub(super) fn forget_node(&mut self, node: Node) {
@@ -337,23 +335,21 @@ impl Explorer<'_> {
     /// Every path from the node was walked: moves it to the done ones.
     pub(super) fn done(&mut self, node: Node, paths: &Tail) {
         let pc = node.pc(&self.arena);
-        let point = self.code.point(&self.arena, pc);
+        let Some(point) = self.code.point(&self.arena, pc) else { return self.forget_node(node) };
         // Open nodes of one point lie on one path, the last one first.
-        let word = point.map_or(0, |point| self.arena.word(point));
-        match point {
-            Some(point) if low(word) == node.0 => {
-                let open = node.next(&self.arena);
-                node.set_next(&mut self.arena, high(word));
-                self.arena.set(point, pair(open, node.0));
-            }
-            _ => return self.forget_node(node),
+        let word = self.arena.word(point);
+        if low(word) != node.0 {
+            return self.forget_node(node);
         }
+        let open = node.next(&self.arena);
+        let room = node.words(&self.arena);
+        let done = Done::replace(&mut self.arena, node, paths, self.rules.forget);
+        let done = Done(self.arena.shrink(done.0, room, done.words(&self.arena)));
+        done.set_next(&mut self.arena, high(word));
+        self.arena.set(point, pair(open, done.0));
         // The summary that it rests on outlives it; others may not.
-        let owner = node.owner(&self.arena);
-        let owner = paths.level().map(|level| owner.at_level(&self.arena, level));
-        node.set_owner(&mut self.arena, owner.unwrap_or(Trial(NONE)));
-        if let Some(summary) = owner {
-            summary.add_resting(&mut self.arena, node);
+        if let Some((summary, _)) = done.owner(&self.arena) {
+            summary.add_resting(&mut self.arena, done);
         }
     }
 
@@ -395,17 +391,17 @@ impl Explorer<'_> {
     fn reclaim(&mut self, keep_hits: bool) {
         for point in self.code.points() {
             let word = self.arena.word(point);
-            let (mut kept, mut node) = (NONE, Node(high(word)));
+            let (mut kept, mut node) = (NONE, Done(high(word)));
             while node.0 != NONE {
                 let next = node.next(&self.arena);
                 let useful = keep_hits && node.hits(&self.arena) > 0;
-                if useful || node.tail(&self.arena).level().is_some() {
+                if useful || node.owner(&self.arena).is_some() {
                     node.set_next(&mut self.arena, kept);
                     kept = node.0;
                 } else {
-                    self.forget_node(node);
+                    self.forget_done(node);
                 }
-                node = Node(next);
+                node = Done(next);
             }
             self.arena.set(point, pair(low(word), kept));
         }

@@ -1,8 +1,9 @@
 //! What a verification took.
 
 use super::Explorer;
+use super::done::Done;
 use super::node::Node;
-use crate::arena::{NONE, high, low};
+use crate::arena::{Arena, At, NONE, high, low};
 
 /// What a verification took, whichever way it ended.
 #[derive(Clone, Copy)]
@@ -42,14 +43,14 @@ impl<'a> Effort<'a> {
     /// are counted when this is called.
     pub fn max_states_per_insn(&self) -> u32 {
         let arena = &self.0.arena;
-        let count = |first| {
-            let next = |node: &Node| Some(Node(node.next(arena)));
-            let nodes = core::iter::successors(Some(Node(first)), next);
-            nodes.take_while(|node| node.0 != NONE).fold(0_u32, |sum, _| sum.saturating_add(1))
+        let count = |first: At, next: fn(At, &Arena<'_>) -> At| {
+            let list = core::iter::successors(Some(first), |at| Some(next(*at, arena)));
+            list.take_while(|at| *at != NONE).fold(0_u32, |sum, _| sum.saturating_add(1))
         };
         let at_point = |point| {
             let word = arena.word(point);
-            count(low(word)).saturating_add(count(high(word)))
+            let open = count(low(word), |at, arena| Node(at).next(arena));
+            open.saturating_add(count(high(word), |at, arena| Done(at).next(arena)))
         };
         self.0.code.points().map(at_point).max().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! What is kept of a node.
+//! What is kept of a node from which paths are still to be walked.
 
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::core::trial::Trial;
@@ -9,11 +9,10 @@ use crate::state::snapshot::Snapshot;
 ///
 /// Its words: parent, and the next node at the same instruction; instruction,
 /// and branches that are still to be walked; marks of numbers; marks of bytes;
-/// the trail from the parent; lengths of that and of the nest of summaries, and
-/// how often the node was of use; four about rounds; the costs to the end, to
-/// where loops are closed, and from the parent.
-/// Inside of summaries there are, furthermore, the innermost one with the next
-/// node that rests on the same one, and the costs back to the head of each.
+/// the trail from the parent; lengths of that and of the nest of summaries; four
+/// about rounds; the costs to the end, to where loops are closed, and from the
+/// parent. Inside of summaries there are, furthermore, the innermost one, and the
+/// costs back to the head of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node(pub At);
 
@@ -25,12 +24,6 @@ const EXIT: u32 = ROUNDS + 4;
 const CLOSE: u32 = EXIT + Meter::WORDS;
 const SEGMENT: u32 = CLOSE + Meter::WORDS;
 const FIXED: u32 = SEGMENT + Meter::WORDS;
-
-/// Vain comparisons after which a done node is given up, and how many more a
-/// success is worth.
-const MISSES: u32 = 3;
-/// In the place of a number of branches: the node is to be freed.
-const DEAD: u32 = u32::MAX;
 
 /// A new node.
 #[derive(Clone, Copy, Debug)]
@@ -110,14 +103,6 @@ impl Node {
         self.set_branches(arena, branches);
     }
 
-    pub fn kill(self, arena: &mut Arena<'_>) {
-        self.set_branches(arena, DEAD);
-    }
-
-    pub fn is_dead(self, arena: &Arena<'_>) -> bool {
-        self.branches(arena) == DEAD
-    }
-
     pub fn precise(self, arena: &Arena<'_>) -> u64 {
         arena.word(self.field(2))
     }
@@ -157,16 +142,6 @@ impl Node {
         if self.nest(arena) > 0 {
             arena.set(self.field(FIXED), pair(owner.0, NONE));
         }
-    }
-
-    /// The next node that rests on the same summary.
-    pub fn next_resting(self, arena: &Arena<'_>) -> At {
-        high(arena.word(self.field(FIXED)))
-    }
-
-    pub fn set_next_resting(self, arena: &mut Arena<'_>, next: At) {
-        let owner = low(arena.word(self.field(FIXED)));
-        arena.set(self.field(FIXED), pair(owner, next));
     }
 
     /// The costliest paths from here.
@@ -215,25 +190,5 @@ impl Node {
     pub fn words(self, arena: &Arena<'_>) -> usize {
         let head = Self::head_words(self.nest(arena));
         self.snapshot(arena).words(arena).saturating_add(head) as usize
-    }
-
-    pub fn hits(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(5))).wrapping_shr(8) & 0xf_ffff
-    }
-
-    /// Counts a comparison; whether the node is still worth its room.
-    pub fn count(self, arena: &mut Arena<'_>, hit: bool) -> bool {
-        let word = arena.word(self.field(5));
-        let (mut first, mut misses) = (low(word), high(word));
-        let mut hits = self.hits(arena);
-        if hit && hits < 0xf_ffff {
-            first = first.saturating_add(0x100);
-            hits = hits.saturating_add(1);
-        }
-        if !hit {
-            misses = misses.saturating_add(1);
-        }
-        arena.set(self.field(5), pair(first, misses));
-        misses <= hits.saturating_mul(MISSES).saturating_add(MISSES)
     }
 }

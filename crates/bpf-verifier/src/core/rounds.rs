@@ -24,6 +24,7 @@
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
+use super::done::Done;
 use super::node::{Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
@@ -136,19 +137,19 @@ impl Explorer<'_> {
 
     /// Whether what follows from a done node is known: all loops that are closed
     /// behind it are under way.
-    pub(super) fn resolves(&mut self, node: Node) -> bool {
-        let tail = node.tail(&self.arena);
-        if tail.outer == 0 {
+    pub(super) fn resolves(&mut self, node: Done) -> bool {
+        if !node.is_inside(&self.arena) {
             return true;
         }
+        let inner = node.inner(&self.arena);
         if node.grants(&self.arena) > self.walker.grants {
             return false;
         }
         let (mut open, mut steps, mut found) = (Node(self.walker.parent), 0_u64, false);
         while open.0 != NONE {
             let serial = open.serial(&self.arena);
-            if serial <= tail.inner {
-                found = serial == tail.inner;
+            if serial <= inner {
+                found = serial == inner;
                 break;
             }
             steps = steps.saturating_add(1);
@@ -173,8 +174,7 @@ impl Explorer<'_> {
                     widened = true;
                 }
                 self.charge_node(node);
-                let (read, precise) = (u64::MAX, u64::MAX);
-                let all = Closeness::Matters { read, precise, instances: true };
+                let all = Closeness::Matters { instances: true };
                 let (old, shared) = (node.snapshot(&self.arena), self.counted_ids());
                 if let Some(rests) = covers(old, &self.state, &self.arena, all, shared) {
                     self.mark_exact(rests.deps);

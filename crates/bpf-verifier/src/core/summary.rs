@@ -7,6 +7,7 @@ use bpf_bytecode::instruction::{CallTarget, Instruction};
 use bpf_bytecode::opcode::Width;
 
 use super::checkpoint::Arrival;
+use super::done::Done;
 use super::node::Node;
 use super::trial::{Change, Phase, TRIAL_WORDS, Trial};
 use super::{Explorer, Step, Stop};
@@ -558,20 +559,20 @@ impl Explorer<'_> {
         let mut node = first;
         while node.0 != NONE {
             node.kill(&mut self.arena);
-            node = Node(node.next_resting(&self.arena));
+            node = Done(node.next_resting(&self.arena));
         }
         node = first;
         while node.0 != NONE {
             if let Some(point) = self.code.point(&self.arena, node.pc(&self.arena)) {
                 self.bury(point);
             }
-            node = Node(node.next_resting(&self.arena));
+            node = Done(node.next_resting(&self.arena));
         }
         node = first;
         while node.0 != NONE {
             let next = node.next_resting(&self.arena);
-            self.forget_node(node);
-            node = Node(next);
+            self.forget_done(node);
+            node = Done(next);
         }
         trial.clear_resting(&mut self.arena);
     }
@@ -579,7 +580,7 @@ impl Explorer<'_> {
     /// Takes the nodes that are to be freed out of a point's list.
     fn bury(&mut self, point: At) {
         let word = self.arena.word(point);
-        let (mut last, mut node) = (Node(NONE), Node(high(word)));
+        let (mut last, mut node) = (Done(NONE), Done(high(word)));
         while node.0 != NONE {
             let next = node.next(&self.arena);
             if !node.is_dead(&self.arena) {
@@ -590,7 +591,7 @@ impl Explorer<'_> {
             } else {
                 last.set_next(&mut self.arena, next);
             }
-            node = Node(next);
+            node = Done(next);
         }
     }
 

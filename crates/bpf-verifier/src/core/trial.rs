@@ -2,6 +2,7 @@
 
 use super::Walker;
 use super::carried::Place;
+use super::done::Done;
 use super::node::Node;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
@@ -253,11 +254,11 @@ impl Trial {
     }
 
     /// The first of the done nodes that rest on the summary.
-    pub fn resting(self, arena: &Arena<'_>) -> Node {
-        Node(self.half(arena, 5, false))
+    pub fn resting(self, arena: &Arena<'_>) -> Done {
+        Done(self.half(arena, 5, false))
     }
 
-    pub fn add_resting(self, arena: &mut Arena<'_>, node: Node) {
+    pub fn add_resting(self, arena: &mut Arena<'_>, node: Done) {
         let first = self.resting(arena).0;
         node.set_next_resting(arena, first);
         self.set_half(arena, 5, false, node.0);

@@ -12,11 +12,10 @@ use bpf_bytecode::opcode::{AluOp, Width};
 /// How closely states are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closeness {
-    /// The older state covers the newer one in all that mattered for what was
-    /// found to follow from it: `read` and `precise` name its entries. With
-    /// `instances`, what counts the rounds of a loop is the same in both, and
-    /// not only of the same form.
-    Matters { read: u64, precise: u64, instances: bool },
+    /// The older state covers the newer one in all that it says. With `instances`,
+    /// what counts the rounds of a loop is the same in both, and not only of the
+    /// same form.
+    Matters { instances: bool },
     /// The older state covers the newer one in everything.
     Whole,
     /// Both are the same: the program has gone round in a circle.
@@ -136,10 +135,7 @@ pub(crate) fn covers(
     if same && old.cells(arena) != new.cells.len() {
         return None;
     }
-    let (read, precise, instances) = match close {
-        Closeness::Matters { read, precise, instances } => (read, precise, instances),
-        Closeness::Whole | Closeness::Same => (u64::MAX, u64::MAX, true),
-    };
+    let instances = !matches!(close, Closeness::Matters { instances: false });
     let none = Pair { old: 0, new: None, uses: 0, deps: 0 };
     let mut ids = Ids { pairs: [none; MAX_IDS], len: 0, instances, shared };
     let loose =
@@ -157,11 +153,10 @@ pub(crate) fn covers(
             continue;
         }
         let before = entries.value(arena);
-        let exact = precise & entry_bit(index) != 0;
-        if !value_covers(&before, &value, exact, same, &mut ids) {
+        if !value_covers(&before, &value, same, &mut ids) {
             return None;
         }
-        if exact && before.is_scalar() && !(before.number.is_unknown() && before.id == 0) {
+        if before.is_scalar() && !(before.number.is_unknown() && before.id == 0) {
             if loose(&before) {
                 ids.owe(before.id, value.deps);
             } else {
@@ -172,8 +167,6 @@ pub(crate) fn covers(
     }
     for _ in 0..old.cells(arena) {
         let cell = entries.cell(arena);
-        let bit = entry_bit(index);
-        let exact = precise & bit != 0;
         index = index.saturating_add(1);
         let (value, live) = if cell.addr >= SAVED {
             // References are in the order of acquisition, the number behind
@@ -187,11 +180,9 @@ pub(crate) fn covers(
                 new.cells.at_addr(arena, cell.addr)?.1
             };
             (found.value, 0)
-        } else if read & bit == 0 && !same {
-            continue;
         } else if cell.len > 8 {
             // Zero or unknown bytes, more than one read can take.
-            if !wide_covers(&cell, new, arena, exact, &mut rests)? {
+            if !wide_covers(&cell, new, arena, &mut rests)? {
                 return None;
             }
             continue;
@@ -200,13 +191,15 @@ pub(crate) fn covers(
             rests.unwritten |= got.unwritten;
             (got.value, got.live)
         };
-        if !value_covers(&cell.value, &value, exact, same, &mut ids) {
+        if !value_covers(&cell.value, &value, same, &mut ids) {
             return None;
         }
         rests.live |= live;
         let bits = cell.len.saturating_mul(8).clamp(1, 64);
-        let any = cell.value.number == Scalar::of_bits(bits) && cell.value.id == 0;
-        if exact && cell.value.is_scalar() && !any {
+        let number = &cell.value.number;
+        let any = number.is_unknown() || *number == Scalar::of_bits(bits);
+        let any = any && cell.value.id == 0;
+        if cell.value.is_scalar() && !any {
             if loose(&cell.value) {
                 ids.owe(cell.value.id, value.deps);
             } else {
@@ -223,7 +216,6 @@ fn wide_covers(
     cell: &super::cells::Cell,
     new: &State,
     arena: &Arena<'_>,
-    exact: bool,
     rests: &mut RestsOn,
 ) -> Option<bool> {
     let run = new.check_init(arena, cell.addr, cell.len).ok()?;
@@ -232,7 +224,7 @@ fn wide_covers(
     }
     rests.live |= run.live;
     rests.unwritten |= run.unwritten;
-    if !exact || cell.value.number.as_constant() != Some(0) {
+    if cell.value.number.as_constant() != Some(0) {
         return Some(true);
     }
     let (mut pos, end) = (cell.addr, cell.end());
@@ -248,13 +240,12 @@ fn wide_covers(
     Some(true)
 }
 
-fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids) -> bool {
+fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
     if old.kind != new.kind {
         return false;
     }
     match old.kind {
         Kind::NotInit | Kind::NoPreemption | Kind::RcuSection => true,
-        Kind::Scalar if !exact => true,
         Kind::Scalar if same => old.number == new.number && ids.number_matches(old, new),
         Kind::Scalar => old.number.covers(&new.number) && ids.number_matches(old, new),
         Kind::Return | Kind::ReturnToHelper => old.id == new.id && old.index == new.index,
@@ -280,7 +271,7 @@ fn value_covers(old: &Value, new: &Value, exact: bool, same: bool, ids: &mut Ids
             // By another lookup it is not the same lock.
             let plain = |value: &Value| Value { range: 0, ..*value };
             ids.matches(old.lookup(), new.lookup())
-                && value_covers(&plain(old), &plain(new), exact, same, ids)
+                && value_covers(&plain(old), &plain(new), same, ids)
         }
         kind if kind.is_socket() => {
             place_covers(old, new, same)

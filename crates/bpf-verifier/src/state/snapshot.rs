@@ -3,17 +3,21 @@
 //! A snapshot begins with its size and its number of cells, the registers it
 //! holds, frame and references. What follows are the dependencies of every
 //! entry (the registers that are set, then the cells), for every cell the bytes
-//! it rests on, and then the entries themselves.
+//! it rests on, and then the entries themselves. What is stripped has the entries
+//! alone, and only those that matter.
 
 use bpf_bytecode::Register;
 
-use super::cells::Cell;
+use super::cells::{Cell, SAVED};
+use super::cover::entry_bit;
 use super::reg::{FREE_BITS, Kind, head, split_head, unpack_number};
 use super::{State, Value};
 use crate::arena::{Arena, At, NoRoom, high, low, pair};
 use crate::domain::{Range, Scalar, Tnum};
 
 const HEAD_WORDS: u32 = 2;
+/// Beside the registers that are set: what entries depend on is not kept.
+const STRIPPED: u32 = 1 << 15;
 
 /// How a number is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,7 +190,11 @@ impl Snapshot {
 
     /// One bit for each register that is set.
     pub fn reg_mask(self, arena: &Arena<'_>) -> u32 {
-        low(self.second(arena)) & 0xffff
+        low(self.second(arena)) & 0x3ff
+    }
+
+    fn is_stripped(self, arena: &Arena<'_>) -> bool {
+        low(self.second(arena)) & STRIPPED != 0
     }
 
     pub fn frame(self, arena: &Arena<'_>) -> u32 {
@@ -219,9 +227,42 @@ impl Snapshot {
 
     /// The entries, registers first.
     pub fn read(self, arena: &Arena<'_>) -> Reader {
+        if self.is_stripped(arena) {
+            return Reader { at: self.0.saturating_add(HEAD_WORDS) };
+        }
         let cells = self.cells(arena).saturating_mul(2);
         let skip = HEAD_WORDS.saturating_add(self.regs(arena)).saturating_add(cells);
         Reader { at: self.0.saturating_add(skip) }
+    }
+
+    /// Keeps at `to`, which lies before it, what serves comparisons alone: of the
+    /// bytes those with a bit in `read`, of the numbers those with one in `exact`.
+    /// Other numbers may be any.
+    pub fn strip(self, arena: &mut Arena<'_>, to: At, read: u64, exact: u64) {
+        let (second, cells, regs) = (self.second(arena), self.cells(arena), self.regs(arena));
+        let mut entries = self.read(arena);
+        let mut out = Writer { arena, at: to.saturating_add(HEAD_WORDS) };
+        let matters = |value: Value, bit: u64| match value.kind {
+            Kind::Scalar if exact & bit == 0 => Value::UNKNOWN,
+            _ => value,
+        };
+        for index in 0..regs {
+            let value = entries.value(out.arena);
+            out.value(&matters(value, entry_bit(index)));
+        }
+        let mut kept = 0_u32;
+        for index in regs..regs.saturating_add(cells) {
+            let (cell, bit) = (entries.cell(out.arena), entry_bit(index));
+            if cell.addr < SAVED && read & bit == 0 {
+                continue;
+            }
+            kept = kept.saturating_add(1);
+            out.word(pair(cell.addr, cell.len));
+            out.value(&matters(cell.value, bit));
+        }
+        let words = out.at.saturating_sub(to);
+        arena.set(to, pair(words, kept));
+        arena.set(to.saturating_add(1), second | u64::from(STRIPPED));
     }
 
     /// Makes `state` what the snapshot was taken of.

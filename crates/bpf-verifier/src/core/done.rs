@@ -1,0 +1,198 @@
+//! What is kept of a node from which every path was walked.
+
+use crate::arena::{Arena, At, NONE, high, low, pair};
+use crate::core::node::Node;
+use crate::core::trial::Trial;
+use crate::meter::{Meter, Tail};
+use crate::state::snapshot::Snapshot;
+
+/// A state from which all that follows is known.
+///
+/// Its words: the next one at the same instruction; instruction, and how many
+/// summaries it speaks of; use so far, and grants; the cost to the end. Where paths
+/// close a loop of an ancestor, which one and at what cost. Where it rests on a
+/// summary, the innermost one with the next node that rests on it, and the costs
+/// back to the head of each. Then the state, without what does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Done(pub At);
+
+const EXIT: u32 = 2;
+const MORE: u32 = EXIT + Meter::WORDS;
+
+/// In the second word: hits and misses, in fifteen bits each.
+const COUNT: u32 = 0x7fff;
+const MISSES_SHIFT: u32 = 15;
+/// A loop of an ancestor is closed behind it.
+const INSIDE: u32 = 1 << 30;
+/// It is to be freed.
+const DEAD: u32 = 1 << 31;
+/// The first of the bits of the number of summaries, above a slot's number.
+const NEST_SHIFT: u32 = 28;
+
+/// Vain comparisons after which a state is given up, and how many more a success
+/// is worth.
+const MISSES: u32 = 3;
+
+const fn head_words(inside: bool, nest: u32) -> u32 {
+    let mut words = MORE;
+    if inside {
+        words = words.saturating_add(1).saturating_add(Meter::WORDS);
+    }
+    if nest > 0 {
+        words = words.saturating_add(1).saturating_add(nest.saturating_mul(Meter::WORDS));
+    }
+    words
+}
+
+impl Done {
+    const fn field(self, index: u32) -> At {
+        self.0.saturating_add(index)
+    }
+
+    /// Puts what is kept in the place of an open node, which takes more room. Every
+    /// entry of its state that is marked matters; without `forget`, all do.
+    pub fn replace(arena: &mut Arena<'_>, node: Node, paths: &Tail, forget: bool) -> Self {
+        let done = Self(node.0);
+        let level = paths.level();
+        let owner = level.map_or(Trial(NONE), |level| node.owner(arena).at_level(arena, level));
+        let nest = level.map_or(0, |level| u32::try_from(level).unwrap_or(0).saturating_add(1));
+        let (slot, grants) = (super::slot_number(node.pc(arena)), node.grants(arena));
+        let all = if forget { 0 } else { u64::MAX };
+        let (read, exact) = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
+        let inside = paths.is_inside();
+        let state = done.field(head_words(inside, nest));
+        node.snapshot(arena).strip(arena, state, read, exact);
+        arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
+        arena.set(done.field(1), pair(if inside { INSIDE } else { 0 }, grants));
+        paths.exit.store(arena, done.field(EXIT));
+        let mut at = done.field(MORE);
+        if inside {
+            arena.set(at, pair(paths.inner, paths.outer));
+            paths.close.store(arena, at.saturating_add(1));
+            at = at.saturating_add(1).saturating_add(Meter::WORDS);
+        }
+        if nest > 0 {
+            arena.set(at, pair(owner.0, NONE));
+            at = at.saturating_add(1);
+            for back in paths.back.iter().take(nest as usize) {
+                back.store(arena, at);
+                at = at.saturating_add(Meter::WORDS);
+            }
+        }
+        done
+    }
+
+    pub fn next(self, arena: &Arena<'_>) -> At {
+        low(arena.word(self.0))
+    }
+
+    pub fn set_next(self, arena: &mut Arena<'_>, next: At) {
+        let place = high(arena.word(self.0));
+        arena.set(self.0, pair(next, place));
+    }
+
+    pub fn pc(self, arena: &Arena<'_>) -> usize {
+        (high(arena.word(self.0)) & ((1 << NEST_SHIFT) - 1)) as usize
+    }
+
+    fn nest(self, arena: &Arena<'_>) -> u32 {
+        high(arena.word(self.0)).wrapping_shr(NEST_SHIFT)
+    }
+
+    fn flags(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(1)))
+    }
+
+    fn set_flags(self, arena: &mut Arena<'_>, flags: u32) {
+        let grants = self.grants(arena);
+        arena.set(self.field(1), pair(flags, grants));
+    }
+
+    /// Rounds that `may_goto` had granted on the way here.
+    pub fn grants(self, arena: &Arena<'_>) -> u32 {
+        high(arena.word(self.field(1)))
+    }
+
+    /// Whether a loop of an ancestor is closed behind it.
+    pub fn is_inside(self, arena: &Arena<'_>) -> bool {
+        self.flags(arena) & INSIDE != 0
+    }
+
+    /// Of the loops of ancestors that are closed behind it, which is the innermost.
+    pub fn inner(self, arena: &Arena<'_>) -> u32 {
+        if self.is_inside(arena) { low(arena.word(self.field(MORE))) } else { 0 }
+    }
+
+    /// Where what it keeps of the summaries begins.
+    fn summaries(self, arena: &Arena<'_>) -> At {
+        self.field(head_words(self.is_inside(arena), 0))
+    }
+
+    /// The innermost summary that it rests on, and the level of that.
+    pub fn owner(self, arena: &Arena<'_>) -> Option<(Trial, usize)> {
+        let level = self.nest(arena).checked_sub(1)?;
+        Some((Trial(low(arena.word(self.summaries(arena)))), level as usize))
+    }
+
+    /// The next state that rests on the same summary.
+    pub fn next_resting(self, arena: &Arena<'_>) -> At {
+        if self.nest(arena) == 0 { NONE } else { high(arena.word(self.summaries(arena))) }
+    }
+
+    pub fn set_next_resting(self, arena: &mut Arena<'_>, next: At) {
+        if self.nest(arena) > 0 {
+            let at = self.summaries(arena);
+            let owner = low(arena.word(at));
+            arena.set(at, pair(owner, next));
+        }
+    }
+
+    /// The costliest paths from here.
+    pub fn tail(self, arena: &Arena<'_>) -> Tail {
+        let mut tail = Tail { exit: Meter::load(arena, self.field(EXIT)), ..Tail::NONE };
+        if self.is_inside(arena) {
+            let targets = arena.word(self.field(MORE));
+            (tail.inner, tail.outer) = (low(targets), high(targets));
+            tail.close = Meter::load(arena, self.field(MORE).saturating_add(1));
+        }
+        let mut at = self.summaries(arena).saturating_add(1);
+        for back in tail.back.iter_mut().take(self.nest(arena) as usize) {
+            *back = Meter::load(arena, at);
+            at = at.saturating_add(Meter::WORDS);
+        }
+        tail
+    }
+
+    pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {
+        Snapshot(self.field(head_words(self.is_inside(arena), self.nest(arena))))
+    }
+
+    pub fn words(self, arena: &Arena<'_>) -> usize {
+        let snapshot = self.snapshot(arena);
+        let head = snapshot.0.saturating_sub(self.0);
+        snapshot.words(arena).saturating_add(head) as usize
+    }
+
+    pub fn kill(self, arena: &mut Arena<'_>) {
+        let flags = self.flags(arena) | DEAD;
+        self.set_flags(arena, flags);
+    }
+
+    pub fn is_dead(self, arena: &Arena<'_>) -> bool {
+        self.flags(arena) & DEAD != 0
+    }
+
+    pub fn hits(self, arena: &Arena<'_>) -> u32 {
+        self.flags(arena) & COUNT
+    }
+
+    /// Counts a comparison; whether the state is still worth its room.
+    pub fn count(self, arena: &mut Arena<'_>, hit: bool) -> bool {
+        let flags = self.flags(arena);
+        let (hits, misses) = (flags & COUNT, flags.wrapping_shr(MISSES_SHIFT) & COUNT);
+        let more = u32::from(if hit { hits < COUNT } else { misses < COUNT });
+        let unit = if hit { 1 } else { 1 << MISSES_SHIFT };
+        self.set_flags(arena, flags.saturating_add(more.saturating_mul(unit)));
+        hit || misses.saturating_add(more) <= hits.saturating_mul(MISSES).saturating_add(MISSES)
+    }
+}
