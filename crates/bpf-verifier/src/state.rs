@@ -13,6 +13,7 @@ pub(crate) mod cells;
 pub(crate) mod cover;
 pub(crate) mod join;
 mod notation;
+mod origins;
 mod reg;
 pub(crate) mod snapshot;
 pub(crate) mod stack;

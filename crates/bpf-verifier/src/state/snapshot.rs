@@ -1,15 +1,16 @@
 //! States at rest: as few words as they need.
 //!
 //! A snapshot begins with its size and its number of cells, the registers it
-//! holds, frame and references. What follows are the dependencies of every
-//! entry (the registers that are set, then the cells), for every cell the bytes
-//! it rests on, and then the entries themselves. What is stripped has the entries
-//! alone, and only those that matter.
+//! holds, frame and references. What follows are, as [`origins`](super::origins),
+//! the dependencies of every entry (the registers that are set, then the cells) and,
+//! behind each cell's, the bytes that it rests on; and then the entries themselves.
+//! What is stripped has the entries alone, and only those that matter.
 
 use bpf_bytecode::Register;
 
 use super::cells::{Cell, SAVED};
 use super::cover::entry_bit;
+use super::origins::{In, Out, code_words, own_words};
 use super::reg::{FREE_BITS, Kind, head, split_head, unpack_number};
 use super::{State, Value};
 use crate::arena::{Arena, At, NoRoom, high, low, pair};
@@ -130,19 +131,20 @@ pub(crate) struct Snapshot(pub At);
 impl Snapshot {
     /// Words that a snapshot of `state` takes.
     pub fn measure(state: &State, arena: &Arena<'_>) -> u32 {
-        let mut words = HEAD_WORDS;
+        let (mut words, mut sets) = (HEAD_WORDS, state.cells.len().saturating_mul(2));
         for value in state.regs().iter().filter(|value| value.is_init()) {
-            words = words.saturating_add(1);
+            sets = sets.saturating_add(1);
+            words = words.saturating_add(own_words(value.deps));
             words = words.saturating_add(value_words(value, Class::of(&value.number)));
         }
         for index in 0..state.cells.len() {
-            if let Some(cell) = state.cells.get(arena, index) {
-                words = words.saturating_add(3);
-                let value = &cell.value;
-                words = words.saturating_add(value_words(value, Class::of(&value.number)));
+            if let Some(Cell { value, live, .. }) = state.cells.get(arena, index) {
+                words = words.saturating_add(own_words(value.deps)).saturating_add(own_words(live));
+                words = words.saturating_add(value_words(&value, Class::of(&value.number)));
+                words = words.saturating_add(1);
             }
         }
-        words
+        words.saturating_add(code_words(sets))
     }
 
     /// Writes a snapshot of `state` into a block of `words` words at `at`.
@@ -157,22 +159,21 @@ impl Snapshot {
         let cells = state.cells.len();
         arena.set(at, pair(words, cells));
         arena.set(at.saturating_add(1), pair(mask | state.frame.wrapping_shl(16), state.refs));
-        let mut deps = at.saturating_add(HEAD_WORDS);
-        let mut live = deps.saturating_add(regs).saturating_add(cells);
-        let mut out = Writer { arena, at: live.saturating_add(cells) };
+        let mut origins = Out::new(at.saturating_add(HEAD_WORDS), at.saturating_add(words));
+        let entries = Self(at).read(arena).at;
+        let mut out = Writer { arena, at: entries };
         for value in state.regs().iter().filter(|value| value.is_init()) {
-            out.arena.set(deps, value.deps);
-            deps = deps.saturating_add(1);
+            origins.add(out.arena, value.deps);
             out.value(value);
         }
         for index in 0..cells {
             let Some(cell) = state.cells.get(out.arena, index) else { break };
-            out.arena.set(deps, cell.value.deps);
-            out.arena.set(live, cell.live);
-            (deps, live) = (deps.saturating_add(1), live.saturating_add(1));
+            origins.add(out.arena, cell.value.deps);
+            origins.add(out.arena, cell.live);
             out.word(pair(cell.addr, cell.len));
             out.value(&cell.value);
         }
+        origins.finish(out.arena);
         Self(at)
     }
 
@@ -210,29 +211,31 @@ impl Snapshot {
         self.reg_mask(arena).count_ones()
     }
 
+    /// What the entries rest on; nothing, where that was stripped.
+    fn origins(self, arena: &Arena<'_>) -> Option<In> {
+        let end = self.0.saturating_add(self.words(arena));
+        let from = self.0.saturating_add(HEAD_WORDS);
+        (!self.is_stripped(arena)).then(|| In::new(from, end))
+    }
+
     /// Dependencies of the entry at `index`.
     pub fn deps(self, arena: &Arena<'_>, index: u32) -> u64 {
-        arena.word(self.0.saturating_add(HEAD_WORDS).saturating_add(index))
+        let index = index.saturating_add(index.saturating_sub(self.regs(arena)));
+        self.origins(arena).map_or(0, |origins| origins.at(arena, index))
     }
 
     /// What the bytes of the entry at `index` rest on; nothing, for registers.
     pub fn live(self, arena: &Arena<'_>, index: u32) -> u64 {
-        let regs = self.regs(arena);
-        if index < regs {
-            return 0;
-        }
-        let cells = self.cells(arena);
-        arena.word(self.0.saturating_add(HEAD_WORDS).saturating_add(cells).saturating_add(index))
+        let Some(cell) = index.checked_sub(self.regs(arena)) else { return 0 };
+        let index = index.saturating_add(cell).saturating_add(1);
+        self.origins(arena).map_or(0, |origins| origins.at(arena, index))
     }
 
     /// The entries, registers first.
     pub fn read(self, arena: &Arena<'_>) -> Reader {
-        if self.is_stripped(arena) {
-            return Reader { at: self.0.saturating_add(HEAD_WORDS) };
-        }
-        let cells = self.cells(arena).saturating_mul(2);
-        let skip = HEAD_WORDS.saturating_add(self.regs(arena)).saturating_add(cells);
-        Reader { at: self.0.saturating_add(skip) }
+        let sets = self.regs(arena).saturating_add(self.cells(arena).saturating_mul(2));
+        let skip = if self.is_stripped(arena) { 0 } else { code_words(sets) };
+        Reader { at: self.0.saturating_add(HEAD_WORDS).saturating_add(skip) }
     }
 
     /// Keeps at `to`, which lies before it, what serves comparisons alone: of the
@@ -269,23 +272,21 @@ impl Snapshot {
     pub fn load(self, arena: &mut Arena<'_>, state: &mut State) -> Result<(), NoRoom> {
         let mask = self.reg_mask(arena);
         (state.frame, state.refs) = (self.frame(arena), self.refs(arena));
-        let mut entries = self.read(arena);
-        let mut index = 0_u32;
+        let (mut entries, mut origins) = (self.read(arena), self.origins(arena));
+        let mut origin = |arena: &Arena<'_>| origins.as_mut().map_or(0, |set| set.next(arena));
         for register in Register::all() {
             let mut value = Value::NOT_INIT;
             if mask.wrapping_shr(register.number().into()) & 1 == 1 {
                 value = entries.value(arena);
-                value.deps = self.deps(arena, index);
-                index = index.saturating_add(1);
+                value.deps = origin(arena);
             }
             state.set_reg(register, value);
         }
         state.cells.clear();
         for _ in 0..self.cells(arena) {
             let mut cell = entries.cell(arena);
-            cell.value.deps = self.deps(arena, index);
-            cell.live = self.live(arena, index);
-            index = index.saturating_add(1);
+            cell.value.deps = origin(arena);
+            cell.live = origin(arena);
             state.cells.push(arena, &cell)?;
         }
         Ok(())
