@@ -233,12 +233,12 @@ fn slot_words(words: usize) -> u32 {
 }
 
 /// Words of a block of a size class.
-const fn size_of_class(class: usize) -> usize {
+fn size_of_class(class: usize) -> usize {
     if class < 8 {
         return class.wrapping_add(1).wrapping_mul(LEAST);
     }
     let (octave, part) = (class.wrapping_sub(8) / 4, class.wrapping_sub(8) % 4);
-    8_usize.wrapping_shl(octave as u32).wrapping_mul(part.wrapping_add(5))
+    8_usize.wrapping_shl(slot_words(octave)).wrapping_mul(part.wrapping_add(5))
 }
 
 /// The size class that holds `words` words, and its size: multiples of 4 up to
@@ -271,4 +271,62 @@ pub(crate) const fn high(word: u64) -> u32 {
 /// A word of two halves.
 pub(crate) const fn pair(low: u32, high: u32) -> u64 {
     (low as u64) | (high as u64).wrapping_shl(32)
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_hold_what_they_are_asked_for() {
+        for words in 1..5000 {
+            let (class, size) = class_of(words).expect("small enough");
+            assert!(size >= words && size_of_class(class) == size);
+            assert!(class == 0 || size_of_class(class - 1) < words);
+        }
+    }
+
+    /// Blocks come, shrink and go; those in use keep what was written to them, and
+    /// when all are free again, all of it serves once more.
+    #[test]
+    fn blocks_do_not_overlap() {
+        let mut words = [0_u64; 2000];
+        let mut arena = Arena::new(Words::Given(&mut words), 0);
+        let mut blocks: [Option<(At, usize, u64)>; 32] = [None; 32];
+        let mut seed = 1_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from((seed >> 33) % below).expect("small")
+        };
+        for round in 0..20_000_u64 {
+            let slot = random(32);
+            if let Some((at, size, mark)) = blocks[slot] {
+                assert!(arena.slice(at, size).iter().all(|word| *word == mark));
+                if random(2) == 0 {
+                    let kept = 1 + random(size as u64);
+                    let at = arena.shrink(at, size, kept);
+                    assert!(arena.slice(at, kept).iter().all(|word| *word == mark));
+                    blocks[slot] = Some((at, kept, mark));
+                } else {
+                    arena.free(at, size);
+                    blocks[slot] = None;
+                }
+                continue;
+            }
+            let size = 1 + random(90);
+            if let Ok(at) = arena.alloc(size) {
+                arena.slice_mut(at, size).fill(round);
+                blocks[slot] = Some((at, size, round));
+            }
+        }
+        for (at, size, _) in blocks.into_iter().flatten() {
+            arena.free(at, size);
+        }
+        let mut served = 0;
+        while arena.alloc(LEAST).is_ok() {
+            served += LEAST;
+        }
+        assert_eq!(served, 1996);
+    }
 }

@@ -8,6 +8,7 @@
 
 mod alu;
 mod branch;
+mod budget;
 mod call;
 pub(crate) mod callback;
 mod carried;
@@ -142,6 +143,8 @@ pub(crate) struct Figures {
     pub processed: u64,
     /// Steps that the handling of large states counts as.
     pub handled: u64,
+    /// All that is done, in words; see [`budget`].
+    pub work: u64,
     pub total_states: u32,
     pub states: u32,
     pub peak_states: u32,
@@ -292,10 +295,8 @@ impl<'a> Explorer<'a> {
         if self.guessing().is_none() {
             observer.step(self.walker.pc, &self.view());
         }
-        if self.steps() >= self.rules.steps {
-            return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
-        }
-        self.figures.processed = self.figures.processed.saturating_add(1);
+        self.check_budget()?;
+        self.count(&insn);
         // What calls back costs once, when it is done.
         if !self.is_round_of_helper(&insn) {
             self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
@@ -316,11 +317,6 @@ impl<'a> Explorer<'a> {
         Ok(true)
     }
 
-    /// Steps so far: instructions walked, and what counts as such.
-    const fn steps(&self) -> u64 {
-        self.figures.processed.saturating_add(self.figures.handled)
-    }
-
     /// Goes on after an error, if there is a summary to give up.
     fn recover_all(&mut self, stop: Stop) -> Step<bool> {
         let mut stop = stop;
@@ -331,9 +327,7 @@ impl<'a> Explorer<'a> {
             }
             // Each one counts as a step, so that there is an end to them whatever
             // they do.
-            if self.steps() >= self.rules.steps {
-                return reject(VerifyErrorKind::TooComplex { limit: self.rules.steps });
-            }
+            self.check_budget()?;
             self.figures.handled = self.figures.handled.saturating_add(1);
             if self.trials.0 == NONE
                 && !matches!(&stop, Stop::Rejected(VerifyErrorKind::TooComplex { .. }))

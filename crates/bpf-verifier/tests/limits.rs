@@ -6,7 +6,7 @@ mod common;
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{InsnFact, Verifier, VerifyError, VerifyErrorKind};
+use bpf_verifier::{Effort, InsnFact, Observer, Verifier, VerifyError, VerifyErrorKind};
 use common::{LOOKUP, MAPS, SOCKET, built, program, with_value};
 use proptest::prelude::*;
 
@@ -143,6 +143,41 @@ fn no_input_costs_more_than_the_budget() {
             VerifyErrorKind::TooComplex { .. } | VerifyErrorKind::WorkspaceExhausted { .. }
         )),
     }
+}
+
+/// Keeps how many instructions were walked.
+struct Walked(u64);
+
+impl Observer for Walked {
+    fn ended(&mut self, effort: Effort<'_>) {
+        self.0 = effort.processed();
+    }
+}
+
+/// Paths that double at every step, over a state of many parts or of few.
+#[test]
+fn large_states_leave_room_for_fewer_instructions() {
+    let walked = |parts: usize| {
+        let mut text = String::from("r6 = r1\nr8 = 0\nr3 = *(u32 *)(r6 +0)\n");
+        text += "r4 = r3\nr4 &= 3\nr5 = r3\nr5 &= 7\n";
+        for part in 1..=parts {
+            text += &format!("*(u8 *)(r10 -{part}) = r{}\n", 4 + part % 2);
+        }
+        for at in 0..20 {
+            text += &format!("r3 = *(u32 *)(r6 +4)\nif r3 > {at} goto o{at}\n");
+            text += &format!("r8 |= {}\no{at}: r8 += 0\n", 1 << at);
+        }
+        text += "r8 &= 255\nr2 = r10\nr2 += -256\nr2 += r8\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit";
+        let program = program(BpfProgType::SocketFilter, &text);
+        let mut seen = Walked(0);
+        let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);
+        let error = verifier.verify_with(&program, &mut seen).expect_err("too many paths");
+        assert!(matches!(error.kind(), VerifyErrorKind::TooComplex { .. }), "{error}");
+        seen.0
+    };
+    let (few, many) = (walked(2), walked(480));
+    assert!(few >= 10_000, "{few}");
+    assert!((1_000..few / 4).contains(&many), "{many} of {few}");
 }
 
 #[test]

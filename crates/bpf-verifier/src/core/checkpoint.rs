@@ -30,12 +30,6 @@ const LONG_SEGMENT: u64 = 100;
 const SHORT_SEGMENT: u64 = 4;
 /// Open nodes at one instruction that a state is compared with.
 const CIRCLE_CHECKS: u32 = 2;
-/// Words of a state that are handled without a charge; ordinary states have
-/// fewer.
-const FREE_WORDS: usize = 128;
-/// Further words whose handling counts as a step, as a power of two.
-const STATE_STEP_SHIFT: u32 = 5;
-
 /// What becomes of a path that comes to an instruction.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arrival {
@@ -124,19 +118,6 @@ impl Explorer<'_> {
                 *value = Value::NOT_INIT;
             }
         }
-    }
-
-    /// Counts the handling of a state of so many words as steps, so that large
-    /// states cannot make the walk slow.
-    pub(super) fn charge(&mut self, words: usize) {
-        let charged = words.saturating_sub(FREE_WORDS);
-        let steps = charged.wrapping_shr(STATE_STEP_SHIFT) as u64;
-        self.figures.handled = self.figures.handled.saturating_add(steps);
-    }
-
-    /// Counts a comparison with a node as steps.
-    pub(super) fn charge_node(&mut self, node: Node) {
-        self.charge(node.words(&self.arena));
     }
 
     /// Refuses a state that the path has been in before.
@@ -243,7 +224,7 @@ impl Explorer<'_> {
         let nest = self.walker.active.nest(&self.arena);
         let head = Node::head_words(nest);
         let words = size.saturating_add(head) as usize;
-        self.charge(words);
+        self.charge_kept(words);
         let at = self.alloc(words)?;
         let node = Node(at);
         let Walker { pc, parent, meter, trail, trail_len, active, grants, .. } = self.walker;

@@ -69,7 +69,11 @@ impl Explorer<'_> {
                 Mark::Exact => node.set_exact(&mut self.arena, marked | new),
                 Mark::Read => node.set_read(&mut self.arena, marked | new),
             }
-            bits = self.origin(node.snapshot(&self.arena), mark, new);
+            let snapshot = node.snapshot(&self.arena);
+            bits = self.origin(snapshot, mark, new);
+            if new >> 63 == 1 {
+                self.work(snapshot.cells(&self.arena).into());
+            }
             node = Node(node.parent(&self.arena));
         }
     }
@@ -92,7 +96,7 @@ impl Explorer<'_> {
             rest &= rest.wrapping_sub(1);
         }
         if bits >> 63 == 1 {
-            origin = (63..entries).fold(origin, |origin, index| origin | of(index));
+            origin |= snapshot.last_origins(arena, mark == Mark::Read);
         }
         origin
     }

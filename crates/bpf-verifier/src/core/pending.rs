@@ -16,6 +16,7 @@ impl Explorer<'_> {
     /// to go on later where the condition holds.
     pub(super) fn fork(&mut self) -> Step {
         let size = Snapshot::measure(&self.state, &self.arena);
+        self.charge_waiting(size as usize);
         let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;

@@ -231,6 +231,20 @@ impl Snapshot {
         self.origins(arena).map_or(0, |origins| origins.at(arena, index))
     }
 
+    /// What all entries without a bit of their own rest on, the bytes or the numbers.
+    pub fn last_origins(self, arena: &Arena<'_>, bytes: bool) -> u64 {
+        let (Some(mut origins), regs) = (self.origins(arena), self.regs(arena)) else { return 0 };
+        let mut all = 0;
+        for index in 0..regs.saturating_add(self.cells(arena)) {
+            let deps = origins.next(arena);
+            let live = if index < regs { 0 } else { origins.next(arena) };
+            if index >= 63 {
+                all |= if bytes { live } else { deps };
+            }
+        }
+        all
+    }
+
     /// The entries, registers first.
     pub fn read(self, arena: &Arena<'_>) -> Reader {
         let sets = self.regs(arena).saturating_add(self.cells(arena).saturating_mul(2));
