@@ -116,8 +116,13 @@
 //! to 15, rests on nothing. Stack bytes are marked in the same way when they are
 //! read; dead registers are known beforehand.
 //!
-//! A node that has only served comparisons in vain is given up, and so are all
-//! that are not needed any more where memory runs out.
+//! As long as paths from a node are still to be walked, all of its state is kept,
+//! with what each entry was derived from. When the last one is over, its marks are
+//! final, and what they do not name goes: bytes that were not read, the values of
+//! numbers that decided nothing, and all origins. What is left takes a third of the
+//! room, and is all that comparisons look at. A state that has only served
+//! comparisons in vain is given up, and so are all that are not needed any more where
+//! memory runs out.
 //!
 //! # Loops
 //!
@@ -178,6 +183,9 @@
 //! assert!(matches!(error.kind(), VerifyErrorKind::InfiniteLoop { .. }));
 //! ```
 //!
+//! An iterator counts for a summary, too: each round in which it was asked leaves it
+//! one less to give. So a counter beside an iterator may decide what it likes.
+//!
 //! Where something else bounds the rounds, as the allowance of `may_goto` does,
 //! the walk need not see them all: a round that an earlier one covers closes the
 //! loop, and the bound is that many times the costliest round.
@@ -208,8 +216,11 @@
 //! All that is kept lies in one slice of words: the caller's
 //! ([`Verifier::with_workspace`]), an array on the stack (embedded), or storage
 //! that grows up to [`Verifier::memory_limit`] (cloud). The instructions walked
-//! have a limit, too ([`Verifier::step_limit`]). Beyond either the answer is a
-//! [`VerifyErrorKind::WorkspaceExhausted`] or [`VerifyErrorKind::TooComplex`].
+//! have a limit, too ([`Verifier::step_limit`]). Beside that, everything that takes
+//! time is counted as work, in words of states that are kept, read again or compared,
+//! so that a program of large states cannot take long: a walk may do twice the work
+//! that its limit of instructions alone would make. Beyond any of these the answer is
+//! a [`VerifyErrorKind::WorkspaceExhausted`] or [`VerifyErrorKind::TooComplex`].
 //!
 //! # Addresses
 //!
