@@ -27,26 +27,31 @@ impl BpfInsn {
     }
 
     /// The opcode byte.
+    #[inline]
     pub const fn code(self) -> u8 {
         self.code
     }
 
     /// Number in the destination field, 0 to 15.
+    #[inline]
     pub const fn dst(self) -> u8 {
         self.regs & 0xf
     }
 
     /// Number in the source field, 0 to 15.
+    #[inline]
     pub const fn src(self) -> u8 {
         self.regs >> 4
     }
 
     /// The offset field.
+    #[inline]
     pub const fn off(self) -> i16 {
         self.off
     }
 
     /// The immediate field.
+    #[inline]
     pub const fn imm(self) -> i32 {
         self.imm
     }

@@ -49,6 +49,7 @@ pub enum Width {
 
 impl Width {
     /// Width in bits.
+    #[inline]
     pub const fn bits(self) -> u32 {
         match self {
             Self::W32 => 32,
@@ -82,6 +83,7 @@ impl Size {
     }
 
     /// Size in bits.
+    #[inline]
     pub const fn bits(self) -> u32 {
         match self {
             Self::B => 8,

@@ -39,11 +39,13 @@ impl Register {
     }
 
     /// The register's number, 0 to 10.
+    #[inline]
     pub const fn number(self) -> u8 {
         self.0
     }
 
     /// The register's number as an index, 0 to 10.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }

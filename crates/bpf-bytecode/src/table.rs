@@ -108,6 +108,7 @@ impl Operands {
     }
 
     /// Whether the source field is an operand.
+    #[inline]
     pub const fn has_src(self) -> bool {
         self.0 & Self::SRC != 0
     }

@@ -5,7 +5,7 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Size, Width};
 
 use super::{Explorer, Step, reject};
-use crate::arena::low;
+use crate::arena::{NONE, low};
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{DOUBLED, HALVED, Value};
@@ -139,6 +139,9 @@ impl Explorer<'_> {
         if op == AluOp::Mov {
             return self.mov(width, dst, src);
         }
+        if self.plain_alu(op, width, dst, src) {
+            return Ok(());
+        }
         let b = self.operand(src, width.bits())?;
         let a = self.read(dst)?;
         let out = match (a.kind.is_pointer(), b.kind.is_pointer()) {
@@ -162,6 +165,34 @@ impl Explorer<'_> {
         self.write(dst, out)
     }
 
+    /// The common case, in place: numbers, of which the result keeps no identity.
+    /// Whether it is one.
+    fn plain_alu(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) -> bool {
+        let apart = self.walker.active.0 == NONE && !matches!(op, AluOp::Add | AluOp::Sub);
+        let regs = self.state.regs_mut();
+        let plain = |value: &&Value| value.is_scalar() && (apart || value.id == 0);
+        let Some(a) = regs.get(dst.index()).filter(plain) else { return false };
+        let (number, deps) = match src {
+            Operand::Imm(imm) => {
+                let by = match width {
+                    Width::W64 => Scalar::signed_constant(imm.into()),
+                    Width::W32 => Scalar::constant(imm.cast_unsigned().into()),
+                };
+                (alu(op, width, a.number, by), a.deps)
+            }
+            // A number with itself is another matter.
+            Operand::Reg(src) if src == dst => return false,
+            Operand::Reg(src) => {
+                let Some(b) = regs.get(src.index()).filter(plain) else { return false };
+                (alu(op, width, a.number, b.number), a.deps | b.deps)
+            }
+        };
+        let Some(out) = regs.get_mut(dst.index()) else { return false };
+        (out.number, out.deps) = (number, deps);
+        (out.index, out.id, out.off, out.range) = (0, 0, 0, 0);
+        true
+    }
+
     fn mov(&mut self, width: Width, dst: Register, src: Operand) -> Step {
         let value = self.operand(src, width.bits())?;
         let out = match (src, width) {
@@ -181,6 +212,7 @@ impl Explorer<'_> {
 
     /// A copy of a register's value. Copies of a number share an identity, so
     /// that what is learned of one holds for the others.
+    #[inline]
     pub(super) fn linked(&mut self, register: Register, value: Value) -> Value {
         let mut value = value;
         let unnamed = value.id == 0 || (value.range != 0 && !self.counts_by(value.id));
