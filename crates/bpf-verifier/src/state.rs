@@ -22,7 +22,9 @@ mod view;
 use bpf_bytecode::Register;
 
 pub use notation::Shown;
-pub(crate) use reg::{DOUBLED, HALVED, NO_RANGE, PACKET_SLICE, READ_ONLY_SLICE};
+pub(crate) use reg::{
+    DOUBLED, HALVED, LENT, LENT_SLICE, NO_RANGE, PACKET_SLICE, READ_ONLY_SLICE, SLICE_BITS,
+};
 pub use reg::{Kind, Value};
 pub use view::{Bytes, StateView};
 

@@ -102,9 +102,11 @@ fn they_do_not_outlive_the_packet() {
     }
     // Those of other memory do.
     accepts(&format!("r9 = r1\n{VALUE}{}{MOVE}r0 = *(u8 *)(r6 +0)\n{END}", read_only()));
-    // What is written through a dynptr may move the packet.
+    // What is written through a dynptr may move the packet, but for XDP's.
     let write = "r1 = r10\nr1 += -16\nr2 = 0\nr3 = map[idx:1][0] ll\nr4 = 8\nr5 = 0\ncall 202\n";
-    rejects("scalar", &format!("{PACKET}{}{write}r0 = *(u8 *)(r6 +0)\n{END}", read_only()));
+    let written = format!("{PACKET}{}{write}r0 = *(u8 *)(r6 +0)\n{END}", read_only());
+    accepts(&written);
+    verify(BpfProgType::SchedCls, &written.replace("137", "136")).expect_err("may move");
     accepts(&format!("r9 = r1\n{VALUE}{}{write}r0 = *(u8 *)(r6 +0)\n{END}", read_only()));
     // So may what is called.
     let call = format!("{PACKET}{}call local f\nr0 = *(u8 *)(r6 +0)\n{END}", read_only());
@@ -133,19 +135,116 @@ fn a_write_over_the_dynptr_ends_them() {
     rejects("Unreleased reference", &record(&format!("*(u64 *)(r6 +0) = 1\n{none}")));
 }
 
-/// A slice may be the buffer itself, so that what is known of it would not be true.
+/// A slice may be the buffer itself. Of a map's value nothing is known anyway.
 #[test]
-fn buffers_are_values_of_maps() {
+fn buffers_in_maps() {
     accepts(&format!("{PACKET}{}{END}", slice(138, "map[idx:1][0] ll", 16)));
     accepts(&format!("{PACKET}{}{END}", slice(138, "map[idx:1][0] ll", 64)));
     rejects("within its 64 bytes", &format!("{PACKET}{}{END}", slice(138, "map[idx:1][0] ll", 65)));
-    rejects(
-        "buffer that is no map's value",
-        &format!("{PACKET}{}{END}", slice(138, "r10\nr3 += -32", 16)),
-    );
-    rejects("buffer that is no map's value", &format!("{PACKET}{}{END}", slice(138, "8", 16)));
+    rejects("buffer at no known place", &format!("{PACKET}{}{END}", slice(138, "8", 16)));
     // Constants would change.
     rejects("write of map_value", &format!("{PACKET}{}{END}", slice(138, "map[idx:4][0] ll", 16)));
+}
+
+/// A writable slice that may be the 16 bytes at R10-40.
+fn lent() -> String {
+    slice(139, "r10\nr3 += -40", 16)
+}
+
+#[test]
+fn buffers_on_the_stack_are_lent() {
+    accepts(&format!("{PACKET}{}*(u64 *)(r6 +8) = 1\n{END}", lent()));
+    // Whoever writes there, ends the slice: what is written would be known.
+    for write in [
+        "*(u64 *)(r10 -40) = r10",
+        "*(u8 *)(r10 -25) = 0",
+        "*(u32 *)(r10 -32) = 0",
+        "r1 = *(u32 *)(r9 +12)\nr1 &= 8\nr2 = r10\nr2 += -48\nr2 += r1\n*(u64 *)(r2 +0) = 0",
+        "r1 = r9\nr2 = 0\nr3 = r10\nr3 += -72\nr4 = 40\ncall 189",
+        // An iterator.
+        "r1 = r10\nr1 += -32\nr2 = 0\nr3 = 3\ncall kfunc 1\nr1 = r10\nr1 += -32\ncall kfunc 3",
+        // Another dynptr.
+        "r1 = r9\nr2 = 0\nr3 = r10\nr3 += -48\ncall kfunc 137",
+    ] {
+        rejects("scalar", &format!("{PACKET}{}{write}\n*(u8 *)(r6 +8) = 1\n{END}", lent()));
+    }
+    // Beside it nothing happens.
+    for write in ["*(u64 *)(r10 -48) = r10", "*(u8 *)(r10 -24) = 0", "*(u64 *)(r10 -24) = 0"] {
+        accepts(&format!("{PACKET}{}{write}\n*(u8 *)(r6 +8) = 1\n{END}", lent()));
+    }
+    // The next one takes the place.
+    accepts(&format!("{PACKET}{}{}*(u8 *)(r6 +8) = 1\n{END}", lent(), lent()));
+    let both = format!("{PACKET}{}r7 = r6\n{}*(u8 *)(r7 +8) = 1\n{END}", lent(), lent());
+    rejects("scalar", &both);
+}
+
+#[test]
+fn nothing_is_known_of_what_is_lent() {
+    // A pointer that was there before.
+    let spilled = "*(u64 *)(r10 -40) = r9\n*(u64 *)(r10 -32) = r9\n";
+    let load = "r1 = *(u64 *)(r10 -40)\nr0 = *(u32 *)(r1 +0)\n";
+    accepts(&format!("{PACKET}{spilled}{load}{END}"));
+    rejects("invalid read from stack", &format!("{PACKET}{spilled}{}{load}{END}", lent()));
+    // A helper may read it.
+    let write = "r1 = r10\nr1 += -16\nr2 = 0\nr3 = r10\nr3 += -40\nr4 = 16\nr5 = 0\ncall 202\n";
+    accepts(&format!("{PACKET}{}if r6 != 0 goto w\nw: {write}{END}", lent()));
+    // An atomic operation reads.
+    let atomic = "r1 = 1\nlock *(u64 *)(r10 -40) += r1\n";
+    rejects(
+        "invalid read from stack",
+        &format!("{PACKET}{}{atomic}*(u8 *)(r6 +8) = 1\n{END}", lent()),
+    );
+    // Nobody knows where it is.
+    let unknown = "r1 = *(u32 *)(r9 +12)\nr1 &= 8\nr8 = r10\nr8 += -40\nr8 += r1\n";
+    let text = format!("{PACKET}{unknown}{}{END}", slice(139, "r8", 16));
+    rejects("buffer at no known place", &text);
+    rejects("invalid stack access", &format!("{PACKET}{}{END}", slice(139, "r10\nr3 += -8", 16)));
+}
+
+/// A frame's bytes are lent as long as there is the frame.
+#[test]
+fn functions_take_back_what_they_lent() {
+    let function = |lent: &str| {
+        format!(
+            "{PACKET}r1 = r10\nr1 += -16\nr2 = r10\nr2 += -40\ncall local f
+             if r0 == 0 goto none\n*(u8 *)(r0 +8) = 1\n{END}
+             f: r3 = {lent}\nr2 = 0\nr4 = 16\ncall kfunc 139\nexit"
+        )
+    };
+    accepts(&function("r2"));
+    accepts(&function("0"));
+    rejects("R0 invalid mem access 'scalar'", &function("r10\nr3 += -40"));
+}
+
+/// States that lend other bytes are others.
+#[test]
+fn places_are_compared() {
+    let text = |first: &str, second: &str, written: i32| {
+        let make = |buffer: &str, label: &str| {
+            format!(
+                "r1 = r10\nr1 += -16\nr2 = 0\nr3 = {buffer}\nr4 = 8\ncall kfunc 139\ngoto {label}\n"
+            )
+        };
+        format!(
+            "{PACKET}*(u64 *)(r10 -40) = 0\n*(u64 *)(r10 -48) = 0
+             r1 = *(u32 *)(r9 +12)\nif r1 == 7 goto other
+             {}other: {}
+             join: if r0 == 0 goto none
+             *(u64 *)(r10 {written}) = r9
+             *(u64 *)(r0 +0) = 5
+             r1 = *(u64 *)(r10 {written})
+             r0 = *(u32 *)(r1 +0)
+             {END}",
+            make(first, "join"),
+            make(second, "join"),
+        )
+    };
+    accepts(&text("r10\nr3 += -40", "r10\nr3 += -40", -48));
+    accepts(&text("0", "r10\nr3 += -40", -48));
+    for (first, second) in [("r10\nr3 += -48", "r10\nr3 += -40"), ("0", "r10\nr3 += -40")] {
+        rejects("scalar", &text(first, second, -40));
+        rejects("scalar", &text(second, first, -40));
+    }
 }
 
 #[test]

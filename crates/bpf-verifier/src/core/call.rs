@@ -51,6 +51,7 @@ impl Explorer<'_> {
             if to.to_helper {
                 self.check_callback_result(&result)?;
             }
+            self.end_loans();
             self.state.pop_frame(&mut self.arena)?;
             return Ok(Flow::To(to.pc as usize));
         }

@@ -15,7 +15,7 @@ use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
 use crate::domain::Scalar;
 use crate::error::{Access, Feature, VerifyErrorKind};
-use crate::state::{Kind, PACKET_SLICE, READ_ONLY_SLICE, Value};
+use crate::state::{Kind, LENT, LENT_SLICE, PACKET_SLICE, READ_ONLY_SLICE, SLICE_BITS, Value};
 
 const DYNPTR_FROM_MEM: u32 = 197;
 const DYNPTR_WRITE: u32 = 202;
@@ -25,8 +25,8 @@ const HALF: u32 = 8;
 /// The index of a second half; that of a first one is the [`Source`].
 const SECOND: u32 = 2;
 
-/// Identities of dynptrs are below: slices name them in 20 bits.
-const MAX_ID: u32 = 1 << 20;
+/// Identities of dynptrs are below: slices name them in 19 bits.
+const MAX_ID: u32 = 1 << 19;
 
 /// What a dynptr is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +150,19 @@ impl Explorer<'_> {
     }
 
     /// Bytes of the stack are written: what was a dynptr there is none any more, and
-    /// neither are its slices.
+    /// neither are its slices, nor those that the bytes are lent to.
     pub(super) fn end_dynptrs(&mut self, addr: u32, len: u32) {
+        self.end_slices(addr, len, |_| true);
+    }
+
+    /// The newest frame goes, and with it what it lent.
+    pub(super) fn end_loans(&mut self) {
+        let bytes = self.state.frame_bytes;
+        let start = self.state.stack_addr(self.state.frame, i64::from(bytes).saturating_neg());
+        self.end_slices(start.unwrap_or(0), bytes, Value::is_lent);
+    }
+
+    fn end_slices(&mut self, addr: u32, len: u32, which: impl Fn(&Value) -> bool) {
         if !self.dynptrs {
             return;
         }
@@ -160,14 +171,46 @@ impl Explorer<'_> {
         while let Some(cell) = self.state.cells.get(&self.arena, index)
             && cell.addr < end
         {
-            if cell.value.kind == Kind::Dynptr {
-                let id = cell.value.id;
+            if cell.value.kind == Kind::Dynptr && which(&cell.value) {
+                let (lent, id) = (cell.value.is_lent(), cell.value.id);
                 self.state.revoke(&mut self.arena, |value| {
-                    matches!(value.kind, Kind::Slice | Kind::SliceOrNull) && value.dynptr() == id
+                    let slice = matches!(value.kind, Kind::Slice | Kind::SliceOrNull);
+                    slice && if lent { value.id == id } else { value.dynptr() == id }
                 });
             }
             index = index.saturating_add(1);
         }
+    }
+
+    /// Lends bytes of the stack to a slice, which may be them: nobody looks at them,
+    /// and whoever writes there ends the slice.
+    pub(super) fn lend(&mut self, addr: u32, len: u32, slice: Value) -> Step<Value> {
+        self.end_dynptrs(addr, len);
+        let (mut at, end) = (addr, addr.saturating_add(len));
+        while at < end {
+            let aligned = at.checked_next_multiple_of(HALF).filter(|next| *next > at);
+            let next = aligned.unwrap_or_else(|| at.saturating_add(HALF)).min(end);
+            let lent = Value::pointer(Kind::Dynptr, LENT, slice.id);
+            self.state.write_stack(&mut self.arena, at, next.saturating_sub(at), lent)?;
+            at = next;
+        }
+        Ok(Value { index: slice.index | LENT_SLICE, ..slice })
+    }
+
+    /// A slice is accessed: all that follows rests on which bytes may be it.
+    pub(super) fn use_slice(&mut self, base: &Value) {
+        if !base.is_lent_slice() {
+            return;
+        }
+        let mut live = 0;
+        for index in 0..self.state.cells.len() {
+            let cell = self.state.cells.get(&self.arena, index);
+            if let Some(cell) = cell.filter(|cell| cell.value.is_lent() && cell.value.id == base.id)
+            {
+                live |= cell.live;
+            }
+        }
+        self.mark_read(live);
     }
 
     /// Makes or ends a dynptr, as the helper does.
@@ -177,7 +220,9 @@ impl Explorer<'_> {
             return Ok(self.state.fill_stack(&mut self.arena, place.addr, 2 * HALF)?);
         }
         if place.id != 0 {
-            if sig.id == DYNPTR_WRITE && place.source == Some(Source::Packet) {
+            // Frames of XDP stay where they are.
+            let moves = place.source == Some(Source::Packet) && !self.is_xdp();
+            if sig.id == DYNPTR_WRITE && moves {
                 self.invalidate_packet();
             }
             return Ok(());
@@ -221,7 +266,7 @@ impl Explorer<'_> {
     /// A part of so many bytes, or null.
     pub(super) fn slice_of(&mut self, dynptr: &Place, bytes: u32, read_only: bool) -> Value {
         let of_packet = dynptr.source == Some(Source::Packet);
-        let index = dynptr.id.wrapping_shl(2)
+        let index = dynptr.id.wrapping_shl(SLICE_BITS)
             | if of_packet { PACKET_SLICE } else { 0 }
             | if read_only { READ_ONLY_SLICE } else { 0 };
         let slice = Value::pointer(Kind::SliceOrNull, index, self.fresh_id());

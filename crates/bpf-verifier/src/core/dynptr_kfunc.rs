@@ -2,8 +2,8 @@
 //!
 //! A dynptr over the packet holds nothing and survives when the packet moves; its
 //! slices do not. A slice may be the buffer that the program gave in place of the
-//! packet's own bytes, so the buffer must be memory of which nothing is known and that
-//! outlives the slice: a map's value, or none.
+//! packet's own bytes: a map's value, of which nothing is known anyway, or bytes of the
+//! stack, which are lent to the slice until they are written or their frame goes.
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::{Kfunc, KfuncName};
@@ -48,6 +48,10 @@ impl Explorer<'_> {
         };
         self.clear_arguments();
         self.write(Register::R0, result)
+    }
+
+    pub(super) fn is_xdp(&self) -> bool {
+        self.code.prog_type.number() == XDP
     }
 
     fn number_in(&self, reg: Register) -> Step<Scalar> {
@@ -119,22 +123,32 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::UnboundedSize { arg: 4 });
         }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let buffer = self.read(Register::R3)?;
+        let (reg, buffer) = (Register::R3, self.read(Register::R3)?);
+        let span = Span { reg, base: buffer, off: 0, size: bytes, access: Access::Read };
+        let mut lent = None;
         if buffer.as_constant() == Some(0) {
             self.mark_precise(buffer.deps);
         } else if buffer.kind == Kind::MapValue {
-            let span =
-                Span { reg: Register::R3, base: buffer, off: 0, size: bytes, access: Access::Read };
             self.check_bytes(&span)?;
             self.check_bytes(&Span { access: Access::Write, ..span })?;
         } else {
-            return reject(VerifyErrorKind::Unsupported(Feature::SliceBuffer));
+            // Nobody has written these bytes, perhaps.
+            let stack = buffer.kind == Kind::Stack && !self.guards_addresses();
+            let room = if stack { Some(self.stack_room(&span)?) } else { None };
+            lent = room.filter(|room| room.exact);
+            if lent.is_none() {
+                return reject(VerifyErrorKind::Unsupported(Feature::SliceBuffer));
+            }
         }
         let of_packet = dynptr.source == Some(Source::Packet);
         if !read_only && of_packet && !self.layout.packet_writable {
             let (region, access) = (Kind::Packet, Access::Write);
             return reject(VerifyErrorKind::Forbidden { reg: Register::R1, region, access });
         }
-        Ok(self.slice_of(&dynptr, bytes, read_only))
+        let slice = self.slice_of(&dynptr, bytes, read_only);
+        match lent {
+            Some(room) => self.lend(room.addr, room.len, slice),
+            None => Ok(slice),
+        }
     }
 }

@@ -236,6 +236,7 @@ impl Explorer<'_> {
         if (base.kind.is_packet() || base.is_packet_slice()) && effects.moves_packet {
             return reject(wrong);
         }
+        self.use_slice(&base);
         for access in [Access::Read, Access::Write] {
             let span = Span { reg, base, off: 0, size, access };
             match base.kind {

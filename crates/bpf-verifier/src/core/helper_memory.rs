@@ -118,6 +118,7 @@ impl Explorer<'_> {
         span: &Span,
         whole: bool,
     ) -> Step {
+        self.use_slice(&span.base);
         match span.base.kind {
             // Nothing is accessed; it must be a place of the frame all the same.
             Kind::Stack if span.size == 0 => self.stack_room(span).map(|_| ()),

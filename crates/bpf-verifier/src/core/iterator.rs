@@ -158,6 +158,7 @@ impl Explorer<'_> {
                 return reject(VerifyErrorKind::NoIterator { reg, found });
             }
         }
+        self.end_dynptrs(addr, family.bytes());
         let most = match family {
             Family::Numbers => {
                 let start = self.iterator_bound(Register::R2)?.half().smin;

@@ -256,6 +256,7 @@ impl Explorer<'_> {
     /// Proves that an access to memory other than stack and context stays
     /// inside, and notes its kind.
     pub(super) fn check_region(&mut self, span: &Span) -> Step {
+        self.use_slice(&span.base);
         self.check_bytes(span)?;
         self.note(match span.base.kind {
             Kind::MapValue => InsnFact::MapValue,

@@ -135,6 +135,7 @@ impl Explorer<'_> {
     pub(super) fn atomic_stack(&mut self, span: &Span) -> Step<Value> {
         let room = self.stack_room(span)?;
         self.note(InsnFact::Stack)?;
+        self.end_dynptrs(room.addr, room.len);
         if !room.exact {
             self.check_stack_init(room, span.size)?;
             self.state.blur_stack(&mut self.arena, room.addr, room.len, None)?;

@@ -32,7 +32,8 @@ pub enum Feature {
     ThrowInCallback,
     /// Copies of a dynptr over a record, which would share it.
     SharedRecord,
-    /// Slices of dynptrs into a buffer on the stack.
+    /// Slices of dynptrs with a buffer that is neither a map's value nor a known place
+    /// of the stack.
     SliceBuffer,
     /// Maps of maps whose inner maps are not described.
     InnerMap,
@@ -77,7 +78,7 @@ impl fmt::Display for Feature {
             Self::TailCallInCallback => "tail calls from functions that helpers call",
             Self::ThrowInCallback => "ends of the program in functions that helpers call",
             Self::SharedRecord => "copies of a dynptr over a record",
-            Self::SliceBuffer => "slices of dynptrs with a buffer that is no map's value",
+            Self::SliceBuffer => "slices of dynptrs with a buffer at no known place",
             Self::MapFields => "fields of maps",
             Self::Signature => {
                 "global functions with other arguments than numbers, the context and pointers to \

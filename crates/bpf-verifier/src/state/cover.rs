@@ -281,7 +281,7 @@ fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
         }
         Kind::Dynptr => old.index == new.index && ids.matches(old.id, new.id),
         Kind::Slice | Kind::SliceOrNull => {
-            let plain = |value: &Value| Value { index: value.index & 3, ..*value };
+            let plain = |value: &Value| Value { index: value.slice_flags(), ..*value };
             ids.matches(old.dynptr(), new.dynptr())
                 && place_covers(&plain(old), &plain(new), same)
                 && old.range == new.range

@@ -61,7 +61,7 @@ pub enum Kind {
     /// Not a value: a read section of RCU.
     RcuSection,
     /// Not a value that may be read: half of a dynptr. Its index says which half, and
-    /// of what; its identity is the dynptr's.
+    /// of what; its identity is the dynptr's. Or bytes that are lent to a slice.
     Dynptr,
     /// Part of a dynptr's memory; the index is the dynptr's identity and what kind of
     /// part it is.
@@ -287,6 +287,13 @@ pub(crate) const DOUBLED: i32 = -2;
 pub(crate) const READ_ONLY_SLICE: u32 = 1;
 /// It is part of the packet.
 pub(crate) const PACKET_SLICE: u32 = 2;
+/// It may be bytes of the stack that were lent to it.
+pub(crate) const LENT_SLICE: u32 = 4;
+/// Low bits of a slice's index.
+pub(crate) const SLICE_BITS: u32 = 3;
+
+/// The index of bytes of the stack that are lent to a slice.
+pub(crate) const LENT: u32 = 4;
 
 /// Words of a packed [`Value`].
 pub(crate) const VALUE_WORDS: usize = 11;
@@ -364,12 +371,27 @@ impl Value {
 
     /// Of a slice: the dynptr that it is part of.
     pub(crate) const fn dynptr(&self) -> u32 {
-        self.index.wrapping_shr(2)
+        self.index.wrapping_shr(SLICE_BITS)
+    }
+
+    /// Of a slice: what kind of part it is.
+    pub(crate) const fn slice_flags(&self) -> u32 {
+        self.index & (READ_ONLY_SLICE | PACKET_SLICE | LENT_SLICE)
     }
 
     /// Whether the value is a slice of the packet, or may be one.
     pub(crate) const fn is_packet_slice(&self) -> bool {
         matches!(self.kind, Kind::Slice | Kind::SliceOrNull) && self.index & PACKET_SLICE != 0
+    }
+
+    /// Whether the value is a slice that may be a buffer on the stack.
+    pub(crate) const fn is_lent_slice(&self) -> bool {
+        matches!(self.kind, Kind::Slice | Kind::SliceOrNull) && self.index & LENT_SLICE != 0
+    }
+
+    /// Whether the bytes are lent to a slice, whose identity this is.
+    pub(crate) const fn is_lent(&self) -> bool {
+        matches!(self.kind, Kind::Dynptr) && self.index == LENT
     }
 
     /// The same socket, held by a reference.

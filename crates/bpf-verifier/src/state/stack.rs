@@ -198,7 +198,8 @@ impl State {
         {
             run.live |= cell.live;
             run.pointer |= cell.value.kind.is_pointer();
-            run.opaque |= cell.value.kind.is_opaque();
+            // What is lent is a number, of which nothing is known.
+            run.opaque |= cell.value.kind.is_opaque() && !cell.value.is_lent();
             run.unwritten |= cell.addr > pos;
             pos = cell.end();
             index = index.saturating_add(1);
