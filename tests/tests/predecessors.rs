@@ -1,4 +1,5 @@
 //! Mistakes that engines before this one made, each as a test, on every engine.
+#![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

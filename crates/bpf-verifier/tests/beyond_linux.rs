@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{SOCKET, UNPRIVILEGED, XDP, with_value};
+use bpf_bytecode::BpfProgType;
+use common::{LOOKUP, SOCKET, UNPRIVILEGED, XDP, program, verify_linux, with_value};
 
 /// The processor looks at the low bits of a count alone.
 #[test]
@@ -111,4 +112,62 @@ fn memory_of_no_size_has_a_place() {
     };
     SOCKET.accepts(&output(-7));
     SOCKET.rejects("invalid stack access", &output(-6));
+}
+
+/// A helper that reads a loop's counter leaves it as it is; one that fills it does not.
+#[test]
+fn counters_that_serve_as_keys() {
+    let counted = |call: &str| {
+        format!(
+            "r6 = r1
+             *(u64 *)(r10 -8) = 0
+             again: {call}
+             r1 = *(u64 *)(r10 -8)
+             r1 += 1
+             *(u64 *)(r10 -8) = r1
+             if r1 < 3 goto again
+             r0 = 0
+             exit"
+        )
+    };
+    let info = SOCKET.accepts(&counted("r2 = r10\nr2 += -8\nr1 = map[idx:0] ll\ncall 3"));
+    assert_eq!(info.max_insns, 2 + 3 * 8 + 2);
+    let fill = "r1 = r6\nr2 = 0\nr3 = r10\nr3 += -8\nr4 = 8\ncall 26";
+    SOCKET.rejects("infinite loop", &counted(fill));
+}
+
+/// 0 is null in whichever register it is.
+#[test]
+fn null_in_a_register() {
+    let check = |other: &str| {
+        format!(
+            "{LOOKUP}
+             {other}
+             if r0 != r6 goto found
+             r0 = 0
+             exit
+             found: r0 = *(u8 *)(r0 +0)
+             exit"
+        )
+    };
+    SOCKET.accepts(&check("r6 = 0"));
+    SOCKET.rejects("may be null", &check("r6 = 1"));
+    SOCKET.rejects("may be null", &check("r6 = *(u64 *)(r10 -8)\nr6 &= 1\nr6 |= 8"));
+}
+
+/// Division of known numbers.
+#[test]
+fn known_quotients() {
+    let keys = |number: &str| {
+        format!(
+            "r6 = r1\nr7 = *(u64 *)(r6 +144)\n{number}\nr7 += r8\nr0 = *(u64 *)(r7 +0)\nr0 = 0\nexit"
+        )
+    };
+    let verify = |text: &str| verify_linux(&program(BpfProgType::FlowDissector, text), text);
+    for number in ["r8 = 8\nr8 /= 1", "r8 = 26\nr8 %= 9", "r8 = -16\nr8 s/= -2"] {
+        verify(&keys(number)).unwrap_or_else(|error| panic!("{error}: {number}"));
+    }
+    for number in ["r8 = *(u32 *)(r6 +0)\nr8 &= 8", "r8 = 800\nr8 /= 1"] {
+        verify(&keys(number)).expect_err(number);
+    }
 }

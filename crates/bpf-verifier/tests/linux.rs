@@ -205,6 +205,19 @@ fn kernel_only_matter_is_unsupported_and_not_unsafe() {
         let class = error.expect_err("it had to be refused").kind().class();
         assert_eq!(class, ErrorClass::Unsupported, "{text}");
     }
+    // What a hook is given.
+    for off in [0, 8] {
+        let text = format!("r1 = *(u64 *)(r1 +{off})\nr0 = 1\nexit");
+        let error = verify(BpfProgType::Netfilter, HelperTable::linux(), &text).expect_err(&text);
+        assert_eq!(error.kind().class(), ErrorClass::Unsupported, "{error}");
+    }
+    for text in ["r1 = *(u64 *)(r1 +16)", "r1 = *(u32 *)(r1 +0)", "*(u64 *)(r1 +0) = 0"] {
+        rejects(
+            BpfProgType::Netfilter,
+            "invalid bpf_context access",
+            &format!("{text}\nr0 = 1\nexit"),
+        );
+    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub enum FieldKind {
     SocketCommonOrNull,
     /// The address of a packet's flow keys.
     FlowKeys,
+    /// The address of a structure of Linux's own, of which nothing is known here.
+    KernelStruct,
 }
 
 impl FieldKind {

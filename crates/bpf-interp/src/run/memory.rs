@@ -171,7 +171,8 @@ impl Run<'_> {
             FieldKind::Socket
             | FieldKind::SocketOrNull
             | FieldKind::SocketCommonOrNull
-            | FieldKind::FlowKeys => return None,
+            | FieldKind::FlowKeys
+            | FieldKind::KernelStruct => return None,
         })
     }
 

@@ -8,7 +8,7 @@ use bpf_bytecode::opcode::Size;
 use super::memory::Span;
 use super::{Explorer, Flow, Step, reject};
 use crate::domain::Scalar;
-use crate::error::VerifyErrorKind;
+use crate::error::{Feature, VerifyErrorKind};
 use crate::state::{Kind, Value};
 use crate::verified::InsnFact;
 
@@ -56,6 +56,9 @@ impl Explorer<'_> {
             FieldKind::SocketOrNull => Kind::SocketOrNull,
             FieldKind::SocketCommonOrNull => Kind::SocketCommonOrNull,
             FieldKind::FlowKeys => Kind::FlowKeys,
+            FieldKind::KernelStruct => {
+                return reject(VerifyErrorKind::Unsupported(Feature::KernelFields));
+            }
         };
         let known = kind.is_packet() && !self.layout.is_opaque();
         if signed || !(known || self.rules.helpers.is_foreign()) {

@@ -41,6 +41,8 @@ pub enum Feature {
     Argument(ArgKind),
     /// Helpers with a result of this kind.
     Result(RetKind),
+    /// Fields of the context that point to structures of Linux's own.
+    KernelFields,
     /// Fields that Linux's maps have in memory.
     MapFields,
     /// Global functions whose signature has something else than numbers, the context
@@ -79,6 +81,7 @@ impl fmt::Display for Feature {
             Self::ThrowInCallback => "ends of the program in functions that helpers call",
             Self::SharedRecord => "copies of a dynptr over a record",
             Self::SliceBuffer => "slices of dynptrs with a buffer at no known place",
+            Self::KernelFields => "fields of the context that point to the kernel's structures",
             Self::MapFields => "fields of maps",
             Self::Signature => {
                 "global functions with other arguments than numbers, the context and pointers to \

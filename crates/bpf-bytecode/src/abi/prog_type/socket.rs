@@ -76,10 +76,12 @@ pub(super) static SK_LOOKUP: ProgTypeDef =
         .returning(0, 1)
         .in_sections(&["sk_lookup"]);
 
-/// What Linux hands to these programs are structures of its own, of which
-/// nothing is known here.
+/// The hook's state and the packet, as Linux itself has them.
+const HOOK: &[CtxField] =
+    &[CtxField::pointer(0, FieldKind::KernelStruct), CtxField::pointer(8, FieldKind::KernelStruct)];
+
 pub(super) static NETFILTER: ProgTypeDef =
-    ProgTypeDef::new(32, "netfilter", foreign(16, &[]).named(&["bpf_nf_ctx"]))
+    ProgTypeDef::new(32, "netfilter", foreign(16, HOOK).named(&["bpf_nf_ctx"]))
         .attached(45)
         .returning(0, 1)
         .in_sections(&["netfilter"]);
