@@ -100,6 +100,9 @@ fn measure(
             Engine::Native => native.map(|native| native.optimised(workload)),
             Engine::Plain => native.map(|native| native.plain(workload)),
             Engine::Jit => Some(ours::jit(workload, &program)),
+            // What entering takes is told apart; else it is the same code.
+            Engine::Unprepared => (workload.name == Workload::ENTER.name)
+                .then(|| ours::unprepared(workload, &program)),
             Engine::Verified => Some(ours::verified(workload, &program)),
             Engine::InPlace => Some(ours::in_place(workload, &program)),
             Engine::Unverified => Some(ours::unverified(workload, &program)),

@@ -55,10 +55,23 @@ pub fn count(workload: &Workload, program: &Program) -> Result<(u64, u32)> {
     Ok((count.0, returned(result).context(workload.name)?))
 }
 
-/// Compiled code of the verified program.
+/// Compiled code of the verified program, prepared once.
 pub fn jit(workload: &Workload, program: &Program) -> Result<Box<dyn Runner>> {
+    let mut place = Place::new(workload, program)?;
+    let compiled = Box::leak(Box::new(compile(program)?));
+    let engine = Box::leak(Box::new(JitExecutor::<ActiveProfile>::with_env(place.env())));
+    let mut prepared = engine.prepare(compiled, Box::leak(Box::default()))?;
+    Ok(Box::new(ByFunction(move || returned(prepared.run(&mut place.context)))))
+}
+
+fn compile(program: &Program) -> Result<CompiledProgram<ActiveProfile>> {
+    Ok(CompiledProgram::compile(&program.verify()?, &HostMemory)?)
+}
+
+/// The same, not prepared.
+pub fn unprepared(workload: &Workload, program: &Program) -> Result<Box<dyn Runner>> {
     let place = Place::new(workload, program)?;
-    let compiled = CompiledProgram::compile(&program.verify()?, &HostMemory)?;
+    let compiled = compile(program)?;
     let engine = JitExecutor::<ActiveProfile>::with_env(place.env());
     Ok(Box::new(ByFunction(move || returned(engine.execute(&compiled, &place.context)))))
 }

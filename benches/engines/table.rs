@@ -11,8 +11,10 @@ pub enum Engine {
     Native,
     /// The same, without vectors and unrolled loops.
     Plain,
-    /// This project's JIT compiler, of verified programs.
+    /// This project's JIT compiler, of verified programs that are prepared.
     Jit,
+    /// The same, where nothing is prepared.
+    Unprepared,
     /// This project's interpreter of verified programs, translated and prepared.
     Verified,
     /// The same in place.
@@ -33,10 +35,11 @@ pub enum Engine {
 
 impl Engine {
     /// All, in the order of their turns.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Native,
         Self::Plain,
         Self::Jit,
+        Self::Unprepared,
         Self::RbpfJit,
         Self::SbpfJit,
         Self::Linux,
@@ -53,6 +56,7 @@ impl Engine {
             Self::Native => "native",
             Self::Plain => "native, plain loops",
             Self::Jit => "our JIT",
+            Self::Unprepared => "our JIT, not prepared",
             Self::Verified => "our interpreter, verified",
             Self::InPlace => "our interpreter, in place",
             Self::Unverified => "our interpreter, unverified",
@@ -68,7 +72,12 @@ impl Engine {
     pub fn is_peer(self) -> bool {
         !matches!(
             self,
-            Self::Native | Self::Jit | Self::Verified | Self::InPlace | Self::Unverified
+            Self::Native
+                | Self::Jit
+                | Self::Unprepared
+                | Self::Verified
+                | Self::InPlace
+                | Self::Unverified
         )
     }
 }

@@ -6,8 +6,9 @@ use std::hint::black_box;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kernel_bpf::execution::jit::HostMemory;
+use kernel_bpf::execution::run::StackMemory;
 use kernel_bpf::execution::{
-    BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, Interpreter,
+    BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, Interpreter, JitExecutor,
     TranslatedInterpreter, TranslatedProgram, VerifiedInterpreter,
 };
 use kernel_bpf::profile::ActiveProfile;
@@ -16,6 +17,8 @@ use kernel_bpf_benches::{LiveMaps, Program, WORKLOADS, Workload};
 
 /// One hash, one parser, code on the stack, calls, and a helper.
 const RUN: [&str; 5] = ["murmur3", "tcp_options", "sort", "calls", "map_lookup"];
+/// What is run compiled: it does nothing.
+const ENTERED: &str = "enter";
 /// What is compiled; of about 100 and 460 slots.
 const COMPILED: [&str; 2] = ["adler32", "chacha20"];
 /// Slots of all workloads together.
@@ -33,6 +36,8 @@ fn main() -> Result<()> {
             println!("compile/{name}");
         }
         println!("compile/all");
+        println!("compiled/{ENTERED}");
+        println!("prepared/{ENTERED}");
         return Ok(());
     }
     let (way, name) = wanted.split_once('/').context("a subject is WAY/NAME")?;
@@ -40,7 +45,8 @@ fn main() -> Result<()> {
         let verified = Program::joined(JOINED, Workload::program)?.verify_joined()?;
         return counted_region(|| compile(&verified));
     }
-    let workload = WORKLOADS.iter().find(|workload| workload.name == name);
+    let mut all = WORKLOADS.iter().chain([&Workload::ENTER]);
+    let workload = all.find(|workload| workload.name == name);
     let workload = workload.with_context(|| format!("no workload `{name}`"))?;
     let program = workload.program()?;
     let maps = LiveMaps::new(&program)?;
@@ -67,6 +73,18 @@ fn main() -> Result<()> {
         "compile" => {
             let verified = program.verify()?;
             counted_region(|| compile(&verified))
+        }
+        "compiled" => {
+            let compiled = CompiledProgram::compile(&program.verify()?, &HostMemory)?;
+            let engine = JitExecutor::<ActiveProfile>::with_env(env);
+            counted_region(|| done(engine.execute(&compiled, &context)))
+        }
+        "prepared" => {
+            let compiled = CompiledProgram::compile(&program.verify()?, &HostMemory)?;
+            let engine = JitExecutor::<ActiveProfile>::with_env(env);
+            let (mut stack, mut context) = (StackMemory::new(), context);
+            let mut prepared = engine.prepare(&compiled, &mut stack)?;
+            counted_region(|| done(prepared.run(&mut context)))
         }
         _ => bail!("no way `{way}`"),
     }

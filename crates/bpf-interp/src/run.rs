@@ -20,6 +20,7 @@ mod records;
 mod stack;
 mod tail_call;
 
+pub use admission::Contexts;
 pub use callback::Callback;
 pub use info::ProgramInfo;
 pub use packet::legacy_position;
@@ -27,7 +28,6 @@ pub use records::MAX_RECORDS;
 pub use stack::{Saved, StackMemory};
 pub use tail_call::MAX_TAIL_CALLS;
 
-pub(crate) use admission::Contexts;
 pub(crate) use memory::address;
 
 use callback::Callbacks;
@@ -112,10 +112,13 @@ impl<'r> Run<'r> {
         Ok(run)
     }
 
-    /// A run of `program` that is to [`enter`](Self::enter) it once and again, each
-    /// time over a context that is one of those for it.
+    /// A run of `program` that is to begin once and again, each time over a context
+    /// that is one of those for it.
+    ///
+    /// # Errors
+    /// [`Refusal`] when program and environment do not fit together.
     #[inline(always)]
-    pub(crate) fn prepare<P: bpf_profile::PhysicalProfile>(
+    pub fn prepare<P: bpf_profile::PhysicalProfile>(
         env: &'r Environment<'r>,
         program: ProgramInfo<'r>,
         stack: &'r mut StackMemory<P>,
@@ -147,6 +150,28 @@ impl<'r> Run<'r> {
         })
     }
 
+    /// Begins a run that was prepared, over a context that is borrowed exclusively.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the context is none of those for the program.
+    ///
+    /// # Safety
+    /// [`leave`](Self::leave) is called, or the run dropped, before the borrow of
+    /// `context` ends.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub unsafe fn enter_over(
+        &mut self,
+        contexts: Contexts,
+        context: &mut BpfContext<'_>,
+    ) -> Result<(), Refusal> {
+        contexts.check(context)?;
+        let taken = context.take_mut()?;
+        // SAFETY: the caller's promise.
+        self.enter(unsafe { taken.held() });
+        Ok(())
+    }
+
     /// Begins anew, over `context`.
     #[inline(always)]
     pub(crate) fn enter(&mut self, context: Taken<'r>) {
@@ -158,23 +183,24 @@ impl<'r> Run<'r> {
         self.publish_packet();
     }
 
-    /// Ends what [`enter`](Self::enter) began, as a drop does: the context is given
-    /// back, and nothing is held any more.
+    /// Ends what [`enter_over`](Self::enter_over) began, as a drop does: the context
+    /// is given back, and nothing is held any more.
     #[inline(always)]
-    pub(crate) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.records.discard_all();
         self.callbacks.clear();
         self.context = None;
     }
 
     /// Says which program is to be entered next, one of the same type as before.
-    pub(crate) const fn set_program(&mut self, program: ProgramInfo<'r>) {
+    pub const fn set_program(&mut self, program: ProgramInfo<'r>) {
         self.program = program;
     }
 
     /// The registers at the entry of a program, also of one that was
     /// tail-called: the context in R1, its length in R2 if it has no structure,
     /// the frame pointer in R10, 0 elsewhere.
+    #[inline]
     pub fn entry_registers(&self) -> [u64; 11] {
         let r1 = self.regions.context_address();
         let r2 = if self.regions.has_packet() { 0 } else { self.regions.context_len() };
@@ -308,6 +334,7 @@ impl<'r> Run<'r> {
     ///
     /// # Errors
     /// The fault.
+    #[inline]
     pub fn outcome(&self, r0: u64) -> BpfResult {
         self.fault.map_or(Ok(r0), Err)
     }

@@ -2,10 +2,12 @@
 
 use core::fmt;
 
-use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
+use bpf_interp::run::StackMemory;
+use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, Refusal};
 use bpf_profile::PhysicalProfile;
 
 use crate::compiled::CompiledProgram;
+use crate::prepared::PreparedProgram;
 use crate::runtime;
 
 /// Runs compiled programs.
@@ -31,6 +33,19 @@ impl<'e, P: PhysicalProfile> JitExecutor<'e, P> {
     #[must_use]
     pub const fn with_programs(self, programs: &'e [&'e CompiledProgram<P>]) -> Self {
         Self { programs, ..self }
+    }
+
+    /// Makes a program ready to be run again and again: that it fits the
+    /// environment is found out here, and where its maps have their values.
+    ///
+    /// # Errors
+    /// [`Refusal`] when program and environment do not fit together.
+    pub fn prepare<'r>(
+        &'r self,
+        program: &'r CompiledProgram<P>,
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<PreparedProgram<'r, P>, Refusal> {
+        PreparedProgram::new(&self.env, program, self.programs, stack)
     }
 
     /// The environment.

@@ -79,11 +79,13 @@ cfg_if::cfg_if! {
         pub mod compiled;
         mod descriptor;
         pub mod executor;
+        pub mod prepared;
         mod runtime;
         mod x86;
 
         pub use compiled::CompiledProgram;
         pub use executor::JitExecutor;
+        pub use prepared::PreparedProgram;
     }
 }
 

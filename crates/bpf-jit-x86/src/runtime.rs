@@ -7,15 +7,14 @@
 //! anywhere.
 #![allow(unsafe_code)]
 
-use core::mem::{MaybeUninit, offset_of};
+use core::mem::offset_of;
 
 use bpf_bytecode::abi::context::FieldKind;
-use bpf_interp::run::{Callback, Run, Saved, StackMemory};
-use bpf_interp::{BpfContext, BpfError, BpfResult, Environment, Fault};
+use bpf_interp::run::{Callback, Contexts, Run, Saved, StackMemory};
+use bpf_interp::{BpfContext, BpfError, BpfResult, Environment, Fault, Refusal};
 use bpf_profile::{CloudProfile, PhysicalProfile};
 
-use crate::compiled::CompiledProgram;
-use crate::lower::MAX_LINKS;
+use crate::compiled::{CompiledProgram, Entry};
 use unwind::Panic;
 
 mod links;
@@ -24,7 +23,7 @@ mod shims;
 #[cfg_attr(not(feature = "std"), path = "runtime/unwind/kernel.rs")]
 mod unwind;
 
-use links::Link;
+use links::{Link, Links};
 pub(crate) use shims::{Shim, Shims};
 
 /// One execution of compiled code.
@@ -35,10 +34,12 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     run: Run<'r>,
     calls: CallBacks,
     /// Of the program that is running; as many as it has.
-    links: [MaybeUninit<Link>; MAX_LINKS],
+    links: Links,
     /// The program that the session began with.
     entry: &'r CompiledProgram<P>,
     programs: &'r [&'r CompiledProgram<P>],
+    /// Whether a tail call has led to another program.
+    moved: bool,
     panic: Panic,
 }
 
@@ -163,32 +164,114 @@ fn enter<'r, P: PhysicalProfile>(
     context: &'r BpfContext<'_>,
     stack: &'r mut StackMemory<P>,
 ) -> BpfResult {
+    let shims = Shims::of(env);
     let run = Run::begin(env, program.info(), context, stack).map_err(BpfError::Refused)?;
-    let native = Native { stride: run.frame_stride(), ..Native::default() };
-    let mut session = Session {
-        native,
-        shims: Shims::of(env),
-        run,
-        calls: CallBacks::default(),
-        links: [const { MaybeUninit::uninit() }; MAX_LINKS],
-        entry: program,
-        programs,
-        panic: Panic::default(),
-    };
-    session.link(program).map_err(BpfError::Refused)?;
-    session.set_entry_registers();
-    let session = &raw mut session;
-    // SAFETY: the code was made by this crate for a session of this layout, and
-    // `program` keeps it in executable memory. The session lives until the call
-    // returns and is reached through this pointer alone meanwhile. What the
-    // code does to memory is either checked by the run (the program was not
-    // verified) or was proven, for the maps, helpers, stack and context that
-    // `Run::begin` compared with those of the proof.
-    let r0 = unsafe { program.entry()(session.cast()) };
-    // SAFETY: the session is still there, and the code no longer runs.
-    let session = unsafe { &mut *session };
-    session.panic.resume();
-    session.run.outcome(r0)
+    let mut session = Session::new(run, shims, program, programs);
+    match session.link(program) {
+        Ok(()) => session.go(program.entry()),
+        Err(refusal) => Err(BpfError::Refused(refusal)),
+    }
+}
+
+/// A session of one program that is begun again and again.
+pub(crate) struct Prepared<'r, P: PhysicalProfile> {
+    session: Session<'r, P>,
+    contexts: Contexts,
+    entry: Entry,
+}
+
+impl<'r, P: PhysicalProfile> Prepared<'r, P> {
+    pub(crate) fn new(
+        env: &'r Environment<'r>,
+        program: &'r CompiledProgram<P>,
+        programs: &'r [&'r CompiledProgram<P>],
+        stack: &'r mut StackMemory<P>,
+    ) -> Result<Self, Refusal> {
+        let (run, contexts) = Run::prepare(env, program.info(), stack)?;
+        let mut session = Session::new(run, Shims::of(env), program, programs);
+        session.link(program)?;
+        Ok(Self { session, contexts, entry: program.entry() })
+    }
+
+    /// Runs the program once.
+    pub(crate) fn run(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
+        self.session.come_back().map_err(BpfError::Refused)?;
+        // SAFETY: `Entered` leaves the run before this function is left, also where
+        // a helper panics.
+        let entered = unsafe { self.session.run.enter_over(self.contexts, context) };
+        entered.map_err(BpfError::Refused)?;
+        Entered(&mut self.session).0.go(self.entry)
+    }
+}
+
+/// A session that is under way; it is over when this is dropped.
+struct Entered<'s, 'r, P: PhysicalProfile>(&'s mut Session<'r, P>);
+
+impl<P: PhysicalProfile> Drop for Entered<'_, '_, P> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.run.leave();
+    }
+}
+
+impl<'r, P: PhysicalProfile> Session<'r, P> {
+    // Inline, so that the session is made where it stays.
+    #[inline(always)]
+    fn new(
+        run: Run<'r>,
+        shims: &'static Shims<P>,
+        entry: &'r CompiledProgram<P>,
+        programs: &'r [&'r CompiledProgram<P>],
+    ) -> Self {
+        let native = Native { stride: run.frame_stride(), ..Native::default() };
+        Self {
+            native,
+            shims,
+            run,
+            calls: CallBacks::default(),
+            links: Links::default(),
+            entry,
+            programs,
+            moved: false,
+            panic: Panic::default(),
+        }
+    }
+
+    /// Runs the program that the session was made for, by its entry, once its links
+    /// are there.
+    #[inline(always)]
+    fn go(&mut self, entry: Entry) -> BpfResult {
+        self.set_entry_registers();
+        let session = &raw mut *self;
+        // SAFETY: the code was made by this crate for a session of this layout, and
+        // the session's program keeps it in executable memory. The session lives until the call
+        // returns and is reached through this pointer alone meanwhile. What the
+        // code does to memory is either checked by the run (the program was not
+        // verified) or was proven, for the maps, helpers, stack and context that
+        // were compared with those of the proof when the run began.
+        let r0 = unsafe { entry(session.cast()) };
+        // SAFETY: the session is still there, and the code no longer runs.
+        let session = unsafe { &mut *session };
+        session.panic.resume();
+        session.run.outcome(r0)
+    }
+
+    /// Finds out where the maps have their values that a program has links to.
+    fn link(&mut self, program: &CompiledProgram<P>) -> Result<(), Refusal> {
+        self.moved = !core::ptr::eq(program, self.entry);
+        self.links.find(self.run.environment(), program)
+    }
+
+    /// Makes all ready for the program that the session began with, where a tail
+    /// call has led to another one.
+    #[inline]
+    fn come_back(&mut self) -> Result<(), Refusal> {
+        if self.moved {
+            self.run.set_program(self.entry.info());
+            self.link(self.entry)?;
+        }
+        Ok(())
+    }
 }
 
 impl<P: PhysicalProfile> Session<'_, P> {

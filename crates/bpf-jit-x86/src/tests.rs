@@ -24,6 +24,7 @@ mod generator;
 mod idioms;
 mod maps;
 mod memory;
+mod prepared;
 
 type Program = BpfProgram<ActiveProfile>;
 type Compiled = CompiledProgram<ActiveProfile>;

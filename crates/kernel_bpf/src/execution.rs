@@ -48,7 +48,7 @@ pub use bpf_interp::*;
 #[cfg(feature = "cloud-profile")]
 pub use bpf_jit_x86 as jit;
 #[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
-pub use bpf_jit_x86::{CompiledProgram, JitExecutor};
+pub use bpf_jit_x86::{CompiledProgram, JitExecutor, PreparedProgram};
 
 /// An engine of this build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

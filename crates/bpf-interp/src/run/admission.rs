@@ -37,7 +37,7 @@ pub(super) fn check_maps(env: &Environment<'_>, program: &ProgramInfo<'_>) -> Re
 
 /// The contexts that are ones for a program.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Contexts {
+pub struct Contexts {
     form: CtxForm,
     /// Whether plain bytes may stand in for a packet.
     bytes: bool,
@@ -47,7 +47,7 @@ pub(crate) struct Contexts {
 
 impl Contexts {
     /// Those for this program.
-    pub fn of(program: &ProgramInfo<'_>) -> Self {
+    pub(crate) fn of(program: &ProgramInfo<'_>) -> Self {
         let form = program.prog_type().context().form;
         let needed = program.verified().map_or(0, |info| info.context_bytes);
         // Whoever was not verified, or reads nothing, may have plain bytes in
@@ -58,13 +58,13 @@ impl Contexts {
 
     /// Checks that the context is one of them.
     #[inline]
-    pub fn check(self, context: &BpfContext<'_>) -> Result<(), Refusal> {
+    pub(crate) fn check(self, context: &BpfContext<'_>) -> Result<(), Refusal> {
         self.check_kind(context.kind(), context.len())
     }
 
     /// Checks the same of a context of this kind, with so many bytes behind R1.
     #[inline]
-    pub fn check_kind(self, kind: ContextKind, len: usize) -> Result<(), Refusal> {
+    pub(crate) fn check_kind(self, kind: ContextKind, len: usize) -> Result<(), Refusal> {
         let fits = match kind {
             ContextKind::Empty => true,
             ContextKind::Bytes => self.bytes,

@@ -10,8 +10,8 @@ use bpf_maps::memory::{self, View};
 use bpf_maps::{BpfMap, MAX_KEY_SIZE};
 use bpf_profile::PhysicalProfile;
 
-use super::Session;
 use crate::compiled::CompiledProgram;
+use crate::lower::MAX_LINKS;
 
 /// Where an array has its values. A run finds that out before compiled code
 /// begins, and the environment keeps the map where it is.
@@ -52,11 +52,24 @@ fn number<T>(at: *const T) -> Option<u64> {
     u64::try_from(at.expose_provenance()).ok()
 }
 
-impl<P: PhysicalProfile> Session<'_, P> {
+/// The links of a program, by their numbers; as many as the program has.
+#[repr(transparent)]
+pub(super) struct Links([MaybeUninit<Link>; MAX_LINKS]);
+
+impl Default for Links {
+    fn default() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_LINKS])
+    }
+}
+
+impl Links {
     /// Finds out where the maps have their values that a program has links to.
-    pub(super) fn link(&mut self, program: &CompiledProgram<P>) -> Result<(), Refusal> {
-        let env = self.run.environment();
-        for (link, index) in self.links.iter_mut().zip(program.links()) {
+    pub(super) fn find<P: PhysicalProfile>(
+        &mut self,
+        env: &Environment<'_>,
+        program: &CompiledProgram<P>,
+    ) -> Result<(), Refusal> {
+        for (link, index) in self.0.iter_mut().zip(program.links()) {
             let found = Link::to(env, *index).ok_or(Refusal::MapMismatch { index: *index })?;
             *link = MaybeUninit::new(found);
         }

@@ -21,7 +21,15 @@ impl Panic {
     }
 
     /// Goes on with the panic, if there was one.
+    #[inline]
     pub fn resume(&mut self) {
+        if self.0.is_some() {
+            self.go_on();
+        }
+    }
+
+    #[cold]
+    fn go_on(&mut self) {
         if let Some(payload) = self.0.take() {
             resume_unwind(payload);
         }

@@ -1,0 +1,119 @@
+//! Programs that are prepared once and run again and again.
+
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_interp::run::StackMemory;
+use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, Refusal};
+use bpf_maps::{ArrayMap, BpfMap, ProgArray};
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
+
+use super::{checked, program, proven, with_maps};
+use crate::x86::Features;
+use crate::{CompiledProgram, HostMemory, JitExecutor};
+
+/// Counts its runs in an array's value of the index in the context.
+const COUNT: &str = "r2 = r1\nr1 = map[idx:0]\ncall 1\nif r0 == 0 goto +4
+     r1 = *(u64 *)(r0 +0)\nr1 += 1\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit";
+
+#[test]
+fn every_run_is_a_new_one() {
+    let def = MapDef::new(MapType::Array, 4, 8, 2);
+    let program = with_maps(COUNT, &[def]);
+    for compiled in [proven(&program), checked(&program)] {
+        let map = ArrayMap::<ActiveProfile>::new(def).unwrap();
+        let maps: [&dyn BpfMap; 1] = [&map];
+        let jit = JitExecutor::with_env(Environment::new().with_maps(&maps));
+        let mut stack = StackMemory::new();
+        let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+        let (mut first, mut third) = ([0; 4], 2_u32.to_ne_bytes());
+        let mut first = BpfContext::bytes(&mut first);
+        let mut third = BpfContext::bytes(&mut third);
+        for count in 1..=3 {
+            assert_eq!(prepared.run(&mut first), Ok(count));
+            assert_eq!(prepared.run(&mut third), Ok(0));
+        }
+        assert_eq!(jit.execute(&compiled, &first), Ok(4));
+        // What the map becomes in between is seen.
+        map.resize(3).unwrap();
+        assert_eq!(prepared.run(&mut third), Ok(1));
+        map.resize(2).unwrap();
+        assert_eq!(prepared.run(&mut third), Ok(0));
+        assert_eq!(prepared.run(&mut BpfContext::bytes(&mut [0; 4])), Ok(5));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_it_runs() {
+    let def = MapDef::new(MapType::Array, 4, 8, 2);
+    let compiled = proven(&with_maps(COUNT, &[def]));
+    let refused = JitExecutor::new().prepare(&compiled, &mut StackMemory::new()).err();
+    assert_eq!(refused, Some(Refusal::MapMissing { index: 0 }));
+    let other = ArrayMap::<ActiveProfile>::with_entries(8, 3).unwrap();
+    let maps: [&dyn BpfMap; 1] = [&other];
+    let jit = JitExecutor::with_env(Environment::new().with_maps(&maps));
+    let mut stack = StackMemory::new();
+    assert_eq!(jit.prepare(&compiled, &mut stack).err(), Some(Refusal::MapMismatch { index: 0 }));
+
+    let program = with_maps("r0 = *(u32 *)(r1 +12)\nexit", &[]);
+    let helpers = HelperTable::standard().fingerprint();
+    let info = VerifiedInfo { frames: 1, helpers, context_bytes: 16, ..VerifiedInfo::default() };
+    let facts = [InsnFact::Plain; 2];
+    let build = |info: &VerifiedInfo| {
+        let proof = Some((&facts[..], info));
+        CompiledProgram::build(&program, proof, Features::detect(), &HostMemory).unwrap()
+    };
+    let refused = |info| JitExecutor::new().prepare(&build(&info), &mut StackMemory::new()).err();
+    assert_eq!(refused(VerifiedInfo { helpers: 1, ..info }), Some(Refusal::HelperMismatch));
+    let long = VerifiedInfo { max_insns: 1 << 40, ..info };
+    assert!(matches!(refused(long), Some(Refusal::BudgetTooSmall { .. })));
+
+    let (compiled, jit) = (build(&info), JitExecutor::new());
+    let mut stack = StackMemory::new();
+    let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+    let mut bytes = [0; 64];
+    let kind = Err(BpfError::Refused(Refusal::ContextKind));
+    assert_eq!(prepared.run(&mut BpfContext::bytes(&mut bytes)), kind);
+    assert_eq!(prepared.run(&mut BpfContext::socket(&mut bytes)), kind);
+    let none = BpfError::Refused(Refusal::ContextTooSmall { actual: 0, needed: 16 });
+    assert_eq!(prepared.run(&mut BpfContext::empty()), Err(none));
+    let mut packet = BpfContext::xdp(&mut bytes).with_ifindex(7);
+    assert_eq!(prepared.run(&mut packet), Ok(7));
+}
+
+#[test]
+fn a_fault_leaves_it_as_it_was() {
+    let compiled = checked(&program("r0 = *(u64 *)(r1 +0)\nr0 = *(u8 *)(r0 +0)\nexit"));
+    let jit = JitExecutor::new();
+    let mut stack = StackMemory::new();
+    let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+    let mut bytes = [0; 8];
+    let mut context = BpfContext::bytes(&mut bytes);
+    for _ in 0..2 {
+        let fault = Fault::Memory { addr: 0, size: 1 };
+        assert_eq!(prepared.run(&mut context), Err(BpfError::Fault { pc: 1, fault }));
+        assert_eq!(context.with_packet(<[u8]>::len), Ok(8));
+    }
+}
+
+#[test]
+fn a_tail_call_leads_on_in_every_run() {
+    let defs = [MapDef::new(MapType::ProgArray, 4, 4, 1), MapDef::new(MapType::Array, 4, 8, 1)];
+    let first = proven(&with_maps(
+        "r6 = map[idx:1][0]+0\n*(u64 *)(r6 +0) = 1\nr2 = map[idx:0]\nr3 = 0\ncall 12\nr0 = 9\nexit",
+        &defs,
+    ));
+    let second = proven(&with_maps("r6 = map[idx:1][0]+0\nr0 = *(u64 *)(r6 +0)\nexit", &defs));
+    let targets = ProgArray::<ActiveProfile>::new(defs[0]).unwrap();
+    let array = ArrayMap::<ActiveProfile>::new(defs[1]).unwrap();
+    let maps: [&dyn BpfMap; 2] = [&targets, &array];
+    let programs = [&second];
+    let env = Environment::new().with_maps(&maps);
+    let jit = JitExecutor::with_env(env).with_programs(&programs);
+    let mut stack = StackMemory::new();
+    let mut prepared = jit.prepare(&first, &mut stack).unwrap();
+    assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(9));
+    targets.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+    for _ in 0..2 {
+        assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(1));
+    }
+}
