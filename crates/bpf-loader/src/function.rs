@@ -69,6 +69,18 @@ pub(crate) fn find<P: PhysicalProfile>(elf: &Elf<'_>) -> Result<Functions<P>, Lo
     }
     // Among aliases of one function the program comes first.
     found.sort_unstable_by_key(|f| (f.section, f.start, !f.is_entry, f.symbol));
+    for functions in found.chunk_by_mut(|a, b| a.section == b.section) {
+        // Where all of a section are static, that says nothing: who loads such an
+        // object does so by section.
+        let is_text = functions
+            .first()
+            .is_some_and(|f| elf.section(f.section).is_ok_and(|section| section.name == TEXT));
+        if !is_text && functions.iter().all(|f| !f.is_entry) {
+            for function in functions {
+                function.is_entry = true;
+            }
+        }
+    }
     Ok(found)
 }
 

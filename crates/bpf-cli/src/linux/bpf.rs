@@ -5,8 +5,9 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::thread;
 
-use kernel_bpf::bytecode::abi::map::MapDef;
+use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 
 const MAP_CREATE: i32 = 0;
 const MAP_UPDATE_ELEM: i32 = 2;
@@ -79,13 +80,20 @@ fn name(text: &str) -> [u8; NAME_BYTES] {
     out
 }
 
-/// Creates a map of this definition.
+/// Creates a map of this definition. Perf event arrays that leave their size open
+/// have an entry for each CPU, as libbpf makes them.
 pub fn create_map(def: &MapDef) -> io::Result<OwnedFd> {
+    let max_entries = match def.max_entries {
+        0 if def.map_type == MapType::PerfEventArray => {
+            u32::try_from(thread::available_parallelism()?.get()).map_err(io::Error::other)?
+        }
+        entries => entries,
+    };
     let attr = Attr::new()
         .int(0, def.map_type.number())
         .int(4, def.key_size)
         .int(8, def.value_size)
-        .int(12, def.max_entries)
+        .int(12, max_entries)
         .int(16, def.flags)
         .bytes(28, &name(def.name.as_str()));
     // SAFETY: there is no address in it.

@@ -44,4 +44,11 @@ int legacy(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Loaders of that time went by sections, and took static programs as well. */
+SEC("socket/unshared")
+__attribute__((used)) static int unshared(struct __sk_buff *skb)
+{
+	return skb->len;
+}
+
 char LICENSE[] SEC("license") = "MIT OR Apache-2.0";
