@@ -19,6 +19,7 @@ mod pile;
 mod records;
 mod stack;
 mod tail_call;
+mod values;
 
 pub use admission::Contexts;
 pub use callback::Callback;
@@ -34,6 +35,7 @@ use callback::Callbacks;
 use memory::Regions;
 use records::Records;
 use stack::Stack;
+use values::Values;
 
 /// Jumps that [`Run::may_goto`] grants one execution, as many as Linux.
 pub const MAY_GOTO_ALLOWANCE: u32 = bpf_verifier::rules::MAY_GOTO_ROUNDS;
@@ -67,6 +69,7 @@ pub struct Run<'r> {
     tail_calls: u32,
     may_goto: u32,
     callbacks: Callbacks<'r>,
+    values: Values,
 }
 
 /// What compiled code reads by itself.
@@ -147,6 +150,7 @@ impl<'r> Run<'r> {
             tail_calls: 0,
             may_goto: 0,
             callbacks: Callbacks::new(&mut rooms.callbacks),
+            values: Values::default(),
         })
     }
 

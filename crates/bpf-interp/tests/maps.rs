@@ -68,8 +68,11 @@ fn an_access_stays_within_one_value() {
         ("r0 = *(u8 *)(r0 -1)", 1),
         ("r1 = 1\nlock *(u64 *)(r0 +8) += r1", 8),
     ] {
-        let text = key(1) + &format!("r1 = map[idx:0] ll\ncall 1\n{access}\nexit");
-        assert_eq!(memory_fault(run_with(&map, &text)).map(|f| f.1), Some(size), "{access}");
+        // Also when this value, or the next one, was accessed before.
+        for before in ["", "r3 = *(u8 *)(r0 +11)", "r3 = *(u8 *)(r0 +16)"] {
+            let text = key(1) + &format!("r1 = map[idx:0] ll\ncall 1\n{before}\n{access}\nexit");
+            assert_eq!(memory_fault(run_with(&map, &text)).map(|f| f.1), Some(size), "{text}");
+        }
     }
 }
 
@@ -86,8 +89,12 @@ fn values_by_address_and_by_flags() {
     assert_eq!(memory_fault(run_with(&read_only, text)), Some((2, 4)));
     let write_only = Array::new(def.with_flags(flags::BPF_F_WRONLY_PROG)).unwrap();
     assert_eq!(memory_fault(run_with(&write_only, text)), Some((3, 4)));
+    let read_first = "r1 = map[idx:0][0]+4 ll\nr0 = *(u32 *)(r1 +0)\n*(u32 *)(r1 +0) = 5\nexit";
+    assert_eq!(memory_fault(run_with(&read_only, read_first)), Some((3, 4)));
     let beyond = "r1 = map[idx:0][0]+8 ll\nexit";
     assert_eq!(run_with(&plain, beyond), fault(0, Fault::InvalidInstruction));
+    let known = "r1 = map[idx:0][0]+7 ll\nr1 = map[idx:0][0]+8 ll\nexit";
+    assert_eq!(run_with(&plain, known), fault(2, Fault::InvalidInstruction));
 }
 
 #[test]

@@ -346,7 +346,21 @@ fn target(pc: usize, off: i32) -> usize {
 }
 
 /// The value of the 64-bit immediate load at `pc`.
+#[inline(always)]
 fn imm64(run: &Run<'_>, insns: &[BpfInsn], pc: usize) -> Result<u64, Fault> {
+    // Most are plain numbers, in two slots of which the second was checked.
+    if let Some([low, high, ..]) = insns.get(pc..)
+        && low.src() == 0
+    {
+        let [low, high] = [low.imm(), high.imm()].map(|half| u64::from(half.cast_unsigned()));
+        return Ok(high << 32 | low);
+    }
+    named(run, insns, pc)
+}
+
+/// The value of such a load that names something.
+#[inline(never)]
+fn named(run: &Run<'_>, insns: &[BpfInsn], pc: usize) -> Result<u64, Fault> {
     let Ok(Instruction::LoadImm64 { value, .. }) = Instruction::decode(insns, pc) else {
         return Err(Fault::InvalidInstruction);
     };

@@ -28,7 +28,7 @@ const NO_QUEUE: u64 = 0xffff;
 
 /// What a program wants to do with memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     Read,
     Write,
 }
@@ -127,7 +127,7 @@ impl Run<'_> {
             if let Some(offset) = self.regions.context_offset(at, len) {
                 return self.context_place(offset, len, access);
             }
-            self.value_place(at, len, access).or_else(|| {
+            self.value_at(at, len, access).map(Place::Shared).or_else(|| {
                 if let Some(at) = self.records.resolve(at, len) {
                     return Some(Place::Shared(at));
                 }
@@ -174,19 +174,6 @@ impl Run<'_> {
             | FieldKind::FlowKeys
             | FieldKind::KernelStruct => return None,
         })
-    }
-
-    /// An access to a map's value.
-    fn value_place(&self, at: usize, len: usize, access: Access) -> Option<Place> {
-        for map in self.env.maps() {
-            let Some(at) = map.resolve_value(at, len) else { continue };
-            let allowed = match access {
-                Access::Read => map.def().is_readable(),
-                Access::Write => map.def().is_writable(),
-            };
-            return allowed.then_some(Place::Shared(at));
-        }
-        None
     }
 
     /// Loads `size` bytes, zero-extended. A load of one of the context's
