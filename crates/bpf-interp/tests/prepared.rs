@@ -128,6 +128,33 @@ fn each_run_begins_with_the_first_program() {
     });
 }
 
+/// Whose frames begin with zeros is known after a target that needs none has
+/// returned to it, too.
+#[test]
+fn a_program_that_was_returned_to_has_its_zeros_in_the_next_run() {
+    let array = ProgArray::<ActiveProfile>::with_entries(1).unwrap();
+    array.update(&0_u32.to_ne_bytes(), &1_u32.to_ne_bytes(), 0).unwrap();
+    let (maps, def): ([&dyn BpfMap; 1], _) = ([&array], [*array.def()]);
+    let caller = "r6 = *(u64 *)(r10 -8)
+        *(u64 *)(r10 -8) = 7
+        call local f
+        r0 += r6
+        exit
+    f:
+        r2 = map[idx:0] ll
+        r3 = 0
+        call 12
+        r0 = 5
+        exit";
+    let programs = [caller, "r0 = 3\nexit"].map(|text| verified(BpfProgType::Xdp, &def, text));
+    assert!(programs[0].info().unwritten_reads && !programs[1].info().unwritten_reads);
+    each_form(Environment::new().with_maps(&maps), &programs, &|prepared| {
+        for _ in 0..3 {
+            assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(3));
+        }
+    });
+}
+
 #[test]
 fn a_run_that_ends_early_holds_nothing() {
     // Fails as often as it says, and then panics once.

@@ -18,6 +18,7 @@
 //! admitted for it, and began at its first instruction.
 
 mod alu;
+mod call;
 mod dispatch;
 mod form;
 mod in_place;

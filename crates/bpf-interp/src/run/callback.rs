@@ -68,6 +68,12 @@ impl<'r> Callbacks<'r> {
         Self { active: Pile::new(room) }
     }
 
+    /// Whether there are some.
+    #[inline]
+    pub const fn is_active(&self) -> bool {
+        !self.active.is_empty()
+    }
+
     /// Takes all away.
     #[inline]
     pub const fn clear(&mut self) {
@@ -152,6 +158,12 @@ impl<'r> Run<'r> {
         active.more = active.map.is_none_or(|(map, _)| next_key(map, None, &mut active.next));
         self.callbacks.active.push(active).ok_or(Fault::CallDepth)?;
         Ok(self.call_next())
+    }
+
+    /// Whether helpers are calling functions.
+    #[inline]
+    pub(crate) const fn in_callback(&self) -> bool {
+        self.callbacks.is_active()
     }
 
     /// Whether the function that was left has been called by a helper.

@@ -34,6 +34,12 @@ impl<'r, T: Copy> Pile<'r, T> {
         Some(last)
     }
 
+    /// Whether there are no values.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Takes all values away.
     #[inline]
     pub const fn clear(&mut self) {

@@ -137,8 +137,8 @@ impl<'r> Stack<'r> {
     /// what it has not written.
     #[inline]
     pub fn begin(&mut self, zeroed: bool) {
-        (self.depth, self.newest) = (1, self.base);
-        self.begin_program(zeroed);
+        (self.depth, self.newest, self.zeroed) = (1, self.base, zeroed);
+        self.begin_frame();
     }
 
     /// Live frames.

@@ -51,6 +51,12 @@ impl<'r> Run<'r> {
         Ok(Some(number))
     }
 
+    /// Whether there was a tail call since the run was entered.
+    #[inline]
+    pub(crate) const fn was_replaced(&self) -> bool {
+        self.tail_calls > 0
+    }
+
     /// Whether `target` may follow the running program.
     fn admits(&self, target: &ProgramInfo<'r>) -> bool {
         let same_kind = target.prog_type() == self.program.prog_type()

@@ -42,6 +42,8 @@ pub(in crate::interpreter) trait Form: Sized + 'static {
     fn displacement(op: &Self::Op) -> i32;
     /// Bytes from `op` to the operation that it jumps to.
     fn distance(op: &Self::Op) -> isize;
+    /// Bytes from `op` to the first operation of the function that it calls.
+    fn callee(op: &Self::Op) -> isize;
     /// Whether the access at `op` is to plain memory, and proven.
     fn is_plain(machine: &Machine<'_, Self>, op: &Self::Op) -> bool;
     /// The constant that the operation at `ip` loads, if it loads one. It takes

@@ -6,6 +6,7 @@ use bpf_bytecode::BpfInsn;
 use bpf_verifier::InsnFact;
 
 use super::alu::{DIV, MOD, MOV, bytes, constant, extend, neg, with_imm, with_reg};
+use super::call;
 use super::dispatch::{Handler, handler};
 use super::form::{self, Form, HAND, Hand, MEMORY};
 use super::jump::{always, if_imm, if_reg};
@@ -65,6 +66,11 @@ impl Form for InPlace {
     #[inline(always)]
     fn distance(op: &BpfInsn) -> isize {
         (op.off() as isize).wrapping_add(1).wrapping_mul(SLOT)
+    }
+
+    #[inline(always)]
+    fn callee(op: &BpfInsn) -> isize {
+        (op.imm() as isize).wrapping_add(1).wrapping_mul(SLOT)
     }
 
     #[inline(always)]
@@ -254,7 +260,8 @@ static HANDLERS: [Handler<InPlace>; 256] = {
         ST_W store_imm::<InPlace, 4, true, MEMORY>;
         ST_DW store_imm::<InPlace, 8, true, MEMORY>;
         JA always::<InPlace>;
-        EXIT slow::exit::<InPlace, MEMORY>;
+        CALL call::any::<InPlace>;
+        EXIT call::exit::<InPlace, MEMORY>;
     }
     jumps! {
         0: JEQ_IMM JEQ_REG JEQ32_IMM JEQ32_REG;

@@ -8,7 +8,7 @@ use crate::error::{BpfError, BpfResult, Fault};
 use crate::interpreter::call::{ENTRY, Flow, Site};
 use crate::interpreter::registers::Registers;
 use crate::interpreter::step;
-use crate::run::Run;
+use crate::run::{Run, Saved};
 
 /// A program being executed. The registers in the hand are stale here.
 pub(in crate::interpreter) struct Machine<'r, F: Form> {
@@ -114,12 +114,62 @@ impl<'r, F: Form> Machine<'r, F> {
             Flow::Program(number) => (0, number),
             Flow::End(r0) => return Err(Ok(r0)),
         };
+        self.at(slot, program).ok_or(fault(Fault::JumpOutOfRange))
+    }
+
+    /// Makes this the running program, and gives its operation at `slot`.
+    #[inline(always)]
+    fn at(&mut self, slot: usize, program: u32) -> Option<*const F::Op> {
         if program != self.program {
-            let code = if program == ENTRY { Some(self.entry) } else { programs.program(program) };
-            self.code = code.ok_or(fault(Fault::JumpOutOfRange))?;
+            let first = program == ENTRY;
+            self.code = if first { self.entry } else { self.programs.program(program)? };
             self.program = program;
         }
-        self.code.at(slot).ok_or(fault(Fault::JumpOutOfRange))
+        self.code.at(slot)
+    }
+
+    /// Enters the function that `op` calls; false, with nothing changed, where no
+    /// further frame is allowed. What is in the hand stays so.
+    pub fn enter_function(&mut self, op: &F::Op) -> bool {
+        self.hand.lay_down(&mut self.regs, self.code.hand());
+        let pc = u32::try_from(F::slot(self, op)).unwrap_or(u32::MAX);
+        let saved = Saved { registers: self.regs.preserved(), pc, program: self.program };
+        let Ok(frame_pointer) = self.run.push_frame(saved) else { return false };
+        self.regs.restore(saved.registers, frame_pointer);
+        true
+    }
+
+    /// Leaves a function that is not the first, and gives the operation at which its
+    /// caller goes on; null where the program has ended.
+    pub fn leave_function(&mut self, op: &F::Op) -> *const F::Op {
+        // What a helper has called is left to the step.
+        let saved = if self.run.in_callback() { None } else { self.run.pop_frame() };
+        let Some(saved) = saved else { return self.step(op) };
+        self.hand.lay_down(&mut self.regs, self.code.hand());
+        self.regs.restore(saved.registers, self.run.frame_pointer());
+        let to = self.at((saved.pc as usize).wrapping_add(1), saved.program);
+        self.hand = Hand::take_up(&self.regs, self.code.hand());
+        to.unwrap_or_else(|| {
+            self.fault = Some(BpfError::Fault { pc: saved.pc, fault: Fault::JumpOutOfRange });
+            core::ptr::null()
+        })
+    }
+
+    /// Calls the helper that `op` names; false where that was a fault.
+    pub fn call_helper(&mut self, op: &F::Op) -> bool {
+        self.hand.lay_down(&mut self.regs, self.code.hand());
+        match self.run.call_helper(F::imm(op).cast_unsigned(), self.regs.arguments()) {
+            Ok(r0) => {
+                self.regs.set(0, r0);
+                self.hand = Hand::take_up(&self.regs, self.code.hand());
+                true
+            }
+            Err(fault) => {
+                let pc = u32::try_from(F::slot(self, op)).unwrap_or(u32::MAX);
+                self.fault = Some(BpfError::Fault { pc, fault });
+                false
+            }
+        }
     }
 }
 
@@ -131,7 +181,7 @@ impl<F: Form> Drop for Entered<'_, '_, F> {
     fn drop(&mut self) {
         let machine = &mut *self.0;
         machine.run.leave();
-        if machine.fault.is_some() || machine.program != ENTRY {
+        if machine.fault.is_some() || machine.run.was_replaced() {
             machine.fault = None;
             (machine.code, machine.program) = (machine.entry, ENTRY);
             machine.run.set_program(machine.entry.info());

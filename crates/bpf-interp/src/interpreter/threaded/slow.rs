@@ -20,18 +20,6 @@ pub(super) unsafe fn instead<F: Form>(
 }
 
 handler! {
-    /// The program's end; the end of another function is left to the step.
-    fn exit<const R0: u8>(op, m, hand, ip) {
-        if !m.run.in_first_function() {
-            // SAFETY: as for this handler.
-            return unsafe { instead(ip, m, hand) };
-        }
-        m.r0 = hand.get::<R0>(&m.regs, 0);
-        core::ptr::null()
-    }
-}
-
-handler! {
     /// Any instruction, by the checked step.
     fn slow<>(op, m, hand) {
         m.hand = hand;

@@ -88,6 +88,11 @@ impl Form for Translated {
     }
 
     #[inline(always)]
+    fn callee(op: &Op) -> isize {
+        op.off as isize
+    }
+
+    #[inline(always)]
     fn is_plain(_: &Machine<'_, Self>, _: &Op) -> bool {
         true
     }

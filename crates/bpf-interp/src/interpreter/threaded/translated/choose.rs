@@ -5,7 +5,7 @@ use bpf_bytecode::opcode::{AluOp, ByteOrder, Cond, Size, Width};
 use super::{Translated, own};
 use crate::interpreter::threaded::dispatch::Handler;
 use crate::interpreter::threaded::form::MEMORY;
-use crate::interpreter::threaded::{alu, jump, memory, slow};
+use crate::interpreter::threaded::{alu, call, jump, memory};
 
 /// The handler for operands at these places, one or two.
 macro_rules! at {
@@ -32,7 +32,7 @@ macro_rules! at {
 
 /// The handler of an exit, with R0 at this place.
 pub(super) fn exit(r0: u8) -> Handler<Translated> {
-    at!(slow::exit<Translated>, (r0))
+    at!(call::exit<Translated>, (r0))
 }
 
 /// The handler of a constant.

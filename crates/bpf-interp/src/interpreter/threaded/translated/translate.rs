@@ -4,14 +4,14 @@ use alloc::vec::Vec;
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::context::FieldKind;
-use bpf_bytecode::instruction::{Imm64, Instruction, Operand, jump_target};
+use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, Operand, jump_target};
 use bpf_bytecode::opcode::{AluOp, Width};
 use bpf_profile::{OutOfMemory, PhysicalProfile, Sequence};
 use bpf_verifier::{InsnFact, VerifiedProgram};
 
 use super::{Op, choose, own};
 use crate::interpreter::threaded::form::{HAND, MEMORY};
-use crate::interpreter::threaded::{jump, slow};
+use crate::interpreter::threaded::{call, jump, slow};
 use crate::run::Run;
 
 /// Operations between two marks at which code that only goes forward asks the
@@ -132,6 +132,12 @@ impl Select {
             }
             Instruction::Exit => {
                 Op { extra: slot(pc), ..Op::of(choose::exit(self.place(Register::R0))) }
+            }
+            Instruction::Call(CallTarget::Local(off)) => {
+                Self::jump(pc, off, Op::of(call::function))?
+            }
+            Instruction::Call(CallTarget::Helper(id)) if call::is_plain(id) => {
+                Op { imm: id.cast_signed(), extra: slot(pc), ..Op::of(call::helper) }
             }
             Instruction::Jump { off } => Self::jump(pc, off, Op::of(jump::always))?,
             Instruction::JumpIf { cond, width, dst, src, off } => {
