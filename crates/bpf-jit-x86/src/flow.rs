@@ -102,6 +102,7 @@ pub struct Effect {
 impl Effect {
     /// What an operation reads and writes by itself; not what a function reads
     /// that it calls.
+    #[inline(always)]
     pub fn of(op: Op) -> Self {
         let (reads, writes) = match op {
             Op::Count | Op::Nothing | Op::Trap(_) | Op::Jump { .. } | Op::MayGoto { .. } => {
@@ -180,7 +181,7 @@ struct Slot {
 }
 
 /// Where a loop begins, and the number of the last step that leads back there.
-type Loop = (usize, usize);
+type Loop = (u32, usize);
 
 /// How often steps are looked at, in the mean, before registers count as read at
 /// the start of every loop.
@@ -208,13 +209,13 @@ impl Flow {
     }
 
     /// Whether control comes to a slot from elsewhere than the slot in front.
-    pub fn is_joined(&self, slot: usize) -> bool {
-        self.slots.get(slot).is_none_or(|slot| slot.joined)
+    pub fn is_joined(&self, slot: u32) -> bool {
+        self.slots.get(index(slot)).is_none_or(|slot| slot.joined)
     }
 
     /// Registers that are read at or behind a slot.
-    pub fn live_at(&self, slot: usize) -> Registers {
-        self.slots.get(slot).map_or(Registers::ALL, |slot| slot.live)
+    pub fn live_at(&self, slot: u32) -> Registers {
+        self.slots.get(index(slot)).map_or(Registers::ALL, |slot| slot.live)
     }
 
     /// Registers that are read behind a step, by its number.
@@ -231,11 +232,11 @@ impl Flow {
                 | Op::Branch { target, .. }
                 | Op::MayGoto { target }
                 | Op::Call { target } => target,
-                Op::FunctionReference { slot, .. } => usize::try_from(slot).unwrap_or(usize::MAX),
+                Op::FunctionReference { slot, .. } => slot,
                 _ => continue,
             };
-            let back = target <= step.slot();
-            if let Some(slot) = self.slots.get_mut(target) {
+            let back = target <= step.pc;
+            if let Some(slot) = self.slots.get_mut(index(target)) {
                 slot.joined = true;
                 slot.looped |= back;
             }
@@ -263,7 +264,7 @@ impl Flow {
                 end = steps.len();
                 continue;
             }
-            let slot = steps.get(start).map_or(0, Step::slot);
+            let slot = steps.get(start).map_or(0, |step| step.pc);
             let ends = loops.partition_point(|(start, _)| *start <= slot);
             let last = ends.checked_sub(1).and_then(|last| loops.get(last));
             end = last.map_or(steps.len(), |(_, step)| step.saturating_add(1));
@@ -273,10 +274,10 @@ impl Flow {
     /// Goes from the step in front of `end` to the first, or to the start of a
     /// loop where more is read than was known, and gives the number of that step.
     fn look_back(&mut self, steps: &[Step], end: usize) -> Option<usize> {
-        let mut next = steps.get(end).map_or(Registers::NONE, |step| self.live_at(step.slot()));
+        let mut next = steps.get(end).map_or(Registers::NONE, |step| self.live_at(step.pc));
         let (steps, live) = (steps.get(..end)?, self.live.get_mut(..end)?);
         for (number, (step, behind)) in steps.iter().zip(live).enumerate().rev() {
-            let at = |target: usize| self.slots.get(target).map_or(Registers::ALL, |s| s.live);
+            let at = |target: u32| self.slots.get(index(target)).map_or(Registers::ALL, |s| s.live);
             let (out, called) = match step.op {
                 Op::Jump { target } => (at(target), Registers::NONE),
                 Op::Branch { target, .. } | Op::MayGoto { target } => {
@@ -298,4 +299,8 @@ impl Flow {
         }
         None
     }
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
 }

@@ -12,7 +12,7 @@ use crate::lower::{Op, Step};
 /// A function, as those see it that call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Function {
-    start: usize,
+    start: u32,
     /// Registers that it, or what it calls, writes.
     pub writes: Registers,
     /// Whether it has a frame: it, or what it calls, reads R10 or asks the host.
@@ -48,7 +48,7 @@ impl Functions {
         for step in steps {
             let start = match step.op {
                 Op::Call { target } => target,
-                Op::FunctionReference { slot, .. } => usize::try_from(slot).unwrap_or(usize::MAX),
+                Op::FunctionReference { slot, .. } => slot,
                 _ => continue,
             };
             reserve(&mut list)?;
@@ -67,12 +67,12 @@ impl Functions {
     }
 
     /// The function that begins at a slot.
-    pub fn at(&self, slot: usize) -> Function {
+    pub fn at(&self, slot: u32) -> Function {
         let function = self.number_of(slot).and_then(|number| self.list.get(number));
         function.copied().unwrap_or(Function::UNKNOWN)
     }
 
-    fn number_of(&self, slot: usize) -> Option<usize> {
+    fn number_of(&self, slot: u32) -> Option<usize> {
         self.list.binary_search_by_key(&slot, |function| function.start).ok()
     }
 
@@ -85,9 +85,9 @@ impl Functions {
         let mut number = None;
         loop {
             let next = number.map_or(0, |number: usize| number.saturating_add(1));
-            let end = self.list.get(next).map_or(usize::MAX, |next| next.start);
+            let end = self.list.get(next).map_or(u32::MAX, |next| next.start);
             let start = number.and_then(|number| self.list.get(number)).map_or(0, |own| own.start);
-            let (own, behind) = rest.split_at(rest.partition_point(|step| step.slot() < end));
+            let (own, behind) = rest.split_at(rest.partition_point(|step| step.pc < end));
             let (mut writes, mut framed) = (Registers::NONE, false);
             for step in own {
                 writes = writes.with(step.effect.writes);

@@ -59,14 +59,14 @@ pub fn lower<'p, P: PhysicalProfile>(
     for (pc, insn) in program.instructions() {
         if let Some(facts) = facts {
             let fact = facts.get(pc).copied().unwrap_or_default();
-            list.push(pc, translate::proven(pc, insn, fact, &mut maps))?;
+            list.push(translate::proven(pc, insn, fact, &mut maps))?;
             continue;
         }
-        list.push(pc, Op::Count)?;
-        let (op, then) = translate::checked(pc, insn);
-        list.push(pc, op)?;
-        if let Some(op) = then {
-            list.push(pc, op)?;
+        list.push(Step::new(pc, Op::Count))?;
+        let (step, then) = translate::checked(pc, insn);
+        list.push(step)?;
+        if let Some(step) = then {
+            list.push(step)?;
         }
     }
     Ok(Lowered { steps: list.steps, slots, mode, zeroed: 0, maps })
@@ -84,11 +84,11 @@ impl List {
     }
 
     #[inline]
-    fn push(&mut self, pc: usize, op: Op) -> Result<(), CompileError> {
+    fn push(&mut self, step: Step) -> Result<(), CompileError> {
         if self.steps.len() == self.steps.capacity() {
             self.reserve(1)?;
         }
-        self.steps.push(Step::new(pc, op));
+        self.steps.push(step);
         Ok(())
     }
 }

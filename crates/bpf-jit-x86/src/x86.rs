@@ -130,7 +130,7 @@ struct Emitter {
 impl Emitter {
     fn new(lowered: &Lowered<'_>, features: Features) -> Self {
         let per_slot = match lowered.mode {
-            Mode::Proven => 8,
+            Mode::Proven => 5,
             Mode::Checked => 32,
         };
         let bytes = lowered.slots.saturating_mul(per_slot).saturating_add(128);
@@ -155,7 +155,7 @@ impl Emitter {
         let mut last = None;
         for step in steps {
             if last != Some(step.pc) {
-                self.code.bind(CodeBuffer::slot(step.slot()));
+                self.code.bind(CodeBuffer::slot(step.pc));
                 last = Some(step.pc);
             }
             self.step(*step);

@@ -30,6 +30,9 @@ pub struct Step {
 
 impl Step {
     /// A step; a program has at most a million slots.
+    ///
+    /// Where the operation's kind is known, so is what it reads and writes.
+    #[inline(always)]
     pub fn new(pc: usize, op: Op) -> Self {
         let pc = u32::try_from(pc).unwrap_or(u32::MAX);
         Self { pc, effect: Effect::of(op), op }
@@ -247,7 +250,7 @@ pub enum Op {
     /// Go to a slot.
     Jump {
         /// Slot.
-        target: usize,
+        target: u32,
     },
     /// Go to a slot if the condition holds.
     Branch {
@@ -260,17 +263,17 @@ pub enum Op {
         /// Second operand.
         rhs: Operand,
         /// Slot.
-        target: usize,
+        target: u32,
     },
     /// Go to a slot if the allowance of such jumps is used up.
     MayGoto {
         /// Slot.
-        target: usize,
+        target: u32,
     },
     /// Call the function at a slot, in a stack frame of its own.
     Call {
         /// Slot.
-        target: usize,
+        target: u32,
     },
     /// Call a helper.
     Helper {

@@ -8,11 +8,12 @@ use bpf_interp::run::Run;
 use bpf_verifier::InsnFact;
 
 use super::Maps;
-use super::op::{Address, Op, Order, Trap};
+use super::op::{Address, Op, Order, Step, Trap};
 
-/// The operation for an instruction that the verifier accepted.
-pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact, maps: &mut Maps<'_>) -> Op {
-    match (fact, insn) {
+/// The step for an instruction that the verifier accepted.
+#[inline]
+pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact, maps: &mut Maps<'_>) -> Step {
+    let op = match (fact, insn) {
         (InsnFact::Unreached, _) => Op::Trap(Trap::Unreached),
         (InsnFact::ContextPointer(kind), Instruction::Load { dst, .. }) => {
             Op::PacketAddress { dst, kind }
@@ -30,17 +31,18 @@ pub(super) fn proven(pc: usize, insn: Instruction, fact: InsnFact, maps: &mut Ma
                 None => Op::MapValueAddress { dst, index: map, off },
             }
         }
-        _ => plain(pc, insn),
-    }
+        _ => return plain(pc, insn),
+    };
+    Step::new(pc, op)
 }
 
-/// The operations for an instruction of which nothing is known. Loads of the
-/// context's addresses are recognised when they happen.
-pub(super) fn checked(pc: usize, insn: Instruction) -> (Op, Option<Op>) {
+/// The steps for an instruction of which nothing is known. Loads of the context's
+/// addresses are recognised when they happen.
+pub(super) fn checked(pc: usize, insn: Instruction) -> (Step, Option<Step>) {
     if written(insn) != Some(Register::R10) {
         return (plain(pc, insn), None);
     }
-    let trap = Op::Trap(Trap::FramePointerWrite);
+    let trap = Step::new(pc, Op::Trap(Trap::FramePointerWrite));
     match insn {
         // What is wrong with the access counts first.
         Instruction::Load { .. }
@@ -51,57 +53,70 @@ pub(super) fn checked(pc: usize, insn: Instruction) -> (Op, Option<Op>) {
 }
 
 #[inline]
-fn plain(pc: usize, insn: Instruction) -> Op {
-    // Targets were checked when the program was built.
-    let target = |off| jump_target(pc, off).unwrap_or(usize::MAX);
+fn plain(pc: usize, insn: Instruction) -> Step {
+    let step = |op| Step::new(pc, op);
     match insn {
-        Instruction::Alu { op, width, dst, src } => alu(op, width, dst, src),
-        Instruction::Neg { width, dst } => Op::Neg { width, dst },
-        Instruction::MovSx { width, from, dst, src } => Op::SignExtend { width, from, dst, src },
-        Instruction::ByteSwap { order, size, dst } => byte_swap(order, size, dst),
-        Instruction::LoadImm64 { dst, value } => load_imm64(pc, dst, value),
+        Instruction::Alu { op, width, dst, src } => alu(pc, op, width, dst, src),
+        Instruction::Neg { width, dst } => step(Op::Neg { width, dst }),
+        Instruction::MovSx { width, from, dst, src } => {
+            step(Op::SignExtend { width, from, dst, src })
+        }
+        Instruction::ByteSwap { order, size, dst } => step(byte_swap(order, size, dst)),
+        Instruction::LoadImm64 { dst, value } => step(load_imm64(pc, dst, value)),
         Instruction::Load { size, signed, dst, base, off } => {
-            Op::Load { size, signed, order: Order::Relaxed, dst, at: Address { base, off } }
+            let (order, at) = (Order::Relaxed, Address { base, off });
+            step(Op::Load { size, signed, order, dst, at })
         }
         Instruction::LoadAcquire { size, dst, base, off } => {
-            let at = Address { base, off };
-            Op::Load { size, signed: false, order: Order::Ordered, dst, at }
+            let (order, at) = (Order::Ordered, Address { base, off });
+            step(Op::Load { size, signed: false, order, dst, at })
         }
         Instruction::Store { size, base, off, src } => {
-            Op::Store { size, order: Order::Relaxed, at: Address { base, off }, src }
+            step(Op::Store { size, order: Order::Relaxed, at: Address { base, off }, src })
         }
         Instruction::StoreRelease { size, base, off, src } => {
             let (at, src) = (Address { base, off }, Operand::Reg(src));
-            Op::Store { size, order: Order::Ordered, at, src }
+            step(Op::Store { size, order: Order::Ordered, at, src })
         }
         Instruction::Atomic { op, fetch, width, base, off, src } => {
-            Op::Atomic { op, fetch, width, at: Address { base, off }, src }
+            step(Op::Atomic { op, fetch, width, at: Address { base, off }, src })
         }
-        Instruction::LegacyPacket { size, index, off } => Op::PacketLoad { size, index, off },
-        Instruction::Jump { off } => Op::Jump { target: target(off) },
+        Instruction::LegacyPacket { size, index, off } => step(Op::PacketLoad { size, index, off }),
+        Instruction::Jump { off } => step(Op::Jump { target: target(pc, off) }),
         Instruction::JumpIf { cond, width, dst, src, off } => {
-            Op::Branch { cond, width, lhs: dst, rhs: src, target: target(off.into()) }
+            let target = target(pc, off.into());
+            step(Op::Branch { cond, width, lhs: dst, rhs: src, target })
         }
-        Instruction::MayGoto { off } => Op::MayGoto { target: target(off.into()) },
-        Instruction::Call(CallTarget::Local(off)) => Op::Call { target: target(off) },
-        Instruction::Call(CallTarget::Helper(id::TAIL_CALL)) => Op::TailCall,
-        Instruction::Call(CallTarget::Helper(id)) if Run::calls_back(id) => Op::CallBack { id },
-        Instruction::Call(CallTarget::Helper(id)) => Op::Helper { id },
-        Instruction::Call(CallTarget::Kfunc(number)) => Op::Kfunc { number },
-        Instruction::Exit => Op::Exit,
+        Instruction::MayGoto { off } => step(Op::MayGoto { target: target(pc, off.into()) }),
+        Instruction::Call(CallTarget::Local(off)) => step(Op::Call { target: target(pc, off) }),
+        Instruction::Call(CallTarget::Helper(id::TAIL_CALL)) => step(Op::TailCall),
+        Instruction::Call(CallTarget::Helper(id)) if Run::calls_back(id) => {
+            step(Op::CallBack { id })
+        }
+        Instruction::Call(CallTarget::Helper(id)) => step(Op::Helper { id }),
+        Instruction::Call(CallTarget::Kfunc(number)) => step(Op::Kfunc { number }),
+        Instruction::Exit => step(Op::Exit),
     }
 }
 
-fn alu(op: AluOp, width: Width, dst: Register, src: Operand) -> Op {
-    match (op, src) {
-        (AluOp::Mov, Operand::Reg(src)) => Op::Move { width, dst, src },
-        (AluOp::Mov, Operand::Imm(imm)) => Op::Const { dst, value: extend(width, imm) },
+/// A jump's target, which was checked when the program was built.
+fn target(pc: usize, off: i32) -> u32 {
+    jump_target(pc, off).and_then(|slot| u32::try_from(slot).ok()).unwrap_or(u32::MAX)
+}
+
+fn alu(pc: usize, op: AluOp, width: Width, dst: Register, src: Operand) -> Step {
+    let op = match (op, src) {
+        (AluOp::Mov, Operand::Reg(src)) => return Step::new(pc, Op::Move { width, dst, src }),
+        (AluOp::Mov, Operand::Imm(imm)) => {
+            return Step::new(pc, Op::Const { dst, value: extend(width, imm) });
+        }
         (_, Operand::Imm(imm)) if op.is_shift() => {
             let mask = width.bits().wrapping_sub(1).cast_signed();
             Op::Alu { op, width, dst, src: Operand::Imm(imm & mask) }
         }
         _ => Op::Alu { op, width, dst, src },
-    }
+    };
+    Step::new(pc, op)
 }
 
 /// An immediate as a register holds it.
@@ -128,10 +143,7 @@ fn load_imm64(pc: usize, dst: Register, value: Imm64) -> Op {
         Imm64::MapIdxValue(index, off) => Op::MapValueAddress { dst, index, off },
         Imm64::MapFd(_) | Imm64::MapFdValue(..) => Op::Trap(Trap::MapDescriptor),
         Imm64::Var(_) => Op::Trap(Trap::Variable),
-        Imm64::Code(off) => {
-            let slot = jump_target(pc, off).and_then(|slot| u32::try_from(slot).ok());
-            Op::FunctionReference { dst, slot: slot.unwrap_or(u32::MAX) }
-        }
+        Imm64::Code(off) => Op::FunctionReference { dst, slot: target(pc, off) },
     }
 }
 

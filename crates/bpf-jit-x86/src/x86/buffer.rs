@@ -139,13 +139,13 @@ impl CodeBuffer {
     }
 
     /// The label of a slot.
-    pub(super) fn slot(slot: usize) -> Label {
-        Label(u32::try_from(slot).unwrap_or(u32::MAX))
+    pub(super) const fn slot(slot: u32) -> Label {
+        Label(slot)
     }
 
     /// A new label without a place.
     pub(super) fn label(&mut self) -> Label {
-        let label = Self::slot(self.labels.len());
+        let label = Label(u32::try_from(self.labels.len()).unwrap_or(u32::MAX));
         if self.labels.try_reserve(1).is_ok() {
             self.labels.push(Place::UNBOUND);
         } else {

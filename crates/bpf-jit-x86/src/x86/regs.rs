@@ -15,8 +15,9 @@
 
 use bpf_bytecode::Register;
 
-/// The number of the CPU's register for each of the program's.
-const MAPPING: [u8; Register::COUNT] = [0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5];
+/// The number of the CPU's register for each of the program's; filled up to a
+/// power of two, so that an index needs no check.
+const MAPPING: [u8; 16] = [0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5, 0, 0, 0, 0, 0];
 
 /// `rax`
 pub(super) const RAX: u8 = 0;
@@ -34,6 +35,5 @@ pub(super) const SCRATCH_TOO: u8 = 10;
 
 /// The CPU's register for one of the program's.
 pub(super) fn native(register: Register) -> u8 {
-    // A register's index is below `COUNT`.
-    MAPPING.get(register.index()).copied().unwrap_or(RAX)
+    MAPPING.get(register.index() & 15).copied().unwrap_or(RAX)
 }

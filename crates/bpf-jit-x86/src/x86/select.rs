@@ -47,6 +47,14 @@ struct Flags {
     exact: bool,
 }
 
+/// Entries of a table of registers; a power of two, so that an index needs no check.
+const ROOM: usize = 16;
+
+/// Of a register.
+const fn index(register: Register) -> usize {
+    register.index() & (ROOM - 1)
+}
+
 /// The pass.
 pub(super) struct Selector<'a> {
     out: &'a mut Emitter,
@@ -54,11 +62,13 @@ pub(super) struct Selector<'a> {
     functions: &'a Functions,
     steps: &'a [Step],
     maps: &'a Maps<'a>,
-    values: [Value; Register::COUNT],
+    values: [Value; ROOM],
     /// Registers whose values are put off.
     pending: Registers,
+    /// The registers that these speak of are among them.
+    spoken_of: Registers,
     /// For each register how many of its low bits may be set.
-    bits: [u8; Register::COUNT],
+    bits: [u8; ROOM],
     /// Registers that are read behind the step.
     live: Registers,
     /// Registers that are read behind the step or by it.
@@ -79,9 +89,10 @@ impl<'a> Selector<'a> {
             functions,
             steps: &lowered.steps,
             maps: &lowered.maps,
-            values: [Value::Own; Register::COUNT],
+            values: [Value::Own; ROOM],
             pending: Registers::NONE,
-            bits: [64; Register::COUNT],
+            spoken_of: Registers::NONE,
+            bits: [64; ROOM],
             live: Registers::NONE,
             needed: Registers::NONE,
             flags: None,
@@ -91,14 +102,14 @@ impl<'a> Selector<'a> {
     pub(super) fn run(mut self) {
         let mut at = 0;
         while let Some(step) = self.steps.get(at).copied() {
-            // One stop serves all of what is never reached.
-            let never = Op::Trap(Trap::Unreached);
-            if self.flow.is_joined(step.slot()) {
-                self.join(step.slot());
+            if self.flow.is_joined(step.pc) {
+                self.join(step.pc);
             }
-            self.out.code.bind(CodeBuffer::slot(step.slot()));
+            self.out.code.bind(CodeBuffer::slot(step.pc));
             let more = at.saturating_add(1);
-            if step.op == never && self.steps.get(more).is_some_and(|next| next.op == never) {
+            // One stop serves all of what is never reached.
+            let never = |step: &Step| matches!(step.op, Op::Trap(Trap::Unreached));
+            if never(&step) && self.steps.get(more).is_some_and(never) {
                 at = more;
                 continue;
             }
@@ -114,10 +125,10 @@ impl<'a> Selector<'a> {
     }
 
     /// Control meets at a slot.
-    fn join(&mut self, slot: usize) {
+    fn join(&mut self, slot: u32) {
         self.needed = self.flow.live_at(slot);
         self.settle();
-        self.bits = [64; Register::COUNT];
+        self.bits = [64; ROOM];
         self.flags = None;
     }
 
@@ -187,15 +198,15 @@ impl<'a> Selector<'a> {
 /// What is put off, and what is in place.
 impl Selector<'_> {
     fn value(&self, register: Register) -> Value {
-        self.values.get(register.index()).copied().unwrap_or_default()
+        self.values.get(index(register)).copied().unwrap_or_default()
     }
 
     fn bits(&self, register: Register) -> u8 {
-        self.bits.get(register.index()).copied().unwrap_or(64)
+        self.bits.get(index(register)).copied().unwrap_or(64)
     }
 
     fn set_bits(&mut self, register: Register, bits: u8) {
-        if let Some(entry) = self.bits.get_mut(register.index()) {
+        if let Some(entry) = self.bits.get_mut(index(register)) {
             *entry = bits;
         }
     }
@@ -205,6 +216,7 @@ impl Selector<'_> {
         for register in self.pending.iter() {
             self.own_if_needed(register);
         }
+        self.spoken_of = Registers::NONE;
     }
 
     /// The register's value is put in place, or forgotten.
@@ -219,7 +231,7 @@ impl Selector<'_> {
     /// The register's value is of no interest any more, or in place.
     fn forget(&mut self, register: Register) -> Value {
         self.pending = self.pending.without(Registers::of(register));
-        self.values.get_mut(register.index()).map_or(Value::Own, core::mem::take)
+        self.values.get_mut(index(register)).map_or(Value::Own, core::mem::take)
     }
 
     /// Puts a register's value in its place.
@@ -234,6 +246,9 @@ impl Selector<'_> {
     /// A register is about to be written: whatever speaks of it is put in place,
     /// but for a register that is about to be read by the same instruction.
     fn spare_readers(&mut self, written: Register, read: Option<Register>) {
+        if !self.spoken_of.has(written) {
+            return;
+        }
         for register in self.pending.iter() {
             let speaks = self.value(register).reads().has(written);
             if speaks && register != written && Some(register) != read {
@@ -257,9 +272,10 @@ impl Selector<'_> {
         }
         if !self.live.has(dst) {
             self.forget(dst);
-        } else if let Some(entry) = self.values.get_mut(dst.index()) {
+        } else if let Some(entry) = self.values.get_mut(index(dst)) {
             *entry = value;
             self.pending = self.pending.with(Registers::of(dst));
+            self.spoken_of = self.spoken_of.with(value.reads());
         }
     }
 

@@ -9,24 +9,24 @@ use super::super::control::flag;
 use super::super::encode::Source;
 use super::{Selector, Value};
 use crate::flow::Registers;
-use crate::lower::{Op, Step};
+use crate::lower::Op;
 
 impl Selector<'_> {
     /// The operation behind a step, if control comes to it from there alone.
     pub(super) fn following(&self, at: usize) -> Option<Op> {
         let next = self.steps.get(at.saturating_add(1))?;
-        (!self.flow.is_joined(next.slot())).then_some(next.op)
+        (!self.flow.is_joined(next.pc)).then_some(next.op)
     }
 
-    pub(super) fn jump(&mut self, at: usize, target: usize) {
+    pub(super) fn jump(&mut self, at: usize, target: u32) {
         self.settle();
-        let next = self.steps.get(at.saturating_add(1)).map(Step::slot);
+        let next = self.steps.get(at.saturating_add(1)).map(|step| step.pc);
         if next != Some(target) {
             self.out.code.jump(CodeBuffer::slot(target));
         }
     }
 
-    pub(super) fn call(&mut self, target: usize) {
+    pub(super) fn call(&mut self, target: u32) {
         self.needed = self.needed.with(self.flow.live_at(target));
         self.settle();
         let function = self.functions.at(target);
@@ -43,7 +43,7 @@ impl Selector<'_> {
         width: Width,
         lhs: Register,
         rhs: Operand,
-        target: usize,
+        target: u32,
     ) {
         if cond == Cond::Set {
             return self.branch_on_bits(cond, width, lhs, rhs, target);
@@ -78,7 +78,7 @@ impl Selector<'_> {
         width: Width,
         lhs: Register,
         rhs: Operand,
-        target: usize,
+        target: u32,
     ) {
         self.settle_for(target, lhs);
         self.ready(lhs, width);
@@ -91,7 +91,7 @@ impl Selector<'_> {
     /// Puts in place what is read at the target; what is only read behind the
     /// jump may wait. `last`, if it has to be put in place, comes last, so that
     /// the flags are its.
-    fn settle_for(&mut self, target: usize, last: Register) {
+    fn settle_for(&mut self, target: u32, last: Register) {
         let there = self.flow.live_at(target);
         let last = Registers::of(last);
         for register in self.pending.without(last).iter() {

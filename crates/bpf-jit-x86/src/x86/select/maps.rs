@@ -48,6 +48,7 @@ impl Selector<'_> {
         if let Some(entry) = self.values.get_mut(register.index()).filter(|_| sum.disp != 0) {
             *entry = Value::Sum(sum);
             self.pending = self.pending.with(Registers::of(register));
+            self.spoken_of = self.spoken_of.with(Registers::of(register));
         }
     }
 

@@ -108,7 +108,7 @@ impl Selector<'_> {
     }
 
     /// Puts in place what is read at a branch's target.
-    fn settle_beside(&mut self, target: usize, base: Register) {
+    fn settle_beside(&mut self, target: u32, base: Register) {
         let there = self.flow.live_at(target);
         for register in self.pending.iter() {
             if there.has(register) {
