@@ -172,6 +172,10 @@ fn buffers_on_the_stack_are_lent() {
     for write in ["*(u64 *)(r10 -48) = r10", "*(u8 *)(r10 -24) = 0", "*(u64 *)(r10 -24) = 0"] {
         accepts(&format!("{PACKET}{}{write}\n*(u8 *)(r6 +8) = 1\n{END}", lent()));
     }
+    // The dynptr itself is no buffer, not with a byte.
+    accepts(&format!("{PACKET}{}{END}", slice(139, "r10\nr3 += -24", 8)));
+    rejects("write of dynptr", &format!("{PACKET}{}{END}", slice(139, "r10\nr3 += -24", 9)));
+    rejects("write of dynptr", &format!("{PACKET}{}{END}", slice(139, "r10\nr3 += -1", 1)));
     // The next one takes the place.
     accepts(&format!("{PACKET}{}{}*(u8 *)(r6 +8) = 1\n{END}", lent(), lent()));
     let both = format!("{PACKET}{}r7 = r6\n{}*(u8 *)(r7 +8) = 1\n{END}", lent(), lent());

@@ -64,7 +64,12 @@ pub(super) struct Place {
 impl Place {
     /// Whether two of them have bytes in common.
     pub fn meets(&self, other: &Self) -> bool {
-        self.addr.abs_diff(other.addr) < 2 * HALF
+        self.meets_bytes(other.addr, 2 * HALF)
+    }
+
+    /// Whether it has some of these bytes.
+    pub fn meets_bytes(&self, addr: u32, len: u32) -> bool {
+        self.addr < addr.saturating_add(len) && addr < self.addr.saturating_add(2 * HALF)
     }
 }
 

@@ -139,6 +139,11 @@ impl Explorer<'_> {
             if lent.is_none() {
                 return reject(VerifyErrorKind::Unsupported(Feature::SliceBuffer));
             }
+            // The dynptr itself is no buffer.
+            if lent.is_some_and(|room| dynptr.meets_bytes(room.addr, room.len)) {
+                let (region, access) = (Kind::Dynptr, Access::Write);
+                return reject(VerifyErrorKind::Forbidden { reg, region, access });
+            }
         }
         let of_packet = dynptr.source == Some(Source::Packet);
         if !read_only && of_packet && !self.layout.packet_writable {
