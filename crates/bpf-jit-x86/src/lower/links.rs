@@ -26,7 +26,7 @@ impl<'p> Maps<'p> {
     }
 
     /// With contents of which those are known whose bits are set in `relied_on`.
-    pub(crate) fn know(&mut self, contents: &'p [FrozenMap], relied_on: u64) {
+    pub fn know(&mut self, contents: &'p [FrozenMap], relied_on: u64) {
         self.known = Some((contents, relied_on));
     }
 
