@@ -7,16 +7,20 @@ use bpf_bytecode::abi::field::{FieldType, MapField};
 use bpf_bytecode::abi::global::{GlobalFunction, Param};
 use bpf_bytecode::abi::kfunc::{Kfunc, KfuncName, UnknownKfunc};
 use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, Verifier, VerifyError};
 use common::{LOOKUP, MAPS, program};
 
-const FIELDS: [MapField; 4] = [
+const STORAGE: MapDef = MapDef::new(MapType::CgroupStorage, 16, 24, 0).named("storage");
+
+const FIELDS: [MapField; 5] = [
     MapField::new(0, 8, FieldType::SpinLock),
     MapField::new(0, 16, FieldType::KernelPointer),
     MapField::new(1, 0, FieldType::SpinLock),
     MapField::new(6, 0, FieldType::ResilientSpinLock),
+    MapField::new(7, 0, FieldType::SpinLock),
 ];
 
 fn verify(
@@ -24,9 +28,9 @@ fn verify(
     text: &str,
     globals: &[GlobalFunction],
 ) -> Result<(), VerifyError> {
-    let plain = program(prog_type, text);
-    let mut builder = ProgramBuilder::<ActiveProfile>::new(prog_type).insns(plain.insns());
-    for map in MAPS {
+    let insns = assemble::<ActiveProfile>(text).expect(text);
+    let mut builder = ProgramBuilder::<ActiveProfile>::new(prog_type).insns(&insns);
+    for map in MAPS.into_iter().chain([STORAGE]) {
         builder = builder.map(map);
     }
     for field in FIELDS {
@@ -76,6 +80,19 @@ fn locks_are_taken_and_released() {
     let direct = "r1 = map[idx:1][0] ll\ncall 93\nr1 = map[idx:1][0] ll\ncall 94\nr0 = 0\nexit";
     accepts(direct);
     rejects("R1 type=map_value expected=spin lock", &direct.replace("[0] ll", "[0]+4 ll"));
+}
+
+/// The storage of a control group is there without a lookup.
+#[test]
+fn locks_in_local_storage() {
+    let verdict = |text: &str| verify(BpfProgType::CgroupSkb, text, &[]);
+    let storage = |reg: &str| format!("r1 = map[idx:7] ll\nr2 = 0\ncall 81\n{reg} = r0\n");
+    let (first, second) = (storage("r6"), storage("r7"));
+    let (lock, unlock) = ("r1 = r6\ncall 93\n", "r1 = r6\ncall 94\n");
+    verdict(&format!("{first}{lock}{unlock}r0 = 1\nexit")).unwrap();
+    let other = format!("{first}{second}{lock}r1 = r7\ncall 94\nr0 = 1\nexit");
+    let error = verdict(&other).unwrap_err();
+    assert!(error.to_string().contains("bpf_spin_unlock of different lock"), "{error}");
 }
 
 #[test]

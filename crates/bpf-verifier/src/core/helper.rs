@@ -245,7 +245,9 @@ impl<'e> Explorer<'e> {
                     });
                 };
                 if sig.ret == RetKind::MapValue {
-                    return Ok(Value::pointer(Kind::MapValue, index, 0));
+                    let id = self.fresh_id();
+                    let told = self.told_apart(Value::pointer(Kind::MapValue, index, id));
+                    return Ok(Value { id: 0, ..told });
                 }
                 return self.looked_up(sig, index);
             }
