@@ -140,7 +140,9 @@ impl<'r> Run<'r> {
         }
         // As on Linux, the number of rounds is R1's low half.
         #[allow(clippy::cast_possible_truncation, reason = "as said")]
-        let most = map.map_or(first as u32, |_| self.proven_entries(first));
+        // A proof counts on the definition, which a resize leaves alone and which the
+        // definitions of all programs that run here agree with.
+        let most = map.map_or(first as u32, |map| map.def().max_entries);
         if map.is_none() && most > MAX_LOOPS {
             return Ok(Callback::Done(E2BIG));
         }
@@ -214,14 +216,6 @@ impl<'r> Run<'r> {
         let calls = active.calls;
         self.callbacks.pop();
         Callback::Done(calls.into())
-    }
-
-    /// How many elements the map has at the most by the definition that the
-    /// program carries, which its proof counts on.
-    fn proven_entries(&self, handle: u64) -> u32 {
-        let index = super::maps::index(handle).and_then(|index| usize::try_from(index).ok());
-        let def = index.and_then(|index| self.program.map_defs().get(index));
-        def.map_or(0, |def| def.max_entries)
     }
 
     /// A map whose elements can be shown.
