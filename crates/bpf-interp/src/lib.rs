@@ -2,9 +2,11 @@
 //! interpreter.
 //!
 //! [`Interpreter`] executes any program, [`VerifiedInterpreter`] verified ones,
-//! over one [`Environment`] of live maps, helpers and a [`Platform`]. Each
-//! execution is a [`Run`], which all engines share: it resolves every
-//! address that a program produces, calls helpers, and keeps frames.
+//! and on the cloud profile `TranslatedInterpreter` the same in a form made for it,
+//! over one [`Environment`] of live maps, helpers and a [`Platform`]. A program that
+//! runs often is [`Prepared`] once. Each execution is a [`Run`], which all engines
+//! share: it resolves the addresses that a program of which nothing is known
+//! produces, calls helpers, and keeps frames.
 //!
 //! # Re-entrance
 //! A program may be preempted by another program on the same CPU, for instance

@@ -1,4 +1,4 @@
-//! One execution, as both engines see it.
+//! One execution, as all engines see it.
 
 use core::mem::offset_of;
 

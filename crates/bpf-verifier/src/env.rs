@@ -60,8 +60,10 @@ impl<'e> HelperTable<'e> {
     ///
     /// # Errors
     /// [`SignatureError`] for a signature that returns a pointer, or that takes
-    /// more than numbers, maps, plain memory and the context. Verified programs follow such pointers unchecked, and nothing could
-    /// hold a kernel's helper to what its signature promises.
+    /// more than numbers, maps, plain memory and the context: verified programs
+    /// follow such pointers unchecked, and nothing could hold a kernel's helper to
+    /// what its signature promises. Also for the numbers of `bpf_loop` and
+    /// `bpf_for_each_map_elem`, which are the engines' own.
     pub const fn with(extra: &'e [HelperSig]) -> Result<Self, SignatureError> {
         let mut rest = extra;
         while let [sig, more @ ..] = rest {
