@@ -87,10 +87,13 @@ fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
     Value { id: a.id, off: a.off, range, ..out }
 }
 
+/// A number, and what it rests on.
+type Known = (Scalar, u64);
+
 /// What a result rests on: not on an operand that might as well be any number.
 /// `a` and `b` are the operands, `number` is what they give.
-fn rests(op: AluOp, width: Width, (a, b): (&Value, &Value), number: Scalar) -> u64 {
-    if number == Scalar::of_bits(width.bits()) {
+fn rests(op: AluOp, width: Width, a: Known, b: Known, number: Scalar) -> u64 {
+    if a.1 | b.1 == 0 || number == Scalar::of_bits(width.bits()) {
         return 0;
     }
     // Of others, an unknown operand leaves nothing known, but for the width.
@@ -98,12 +101,12 @@ fn rests(op: AluOp, width: Width, (a, b): (&Value, &Value), number: Scalar) -> u
         op,
         AluOp::And | AluOp::Or | AluOp::Lsh | AluOp::Rsh | AluOp::Arsh | AluOp::Div | AluOp::Mod
     );
-    if narrows && a.deps != 0 && number == alu(op, width, Scalar::UNKNOWN, b.number) {
-        b.deps
-    } else if narrows && b.deps != 0 && number == alu(op, width, a.number, Scalar::UNKNOWN) {
-        a.deps
+    if narrows && a.1 != 0 && number == alu(op, width, Scalar::UNKNOWN, b.0) {
+        b.1
+    } else if narrows && b.1 != 0 && number == alu(op, width, a.0, Scalar::UNKNOWN) {
+        a.1
     } else {
-        a.deps | b.deps
+        a.1 | b.1
     }
 }
 
@@ -155,8 +158,10 @@ impl Explorer<'_> {
                     let out = Value { deps: a.deps | b.deps, ..Value::scalar(number) };
                     let out = sum(op, width, (&a, &b), self.counts_by(a.id), out);
                     // What has the identity of an operand stands by that.
-                    let deps =
-                        if out.id == 0 { rests(op, width, (&a, &b), number) } else { out.deps };
+                    let deps = match out.id {
+                        0 => rests(op, width, (a.number, a.deps), (b.number, b.deps), number),
+                        _ => out.deps,
+                    };
                     Value { deps, ..out }
                 }
             }
@@ -172,21 +177,20 @@ impl Explorer<'_> {
         let regs = self.state.regs_mut();
         let plain = |value: &&Value| value.is_scalar() && (apart || value.id == 0);
         let Some(a) = regs.get(dst.index()).filter(plain) else { return false };
-        let (number, deps) = match src {
-            Operand::Imm(imm) => {
-                let by = match width {
-                    Width::W64 => Scalar::signed_constant(imm.into()),
-                    Width::W32 => Scalar::constant(imm.cast_unsigned().into()),
-                };
-                (alu(op, width, a.number, by), a.deps)
-            }
+        let b = match src {
+            Operand::Imm(imm) => match width {
+                Width::W64 => (Scalar::signed_constant(imm.into()), 0),
+                Width::W32 => (Scalar::constant(imm.cast_unsigned().into()), 0),
+            },
             // A number with itself is another matter.
             Operand::Reg(src) if src == dst => return false,
             Operand::Reg(src) => {
                 let Some(b) = regs.get(src.index()).filter(plain) else { return false };
-                (alu(op, width, a.number, b.number), a.deps | b.deps)
+                (b.number, b.deps)
             }
         };
+        let number = alu(op, width, a.number, b.0);
+        let deps = rests(op, width, (a.number, a.deps), b, number);
         let Some(out) = regs.get_mut(dst.index()) else { return false };
         (out.number, out.deps) = (number, deps);
         (out.index, out.id, out.off, out.range) = (0, 0, 0, 0);
