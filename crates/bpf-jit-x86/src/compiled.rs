@@ -37,8 +37,8 @@ pub struct CompiledProgram<P: PhysicalProfile> {
     code: Box<dyn ExecutableCode>,
     body: usize,
     places: Vec<u32>,
-    /// Maps whose values the code finds by itself, in the order of their links.
-    links: Vec<u32>,
+    /// Maps whose values the code finds by itself: a bit for each index.
+    links: u16,
     prog_type: BpfProgType,
     maps: Defs<P>,
     frozen: Contents<P>,
@@ -130,7 +130,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             code: writable.seal()?,
             body: machine.body,
             places: machine.places,
-            links: Sequence::try_from_slice(lowered.maps.linked())?,
+            links: lowered.maps.linked(),
             prog_type: program.prog_type(),
             maps: Sequence::try_from_slice(program.map_defs())?,
             frozen: Sequence::try_from_slice(program.frozen_maps())?,
@@ -165,9 +165,9 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         usize::try_from(*self.places.get(slot)?).ok().filter(|place| *place < self.code().len())
     }
 
-    /// Maps that a run has to find the values of, in the order of their links.
-    pub(crate) fn links(&self) -> &[u32] {
-        &self.links
+    /// Maps that a run has to find the values of: a bit for each index.
+    pub(crate) const fn links(&self) -> u16 {
+        self.links
     }
 
     /// What a run must know of the program.

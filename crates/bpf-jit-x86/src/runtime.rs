@@ -33,7 +33,7 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     shims: &'static Shims<P>,
     run: Run<'r>,
     calls: CallBacks,
-    /// Of the program that is running; as many as it has.
+    /// Of all programs that the run has come to.
     links: Links,
     /// The program that the session began with.
     entry: &'r CompiledProgram<P>,

@@ -4,20 +4,22 @@ use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::opcode::Size;
 
-/// Maps at the most that a program has links to. The values of others are found
-/// by the host.
-pub const MAX_LINKS: usize = 16;
+/// Maps that a program may have links to: those with the lowest indices. The values
+/// of others are found by the host.
+pub const MAX_LINKS: usize = u16::BITS as usize;
 
 /// The maps of a program, and which of them are linked: a run finds out where
-/// their values are before it begins.
+/// their values are before it begins. A link has its map's index, which means the
+/// same map to every program of an environment, so that the code of several
+/// programs can take turns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Maps<'p> {
     /// The definitions.
     pub defs: &'p [MapDef],
     /// Contents that the proof rests on.
     known: Option<(&'p [FrozenMap], u64)>,
-    linked: [u32; MAX_LINKS],
-    len: usize,
+    /// A bit for each index.
+    linked: u16,
 }
 
 impl<'p> Maps<'p> {
@@ -35,25 +37,22 @@ impl<'p> Maps<'p> {
         self.defs.get(usize::try_from(map).ok()?)
     }
 
-    /// The linked maps' indices, by the numbers of their links.
-    pub fn linked(&self) -> &[u32] {
-        self.linked.get(..self.len).unwrap_or_default()
+    /// The linked maps' indices, as bits.
+    pub const fn linked(&self) -> u16 {
+        self.linked
     }
 
     /// The link to a map.
     pub fn link(&self, map: u32) -> Option<u8> {
-        let at = self.linked().iter().position(|linked| *linked == map)?;
-        u8::try_from(at).ok()
+        let link = u8::try_from(map).ok()?;
+        let bits = self.linked.checked_shr(map)?;
+        (bits & 1 == 1).then_some(link)
     }
 
     /// The link to a map, made if it is an array and there is room.
     pub(super) fn make_link(&mut self, map: u32) -> Option<u8> {
-        if let Some(link) = self.link(map) {
-            return Some(link);
-        }
         self.def(map).filter(|def| def.map_type == MapType::Array)?;
-        *self.linked.get_mut(self.len)? = map;
-        self.len = self.len.saturating_add(1);
+        self.linked |= 1_u16.checked_shl(map)?;
         self.link(map)
     }
 

@@ -232,7 +232,7 @@ pub enum Op {
         dst: Register,
         /// Index of the definition.
         map: u32,
-        /// Number of the link.
+        /// The link: the map's index.
         link: u8,
         /// Byte.
         off: u32,

@@ -52,7 +52,7 @@ fn number<T>(at: *const T) -> Option<u64> {
     u64::try_from(at.expose_provenance()).ok()
 }
 
-/// The links of a program, by their numbers; as many as the program has.
+/// The links of the programs that a run has come to, by their maps' indices.
 #[repr(transparent)]
 pub(super) struct Links([MaybeUninit<Link>; MAX_LINKS]);
 
@@ -69,9 +69,11 @@ impl Links {
         env: &Environment<'_>,
         program: &CompiledProgram<P>,
     ) -> Result<(), Refusal> {
-        for (link, index) in self.0.iter_mut().zip(program.links()) {
-            let found = Link::to(env, *index).ok_or(Refusal::MapMismatch { index: *index })?;
-            *link = MaybeUninit::new(found);
+        for (index, link) in (0_u32..).zip(&mut self.0) {
+            if program.links() >> index & 1 == 1 {
+                let found = Link::to(env, index).ok_or(Refusal::MapMismatch { index })?;
+                *link = MaybeUninit::new(found);
+            }
         }
         Ok(())
     }

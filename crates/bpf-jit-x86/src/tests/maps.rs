@@ -16,7 +16,7 @@ use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, Helper, HelperCall};
 use bpf_maps::{AnyMap, ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
+use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
 use super::{Compiled, Program, checked, proven, with_maps};
 use crate::x86::Features;
@@ -189,31 +189,55 @@ fn a_lookup_of_the_kernels_own() {
     }
 }
 
-#[test]
-fn a_tail_call_has_links_of_its_own() {
+/// Runs both forms of two programs that write to two arrays, the second of which is
+/// tail-called, and gives what the arrays hold at the end.
+#[track_caller]
+fn values_after(first: &str, second: &str, expected: u64) -> Vec<[Option<u64>; 2]> {
     let defs = [
         MapDef::new(MapType::ProgArray, 4, 4, 2),
         MapDef::new(MapType::Array, 4, 8, 1),
         MapDef::new(MapType::Array, 4, 8, 1),
     ];
-    let first = with_maps(
-        "r6 = map[idx:1][0]+0\n*(u64 *)(r6 +0) = 1\nr2 = map[idx:0]\nr3 = 0\ncall 12\nr0 = 9\nexit",
-        &defs,
-    );
-    let second = with_maps("r6 = map[idx:2][0]+0\n*(u64 *)(r6 +0) = 2\nr0 = 3\nexit", &defs);
+    let [first, second] = [first, second].map(|text| with_maps(text, &defs));
     let targets = ProgArray::<ActiveProfile>::new(defs[0]).unwrap();
     targets.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
-    for [first, second] in [[proven(&first), proven(&second)], [checked(&first), checked(&second)]]
-    {
+    let verified = |program: &Program| {
+        let verified = Verifier::<ActiveProfile>::new().verify_program(program).unwrap();
+        CompiledProgram::compile(&verified, &HostMemory).unwrap()
+    };
+    let forms = [[verified(&first), verified(&second)], [checked(&first), checked(&second)]];
+    let values = forms.map(|[first, second]| {
         let [one, two] = [1, 2].map(|at| ArrayMap::<ActiveProfile>::new(defs[at]).unwrap());
         let maps: [&dyn BpfMap; 3] = [&targets, &one, &two];
         let programs = [&second];
         let jit =
             JitExecutor::with_env(Environment::new().with_maps(&maps)).with_programs(&programs);
-        assert_eq!(jit.execute(&first, &BpfContext::empty()), Ok(3));
-        let value = |map: &ArrayMap<_>| map.lookup(&0_u32.to_ne_bytes()).unwrap().u64();
-        assert_eq!([value(&one), value(&two)], [Some(1), Some(2)]);
-    }
+        assert_eq!(jit.execute(&first, &BpfContext::empty()), Ok(expected));
+        [&one, &two].map(|map| map.lookup(&0_u32.to_ne_bytes()).unwrap().u64())
+    });
+    values.to_vec()
+}
+
+#[test]
+fn a_tail_call_has_links_of_its_own() {
+    let values = values_after(
+        "r6 = map[idx:1][0]+0\n*(u64 *)(r6 +0) = 1\nr2 = map[idx:0]\nr3 = 0\ncall 12\nr0 = 9\nexit",
+        "r6 = map[idx:2][0]+0\n*(u64 *)(r6 +0) = 2\nr0 = 3\nexit",
+        3,
+    );
+    assert_eq!(values, [[Some(1), Some(2)]; 2]);
+}
+
+/// A target returns to whoever called the function that made the tail call.
+#[test]
+fn links_are_still_there_when_a_tail_call_returns() {
+    let values = values_after(
+        "call local f\nr6 = map[idx:1][0]+0\n*(u64 *)(r6 +0) = r0\nexit
+         f: r2 = map[idx:0]\nr3 = 0\ncall 12\nr0 = 9\nexit",
+        "r6 = map[idx:2][0]+0\n*(u64 *)(r6 +0) = 2\nr0 = 3\nexit",
+        3,
+    );
+    assert_eq!(values, [[Some(3), Some(2)]; 2]);
 }
 
 #[test]
