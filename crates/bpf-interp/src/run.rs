@@ -194,6 +194,9 @@ impl<'r> Run<'r> {
         self.records.discard_all();
         self.callbacks.clear();
         self.context = None;
+        // What it was is no memory of the run any more.
+        self.regions = Regions::NONE;
+        (self.hot.data, self.hot.data_end, self.hot.data_meta) = (0, 0, 0);
     }
 
     /// Says which program is to be entered next, one of the same type as before.

@@ -35,13 +35,15 @@ impl<'m> Elements<'m> {
         self.region.stride()
     }
 
-    /// The first index that is no more found so. A resize changes it.
-    pub const fn bound(&self) -> &'m AtomicU32 {
-        self.bound
+    /// Where the first index is that is no more found so, to be read only. A resize
+    /// changes it.
+    pub const fn bound(&self) -> *const u32 {
+        self.bound.as_ptr().cast_const()
     }
 
-    /// The first index that has no value. A resize changes it.
-    pub const fn end(&self) -> &'m AtomicU32 {
-        self.end
+    /// Where the first index is that has no value, to be read only. A resize changes
+    /// it.
+    pub const fn end(&self) -> *const u32 {
+        self.end.as_ptr().cast_const()
     }
 }

@@ -62,17 +62,18 @@ impl<'e> HelperTable<'e> {
     /// [`SignatureError`] for a signature that returns a pointer, or that takes
     /// more than numbers, maps, plain memory and the context: verified programs
     /// follow such pointers unchecked, and nothing could hold a kernel's helper to
-    /// what its signature promises. Also for the numbers of `bpf_loop` and
-    /// `bpf_for_each_map_elem`, which are the engines' own.
-    pub const fn with(extra: &'e [HelperSig]) -> Result<Self, SignatureError> {
-        let mut rest = extra;
-        while let [sig, more @ ..] = rest {
-            // These two are the engines' own.
-            let own = matches!(sig.id, helper::id::LOOP | helper::id::FOR_EACH_MAP_ELEM);
-            if own || !sig.is_plain() {
+    /// what its signature promises. Also for the numbers of `bpf_tail_call`,
+    /// `bpf_loop` and `bpf_for_each_map_elem`, which are the engines' own, and for one
+    /// that takes a standard helper's place with other arguments.
+    pub fn with(extra: &'e [HelperSig]) -> Result<Self, SignatureError> {
+        use helper::id::{FOR_EACH_MAP_ELEM, LOOP, TAIL_CALL};
+        for sig in extra {
+            let own = matches!(sig.id, TAIL_CALL | LOOP | FOR_EACH_MAP_ELEM);
+            let replaced = helper::find(helper::STANDARD, sig.id);
+            let alike = replaced.is_none_or(|standard| standard.args == sig.args);
+            if own || !alike || !sig.is_plain() {
                 return Err(SignatureError { id: sig.id });
             }
-            rest = more;
         }
         Ok(Self { base: &[helper::STANDARD], extra })
     }
@@ -229,5 +230,19 @@ mod tests {
             assert_eq!(table.is_ok(), allowed, "{args:?} {ret:?}");
             assert!(allowed || table.is_err_and(|error| error.id == 5000));
         }
+    }
+
+    #[test]
+    fn standard_helpers_are_replaced_by_their_like() {
+        let is_allowed = |id, args| {
+            HelperTable::with(&[HelperSig::new(id, "own", args, RetKind::Integer)]).is_ok()
+        };
+        let [none, kept] = [ArgKind::None; 2];
+        assert!(is_allowed(1, [ArgKind::Map, ArgKind::MapKey, none, none, none]));
+        assert!(!is_allowed(1, [ArgKind::Map, ArgKind::Anything, none, none, none]));
+        assert!(is_allowed(5, [kept; 5]));
+        assert!(!is_allowed(5, [ArgKind::Scalar, none, none, none, none]));
+        let tail_call = [ArgKind::Context, ArgKind::Map, ArgKind::Anything, none, none];
+        assert!(!is_allowed(12, tail_call));
     }
 }

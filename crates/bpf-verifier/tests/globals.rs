@@ -400,3 +400,22 @@ fn arguments_are_where_the_signature_has_them() {
     let error = verify("6").expect_err("no memory in R2");
     assert!(matches!(error.kind(), VerifyErrorKind::GlobalArgument { arg: 2, .. }), "{error}");
 }
+
+/// A function that makes a tail call is called where one may be made.
+#[test]
+fn tail_calls_are_known_to_callers() {
+    let tail = "f: r2 = map[idx:3] ll\nr3 = 0\ncall 12\nr0 = 0\nexit";
+    let called = |text: &str| accepts(text, &[CONTEXT]);
+    called(&format!("call local f\nr0 = 0\nexit\n{tail}"));
+    let text = format!(
+        "*(u64 *)(r10 -8) = r1\nr3 = r10\nr3 += -8\nr1 = 4\nr2 = subprog[round] ll\nr4 = 0
+         call 181\nr0 = 0\nexit
+         round: r1 = *(u64 *)(r2 +0)\ncall local f\nr0 = 0\nexit\n{tail}"
+    );
+    rejects("tail calls from functions that helpers call", &text, &[CONTEXT]);
+    let held = format!(
+        "r6 = r1\nr1 = map[idx:2] ll\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto out\nr7 = r0
+         r1 = r6\ncall local f\nr1 = r7\nr2 = 0\ncall 133\nout: r0 = 0\nexit\n{tail}"
+    );
+    rejects("tail_call would lead to reference leak", &held, &[CONTEXT]);
+}

@@ -303,3 +303,26 @@ fn only_over_the_packet_that_there_is() {
     rejects("modified ctx", &format!("r1 += 4\n{PACKET}{END}"));
     rejects("R1", &format!("r1 = r10\n{PACKET}{END}"));
 }
+
+/// Bytes that were numbers in an earlier round, and are lent now, are no numbers again
+/// while the slice lives.
+#[test]
+fn loans_in_later_rounds() {
+    let text = |lent: &str, zeros: &str| {
+        format!(
+            "{PACKET}r1 = r10\nr1 += -24\nr2 = 0\nr3 = 10\ncall kfunc 1
+             {zeros}r7 = 0
+             loop: r1 = r10\nr1 += -24\ncall kfunc 2\nif r0 == 0 goto out
+             r1 = r10\nr1 += -16\nr2 = 0\nr3 = r10\nr3 += -56\nr4 = 16\ncall kfunc 139
+             if r0 == 0 goto loop\nr7 = r0\ngoto loop
+             out: r1 = r10\nr1 += -24\ncall kfunc 3\nif r7 == 0 goto none
+             {lent}*(u64 *)(r7 +0) = 5\n{END}"
+        )
+    };
+    let wide = "*(u64 *)(r10 -64) = 0\n*(u64 *)(r10 -56) = 0\n*(u64 *)(r10 -48) = 0\n";
+    let narrow = "*(u64 *)(r10 -56) = 0\n";
+    let spilled = "*(u64 *)(r10 -56) = r10\n";
+    for zeros in [wide, narrow] {
+        rejects("R7", &text(spilled, zeros));
+    }
+}

@@ -42,7 +42,7 @@ impl Link {
         if env.replaces(id::MAP_LOOKUP_ELEM) {
             return Some(Self { base, bound: number(core::ptr::from_ref(&NONE))?, end: 0 });
         }
-        let [bound, end] = [elements.bound(), elements.end()].map(|at| number(at.as_ptr()));
+        let [bound, end] = [elements.bound(), elements.end()].map(number);
         Some(Self { base, bound: bound?, end: end? })
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Effects {
     pub moves_packet: bool,
     /// It may end the program.
     pub throws: bool,
+    /// Another program may take over in it.
+    pub tail_calls: bool,
     /// Helpers that call functions, one inside of the other, at the most.
     pub callbacks: u32,
     /// Bytes to a multiple of which the memory that it is given has to lie.
@@ -46,14 +48,17 @@ impl Effects {
         Self {
             moves_packet: self.moves_packet || other.moves_packet,
             throws: self.throws || other.throws,
+            tail_calls: self.tail_calls || other.tail_calls,
             callbacks: self.callbacks.max(other.callbacks),
             aligned: self.aligned.max(other.aligned),
         }
     }
 
     pub fn to_bits(self) -> u64 {
-        let flags = u32::from(self.moves_packet) | u32::from(self.throws).wrapping_shl(1);
-        pair(flags | self.aligned.wrapping_shl(2), self.callbacks)
+        let flags = u32::from(self.moves_packet)
+            | u32::from(self.throws).wrapping_shl(1)
+            | u32::from(self.tail_calls).wrapping_shl(2);
+        pair(flags | self.aligned.wrapping_shl(3), self.callbacks)
     }
 
     pub const fn from_bits(word: u64) -> Self {
@@ -61,7 +66,8 @@ impl Effects {
         Self {
             moves_packet: first & 1 != 0,
             throws: first & 2 != 0,
-            aligned: first.wrapping_shr(2),
+            tail_calls: first & 4 != 0,
+            aligned: first.wrapping_shr(3),
             callbacks: high(word),
         }
     }

@@ -26,6 +26,16 @@ pub(super) const fn may_end_function(insn: &Instruction) -> bool {
 impl Explorer<'_> {
     /// Another program takes over, or nothing happens.
     pub(super) fn tail_call(&mut self, insn: &Instruction) -> Step<Flow> {
+        self.check_tail_call()?;
+        self.call_helper(TAIL_CALL)?;
+        self.figures.tail_calls = true;
+        // Of a function that is verified apart, callers learn it by this.
+        (self.effects.moves_packet, self.effects.tail_calls) = (true, true);
+        self.go_on_or_return(insn)
+    }
+
+    /// Another program may take over: nothing is held, and no helper waits.
+    pub(super) fn check_tail_call(&self) -> Step {
         match self.state.first_held(&self.arena) {
             None => {}
             Some((Kind::Reference, pc)) => {
@@ -36,11 +46,7 @@ impl Explorer<'_> {
         if self.nested_callbacks() > 0 {
             return reject(VerifyErrorKind::Unsupported(Feature::TailCallInCallback));
         }
-        self.call_helper(TAIL_CALL)?;
-        self.figures.tail_calls = true;
-        // Of a function that is verified apart, callers learn it by this.
-        self.effects.moves_packet = true;
-        self.go_on_or_return(insn)
+        Ok(())
     }
 
     /// The program ends with what is in R1, wherever it is.

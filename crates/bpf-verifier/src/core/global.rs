@@ -197,6 +197,9 @@ impl Explorer<'_> {
         if effects.throws {
             self.check_throw()?;
         }
+        if effects.tail_calls {
+            self.check_tail_call()?;
+        }
         self.effects = self.effects.and(Effects { callbacks, ..effects });
         if effects.moves_packet {
             self.invalidate_packet();

@@ -290,6 +290,8 @@ impl Explorer<'_> {
                 continue;
             };
             if cell.len > 8 || differs(&cell.value, &read.value) {
+                // What else lies there by now ends with what it was.
+                self.end_dynptrs(cell.addr, cell.len);
                 self.state.blur_stack(&mut self.arena, cell.addr, cell.len, None)?;
             } else if is_another(&cell.value, &read.value, shared)
                 && let Some((at, mut now)) = self.state.cells.at_addr(&self.arena, cell.addr)
