@@ -4,9 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use kernel_bpf::maps::AnyMap;
+use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf_fuzz::mutate::{self, Rng};
 use kernel_bpf_fuzz::soundness::Checker;
 use kernel_bpf_fuzz::{Check, differential, loader, maps, program, soundness, text, verifier};
+use kernel_bpf_tests::case::Case;
 use kernel_bpf_tests::corpus;
 use kernel_bpf_tests::engine;
 
@@ -78,9 +81,15 @@ fn engines_agree_on_everything() {
 
 #[test]
 fn engines_agree_on_the_corpus() {
-    for (seed, case) in (0..).zip(corpus::written()) {
+    // Some cases have maps that only one profile has.
+    let exist =
+        |case: &Case| case.maps.iter().all(|def| AnyMap::<ActiveProfile>::new(*def).is_ok());
+    let mut checked = 0;
+    for (seed, case) in (0..).zip(corpus::written()).filter(|(_, case)| exist(case)) {
         differential::check_case(case, 4, seed);
+        checked += 1;
     }
+    assert!(checked > 100, "{checked} cases");
 }
 
 #[test]
