@@ -87,6 +87,14 @@ fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
     Value { id: a.id, off: a.off, range, ..out }
 }
 
+/// An immediate, sign-extended to `bits`.
+fn immediate(imm: i32, bits: u32) -> Scalar {
+    match bits {
+        32 => Scalar::constant(imm.cast_unsigned().into()),
+        _ => Scalar::signed_constant(imm.into()),
+    }
+}
+
 /// A number, and what it rests on.
 type Known = (Scalar, u64);
 
@@ -122,10 +130,7 @@ impl Explorer<'_> {
     pub(super) fn operand(&self, operand: Operand, bits: u32) -> Step<Value> {
         match operand {
             Operand::Reg(register) => self.read(register),
-            Operand::Imm(imm) if bits == 32 => {
-                Ok(Value::scalar(Scalar::constant(imm.cast_unsigned().into())))
-            }
-            Operand::Imm(imm) => Ok(Value::scalar(Scalar::signed_constant(imm.into()))),
+            Operand::Imm(imm) => Ok(Value::scalar(immediate(imm, bits))),
         }
     }
 
@@ -178,10 +183,7 @@ impl Explorer<'_> {
         let plain = |value: &&Value| value.is_scalar() && (apart || value.id == 0);
         let Some(a) = regs.get(dst.index()).filter(plain) else { return false };
         let b = match src {
-            Operand::Imm(imm) => match width {
-                Width::W64 => (Scalar::signed_constant(imm.into()), 0),
-                Width::W32 => (Scalar::constant(imm.cast_unsigned().into()), 0),
-            },
+            Operand::Imm(imm) => (immediate(imm, width.bits()), 0),
             // A number with itself is another matter.
             Operand::Reg(src) if src == dst => return false,
             Operand::Reg(src) => {
