@@ -38,6 +38,16 @@ fn results(env: Environment<'_>, programs: &[Verified]) -> Vec<BpfResult> {
     vec![result]
 }
 
+/// As [`results`], with a program array that holds the program of this number.
+fn tail_calling(texts: &[&str], next: u32) -> Vec<BpfResult> {
+    let array = ProgArray::<ActiveProfile>::with_entries(1).unwrap();
+    array.update(&0_u32.to_ne_bytes(), &next.to_ne_bytes(), 0).unwrap();
+    let maps: [&dyn BpfMap; 1] = [&array];
+    let load = |text: &&str| verified(&program(BpfProgType::SocketFilter, &[*array.def()], text));
+    let programs: Vec<Verified> = texts.iter().map(load).collect();
+    results(Environment::new().with_maps(&maps), &programs)
+}
+
 /// Runs a program where the native stack holds far less than a byte for each
 /// executed instruction.
 fn on_a_small_stack(program: &Program) {
@@ -127,10 +137,6 @@ fn every_register_is_where_it_belongs() {
 
 #[test]
 fn a_tail_call_goes_on_with_the_targets_own_registers() {
-    let array = ProgArray::<ActiveProfile>::with_entries(1).unwrap();
-    let def = *array.def();
-    let maps: [&dyn BpfMap; 1] = [&array];
-    array.update(&0_u32.to_ne_bytes(), &1_u32.to_ne_bytes(), 0).unwrap();
     let caller = "r6 = 1
             r7 = 2
             r6 += r7
@@ -148,9 +154,7 @@ fn a_tail_call_goes_on_with_the_targets_own_registers() {
             r5 += r4
             r0 += r5
             exit";
-    let programs =
-        [caller, target].map(|text| verified(&program(BpfProgType::SocketFilter, &[def], text)));
-    for result in results(Environment::new().with_maps(&maps), &programs) {
+    for result in tail_calling(&[caller, target], 1) {
         assert_eq!(result, Ok(12));
     }
 }
@@ -159,10 +163,6 @@ fn a_tail_call_goes_on_with_the_targets_own_registers() {
 /// stack and zeros are as they were.
 #[test]
 fn a_tail_call_in_a_function_returns_to_the_caller() {
-    let array = ProgArray::<ActiveProfile>::with_entries(1).unwrap();
-    let def = *array.def();
-    let maps: [&dyn BpfMap; 1] = [&array];
-    array.update(&0_u32.to_ne_bytes(), &1_u32.to_ne_bytes(), 0).unwrap();
     let caller = "r6 = 40
             r7 = r10
             *(u64 *)(r10 -8) = 100
@@ -195,14 +195,11 @@ fn a_tail_call_in_a_function_returns_to_the_caller() {
             *(u64 *)(r10 -16) = r6
             r0 = 1
             exit";
-    let programs =
-        [caller, target].map(|text| verified(&program(BpfProgType::SocketFilter, &[def], text)));
-    for result in results(Environment::new().with_maps(&maps), &programs) {
+    for result in tail_calling(&[caller, target], 1) {
         assert_eq!(result, Ok(142));
     }
     // One that calls itself again comes back as often: by frames, of which there are
     // eight, or by the limit on tail calls.
-    array.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
     let nested = "call local f
             r0 += 1
             exit
@@ -225,8 +222,7 @@ fn a_tail_call_in_a_function_returns_to_the_caller() {
             r0 = 0
             exit";
     for (text, runs) in [(nested, 7), (wide, 34)] {
-        let program = [verified(&program(BpfProgType::SocketFilter, &[def], text))];
-        for result in results(Environment::new().with_maps(&maps), &program) {
+        for result in tail_calling(&[text], 0) {
             assert_eq!(result, Ok(runs));
         }
     }
