@@ -8,7 +8,7 @@ use bpf_profile::PhysicalProfile;
 
 use crate::compiled::CompiledProgram;
 use crate::prepared::PreparedProgram;
-use crate::runtime;
+use crate::runtime::{self, Prepared};
 
 /// Runs compiled programs.
 pub struct JitExecutor<'e, P: PhysicalProfile> {
@@ -45,7 +45,7 @@ impl<'e, P: PhysicalProfile> JitExecutor<'e, P> {
         program: &'r CompiledProgram<P>,
         stack: &'r mut StackMemory<P>,
     ) -> Result<PreparedProgram<'r, P>, Refusal> {
-        PreparedProgram::new(&self.env, program, self.programs, stack)
+        Prepared::new(&self.env, program, self.programs, stack).map(PreparedProgram)
     }
 
     /// The environment.

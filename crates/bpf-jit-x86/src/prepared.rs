@@ -2,11 +2,9 @@
 
 use core::fmt;
 
-use bpf_interp::run::StackMemory;
-use bpf_interp::{BpfContext, BpfResult, Environment, Refusal};
+use bpf_interp::{BpfContext, BpfResult};
 use bpf_profile::PhysicalProfile;
 
-use crate::compiled::CompiledProgram;
 use crate::runtime::Prepared;
 
 /// A compiled program in an environment that it was found to fit, for one CPU at a
@@ -37,20 +35,9 @@ use crate::runtime::Prepared;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct PreparedProgram<'r, P: PhysicalProfile> {
-    prepared: Prepared<'r, P>,
-}
+pub struct PreparedProgram<'r, P: PhysicalProfile>(pub(crate) Prepared<'r, P>);
 
-impl<'r, P: PhysicalProfile> PreparedProgram<'r, P> {
-    pub(crate) fn new(
-        env: &'r Environment<'r>,
-        program: &'r CompiledProgram<P>,
-        programs: &'r [&'r CompiledProgram<P>],
-        stack: &'r mut StackMemory<P>,
-    ) -> Result<Self, Refusal> {
-        Ok(Self { prepared: Prepared::new(env, program, programs, stack)? })
-    }
-
+impl<P: PhysicalProfile> PreparedProgram<'_, P> {
     /// Runs the program once.
     ///
     /// # Errors
@@ -58,7 +45,7 @@ impl<'r, P: PhysicalProfile> PreparedProgram<'r, P> {
     /// program, and the fault that stopped a program that was not verified.
     #[inline]
     pub fn run(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
-        self.prepared.run(context)
+        self.0.run(context)
     }
 }
 

@@ -195,7 +195,7 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
 
     /// Runs the program once.
     pub(crate) fn run(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
-        self.session.come_back().map_err(BpfError::Refused)?;
+        self.session.come_back();
         // SAFETY: `Entered` leaves the run before this function is left, also where
         // a helper panics.
         let entered = unsafe { self.session.run.enter_over(self.contexts, context) };
@@ -258,19 +258,16 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
 
     /// Finds out where the maps have their values that a program has links to.
     fn link(&mut self, program: &CompiledProgram<P>) -> Result<(), Refusal> {
-        self.moved = !core::ptr::eq(program, self.entry);
         self.links.find(self.run.environment(), program)
     }
 
     /// Makes all ready for the program that the session began with, where a tail
-    /// call has led to another one.
+    /// call has led to another one. Its links are still there.
     #[inline]
-    fn come_back(&mut self) -> Result<(), Refusal> {
-        if self.moved {
+    fn come_back(&mut self) {
+        if core::mem::take(&mut self.moved) {
             self.run.set_program(self.entry.info());
-            self.link(self.entry)?;
         }
-        Ok(())
     }
 }
 

@@ -14,6 +14,11 @@ use crate::slots::{Field, Shape, Slots};
 use crate::storage::{Source, round_up, total};
 use crate::{BpfMap, MapError, MapValue, Settings, ValueRegion, limits};
 
+/// Bytes from one value to the next in an array of this definition.
+pub(crate) const fn stride(def: &MapDef) -> Option<usize> {
+    round_up(def.value_size as usize)
+}
+
 /// An array: keys are the indices from 0 on, as `u32` in native byte order, and
 /// every value exists from the beginning, zeroed.
 ///
@@ -75,7 +80,7 @@ impl<P: PhysicalProfile> ArrayMap<P> {
     }
 
     const fn shape(def: &MapDef) -> Option<Shape> {
-        match round_up(def.value_size as usize) {
+        match stride(def) {
             Some(stride) => Some(Shape { stride, planes: 1 }),
             None => None,
         }

@@ -2,9 +2,10 @@
 
 use core::ptr::NonNull;
 
+use bpf_bytecode::abi::map::MapDef;
 use portable_atomic::AtomicU32;
 
-use crate::ValueRegion;
+use crate::{ValueRegion, array};
 
 /// Where an array has its values, for compiled code: the value of an index below
 /// what [`bound`](Self::bound) holds at the moment lies at
@@ -30,9 +31,10 @@ impl<'m> Elements<'m> {
         self.region.base()
     }
 
-    /// Bytes from one value to the next.
-    pub const fn stride(&self) -> usize {
-        self.region.stride()
+    /// Bytes from one value to the next in an array of this definition; none, where
+    /// they are too many.
+    pub const fn stride(def: &MapDef) -> Option<usize> {
+        array::stride(def)
     }
 
     /// Where the first index is that is no more found so, to be read only. A resize

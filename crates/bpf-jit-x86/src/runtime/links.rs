@@ -69,11 +69,14 @@ impl Links {
         env: &Environment<'_>,
         program: &CompiledProgram<P>,
     ) -> Result<(), Refusal> {
-        for (index, link) in (0_u32..).zip(&mut self.0) {
-            if program.links() >> index & 1 == 1 {
-                let found = Link::to(env, index).ok_or(Refusal::MapMismatch { index })?;
+        let mut rest = program.links();
+        while rest != 0 {
+            let index = rest.trailing_zeros();
+            let found = Link::to(env, index).ok_or(Refusal::MapMismatch { index })?;
+            if let Some(link) = self.0.get_mut(index as usize) {
                 *link = MaybeUninit::new(found);
             }
+            rest &= rest - 1;
         }
         Ok(())
     }

@@ -272,6 +272,7 @@ unsafe extern "sysv64" fn tail_call<P: PhysicalProfile>(
     match session.run.tail_call(array, index, &|number| find(number).map(|p| p.info())) {
         Ok(target) => {
             let Some(target) = target.and_then(find) else { return 0 };
+            session.moved = true;
             if session.link(target).is_err() {
                 return session.settle(Descriptor(descriptor), Err(Fault::InvalidInstruction));
             }

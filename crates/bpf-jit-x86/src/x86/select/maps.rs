@@ -4,6 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{Cond, Size, Width};
+use bpf_maps::Elements;
 
 use super::super::buffer::CodeBuffer;
 use super::super::encode::{Mem, Rm};
@@ -144,5 +145,5 @@ fn uses(place: Mem, register: u8) -> bool {
 
 /// Bytes from one value of an array to the next.
 fn stride_of(def: &MapDef) -> Option<i32> {
-    i32::try_from(def.value_size.checked_next_multiple_of(8)?).ok()
+    i32::try_from(Elements::stride(def)?).ok()
 }
