@@ -18,6 +18,7 @@ use bpf_verifier::{InsnFact, VerifiedInfo, VerifiedProgram};
 use crate::error::CompileError;
 use crate::lower::lower;
 use crate::memory::{CodeMemory, ExecutableCode};
+use crate::options::CompileOptions;
 use crate::x86::{self, Features};
 
 /// How compiled code is entered: with the session's address.
@@ -80,8 +81,43 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         program: &VerifiedProgram<P>,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
+        Self::compile_with(program, memory, &CompileOptions::new())
+    }
+
+    /// As [`compile`](Self::compile), with what is asked for.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::hash::{BuildHasher, RandomState};
+    ///
+    /// use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+    /// use bpf_jit_x86::{CompileOptions, CompiledProgram, HostMemory};
+    /// use bpf_profile::ActiveProfile;
+    /// use bpf_verifier::Verifier;
+    ///
+    /// let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::Xdp)
+    ///     .insn(BpfInsn::mov64_imm(0, 0x5a5a_5a5a))
+    ///     .insn(BpfInsn::exit())
+    ///     .build()?;
+    /// let verified = Verifier::new().verify_program(&program)?;
+    ///
+    /// // A kernel has its own source of random numbers.
+    /// let random = || RandomState::new().hash_one(0);
+    /// let options = CompileOptions::new().with_blinding(&random).with_retpolines();
+    /// let hardened = CompiledProgram::compile_with(&verified, &HostMemory, &options)?;
+    /// assert!(!hardened.code().windows(4).any(|bytes| bytes == [0x5a; 4]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_with(
+        program: &VerifiedProgram<P>,
+        memory: &dyn CodeMemory,
+        options: &CompileOptions<'_>,
+    ) -> Result<Self, CompileError> {
         let proof = Some((program.facts(), program.info()));
-        Self::build(program.program(), proof, Features::detect(), memory)
+        Self::build(program.program(), proof, Features::detect(), options, memory)
     }
 
     /// Compiles a program of which nothing is known, to code that has every
@@ -99,7 +135,19 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         program: &BpfProgram<P>,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
-        Self::build(program, None, Features::detect(), memory)
+        Self::compile_checked_with(program, memory, &CompileOptions::new())
+    }
+
+    /// As [`compile_checked`](Self::compile_checked), with what is asked for.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_checked_with(
+        program: &BpfProgram<P>,
+        memory: &dyn CodeMemory,
+        options: &CompileOptions<'_>,
+    ) -> Result<Self, CompileError> {
+        Self::build(program, None, Features::detect(), options, memory)
     }
 
     /// As [`compile`](Self::compile); whoever calls it vouches for the proof.
@@ -107,6 +155,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         program: &BpfProgram<P>,
         proof: Option<(&[InsnFact], &VerifiedInfo)>,
         features: Features,
+        options: &CompileOptions<'_>,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
         let mut lowered = lower(program, proof.map(|(facts, _)| facts))?;
@@ -114,10 +163,11 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             let bytes = info.stack_policy.frame_bytes();
             lowered.zeroed = u32::try_from(bytes).unwrap_or(u32::MAX);
         }
-        if let Some((_, info)) = proof {
+        // What a frozen map holds, the program chose.
+        if let Some((_, info)) = proof.filter(|_| options.random().is_none()) {
             lowered.maps.know(program.frozen_maps(), info.known_maps);
         }
-        let machine = x86::emit(&lowered, features)?;
+        let machine = x86::emit(&lowered, features, options)?;
         let mut writable = memory.allocate(machine.bytes.len())?;
         match writable.bytes().split_at_mut_checked(machine.bytes.len()) {
             Some((bytes, rest)) => {

@@ -66,9 +66,11 @@ cfg_if::cfg_if! {
         pub mod functions;
         pub mod lower;
         pub mod memory;
+        pub mod options;
 
         pub use error::CompileError;
         pub use memory::{CodeMemory, CodeMemoryError};
+        pub use options::CompileOptions;
         #[cfg(feature = "std")]
         pub use memory::HostMemory;
     }

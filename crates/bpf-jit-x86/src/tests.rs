@@ -12,7 +12,7 @@ use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
 
 use crate::x86::Features;
-use crate::{CompiledProgram, HostMemory, JitExecutor};
+use crate::{CompileOptions, CompiledProgram, HostMemory, JitExecutor};
 
 mod alu;
 mod control;
@@ -21,6 +21,7 @@ mod differential;
 mod emitted;
 mod environment;
 mod generator;
+mod hardened;
 mod idioms;
 mod maps;
 mod memory;
@@ -70,9 +71,24 @@ fn proven_with(program: &Program, facts: &[InsnFact]) -> Compiled {
 }
 
 fn proven_for(program: &Program, facts: &[InsnFact], features: Features) -> Compiled {
+    proven_as(program, facts, features, &CompileOptions::new())
+}
+
+fn proven_as(
+    program: &Program,
+    facts: &[InsnFact],
+    features: Features,
+    options: &CompileOptions<'_>,
+) -> Compiled {
     let helpers = HelperTable::standard().fingerprint();
     let info = VerifiedInfo { max_insns: 1, frames: 8, helpers, ..VerifiedInfo::default() };
-    CompiledProgram::build(program, Some((facts, &info)), features, &HostMemory).unwrap()
+    CompiledProgram::build(program, Some((facts, &info)), features, options, &HostMemory).unwrap()
+}
+
+/// Plain code for the CPU at hand.
+fn built(program: &Program, proof: Option<(&[InsnFact], &VerifiedInfo)>) -> Compiled {
+    let options = CompileOptions::new();
+    CompiledProgram::build(program, proof, Features::detect(), &options, &HostMemory).unwrap()
 }
 
 fn checked(program: &Program) -> Compiled {
@@ -92,7 +108,7 @@ fn gives(text: &str, expected: u64) {
         ("proven, old CPU", proven_old(&program)),
         ("checked", checked(&program)),
     ];
-    for (way, compiled) in ways {
+    for (way, compiled) in ways.into_iter().chain(hardened::ways(&program)) {
         decode::assert_sound(&compiled);
         let result = execute(&compiled, &BpfContext::empty());
         assert_eq!(result, Ok(expected), "{way}:\n{text}");

@@ -38,10 +38,12 @@ use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::functions::Functions;
 use crate::lower::{Lowered, Mode, Op, Order, Step};
+use crate::options::CompileOptions;
 use crate::runtime::Shim;
 
 mod alu;
 mod atomic;
+mod blinding;
 mod buffer;
 mod callback;
 mod checked;
@@ -49,6 +51,7 @@ mod control;
 mod encode;
 mod features;
 mod frame;
+mod indirect;
 mod link;
 mod mem;
 mod muldiv;
@@ -59,10 +62,10 @@ mod shift;
 mod thunk;
 mod value;
 
-use alu::source;
 use buffer::{CodeBuffer, Label};
-use encode::{Mem, Rm};
+use encode::Rm;
 pub(crate) use features::Features;
+use indirect::Indirect;
 use link::Miss;
 use regs::native;
 use select::Selector;
@@ -86,8 +89,12 @@ pub(crate) struct MachineCode {
 ///
 /// # Errors
 /// [`CompileError`] without heap memory, or when there is too much code.
-pub(crate) fn emit(lowered: &Lowered<'_>, features: Features) -> Result<MachineCode, CompileError> {
-    let mut emitter = Emitter::new(lowered, features);
+pub(crate) fn emit(
+    lowered: &Lowered<'_>,
+    features: Features,
+    options: &CompileOptions<'_>,
+) -> Result<MachineCode, CompileError> {
+    let mut emitter = Emitter::new(lowered, features, options);
     emitter.entry();
     let body = emitter.code.label();
     emitter.code.bind(body);
@@ -102,6 +109,7 @@ pub(crate) fn emit(lowered: &Lowered<'_>, features: Features) -> Result<MachineC
     emitter.budget_stops();
     emitter.misses();
     emitter.thunks();
+    emitter.retpoline();
     let (bytes, mut places) = emitter.code.finish()?;
     let body = body.number().and_then(|body| places.get(body).copied());
     let body = body.and_then(|body| usize::try_from(body).ok()).ok_or(CompileError::TooLarge)?;
@@ -110,10 +118,13 @@ pub(crate) fn emit(lowered: &Lowered<'_>, features: Features) -> Result<MachineC
 }
 
 /// Code under construction.
-struct Emitter {
+struct Emitter<'o> {
     code: CodeBuffer,
     mode: Mode,
     features: Features,
+    /// Where random numbers come from that hide those of the program.
+    random: Option<&'o dyn Fn() -> u64>,
+    indirect: Indirect,
     /// The first byte.
     start: Label,
     /// Bytes that a call zeroes.
@@ -127,8 +138,8 @@ struct Emitter {
     misses: Vec<Miss>,
 }
 
-impl Emitter {
-    fn new(lowered: &Lowered<'_>, features: Features) -> Self {
+impl<'o> Emitter<'o> {
+    fn new(lowered: &Lowered<'_>, features: Features, options: &CompileOptions<'o>) -> Self {
         let per_slot = match lowered.mode {
             Mode::Proven => 5,
             Mode::Checked => 32,
@@ -137,12 +148,16 @@ impl Emitter {
         let mut code = CodeBuffer::new(bytes, lowered.slots);
         let start = code.label();
         code.bind(start);
+        let indirect =
+            if options.retpolines() { Indirect::Retpoline(code.label()) } else { Indirect::Plain };
         Self {
             exit: code.label(),
             start,
             code,
             mode: lowered.mode,
             features,
+            random: options.random(),
+            indirect,
             zeroed: lowered.zeroed,
             thunks: Thunks::default(),
             budget_stops: Vec::new(),
@@ -172,7 +187,7 @@ impl Emitter {
             Op::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
             Op::Neg { width, dst } => self.negate(width, native(dst)),
             Op::Move { width, dst, src } => self.copy(width, native(dst), native(src)),
-            Op::Const { dst, value } => self.set(native(dst), value),
+            Op::Const { dst, value } => self.set_chosen(native(dst), value),
             Op::SignExtend { width, from, dst, src } => {
                 self.sign_extend(width, from, native(dst), Rm::Reg(native(src)));
             }
@@ -182,23 +197,32 @@ impl Emitter {
             Op::Swap { size, dst } => self.swap(size, native(dst), false),
             // The CPU's loads acquire and its stores release.
             Op::Load { size, signed, order, dst, at } => match self.mode {
-                Mode::Proven => self.load(size, signed, native(dst), Mem::of(at)),
+                Mode::Proven => {
+                    let at = self.chosen_place(at);
+                    self.load(size, signed, native(dst), at);
+                }
                 Mode::Checked => self.load_checked(pc, (size, signed), order, dst, at),
             },
             Op::Store { size, order, at, src } => match self.mode {
-                Mode::Proven => self.store(size, Mem::of(at), source(src)),
+                Mode::Proven => {
+                    let (at, src) = (self.chosen_place(at), self.chosen(src));
+                    self.store(size, at, src);
+                }
                 Mode::Checked => self.store_checked(pc, size, order, at, src),
             },
             Op::StoreField { size, at, src } => {
                 self.store_checked(pc, size, Order::Relaxed, at, src);
             }
             Op::Atomic { op, fetch, width, at, src } => match self.mode {
-                Mode::Proven => self.atomic(op, fetch, width, Mem::of(at), native(src)),
+                Mode::Proven => {
+                    let at = self.chosen_place(at);
+                    self.atomic(op, fetch, width, at, native(src));
+                }
                 Mode::Checked => self.atomic_checked(pc, (op, fetch), width, at, src),
             },
             Op::PacketAddress { dst, kind } => self.packet_address(dst, kind),
             Op::MapReference { dst, index } => {
-                self.set(native(dst), bpf_interp::Run::map_handle(index));
+                self.set_chosen(native(dst), bpf_interp::Run::map_handle(index));
             }
             Op::MapValueAddress { dst, index, off } => self.map_value(pc, dst, index, off),
             Op::LinkedValue { dst, link, off, .. } => self.linked_value(native(dst), link, off),
@@ -213,7 +237,7 @@ impl Emitter {
             Op::Kfunc { number } => self.host_call(Shim::Kfunc, pc, number.cast_unsigned()),
             Op::CallBack { id } => self.call_back(pc, id),
             Op::FunctionReference { dst, slot } => {
-                self.set(native(dst), bpf_interp::Run::function_handle(slot));
+                self.set_chosen(native(dst), bpf_interp::Run::function_handle(slot));
             }
             Op::TailCall => self.tail_call(pc),
             Op::Exit => self.ret(),

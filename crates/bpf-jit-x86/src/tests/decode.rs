@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::string::String;
 use std::vec::Vec;
 
+use bpf_bytecode::BpfInsn;
 use bpf_bytecode::text::Listing;
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, OpKind,
@@ -67,9 +68,8 @@ pub(super) fn listing(program: &Program, compiled: &Compiled) -> String {
     out
 }
 
-#[test]
-fn every_instruction_decodes_in_every_arrangement() {
-    use bpf_bytecode::BpfInsn;
+/// Every instruction with every pair of registers, and several numbers.
+pub(super) fn every_instruction() -> Vec<BpfInsn> {
     use bpf_bytecode::table::INSTRUCTION_SET;
 
     let mut slots = Vec::new();
@@ -106,7 +106,12 @@ fn every_instruction_decodes_in_every_arrangement() {
         }
     }
     slots.push(BpfInsn::exit());
-    let program = super::from_insns(&slots);
+    slots
+}
+
+#[test]
+fn every_instruction_decodes_in_every_arrangement() {
+    let program = super::from_insns(&every_instruction());
     assert_sound(&proven_new(&program));
     assert_sound(&proven_old(&program));
     assert_sound(&checked(&program));

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::decode::assert_sound;
 use super::generator::{Dice, Style, any, right};
-use super::{Program, checked, from_insns, proven, proven_old};
+use super::{Program, checked, from_insns, hardened, proven, proven_old};
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 /// The result, without the addresses that differ from run to run.
@@ -48,17 +48,18 @@ fn both(
 
 fn checked_equals_interpreter(program: &Program, budget: u64, packet: bool) {
     let env = Environment::new().with_budget(budget);
-    let compiled = checked(program);
-    assert_sound(&compiled);
     let (jit, interp) = (JitExecutor::with_env(env), Interpreter::with_env(env));
     let mut memory = [0; 64];
-    let [a, b] = both(
-        &mut memory,
-        packet,
-        |context| interp.execute(program, context),
-        |context| jit.execute(&compiled, context),
-    );
-    assert_eq!(a, b, "budget {budget}\n{}", Listing::new(program.insns()));
+    for compiled in [checked(program), hardened::checked(program)] {
+        assert_sound(&compiled);
+        let [a, b] = both(
+            &mut memory,
+            packet,
+            |context| interp.execute(program, context),
+            |context| jit.execute(&compiled, context),
+        );
+        assert_eq!(a, b, "budget {budget}\n{}", Listing::new(program.insns()));
+    }
 }
 
 #[test]
@@ -88,7 +89,9 @@ fn proven_equals_interpreter(program: &Program) {
     let interp = Interpreter::<ActiveProfile>::with_env(env);
     let jit = JitExecutor::with_env(env);
     let mut memory = [0; 64];
-    for compiled in [proven(program), proven_old(program), checked(program)] {
+    let hardened = hardened::ways(program).map(|(_, compiled)| compiled);
+    let plain = [proven(program), proven_old(program), checked(program)];
+    for compiled in plain.into_iter().chain(hardened) {
         assert_sound(&compiled);
         let [a, b] = both(
             &mut memory,

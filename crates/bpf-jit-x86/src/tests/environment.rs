@@ -12,14 +12,13 @@ use bpf_maps::{ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
-use super::{Compiled, Program, checked, execute, program, proven, proven_with, with_maps};
-use crate::x86::Features;
+use super::{Compiled, Program, built, checked, execute, program, proven, proven_with, with_maps};
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 fn proven_in(program: &Program, info: VerifiedInfo) -> Compiled {
     let facts = std::vec![InsnFact::Plain; program.len()];
     let proof = Some((&facts[..], &info));
-    CompiledProgram::build(program, proof, Features::detect(), &HostMemory).unwrap()
+    built(program, proof)
 }
 
 /// The sum of ten times the first byte at R1 and what is in R2 to R5.

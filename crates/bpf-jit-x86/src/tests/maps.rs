@@ -18,8 +18,7 @@ use bpf_maps::{AnyMap, ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
-use super::{Compiled, Program, checked, proven, with_maps};
-use crate::x86::Features;
+use super::{Compiled, Program, built, checked, hardened, proven, with_maps};
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 /// Runs both forms of a program in an environment, and expects the same of both.
@@ -33,6 +32,9 @@ fn both(program: &Program, maps: &[&dyn BpfMap], bytes: &[u8]) -> BpfResult {
     };
     let result = run(&checked(program));
     assert_eq!(run(&proven(program)), result);
+    for (way, compiled) in hardened::ways(program) {
+        assert_eq!(run(&compiled), result, "{way}");
+    }
     result
 }
 
@@ -178,8 +180,7 @@ fn a_lookup_of_the_kernels_own() {
         let program = with_maps("r2 = r1\nr1 = map[idx:0]\ncall 1\nexit", &[def]);
         let facts = vec![InsnFact::Plain; program.len()];
         let proof = Some((&facts[..], &info));
-        let proven =
-            CompiledProgram::build(&program, proof, Features::detect(), &HostMemory).unwrap();
+        let proven = built(&program, proof);
         for compiled in [proven, checked(&program)] {
             let mut key = 3_u32.to_ne_bytes();
             let result =
@@ -266,7 +267,7 @@ fn constants_that_the_proof_rests_on() {
         .iter()
         .map(|info| {
             let proof = Some((&facts[..], info));
-            CompiledProgram::build(&program, proof, Features::detect(), &HostMemory).unwrap()
+            built(&program, proof)
         })
         .collect();
     let [folded, loaded] = [0, 1].map(|at: usize| compiled[at].code().len());

@@ -7,9 +7,8 @@ use bpf_maps::{ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
 
-use super::{checked, program, proven, with_maps};
-use crate::x86::Features;
-use crate::{CompiledProgram, HostMemory, JitExecutor};
+use super::{built, checked, program, proven, with_maps};
+use crate::JitExecutor;
 
 /// Counts its runs in an array's value of the index in the context.
 const COUNT: &str = "r2 = r1\nr1 = map[idx:0]\ncall 1\nif r0 == 0 goto +4
@@ -60,7 +59,7 @@ fn what_does_not_fit_is_refused_before_it_runs() {
     let facts = [InsnFact::Plain; 2];
     let build = |info: &VerifiedInfo| {
         let proof = Some((&facts[..], info));
-        CompiledProgram::build(&program, proof, Features::detect(), &HostMemory).unwrap()
+        built(&program, proof)
     };
     let refused = |info| JitExecutor::new().prepare(&build(&info), &mut StackMemory::new()).err();
     assert_eq!(refused(VerifiedInfo { helpers: 1, ..info }), Some(Refusal::HelperMismatch));

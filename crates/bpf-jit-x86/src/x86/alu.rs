@@ -54,10 +54,12 @@ pub(super) fn source(operand: Operand) -> Source {
     }
 }
 
-impl Emitter {
+impl Emitter<'_> {
     /// Any operation, on the registers themselves.
     pub(super) fn alu(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
-        let (dst, src) = (native(dst), source(src));
+        let dst = native(dst);
+        // The bits of a count are few.
+        let src = if op.is_shift() { source(src) } else { self.chosen(src) };
         if let Some(op) = Arith::of(op) {
             return self.arith(op, width, dst, src);
         }

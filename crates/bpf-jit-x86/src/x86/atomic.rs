@@ -17,7 +17,7 @@ const EXCHANGE: Opcode = Opcode::one(0x87);
 const EXCHANGE_ADD: Opcode = Opcode::two(0xc1).prefixed(LOCK);
 const COMPARE_EXCHANGE: Opcode = Opcode::two(0xb1).prefixed(LOCK);
 
-impl Emitter {
+impl Emitter<'_> {
     pub(super) fn atomic(&mut self, op: AtomicOp, fetch: bool, width: Width, at: Mem, src: u8) {
         match (op, fetch) {
             (AtomicOp::Add, false) => self.locked(Arith::Add, width, at, src),

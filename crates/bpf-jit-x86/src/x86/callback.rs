@@ -10,7 +10,7 @@ use super::buffer::Flag;
 use crate::descriptor::Descriptor;
 use crate::runtime::{Shim, offset};
 
-impl Emitter {
+impl Emitter<'_> {
     pub(super) fn call_back(&mut self, pc: usize, id: u32) {
         let (again, done) = (self.code.label(), self.code.label());
         self.leave_base();
@@ -32,7 +32,9 @@ impl Emitter {
             ; mov rcx, [r12 + offset::argument(3)]
             ; mov r8, [r12 + offset::argument(4)]
             ; xor eax, eax
-            ; call r10
+        );
+        self.call_r10();
+        dynasm!(self.code; .arch x64
             ; pop rbp
             ; pop r15
             ; pop r14

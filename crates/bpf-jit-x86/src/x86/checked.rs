@@ -6,13 +6,13 @@ use bpf_bytecode::opcode::{AtomicOp, Size, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
-use super::encode::Mem;
+use super::encode::{Mem, Source};
 use super::regs::{RAX, SCRATCH_TOO, native};
 use crate::descriptor::{Access, Descriptor};
 use crate::lower::{Address, Order};
 use crate::runtime::{Shim, offset};
 
-impl Emitter {
+impl Emitter<'_> {
     pub(super) fn load_checked(
         &mut self,
         pc: usize,
@@ -41,7 +41,7 @@ impl Emitter {
                 Access::Store(size, order)
             }
             Operand::Imm(imm) => {
-                dynasm!(self.code; .arch x64; mov QWORD [BYTE r12 + offset::OPERAND], DWORD imm);
+                self.leave_immediate(imm);
                 Access::StoreImmediate(size)
             }
         };
@@ -71,10 +71,18 @@ impl Emitter {
         dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::OPERAND], Rq(src));
     }
 
+    /// The same for an immediate.
+    fn leave_immediate(&mut self, imm: i32) {
+        if let Source::Reg(register) = self.chosen(Operand::Imm(imm)) {
+            return self.leave_operand(register);
+        }
+        dynasm!(self.code; .arch x64; mov QWORD [BYTE r12 + offset::OPERAND], DWORD imm);
+    }
+
     fn access(&mut self, pc: usize, access: Access, at: Address) {
-        match at.off {
-            0 => self.copy(Width::W64, SCRATCH_TOO, native(at.base)),
-            _ => self.lea(Width::W64, SCRATCH_TOO, Mem::of(at)),
+        match self.chosen_place(at) {
+            Mem { base, index: None, disp: 0 } => self.copy(Width::W64, SCRATCH_TOO, base),
+            place => self.lea(Width::W64, SCRATCH_TOO, place),
         }
         self.call_out(Shim::Access, Descriptor::new(pc, access.code()));
     }

@@ -6,7 +6,6 @@ use bpf_bytecode::opcode::{Cond, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
-use super::alu::source;
 use super::buffer::{Flag, Label};
 use super::regs::native;
 use crate::descriptor::{Descriptor, Stop};
@@ -29,7 +28,7 @@ pub(super) const fn flag(cond: Cond) -> Flag {
     }
 }
 
-impl Emitter {
+impl Emitter<'_> {
     pub(super) fn branch(
         &mut self,
         cond: Cond,
@@ -38,7 +37,7 @@ impl Emitter {
         rhs: Operand,
         target: Label,
     ) {
-        let (lhs, rhs) = (native(lhs), source(rhs));
+        let (lhs, rhs) = (native(lhs), self.chosen(rhs));
         if cond == Cond::Set {
             self.test(width, lhs, rhs);
         } else {

@@ -9,7 +9,7 @@ use super::regs::native;
 use crate::lower::Mode;
 use crate::runtime::offset;
 
-impl Emitter {
+impl Emitter<'_> {
     /// The entry from the host: a function that takes the session and gives R0.
     pub(super) fn entry(&mut self) {
         let body = self.code.label();

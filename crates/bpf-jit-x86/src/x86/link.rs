@@ -2,6 +2,7 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::id;
+use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Size, Width};
 use dynasm::dynasm;
 
@@ -45,15 +46,17 @@ pub(super) struct Miss {
     found: Found,
 }
 
-impl Emitter {
+impl Emitter<'_> {
     /// The address of a byte in a map's only value.
     pub(super) fn linked_value(&mut self, dst: u8, link: u8, off: u32) {
         self.load(Size::Dw, false, dst, base_of(link));
         match i32::try_from(off) {
             Ok(0) => {}
-            Ok(off) => self.arith(Arith::Add, Width::W64, dst, Source::Imm(off)),
-            Err(_) => {
-                self.set(SCRATCH, off.into());
+            Ok(imm) if !self.hides_offset(off) => {
+                self.arith(Arith::Add, Width::W64, dst, Source::Imm(imm));
+            }
+            _ => {
+                self.set_chosen(SCRATCH, off.into());
                 self.arith(Arith::Add, Width::W64, dst, Source::Reg(SCRATCH));
             }
         }
@@ -73,7 +76,8 @@ impl Emitter {
             let by = stride.trailing_zeros().cast_signed();
             self.shift(AluOp::Lsh, Width::W64, RAX, Source::Imm(by));
         } else {
-            self.multiply(Width::W64, RAX, RAX, Source::Imm(stride));
+            let stride = self.chosen(Operand::Imm(stride));
+            self.multiply(Width::W64, RAX, RAX, stride);
         }
         self.arith(Arith::Add, Width::W64, RAX, Source::Mem(base_of(link)));
         if let Found::Jumps(target) = found {

@@ -14,7 +14,7 @@ impl Mem {
     }
 }
 
-impl Emitter {
+impl Emitter<'_> {
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: u8, from: Mem) {
         if signed {
             self.sign_extend(Width::W64, size, dst, Rm::Mem(from));

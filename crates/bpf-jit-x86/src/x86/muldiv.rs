@@ -53,7 +53,7 @@ pub(super) struct Spare {
     pub(super) rdx: bool,
 }
 
-impl Emitter {
+impl Emitter<'_> {
     /// `dst = from * src`
     pub(super) fn multiply(&mut self, width: Width, dst: u8, from: u8, src: Source) {
         let rm = match src {

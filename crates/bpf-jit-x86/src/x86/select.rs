@@ -56,8 +56,8 @@ const fn index(register: Register) -> usize {
 }
 
 /// The pass.
-pub(super) struct Selector<'a> {
-    out: &'a mut Emitter,
+pub(super) struct Selector<'a, 'o> {
+    out: &'a mut Emitter<'o>,
     flow: &'a Flow,
     functions: &'a Functions,
     steps: &'a [Step],
@@ -76,9 +76,9 @@ pub(super) struct Selector<'a> {
     flags: Option<Flags>,
 }
 
-impl<'a> Selector<'a> {
+impl<'a, 'o> Selector<'a, 'o> {
     pub(super) fn new(
-        out: &'a mut Emitter,
+        out: &'a mut Emitter<'o>,
         lowered: &'a Lowered<'a>,
         flow: &'a Flow,
         functions: &'a Functions,
@@ -162,6 +162,9 @@ impl<'a> Selector<'a> {
             }
             Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
             Op::Swap { size, dst } => return self.swap(at, size, dst),
+            Op::Load { at, .. } | Op::Store { at, .. } if self.out.hides_distance(at) => {
+                self.plain(step);
+            }
             Op::Load { size, signed, dst, at: place, .. } => {
                 return self.load(at, size, signed, dst, place);
             }
@@ -196,7 +199,7 @@ impl<'a> Selector<'a> {
 }
 
 /// What is put off, and what is in place.
-impl Selector<'_> {
+impl Selector<'_, '_> {
     fn value(&self, register: Register) -> Value {
         self.values.get(index(register)).copied().unwrap_or_default()
     }
@@ -334,7 +337,7 @@ impl Selector<'_> {
     /// A second operand, as a register or an immediate.
     fn operand(&mut self, operand: Operand, width: Width) -> Source {
         let register = match operand {
-            Operand::Imm(imm) => return Source::Imm(imm),
+            Operand::Imm(_) => return self.out.chosen(operand),
             Operand::Reg(register) => register,
         };
         if let Value::Const(value) = self.value(register)
@@ -352,7 +355,7 @@ impl Selector<'_> {
                 self.ready(register, width);
                 Source::Reg(self.register_of(register, width))
             }
-            Operand::Imm(imm) => Source::Imm(imm),
+            Operand::Imm(_) => self.out.chosen(operand),
         }
     }
 

@@ -18,7 +18,7 @@ const fn number(op: AluOp) -> u8 {
     }
 }
 
-impl Emitter {
+impl Emitter<'_> {
     pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: u8, src: Source) {
         match src {
             Source::Imm(0) => self.copy(width, dst, dst),

@@ -11,7 +11,7 @@ use dynasm::dynasm;
 
 use super::Emitter;
 use super::buffer::{Flag, Label};
-use super::regs::native;
+use super::regs::{SCRATCH, SCRATCH_TOO, native};
 use crate::descriptor::{Access, Descriptor};
 use crate::lower::{Mode, Order};
 use crate::runtime::{Shim, offset};
@@ -22,7 +22,7 @@ pub(super) struct Thunks {
     labels: [Option<Label>; Shim::ALL.len()],
 }
 
-impl Emitter {
+impl Emitter<'_> {
     /// The thunk for a function, to be emitted at the end.
     pub(super) fn thunk(&mut self, shim: Shim) -> Label {
         let Some(slot) = self.thunks.labels.get_mut(shim as usize) else { return self.exit };
@@ -53,13 +53,13 @@ impl Emitter {
     }
 
     pub(super) fn set_descriptor(&mut self, Descriptor(descriptor): Descriptor) {
-        dynasm!(self.code; .arch x64; mov r11d, DWORD descriptor.cast_signed());
+        self.set_chosen(SCRATCH, descriptor.into());
     }
 
     /// Calls a function of the host with R1 to R5; its result is in `rax`.
     pub(super) fn host_call(&mut self, shim: Shim, pc: usize, id: u32) {
         let thunk = self.thunk(shim);
-        dynasm!(self.code; .arch x64; mov r10d, DWORD id.cast_signed());
+        self.set_chosen(SCRATCH_TOO, id.into());
         self.set_descriptor(Descriptor::new(pc, 0));
         self.code.call(thunk);
     }
@@ -72,13 +72,13 @@ impl Emitter {
         let on = self.code.label();
         dynasm!(self.code; .arch x64; test r10, r10);
         self.code.jump_if(Flag::Equal, on);
-        dynasm!(self.code; .arch x64; jmp r10);
+        self.jump_to_r10();
         self.code.bind(on);
     }
 
     /// Loads from the packet, or returns 0 from the function.
     pub(super) fn packet_load(&mut self, pc: usize, size: Size, index: Option<Register>, off: i32) {
-        dynasm!(self.code; .arch x64; mov r10d, DWORD off);
+        self.set_chosen(SCRATCH_TOO, off.cast_unsigned().into());
         if let Some(index) = index {
             let index = native(index);
             dynasm!(self.code; .arch x64; add r10d, Rd(index));
@@ -94,7 +94,7 @@ impl Emitter {
 
     /// The address of a byte in a map's only value.
     pub(super) fn map_value(&mut self, pc: usize, dst: Register, index: u32, off: u32) {
-        self.set(10, u64::from(index) << 32 | u64::from(off));
+        self.set_chosen(SCRATCH_TOO, u64::from(index) << 32 | u64::from(off));
         self.call_out(Shim::MapValue, Descriptor::new(pc, 0));
         let dst = native(dst);
         dynasm!(self.code; .arch x64; mov Rq(dst), r10);
@@ -131,8 +131,9 @@ impl Emitter {
             ; mov rsi, r10
             ; mov edx, r11d
             ; mov rcx, rax
-            ; mov rax, [BYTE r12 + offset::SHIMS]
-            ; call QWORD [BYTE rax + offset::shim(shim)]
+        );
+        self.call_shim(shim);
+        dynasm!(self.code; .arch x64
             ; mov r10, rax
             ; pop r8
             ; pop rcx
@@ -152,9 +153,8 @@ impl Emitter {
             ; mov rdi, r12
             ; mov edx, r11d
             ; and rsp, BYTE -16
-            ; mov rax, [BYTE r12 + offset::SHIMS]
-            ; call QWORD [BYTE rax + offset::shim(Shim::Stop)]
         );
+        self.call_shim(Shim::Stop);
         self.code.jump(self.exit);
     }
 
@@ -182,9 +182,8 @@ impl Emitter {
             ; mov rdx, rsi
             ; mov rsi, rdi
             ; mov rdi, r12
-            ; mov rax, [BYTE r12 + offset::SHIMS]
-            ; call QWORD [BYTE rax + offset::shim(shim)]
         );
+        self.call_shim(shim);
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64
                 ; pop r8

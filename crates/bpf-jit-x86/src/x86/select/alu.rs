@@ -4,7 +4,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Cond, Size, Width};
 
-use super::super::alu::{Arith, source};
+use super::super::alu::Arith;
 use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
@@ -12,7 +12,7 @@ use super::{Motion, Selector, Shift, Sum, Value, bits_of, size_bits};
 use crate::flow::Registers;
 use crate::lower::Op;
 
-impl Selector<'_> {
+impl Selector<'_, '_> {
     pub(super) fn move_register(&mut self, width: Width, dst: Register, src: Register) {
         let bits = self.bits(src);
         if bits <= 32 || width == Width::W64 {
@@ -51,12 +51,14 @@ impl Selector<'_> {
     }
 
     pub(super) fn constant(&mut self, dst: Register, value: u64) {
-        if let Ok(value) = i32::try_from(value.cast_signed()) {
+        if let Ok(value) = i32::try_from(value.cast_signed())
+            && !self.out.hides(Operand::Imm(value))
+        {
             self.define(dst, Value::Const(value));
         } else {
             self.overwrite(dst, dst);
             self.forget(dst);
-            self.out.set(native(dst), value);
+            self.out.set_chosen(native(dst), value);
         }
         let bits = u64::BITS.wrapping_sub(value.leading_zeros());
         self.set_bits(dst, u8::try_from(bits).unwrap_or(64));
@@ -86,6 +88,11 @@ impl Selector<'_> {
     ) -> usize {
         let bits = self.result_bits(op, width, dst, src);
         match (op, src) {
+            (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, _) => self.shift(op, width, dst, src),
+            (AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod, _) => {
+                self.divide(op, width, dst, src);
+            }
+            _ if self.out.hides(src) => self.two_operands(op, width, dst, src),
             (AluOp::Add, Operand::Imm(imm)) => self.add_immediate(width, dst, imm),
             (AluOp::Sub, Operand::Imm(imm)) if imm != i32::MIN => {
                 self.add_immediate(width, dst, imm.wrapping_neg());
@@ -100,10 +107,6 @@ impl Selector<'_> {
                 self.and_immediate(width, dst, imm);
             }
             (AluOp::Mul, Operand::Imm(imm)) => self.multiply(width, dst, imm),
-            (AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod, _) => {
-                self.divide(op, width, dst, src);
-            }
-            (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, _) => self.shift(op, width, dst, src),
             _ => self.two_operands(op, width, dst, src),
         }
         self.set_bits(dst, bits);
@@ -259,6 +262,7 @@ impl Selector<'_> {
         };
         if let Operand::Imm(imm @ 1..) = src
             && unsigned
+            && !self.out.hides(src)
             && self.out.divide_by(op, width, native(dst), imm.cast_unsigned(), spare(self))
         {
             return;
@@ -268,7 +272,7 @@ impl Selector<'_> {
                 self.ready(register, width);
                 Source::Reg(self.register_of(register, width))
             }
-            Operand::Imm(_) => source(src),
+            Operand::Imm(_) => self.out.chosen(src),
         };
         let spare = spare(self);
         self.out.divide(op, width, native(dst), src, spare);

@@ -11,11 +11,12 @@ use super::{Selector, Value};
 use crate::flow::Registers;
 use crate::lower::Op;
 
-impl Selector<'_> {
-    /// The operation behind a step, if control comes to it from there alone.
+impl Selector<'_, '_> {
+    /// The operation behind a step, if control comes to it from there alone and it
+    /// may be combined with others.
     pub(super) fn following(&self, at: usize) -> Option<Op> {
         let next = self.steps.get(at.saturating_add(1))?;
-        (!self.flow.is_joined(next.pc)).then_some(next.op)
+        (!self.flow.is_joined(next.pc) && !self.out.stands_alone(next.op)).then_some(next.op)
     }
 
     pub(super) fn jump(&mut self, at: usize, target: u32) {

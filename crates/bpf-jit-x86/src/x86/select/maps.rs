@@ -19,7 +19,7 @@ use crate::runtime::Shim;
 const MAP: Register = Register::R1;
 const KEY: Register = Register::R2;
 
-impl Selector<'_> {
+impl Selector<'_, '_> {
     pub(super) fn map_reference(&mut self, dst: Register, index: u32) {
         self.define(dst, Value::Map(index));
         self.set_bits(dst, 64);
@@ -27,6 +27,11 @@ impl Selector<'_> {
 
     /// What a frozen map holds may be known, so the address may not be wanted.
     pub(super) fn map_value(&mut self, dst: Register, place: Place) {
+        if self.out.hides_offset(place.off) {
+            self.overwrite(dst, dst);
+            self.written(dst, 64);
+            return self.out.linked_value(native(dst), place.link, place.off);
+        }
         self.define(dst, Value::Place(place));
         self.set_bits(dst, 64);
         if !self.maps.is_known(place.map) {

@@ -13,7 +13,7 @@ use super::{Selector, Sum, size_bits};
 use crate::flow::{Effect, Registers};
 use crate::lower::{Address, Op};
 
-impl Selector<'_> {
+impl Selector<'_, '_> {
     /// Sees to it that a place can be addressed.
     pub(super) fn ready_place(&mut self, at: Address) {
         self.locate(at.base);
@@ -200,9 +200,9 @@ impl Selector<'_> {
     }
 
     /// A ready operand.
-    fn source(&self, src: Operand, size: Size) -> Source {
+    fn source(&mut self, src: Operand, size: Size) -> Source {
         match src {
-            Operand::Imm(imm) => Source::Imm(imm),
+            Operand::Imm(_) => self.out.chosen(src),
             Operand::Reg(register) => match self.constant_of(register) {
                 Some(value) => Source::Imm(value),
                 None => Source::Reg(self.register_of(register, width_of(size))),

@@ -8,7 +8,7 @@ use super::super::encode::Rm;
 use super::super::regs::native;
 use super::{Motion, Selector, Shift, Sum, Value};
 
-impl Selector<'_> {
+impl Selector<'_, '_> {
     pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
         let by = match src {
             Operand::Imm(by) => by,
