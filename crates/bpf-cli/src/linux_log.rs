@@ -6,7 +6,7 @@ mod state;
 use kernel_bpf::bytecode::text::Listing;
 use kernel_bpf::verifier::{Effort, Observer, Path, StateView, VerifyError};
 
-use self::state::Known;
+use self::state::{Known, names};
 use crate::object::{SourceLine, Unit};
 use crate::output::Output;
 
@@ -19,10 +19,9 @@ const COLUMNS: usize = 40;
 /// Writes the log.
 pub struct LinuxLog<'u> {
     unit: &'u Unit,
-    /// The text of each slot at which an instruction begins.
-    texts: Vec<String>,
-    /// Whether paths that end well stay in the log.
-    all: bool,
+    /// The instruction that begins at each slot; empty where none does.
+    insns: Vec<Insn>,
+    shown: Shown,
     output: Output,
     text: String,
     /// The last instruction's line, to which its outcome is to be added.
@@ -37,24 +36,43 @@ pub struct LinuxLog<'u> {
     failed: bool,
 }
 
+/// What a log shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Every path.
+    All,
+    /// The path to the error.
+    Failure,
+    /// How much there was to do, alone.
+    Figures,
+}
+
+/// An instruction of the log.
+#[derive(Clone, Default)]
+struct Insn {
+    text: String,
+    /// The registers that it names, a bit each.
+    names: u16,
+}
+
 impl<'u> LinuxLog<'u> {
-    /// A log of the verification of `unit`: of the path to an error, or of
-    /// `all` paths.
-    pub fn new(unit: &'u Unit, all: bool, output: Output) -> Self {
-        let mut texts = Vec::new();
+    /// A log of the verification of `unit`.
+    pub fn new(unit: &'u Unit, shown: Shown, output: Output) -> Self {
+        let mut insns = Vec::new();
         if let Ok(program) = &unit.program {
-            texts.resize(program.len(), String::new());
+            insns.resize(program.len(), Insn::default());
             for line in Listing::new(program.insns()).lines() {
                 let opcode = program.insns().get(line.pc()).map_or(0, |insn| insn.code());
-                if let Some(slot) = texts.get_mut(line.pc()) {
-                    *slot = format!("({opcode:02x}) {}", linux_text(&line.to_string()));
+                if let Some(slot) = insns.get_mut(line.pc()) {
+                    let text = format!("({opcode:02x}) {}", linux_text(&line.to_string()));
+                    *slot = Insn { names: names(&text), text };
                 }
             }
         }
         Self {
             unit,
-            texts,
-            all,
+            insns,
+            shown,
             output,
             text: String::new(),
             line: None,
@@ -83,7 +101,7 @@ impl<'u> LinuxLog<'u> {
     fn push(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
-        if self.all && self.text.len() > CHUNK {
+        if self.shown == Shown::All && self.text.len() > CHUNK {
             self.print();
         }
     }
@@ -138,13 +156,16 @@ impl<'u> LinuxLog<'u> {
 
 impl Observer for LinuxLog<'_> {
     fn step(&mut self, pc: usize, state: &StateView<'_>) {
-        let now = Known::of(state);
+        if self.shown == Shown::Figures {
+            return;
+        }
+        let now = Known::of(state, self.last.as_ref().map(|(_, known)| known));
         if let Some(start) = self.path_start(pc) {
             self.push(&format!("{start} {}", now.all()));
         } else if let Some((last_pc, before)) = self.last.take() {
             if before.frame == now.frame {
-                let text = self.texts.get(last_pc).map_or("", String::as_str);
-                let outcome = now.outcome(&before, text);
+                let names = self.insns.get(last_pc).map_or(0, |insn| insn.names);
+                let outcome = now.outcome(&before, names);
                 self.end_line(Some(&outcome));
             } else {
                 self.end_line(None);
@@ -154,7 +175,8 @@ impl Observer for LinuxLog<'_> {
             self.push(&format!("{pc}: {}", now.all()));
         }
         self.source(pc);
-        self.line = Some(format!("{pc}: {}", self.texts.get(pc).map_or("", String::as_str)));
+        let text = self.insns.get(pc).map_or("", |insn| insn.text.as_str());
+        self.line = Some(format!("{pc}: {text}"));
         self.last = Some((pc, now));
     }
 
@@ -173,7 +195,7 @@ impl Observer for LinuxLog<'_> {
     fn resumed(&mut self, from: usize) {
         self.end_line(None);
         if let Some((_, length)) = self.forks.pop()
-            && !self.all
+            && self.shown != Shown::All
         {
             // A path that ended well is no part of the way to an error.
             self.text.truncate(length.min(self.text.len()));
@@ -185,7 +207,7 @@ impl Observer for LinuxLog<'_> {
     fn dropped(&mut self) {
         self.end_line(None);
         if let Some((_, length)) = self.forks.pop()
-            && !self.all
+            && self.shown != Shown::All
         {
             self.text.truncate(length.min(self.text.len()));
         }
@@ -200,7 +222,7 @@ impl Observer for LinuxLog<'_> {
 
     fn ended(&mut self, effort: Effort<'_>) {
         self.end_line(None);
-        if !self.all && !self.failed {
+        if self.shown != Shown::All && !self.failed {
             self.text.clear();
         }
         let figures = format!(

@@ -22,7 +22,7 @@ use crate::command::witness;
 use crate::diagnostic::Rejection;
 use crate::exit::Status;
 use crate::linux::{self, LinuxShape};
-use crate::linux_log::LinuxLog;
+use crate::linux_log::{LinuxLog, Shown};
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
 use crate::verifying::{self, EffortShape, Target};
@@ -195,14 +195,20 @@ fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShap
 }
 
 fn shape(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramShape {
-    if let (Ok(program), 1..) = (&unit.program, args.verbose) {
-        let mut log = LinuxLog::new(unit, args.verbose > 1, output);
-        verifying::observe(program, target(args), &mut log);
-        log.finish();
-    }
     let begun = Clock::start();
     let result = verify_unit(unit, target(args));
     let time = verifying::micros(begun.elapsed());
+    if let (Ok(program), 1..) = (&unit.program, args.verbose) {
+        let shown = match (args.verbose, &result) {
+            (2.., _) => Shown::All,
+            (_, Err(_)) => Shown::Failure,
+            // There is no path to show: to note them all would only take time.
+            (_, Ok(_)) => Shown::Figures,
+        };
+        let mut log = LinuxLog::new(unit, shown, output);
+        verifying::observe(program, target(args), &mut log);
+        log.finish();
+    }
     match result {
         Ok(program) => accepted(file, unit, InfoShape::new(program.info(), time)),
         Err(rejection) => rejected(file, unit, rejection),

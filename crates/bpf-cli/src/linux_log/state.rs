@@ -1,8 +1,9 @@
 //! What is known at an instruction, piece by piece.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use kernel_bpf::verifier::{Bytes, StateView};
+use kernel_bpf::verifier::{Bytes, StateView, Value};
 
 /// Bytes of a stack slot.
 const SLOT: i32 = 8;
@@ -11,27 +12,50 @@ const SLOT: i32 = 8;
 pub struct Known {
     /// The running frame.
     pub frame: u32,
-    regs: BTreeMap<u8, String>,
+    regs: BTreeMap<u8, Piece>,
     /// Slots of the running frame's stack, by their negated offset.
-    slots: BTreeMap<i32, String>,
+    slots: BTreeMap<i32, Piece>,
+}
+
+/// One register or stack slot.
+#[derive(Clone)]
+struct Piece {
+    /// What the text says; nothing, where a slot is put together of bytes.
+    value: Option<Value>,
+    text: Rc<str>,
 }
 
 impl Known {
-    pub fn of(state: &StateView<'_>) -> Self {
+    /// What is known in a state. Most of it was known `before`: its text is
+    /// not made again.
+    pub fn of(state: &StateView<'_>, before: Option<&Self>) -> Self {
         let frame = state.frame();
-        let regs = state.regs();
-        let regs = regs.map(|(reg, value)| (reg.number(), state.show(value).to_string())).collect();
-        let mut slots: BTreeMap<i32, String> = BTreeMap::new();
+        // A text depends on the frame that runs.
+        let before = before.filter(|before| before.frame == frame);
+        let piece = |value: Value, before: Option<&Piece>| match before {
+            Some(before) if before.value == Some(value) => before.clone(),
+            _ => Piece { value: Some(value), text: state.show(value).to_string().into() },
+        };
+        let regs = state.regs().map(|(reg, value)| {
+            let reg = reg.number();
+            (reg, piece(value, before.and_then(|before| before.regs.get(&reg))))
+        });
+        let regs = regs.collect();
+        let mut slots = BTreeMap::new();
+        let mut letters: BTreeMap<i32, String> = BTreeMap::new();
         for bytes in state.stack().filter(|bytes| bytes.frame == frame) {
             let whole = i32::try_from(bytes.len) == Ok(SLOT) && bytes.off.rem_euclid(SLOT) == 0;
             if whole {
-                slots.insert(-bytes.off, state.show(bytes.value).to_string());
+                let off = -bytes.off;
+                let before = before.and_then(|before| before.slots.get(&off));
+                slots.insert(off, piece(bytes.value, before));
             } else {
-                add_bytes(&mut slots, &bytes);
+                add_bytes(&mut letters, &bytes);
             }
         }
-        for text in slots.values_mut().filter(|text| *text == "00000000") {
-            "0".clone_into(text);
+        for (off, text) in letters {
+            let text = if text == "00000000" { "0" } else { text.as_str() };
+            slots.insert(off, Piece { value: None, text: text.into() });
         }
         Self { frame, regs, slots }
     }
@@ -51,23 +75,22 @@ impl Known {
         format!(" {}", self.parts(|reg| reg > 5, |_| true))
     }
 
-    /// What an instruction of this text changed or read.
-    pub fn outcome(&self, before: &Self, text: &str) -> String {
-        let named = |reg: u8| {
-            let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-            words.filter_map(|word| word.strip_prefix(['r', 'w'])).any(|n| n == reg.to_string())
-        };
+    /// What an instruction changed, and the registers that it names, a bit each.
+    pub fn outcome(&self, before: &Self, names: u16) -> String {
+        let named = |reg: u8| names >> reg & 1 != 0;
         // A call names no register that it reads.
-        let changed = |reg: u8| before.regs.get(&reg) != self.regs.get(&reg);
-        let slot = |off: i32| before.slots.get(&off) != self.slots.get(&off);
+        let text = |piece: Option<&Piece>| piece.map(|piece| Rc::clone(&piece.text));
+        let changed = |reg: u8| text(before.regs.get(&reg)) != text(self.regs.get(&reg));
+        let slot = |off: i32| text(before.slots.get(&off)) != text(self.slots.get(&off));
         self.parts(|reg| named(reg) || changed(reg), slot)
     }
 
     fn parts(&self, regs: impl Fn(u8) -> bool, slots: impl Fn(i32) -> bool) -> String {
         let regs = self.regs.iter().filter(|(reg, _)| regs(**reg));
-        let mut parts: Vec<String> = regs.map(|(reg, text)| format!("R{reg}={text}")).collect();
+        let mut parts: Vec<String> =
+            regs.map(|(reg, piece)| format!("R{reg}={}", piece.text)).collect();
         let slots = self.slots.iter().filter(|(off, _)| slots(**off));
-        parts.extend(slots.map(|(off, text)| format!("fp-{off}={text}")));
+        parts.extend(slots.map(|(off, piece)| format!("fp-{off}={}", piece.text)));
         if parts.is_empty() {
             return String::new();
         }
@@ -88,4 +111,11 @@ fn add_bytes(slots: &mut BTreeMap<i32, String>, bytes: &Bytes) {
             letters.replace_range(at..=at, if zero { "0" } else { "m" });
         }
     }
+}
+
+/// The registers that an instruction's text names, a bit each.
+pub fn names(text: &str) -> u16 {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let numbers = words.filter_map(|word| word.strip_prefix(['r', 'w'])?.parse::<u32>().ok());
+    numbers.filter_map(|number| 1_u16.checked_shl(number)).fold(0, |names, name| names | name)
 }
