@@ -7,6 +7,7 @@
 //! the crate's documentation).
 
 mod alu;
+mod attempt;
 mod branch;
 mod budget;
 mod call;
@@ -30,6 +31,7 @@ mod helper_memory;
 pub(crate) mod iterator;
 mod marks;
 mod memory;
+mod merge;
 mod node;
 mod packet;
 pub(crate) mod path;

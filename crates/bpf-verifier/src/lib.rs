@@ -124,6 +124,39 @@
 //! comparisons in vain is given up, and so are all that are not needed any more where
 //! memory runs out.
 //!
+//! # Merging
+//!
+//! A number that decides something later keeps states apart that differ in it. Here
+//! `r7` is what was counted, one of as many numbers as there were branches, and at last
+//! part of an address:
+//!
+//! ```
+//! # use bpf_bytecode::text::assemble;
+//! # use bpf_bytecode::{BpfProgType, ProgramBuilder};
+//! # use bpf_profile::ActiveProfile;
+//! # use bpf_verifier::Verifier;
+//! let mut text = String::from("r6 = r1\nr7 = 0\n");
+//! for at in 0..80 {
+//!     text += &format!("r2 = *(u32 *)(r6 +0)\nif r2 == {at} goto +1\nr7 += 1\n");
+//! }
+//! text += "r2 = r10\nr2 += -81\nr2 += r7\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit";
+//! # let insns = assemble::<ActiveProfile>(&text).unwrap();
+//! # let builder = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter);
+//! # let program = builder.insns(&insns).build().unwrap();
+//! let verified = Verifier::new().verify_program(&program).unwrap();
+//! // Every number at every branch would be about 80 * 80 / 2 times three instructions.
+//! assert!(verified.info().processed < 4000);
+//! ```
+//!
+//! Once more than a few steps were taken for each instruction of the program, a state
+//! that no node covers is *merged* with nodes that are done: the walk goes on from a
+//! state that covers them all, with every check. What did not matter behind a node is
+//! as in the state itself. When all that follows was walked, the merged state is a node
+//! like others; after an error the attempt is undone, and the state walked alone. A node
+//! that is merged again and again is made wider each time, so that there is an end to it.
+//! Nothing is merged inside of loops, and attempts that fail may take a part of all
+//! steps only, as those of the next section.
+//!
 //! # Loops
 //!
 //! A loop is not walked round by round if a *summary* of it can be found: a state

@@ -158,16 +158,17 @@ impl Observer for Walked {
 #[test]
 fn large_states_leave_room_for_fewer_instructions() {
     let walked = |parts: usize| {
-        let mut text = String::from("r6 = r1\nr8 = 0\nr3 = *(u32 *)(r6 +0)\n");
+        let mut text = String::from("r6 = r1\nr8 = 0\nr9 = 0\nr3 = *(u32 *)(r6 +0)\n");
         text += "r4 = r3\nr4 &= 3\nr5 = r3\nr5 &= 7\n";
         for part in 1..=parts {
             text += &format!("*(u8 *)(r10 -{part}) = r{}\n", 4 + part % 2);
         }
         for at in 0..20 {
             text += &format!("r3 = *(u32 *)(r6 +4)\nif r3 > {at} goto o{at}\n");
-            text += &format!("r8 |= {}\no{at}: r8 += 0\n", 1 << at);
+            text += &format!("r8 |= {0}\nr9 |= {0}\no{at}: r8 += 0\n", 1 << at);
         }
-        text += "r8 &= 255\nr2 = r10\nr2 += -256\nr2 += r8\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit";
+        // That both are equal is known of each path, and of no two together.
+        text += "r8 -= r9\nr2 = r10\nr2 += -1\nr2 += r8\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit";
         let program = program(BpfProgType::SocketFilter, &text);
         let mut seen = Walked(0);
         let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);

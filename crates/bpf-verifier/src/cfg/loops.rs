@@ -355,6 +355,11 @@ impl Code<'_> {
         around == subject || (depth >= FAR && around.0 != NONE)
     }
 
+    /// Whether the instruction of a point belongs to a loop.
+    pub fn is_in_any_loop(&self, arena: &Arena<'_>, point: At) -> bool {
+        self.around(arena, point).0 != NONE
+    }
+
     /// The loop with this head.
     pub fn loop_at(&self, arena: &Arena<'_>, pc: usize) -> Option<Loop> {
         if !self.has(arena, pc, bit::HEAD) {

@@ -53,6 +53,10 @@ impl Explorer<'_> {
         if let Some(tail) = self.leave_loops() {
             return Ok(Arrival::Covered(tail));
         }
+        if self.is_merge_overdue() {
+            self.fail(self.trials)?;
+            return Ok(Arrival::Elsewhere);
+        }
         self.drop_dead_registers();
         if self.goes_round() {
             return self.round();
@@ -68,6 +72,9 @@ impl Explorer<'_> {
             return Ok(Arrival::Covered(tail));
         }
         if self.try_summary()? {
+            return Ok(Arrival::Elsewhere);
+        }
+        if self.try_merge(point)? {
             return Ok(Arrival::Elsewhere);
         }
         self.settle()?;
@@ -302,6 +309,7 @@ impl Explorer<'_> {
                 }
             } else {
                 paths = node.go_round(&mut self.arena, parent);
+                self.merge_done(node);
                 self.done(node, &paths);
             }
             total = paths.after(segment);

@@ -1,7 +1,7 @@
 //! What is kept of a node from which every path was walked.
 
 use crate::arena::{Arena, At, NONE, high, low, pair};
-use crate::core::node::Node;
+use crate::core::node::{MAX_GENERATION, Node};
 use crate::core::trial::Trial;
 use crate::meter::{Meter, Tail};
 use crate::state::snapshot::Snapshot;
@@ -19,9 +19,13 @@ pub(crate) struct Done(pub At);
 const EXIT: u32 = 2;
 const MORE: u32 = EXIT + Meter::WORDS;
 
-/// In the second word: hits and misses, in fifteen bits each.
-const COUNT: u32 = 0x7fff;
-const MISSES_SHIFT: u32 = 15;
+/// In the second word: hits and misses, in thirteen bits each.
+const COUNT: u32 = 0x1fff;
+const MISSES_SHIFT: u32 = 13;
+/// How often it was made one with others.
+const GENERATION_SHIFT: u32 = 26;
+/// It was tried to make one of it and another.
+const TRIED: u32 = 1 << 29;
 /// A loop of an ancestor is closed behind it.
 const INSIDE: u32 = 1 << 30;
 /// It is to be freed.
@@ -60,10 +64,11 @@ impl Done {
         let all = if forget { 0 } else { u64::MAX };
         let (read, exact) = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
         let inside = paths.is_inside();
+        let generation = node.generation(arena).wrapping_shl(GENERATION_SHIFT);
         let state = done.field(head_words(inside, nest));
         node.snapshot(arena).strip(arena, state, read, exact);
         arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
-        arena.set(done.field(1), pair(if inside { INSIDE } else { 0 }, grants));
+        arena.set(done.field(1), pair(if inside { INSIDE } else { 0 } | generation, grants));
         paths.exit.store(arena, done.field(EXIT));
         let mut at = done.field(MORE);
         if inside {
@@ -116,6 +121,21 @@ impl Done {
     /// Whether a loop of an ancestor is closed behind it.
     pub fn is_inside(self, arena: &Arena<'_>) -> bool {
         self.flags(arena) & INSIDE != 0
+    }
+
+    /// How often it was made one with others.
+    pub fn generation(self, arena: &Arena<'_>) -> u32 {
+        self.flags(arena).wrapping_shr(GENERATION_SHIFT) & MAX_GENERATION
+    }
+
+    /// Whether it was tried to make one of it and another.
+    pub fn is_tried(self, arena: &Arena<'_>) -> bool {
+        self.flags(arena) & TRIED != 0
+    }
+
+    pub fn set_tried(self, arena: &mut Arena<'_>) {
+        let flags = self.flags(arena);
+        self.set_flags(arena, flags | TRIED);
     }
 
     /// Of the loops of ancestors that are closed behind it, which is the innermost.

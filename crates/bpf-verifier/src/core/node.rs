@@ -25,6 +25,11 @@ const CLOSE: u32 = EXIT + Meter::WORDS;
 const SEGMENT: u32 = CLOSE + Meter::WORDS;
 const FIXED: u32 = SEGMENT + Meter::WORDS;
 
+/// Beside the length of the trail: see [`Node::generation`].
+const GENERATION_SHIFT: u32 = 8;
+/// More are not told apart.
+pub(super) const MAX_GENERATION: u32 = 3;
+
 /// A new node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fresh {
@@ -122,6 +127,17 @@ impl Node {
     /// The jumps that led here from the parent, and how many.
     pub fn trail(self, arena: &Arena<'_>) -> (u64, u32) {
         (arena.word(self.field(4)), low(arena.word(self.field(5))) & 0xff)
+    }
+
+    /// How often the state was made one with others.
+    pub fn generation(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(5))).wrapping_shr(GENERATION_SHIFT) & MAX_GENERATION
+    }
+
+    pub fn set_generation(self, arena: &mut Arena<'_>, generation: u32) {
+        let word = arena.word(self.field(5));
+        let bits = generation.min(MAX_GENERATION).wrapping_shl(GENERATION_SHIFT);
+        arena.set(self.field(5), word | u64::from(bits));
     }
 
     /// How many summaries the node is in.

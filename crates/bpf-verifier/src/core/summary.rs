@@ -7,11 +7,11 @@ use bpf_bytecode::instruction::{CallTarget, Instruction};
 use bpf_bytecode::opcode::Width;
 
 use super::checkpoint::Arrival;
-use super::done::Done;
 use super::node::Node;
-use super::trial::{Change, Phase, TRIAL_WORDS, Trial};
+use super::trial::{Change, Phase, Trial};
 use super::{Explorer, Step, Stop};
-use crate::arena::{At, NONE, high, low, pair};
+use crate::arena::{NONE, high, low, pair};
+use crate::cfg::Loop;
 use crate::domain::Scalar;
 use crate::error::VerifyErrorKind;
 use crate::meter::{MAX_NEST, Tail};
@@ -28,10 +28,6 @@ const PHASE_STEPS: u64 = 64;
 const MORE_STEPS: u64 = 4096;
 /// The part of all steps that the last phase may take.
 const FULL_PART: u64 = 3;
-/// Steps that attempts may waste, and the part of all steps that they may waste
-/// beyond these, before no other one is begun.
-const WASTED_FREE: u64 = 8192;
-const WASTED_PART: u64 = 4;
 
 impl Explorer<'_> {
     /// Leaves the loops that the current instruction does not belong to. The
@@ -141,13 +137,16 @@ impl Explorer<'_> {
     }
 
     /// Whether a phase took too many steps.
-    fn is_overdue(&self, trial: Trial) -> bool {
+    pub(super) fn is_overdue(&self, trial: Trial) -> bool {
         let arena = &self.arena;
-        let limit = if trial.phase(arena) == Phase::Full {
-            self.rules.steps.checked_div(FULL_PART).unwrap_or(0)
-        } else {
-            let slots = trial.subject(arena).len(arena);
-            slots.saturating_mul(PHASE_STEPS).saturating_add(MORE_STEPS)
+        let limit = match trial.phase(arena) {
+            Phase::Full => self.rules.steps.checked_div(FULL_PART).unwrap_or(0),
+            // It may take as much as all that was done before.
+            Phase::Merge => trial.began(arena).saturating_add(MORE_STEPS),
+            _ => {
+                let slots = trial.subject(arena).len(arena);
+                slots.saturating_mul(PHASE_STEPS).saturating_add(MORE_STEPS)
+            }
         };
         self.steps().saturating_sub(trial.since(arena)) > limit
     }
@@ -174,20 +173,7 @@ impl Explorer<'_> {
         if !due || !self.may_try() || nest >= MAX_NEST || !self.rules.summaries {
             return Ok(false);
         }
-        let size = Snapshot::measure(&self.state, &self.arena);
-        let Ok(start) = self.arena.alloc(size as usize) else { return Ok(false) };
-        let Ok(at) = self.arena.alloc(TRIAL_WORDS as usize) else {
-            self.arena.free(start, size as usize);
-            return Ok(false);
-        };
-        self.charge(size as usize);
-        Snapshot::write(&self.state, &mut self.arena, start, size);
-        let trial = Trial(at);
-        let more = (self.pending, start, self.last_id, self.state.frame);
-        trial.write(&mut self.arena, (self.trials, found), more, &self.walker);
-        let steps = self.steps();
-        trial.begin(&mut self.arena, steps);
-        self.trials = trial;
+        let Some(trial) = self.new_trial(found) else { return Ok(false) };
         let hint = found.hint(&self.arena);
         if hint != NONE {
             let last = high(self.arena.word(hint));
@@ -202,11 +188,6 @@ impl Explorer<'_> {
         Ok(true)
     }
 
-    /// Whether attempts that came to nothing took too many of the steps for another.
-    const fn may_try(&self) -> bool {
-        self.wasted <= WASTED_FREE.saturating_add(self.steps() / WASTED_PART)
-    }
-
     fn begin_once(&mut self, trial: Trial) -> Step {
         trial.set_hinted(&mut self.arena, false);
         trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;
@@ -215,7 +196,7 @@ impl Explorer<'_> {
 
     /// Makes the state a guess that covers `old`, by how the state differs from
     /// it: whether anything does; none, if there is no guess.
-    fn join(&mut self, trial: Trial, old: Snapshot, mode: Mode) -> Step<Option<bool>> {
+    pub(super) fn join(&mut self, trial: Trial, old: Snapshot, mode: Mode) -> Step<Option<bool>> {
         self.charge(old.words(&self.arena) as usize);
         let (thresholds, count) = trial.thresholds(&self.arena);
         let known = thresholds.get(..count).unwrap_or_default();
@@ -303,7 +284,7 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    fn drop_found(&mut self, trial: Trial) {
+    pub(super) fn drop_found(&mut self, trial: Trial) {
         let found = trial.found(&self.arena);
         if found != NONE {
             let words = Snapshot(found).words(&self.arena) as usize;
@@ -382,6 +363,8 @@ impl Explorer<'_> {
                 self.unwind(trial);
                 self.begin(trial, Phase::Full)?;
             }
+            // It has no head.
+            Phase::Merge => self.fail(trial)?,
         }
         Ok(None)
     }
@@ -437,7 +420,7 @@ impl Explorer<'_> {
         subject.set_hint(&mut self.arena, at);
     }
 
-    fn forget_hint(&mut self, subject: crate::cfg::Loop) {
+    fn forget_hint(&mut self, subject: Loop) {
         let hint = subject.hint(&self.arena);
         if hint != NONE {
             let words = low(self.arena.word(hint)).saturating_add(1);
@@ -503,96 +486,6 @@ impl Explorer<'_> {
         }
         self.walker.pc = pc.saturating_add(insn.slots());
         true
-    }
-
-    /// The loop has no summary, or none could be found: it is walked round by
-    /// round, at least for a while.
-    fn fail(&mut self, trial: Trial) -> Step {
-        let taken = self.steps().saturating_sub(trial.began(&self.arena));
-        self.wasted = self.wasted.saturating_add(taken);
-        trial.subject(&self.arena).failed(&mut self.arena);
-        self.give_up(trial)
-    }
-
-    /// Goes on from where the trial began as if it had not.
-    fn give_up(&mut self, trial: Trial) -> Step {
-        self.unwind(trial);
-        self.walker = trial.start(&self.arena);
-        let loaded = trial.first(&self.arena).load(&mut self.arena, &mut self.state);
-        self.trials = trial.below(&self.arena);
-        self.drop_trial(trial);
-        loaded?;
-        self.settle()?;
-        self.settled = true;
-        Ok(())
-    }
-
-    fn drop_trial(&mut self, trial: Trial) {
-        self.drop_found(trial);
-        let first = trial.first(&self.arena);
-        let words = first.words(&self.arena) as usize;
-        self.arena.free(first.0, words);
-        self.arena.free(trial.0, TRIAL_WORDS as usize);
-    }
-
-    /// Frees everything that the phase has kept, and the trials that were begun
-    /// in it.
-    fn unwind(&mut self, trial: Trial) {
-        while self.trials.0 != NONE && self.trials != trial {
-            let inner = self.trials;
-            self.trials = inner.below(&self.arena);
-            self.free_resting(inner);
-            self.drop_trial(inner);
-        }
-        let base = trial.pending(&self.arena);
-        while self.pending != base && self.pending != NONE {
-            self.drop_pending();
-            self.dropped = self.dropped.saturating_add(1);
-        }
-        self.forget_path(trial.start(&self.arena).parent);
-        self.free_resting(trial);
-    }
-
-    /// Frees the done nodes that rest on a summary.
-    fn free_resting(&mut self, trial: Trial) {
-        let first = trial.resting(&self.arena);
-        let mut node = first;
-        while node.0 != NONE {
-            node.kill(&mut self.arena);
-            node = Done(node.next_resting(&self.arena));
-        }
-        node = first;
-        while node.0 != NONE {
-            if let Some(point) = self.code.point(&self.arena, node.pc(&self.arena)) {
-                self.bury(point);
-            }
-            node = Done(node.next_resting(&self.arena));
-        }
-        node = first;
-        while node.0 != NONE {
-            let next = node.next_resting(&self.arena);
-            self.forget_done(node);
-            node = Done(next);
-        }
-        trial.clear_resting(&mut self.arena);
-    }
-
-    /// Takes the nodes that are to be freed out of a point's list.
-    fn bury(&mut self, point: At) {
-        let word = self.arena.word(point);
-        let (mut last, mut node) = (Done(NONE), Done(high(word)));
-        while node.0 != NONE {
-            let next = node.next(&self.arena);
-            if !node.is_dead(&self.arena) {
-                last = node;
-            } else if last.0 == NONE {
-                let word = self.arena.word(point);
-                self.arena.set(point, pair(low(word), next));
-            } else {
-                last.set_next(&mut self.arena, next);
-            }
-            node = Done(next);
-        }
     }
 
     /// Notes by how much each entry of the head's state changed on this way.

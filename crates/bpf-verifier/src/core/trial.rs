@@ -22,6 +22,8 @@ pub(crate) enum Phase {
     Body = 2,
     /// So is all that follows. What this phase finds is the proof.
     Full = 3,
+    /// No loop at all, but two states that were made one; see [`merge`](super::merge).
+    Merge = 4,
 }
 
 /// A trial; its words, in a block.
@@ -174,7 +176,8 @@ impl Trial {
             0 => Phase::Once,
             1 => Phase::Probe,
             2 => Phase::Body,
-            _ => Phase::Full,
+            3 => Phase::Full,
+            _ => Phase::Merge,
         }
     }
 
@@ -242,6 +245,15 @@ impl Trial {
     /// The last identity that was given before the trial.
     pub fn first_id(self, arena: &Arena<'_>) -> u32 {
         self.half(arena, 4, false)
+    }
+
+    /// Of two states that were made one: how often, one after the other.
+    pub fn generation(self, arena: &Arena<'_>) -> u32 {
+        self.half(arena, 4, true)
+    }
+
+    pub fn set_generation(self, arena: &mut Arena<'_>, generation: u32) {
+        self.set_half(arena, 4, true, generation);
     }
 
     /// Whether the guess is one that held before.

@@ -24,6 +24,11 @@ const MAX_SUM: i64 = 1 << 30;
 /// How far into a packet a guess goes.
 const PACKET_END: i64 = 0xffff;
 
+/// How often a state was made one with others before upper bounds go on to round ones.
+const UPWARDS: u32 = 3;
+/// The same, before nothing is said any more of how far a packet reaches.
+const UNRANGED: u32 = 2;
+
 /// What numbers that differ become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -38,6 +43,17 @@ pub(crate) enum Mode {
     Settle,
     /// As far as the next number that they are compared with.
     Next,
+    /// What either may be, of two states at one place, of which the newer was
+    /// walked before and says only what mattered then. If that was made one with
+    /// others so often already, more in the direction in which the older goes beyond it.
+    Merge(u32),
+}
+
+impl Mode {
+    /// Whether two states at one place are joined, and not two rounds of a loop.
+    const fn is_merge(self) -> bool {
+        matches!(self, Self::Merge(_))
+    }
 }
 
 /// A number that what has this identity is compared with, less what was added.
@@ -133,10 +149,16 @@ impl<'a> Join<'a> {
         if old.len <= 8 {
             let found = new.read_stack(arena, old.addr, old.len).ok();
             let found = found.filter(|read| !read.unwritten);
+            if found.is_none() && self.mode.is_merge() {
+                return Ok(old.value);
+            }
             return self.value(&old.value, &found.map_or(Value::NOT_INIT, |read| read.value));
         }
         // Zeros, or unknown bytes.
         let run = new.written(arena, old.addr, old.len);
+        if self.mode.is_merge() && !run.pointer && run.unwritten {
+            return Ok(old.value);
+        }
         if run.pointer || run.unwritten {
             self.changed = true;
             return Ok(Value::NOT_INIT);
@@ -152,6 +174,9 @@ impl<'a> Join<'a> {
 
     fn value(&mut self, old: &Value, new: &Value) -> Result<Value, Apart> {
         let plain = Value { deps: old.deps, ..*new };
+        if self.mode.is_merge() && did_not_matter(new) {
+            return Ok(*old);
+        }
         match old.kind {
             // It was asked in between; fewer rounds cover more.
             Kind::Iterator if (Value { range: old.range, ..plain }) == *old => {
@@ -173,6 +198,7 @@ impl<'a> Join<'a> {
             _ if matches!(new.kind, Kind::Iterator | Kind::Dynptr) && old.kind != new.kind => {
                 Err(Apart)
             }
+            _ if self.mode.is_merge() && old.kind != new.kind => Err(Apart),
             _ if old.kind != new.kind || old.lookup() != new.lookup() => {
                 self.changed = true;
                 Ok(Value::NOT_INIT)
@@ -191,6 +217,7 @@ impl<'a> Join<'a> {
                 let id = self.group((old.id, new.id, i64::MAX));
                 Ok(Value { id, ..*old })
             }
+            _ if self.mode.is_merge() => Err(Apart),
             _ => {
                 self.changed = true;
                 Ok(Value::NOT_INIT)
@@ -233,6 +260,7 @@ impl<'a> Join<'a> {
         if self.is_kept(new) {
             return *old;
         }
+        let often = matches!(self.mode, Mode::Merge(before) if before >= UNRANGED);
         let range = |by: i32| {
             if !old.kind.is_packet() {
                 return old.range;
@@ -240,7 +268,10 @@ impl<'a> Join<'a> {
             if old.range == NO_RANGE || new.range == NO_RANGE {
                 return old.range.min(new.range);
             }
-            old.range.min(new.range.saturating_sub(by))
+            match new.range.saturating_sub(by) {
+                other if often && old.range < other => NO_RANGE,
+                other => old.range.min(other),
+            }
         };
         if old.off == new.off && old.id == new.id && old.number == new.number {
             return Value { range: range(0), ..*old };
@@ -298,8 +329,10 @@ impl<'a> Join<'a> {
 
     /// What a number becomes that moved from `old` to `new`.
     fn wider(&self, old: &Scalar, new: &Scalar, ids: (u32, u32), off: i64, most: i64) -> Scalar {
-        if matches!(self.mode, Mode::Union | Mode::Hint(_)) {
-            return old.join(new);
+        match self.mode {
+            Mode::Union | Mode::Hint(_) | Mode::Merge(0) => return old.join(new),
+            Mode::Merge(before) => return widened(old, new, most, before),
+            _ => {}
         }
         if old.covers(new) {
             return *old;
@@ -405,6 +438,35 @@ impl<'a> Join<'a> {
             });
         }
     }
+}
+
+/// Whether nothing rested on a value of a state that was walked before.
+fn did_not_matter(new: &Value) -> bool {
+    !new.is_init() || (new.is_scalar() && new.id == 0 && new.number.is_unknown())
+}
+
+/// Covers both numbers, and goes on to a round bound where `old` is beyond `new`.
+fn widened(old: &Scalar, new: &Scalar, most: i64, before: u32) -> Scalar {
+    if new.covers(old) {
+        return *new;
+    }
+    let joined = old.join(new);
+    let (mut low, mut high) = (joined.smin(), joined.smax());
+    if old.smax() > new.smax() && before >= UPWARDS {
+        let bounds = [0xf, 0xff, 0xffff, i32::MAX.into(), i64::MAX];
+        let next = bounds.into_iter().find(|&bound| bound >= high);
+        high = next.unwrap_or(i64::MAX).min(most.max(high));
+    }
+    if old.smin() < new.smin() {
+        let bounds = [0, i32::MIN.into(), i64::MIN];
+        low = bounds.into_iter().find(|&bound| bound <= low).unwrap_or(i64::MIN);
+    }
+    // A stride keeps the low bits; of those above nothing is known.
+    let bits = joined.bits();
+    let unknown = u64::MAX.wrapping_shl(bits.mask().trailing_zeros().min(63));
+    let bits = Tnum::new(bits.value() & !unknown, bits.mask() | unknown);
+    let all = Scalar::signed_between(low, high);
+    all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(&joined)).unwrap_or(Scalar::UNKNOWN)
 }
 
 /// The last bound of a number that has none.

@@ -1,0 +1,131 @@
+//! Two states at one place made one.
+//!
+//! Where a program has many paths that differ in what decides little, comparing
+//! states is not enough: none covers another, and the walk takes what lies behind a
+//! join once for each of them. Once it has taken much more steps than there are
+//! instructions, a state that nothing covers is made one with another that was walked
+//! from the same place: a state that covers both, from which everything that follows
+//! is walked, with every check. It becomes a node like others, and covers whoever comes
+//! later. After an error the walk goes on with the state alone, as if nothing had been
+//! tried; what such attempts take is bounded as for summaries of loops.
+
+use super::done::Done;
+use super::node::Node;
+use super::trial::{Phase, Trial};
+use super::{Explorer, Step};
+use crate::arena::{At, NONE, high};
+use crate::cfg::Loop;
+use crate::state::cover::{Closeness, covers};
+use crate::state::join::Mode;
+use crate::state::snapshot::Snapshot;
+
+/// Steps for each instruction of the program, and more, before states are made one.
+const PATIENCE: u64 = 4;
+const MORE_PATIENCE: u64 = 256;
+/// States that are looked at for one that is alike.
+const LOOKED_AT: usize = 8;
+
+impl Explorer<'_> {
+    /// Whether the state that was made of two last took too long.
+    pub(super) fn is_merge_overdue(&self) -> bool {
+        let last = self.trials;
+        last.0 != NONE && last.phase(&self.arena) == Phase::Merge && self.is_overdue(last)
+    }
+
+    /// Makes the state one with some that were walked from here. Whether that was tried,
+    /// so that the walk goes on elsewhere.
+    pub(super) fn try_merge(&mut self, point: At) -> Step<bool> {
+        let slots = self.code.insns.len() as u64;
+        let patience = slots.saturating_mul(PATIENCE).saturating_add(MORE_PATIENCE);
+        let apart = self.walker.active.0 != NONE
+            || self.code.is_round_head(&self.arena, self.walker.pc)
+            || self.code.is_in_any_loop(&self.arena, point);
+        if self.steps() < patience || apart || !self.rules.summaries || !self.may_try() {
+            return Ok(false);
+        }
+        let mut found = [Done(NONE); LOOKED_AT];
+        let mut node = Done(high(self.arena.word(point)));
+        let mut free = found.iter_mut();
+        while node.0 != NONE {
+            let alone = !node.is_inside(&self.arena) && node.owner(&self.arena).is_none();
+            if alone && !node.is_tried(&self.arena) {
+                let Some(slot) = free.next() else { break };
+                *slot = node;
+            }
+            node = Done(node.next(&self.arena));
+        }
+        if found.iter().all(|node| node.0 == NONE) {
+            return Ok(false);
+        }
+        let (steps, counted) = (self.steps(), self.counted_ids());
+        let Some(trial) = self.new_trial(Loop(NONE)) else { return Ok(false) };
+        trial.set_phase(&mut self.arena, Phase::Merge, steps, counted);
+        if self.merge_with(trial, &found)? {
+            self.walk_merged(trial)?;
+        } else {
+            self.give_up(trial)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes the state one with all of these that are alike. Whether any is, and says
+    /// more.
+    fn merge_with(&mut self, trial: Trial, found: &[Done]) -> Step<bool> {
+        let (mut merged, mut generation) = (false, 0);
+        for node in found.iter().filter(|node| node.0 != NONE) {
+            self.charge(node.words(&self.arena));
+            let before = node.generation(&self.arena);
+            let base = match trial.found(&self.arena) {
+                NONE => trial.first(&self.arena),
+                found => Snapshot(found),
+            };
+            node.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
+            if self.join(trial, base, Mode::Merge(before))? == Some(true) {
+                node.set_tried(&mut self.arena);
+                merged = true;
+                generation = before.max(generation);
+                self.drop_found(trial);
+                // Room is not made here: the nodes must stay.
+                let size = Snapshot::measure(&self.state, &self.arena);
+                let at = self.arena.alloc(size as usize)?;
+                Snapshot::write(&self.state, &mut self.arena, at, size);
+                trial.set_found(&mut self.arena, at);
+            }
+        }
+        if merged {
+            Snapshot(trial.found(&self.arena)).load(&mut self.arena, &mut self.state)?;
+            self.drop_found(trial);
+        }
+        trial.set_generation(&mut self.arena, generation.saturating_add(1));
+        Ok(merged)
+    }
+
+    /// Sets out with the state that was made of two.
+    fn walk_merged(&mut self, trial: Trial) -> Step {
+        let node = self.add_open_node()?;
+        let generation = trial.generation(&self.arena);
+        node.set_generation(&mut self.arena, generation);
+        trial.set_node(&mut self.arena, node);
+        self.settled = true;
+        // By the way it was made it covers the state; as all rests on that, it is
+        // looked at again.
+        trial.first(&self.arena).load(&mut self.arena, &mut self.scratch)?;
+        let (own, merged) = (trial.first_id(&self.arena), node.snapshot(&self.arena));
+        if covers(merged, &self.scratch, &self.arena, Closeness::Whole, own).is_none() {
+            return self.fail(trial);
+        }
+        Ok(())
+    }
+
+    /// Every path from the node was walked: if it is two states made one, it holds.
+    pub(super) fn merge_done(&mut self, node: Node) {
+        let trial = self.trials;
+        if trial.0 != NONE
+            && trial.phase(&self.arena) == Phase::Merge
+            && trial.node(&self.arena) == node
+        {
+            self.trials = trial.below(&self.arena);
+            self.drop_trial(trial);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! States that are made one where paths join.
+#![allow(clippy::expect_used, reason = "tests may panic")]
+
+mod common;
+
+use std::fmt::Write as _;
+
+use bpf_bytecode::BpfProgType;
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{Verifier, VerifyErrorKind};
+use common::program;
+
+/// Counts in R8 how many of so many words of the context are not zero: after `n` of
+/// them, the count is one of `n + 1` numbers, on which nothing is decided until the
+/// end.
+fn counting(words: usize, end: &str) -> String {
+    let mut text = String::from("r6 = r1\nr8 = 0\n");
+    for at in 0..words {
+        let _ = write!(text, "r3 = *(u32 *)(r6 +4)\nif r3 == {at} goto o{at}\nr8 += 1\no{at}:\n");
+        text += "r3 += 1\nr3 ^= 5\nr3 *= 3\nr3 -= 7\nr3 &= 255\n";
+    }
+    text + end
+}
+
+/// The byte at `off` and the count from the end of the frame.
+fn storing(off: usize) -> String {
+    format!("r2 = r10\nr2 += -{off}\nr2 += r8\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit")
+}
+
+#[test]
+fn many_counts_are_one_range() {
+    let (words, per_word) = (28_u64, 3 + 5);
+    let program = program(BpfProgType::SocketFilter, &counting(28, &storing(29)));
+    let info = *Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe").info();
+    // Each count after each word by itself would be 28 * 29 / 2 times what a word takes.
+    assert!(info.processed < 10 * words * per_word, "{info:?}");
+    assert_eq!(info.max_insns, 2 + words * per_word + 6);
+}
+
+/// Only where every word was counted, which one path of very many does, the store is
+/// beyond the frame.
+#[test]
+fn what_one_path_does_is_refused() {
+    let program = program(BpfProgType::SocketFilter, &counting(28, &storing(28)));
+    let error = Verifier::<ActiveProfile>::new().verify_program(&program).expect_err("unsafe");
+    assert!(matches!(error.kind(), VerifyErrorKind::StackOutOfBounds { .. }), "{error}");
+}
+
+/// Two registers count the same, but not so that it shows: a state that was made of
+/// two does not know it, and every state is walked alone.
+#[test]
+fn where_it_fails_states_are_walked_alone() {
+    let mut text = String::from("r6 = r1\nr8 = 0\nr9 = 0\n");
+    for at in 0..7 {
+        let bit = 1 << at;
+        let _ = write!(text, "r3 = *(u32 *)(r6 +4)\nif r3 == {at} goto o{at}\n");
+        let _ = write!(text, "r8 |= {bit}\nr9 |= {bit}\no{at}: r8 += 0\n");
+    }
+    text += "r8 -= r9\n";
+    text += &storing(1);
+    let program = program(BpfProgType::SocketFilter, &text);
+    let info = *Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe").info();
+    assert!(info.processed > 128 * 7, "{info:?}");
+    assert_eq!(info.max_insns, 3 + 7 * 5 + 1 + 6);
+}
