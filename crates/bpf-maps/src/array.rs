@@ -108,9 +108,7 @@ impl<P: PhysicalProfile> ArrayMap<P> {
     fn set(&self, key: &[u8], value: View<'_>, flags: u64) -> Result<(), MapError> {
         self.admit_change()?;
         key::check_value(value, self.field().size)?;
-        let mode = Mode::of(flags)?;
-        let cells = self.value(key)?.ok_or(MapError::IndexOutOfRange)?;
-        mode.admit(true)?;
+        let cells = key::admit_in_array(self.value(key)?, flags)?;
         cells.write_view(0, value).ok_or(MapError::InvalidValue)
     }
 }
@@ -147,6 +145,8 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
 
     fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
         limits::host_writes(&self.def)?;
+        self.admit_change()?;
+        Mode::of(flags)?;
         self.set(key, value.into(), flags)
     }
 

@@ -1,7 +1,7 @@
 //! Keys and values as callers hand them in.
 
 use bpf_bytecode::abi::map::MapDef;
-use bpf_bytecode::abi::map::flags::{BPF_ANY, BPF_EXIST, BPF_NOEXIST};
+use bpf_bytecode::abi::map::flags::{BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST};
 
 use crate::MapError;
 use crate::memory::View;
@@ -34,6 +34,16 @@ impl Mode {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether an update of an array may go on, given the entry's place if there is
+/// one. As on Linux, `BPF_F_LOCK` is looked at last; the host's updates with it are
+/// refused beforehand.
+pub(crate) fn admit_in_array<T>(place: Option<T>, flags: u64) -> Result<T, MapError> {
+    let mode = Mode::of(flags & !BPF_F_LOCK)?;
+    let place = place.ok_or(MapError::IndexOutOfRange)?;
+    mode.admit(true)?;
+    if flags & BPF_F_LOCK == 0 { Ok(place) } else { Err(MapError::InvalidFlags) }
 }
 
 /// An array's index.

@@ -115,7 +115,8 @@ pub use error::MapError;
 pub use hash::LruHashMap;
 pub use hash::{HashMap, PerCpuHashMap};
 pub use limits::{
-    BPF_F_MMAPABLE, BPF_F_NUMA_NODE, BPF_F_RDONLY, BPF_F_WRONLY, BPF_F_ZERO_SEED, RING_PAGE,
+    BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NUMA_NODE, BPF_F_RDONLY, BPF_F_WRONLY, BPF_F_ZERO_SEED,
+    RING_PAGE,
 };
 #[cfg(feature = "cloud-profile")]
 pub use lpm::LpmTrie;

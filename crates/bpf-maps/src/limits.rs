@@ -17,11 +17,16 @@ pub const BPF_F_WRONLY: u32 = 1 << 4;
 pub const BPF_F_ZERO_SEED: u32 = 1 << 6;
 /// Creation: the array may be mapped; accepted, without effect.
 pub const BPF_F_MMAPABLE: u32 = 1 << 10;
+/// Creation: the array may be another map's inner one; accepted, without effect.
+pub const BPF_F_INNER_MAP: u32 = 1 << 12;
 
 /// Flags for either side's rights.
 const ACCESS: u32 = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
-/// Largest entry of a hash or trie: what Linux can allocate in one piece.
-const ENTRY_BYTES: u64 = (4 << 20) - 64;
+/// A hash's entry has fewer bytes: what Linux 6.18 can allocate in one piece
+/// besides what it needs for itself.
+const ENTRY_BYTES: u64 = (4 << 20) - 48;
+/// Largest value of a trie, where Linux counts with the longest prefix.
+const TRIE_VALUE_BYTES: u32 = (4 << 20) - 280;
 /// Largest value of a per-CPU map.
 const PER_CPU_BYTES: u32 = 32 << 10;
 /// Bytes of the prefix length that a trie's key begins with.
@@ -50,6 +55,9 @@ pub(crate) const fn check(def: &MapDef, map_type: MapType) -> Result<(), MapErro
         || both(def.flags, BPF_F_RDONLY | BPF_F_WRONLY)
     {
         return Err(MapError::InvalidFlags);
+    }
+    if matches!(map_type, MapType::LruHash) && def.flags & BPF_F_NO_PREALLOC != 0 {
+        return Err(MapError::NotSupported);
     }
     if def.max_entries == 0 {
         return invalid("no entries");
@@ -90,7 +98,10 @@ const fn check_hash(def: &MapDef) -> Result<(), MapError> {
     if def.max_entries > 1 << 31 {
         return Err(MapError::TooLarge("the number of entries"));
     }
-    check_entry(def)
+    if (def.key_size as u64).saturating_add(def.value_size as u64) >= ENTRY_BYTES {
+        return Err(MapError::TooLarge("the entry"));
+    }
+    check_per_cpu(def)
 }
 
 const fn check_trie(def: &MapDef) -> Result<(), MapError> {
@@ -100,7 +111,10 @@ const fn check_trie(def: &MapDef) -> Result<(), MapError> {
     if data == 0 || data > PREFIX_DATA_BYTES {
         return invalid("a prefix of no bytes or of more than 256");
     }
-    check_entry(def)
+    if def.value_size > TRIE_VALUE_BYTES {
+        return invalid("a trie's value of more bytes than Linux can allocate");
+    }
+    Ok(())
 }
 
 const fn check_ring(def: &MapDef) -> Result<(), MapError> {
@@ -111,13 +125,6 @@ const fn check_ring(def: &MapDef) -> Result<(), MapError> {
         return invalid("a ring buffer's size is a power of two of whole pages");
     }
     Ok(())
-}
-
-const fn check_entry(def: &MapDef) -> Result<(), MapError> {
-    if (def.key_size as u64).saturating_add(def.value_size as u64) >= ENTRY_BYTES {
-        return Err(MapError::TooLarge("the entry"));
-    }
-    check_per_cpu(def)
 }
 
 const fn check_per_cpu(def: &MapDef) -> Result<(), MapError> {
@@ -131,12 +138,15 @@ const fn check_per_cpu(def: &MapDef) -> Result<(), MapError> {
 /// The flags that Linux knows for a type, and those that it demands.
 const fn creation_flags(map_type: MapType) -> (u32, u32) {
     match map_type {
-        MapType::Array => (BPF_F_NUMA_NODE | BPF_F_MMAPABLE | ACCESS, 0),
+        MapType::Array => (BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP | ACCESS, 0),
         MapType::PerCpuArray => (ACCESS, 0),
         MapType::ProgArray => (BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, 0),
         MapType::Hash => (BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS, 0),
         MapType::PerCpuHash => (BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | ACCESS, 0),
-        MapType::LruHash => (BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS, 0),
+        MapType::LruHash => {
+            let own = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU;
+            (own | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS, 0)
+        }
         MapType::LpmTrie => (BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | ACCESS, BPF_F_NO_PREALLOC),
         MapType::RingBuf => (BPF_F_NUMA_NODE, 0),
         _ => (0, 0),

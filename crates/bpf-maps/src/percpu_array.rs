@@ -66,10 +66,7 @@ impl<P: PhysicalProfile> PerCpuArrayMap<P> {
 
     /// The index that an update of this key and these flags is for.
     fn writable(&self, key: &[u8], flags: u64) -> Result<u32, MapError> {
-        let mode = Mode::of(flags)?;
-        let index = self.index(key)?.ok_or(MapError::IndexOutOfRange)?;
-        mode.admit(true)?;
-        Ok(index)
+        key::admit_in_array(self.index(key)?, flags)
     }
 }
 
@@ -112,6 +109,7 @@ impl<P: PhysicalProfile> BpfMap for PerCpuArrayMap<P> {
 
     fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
         limits::host_writes(&self.def)?;
+        Mode::of(flags)?;
         self.values.check_all(value.into())?;
         self.values.set_all(self.writable(key, flags)?, value.into())
     }

@@ -3,7 +3,7 @@
 use bpf_bytecode::abi::errno::{E2BIG, EEXIST, EINVAL, ENOENT, EPERM};
 use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_bytecode::abi::map::flags::{
-    BPF_ANY, BPF_EXIST, BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG, BPF_NOEXIST,
+    BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG, BPF_NOEXIST,
 };
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_maps::{AnyMap, ArrayMap, BpfMap, MapError, PerCpuArrayMap, ProgArray};
@@ -48,6 +48,29 @@ fn updates() {
     assert_eq!(error(&key(1), &[0; 5], BPF_ANY), MapError::InvalidValue);
     assert_eq!(error(&[0; 3], &[0; 4], BPF_ANY), MapError::InvalidKey);
     assert_eq!(map.lookup(&key(1)).unwrap(), [1, 2, 3, 4]);
+}
+
+/// Measured by running a program with these updates on Linux 6.18.
+#[test]
+fn where_no_value_has_a_lock_a_program_hears_of_that_last() {
+    let per_cpu = PerCpuArrayMap::<ActiveProfile>::with_entries(4, 4).unwrap();
+    let maps: [&dyn BpfMap; 2] = [&array(4, 4), &per_cpu];
+    for map in maps {
+        let error = |index, flags| {
+            map.update_from(&key(index), [0; 4].as_slice().into(), flags, 0).unwrap_err().errno()
+        };
+        for flags in [BPF_F_LOCK, BPF_F_LOCK | BPF_NOEXIST, BPF_NOEXIST, BPF_EXIST] {
+            assert_eq!(error(9, flags), E2BIG, "{flags}");
+        }
+        assert_eq!(error(0, BPF_F_LOCK | BPF_NOEXIST), EEXIST);
+        for flags in [BPF_F_LOCK, BPF_F_LOCK | BPF_EXIST, 3, 7, 8] {
+            assert_eq!(error(0, flags), EINVAL, "{flags}");
+        }
+        // The host hears of it first.
+        let value = [0; 8];
+        let value = value.get(..map.host_value_size()).unwrap();
+        assert_eq!(map.update(&key(9), value, BPF_F_LOCK).unwrap_err().errno(), EINVAL);
+    }
 }
 
 #[test]

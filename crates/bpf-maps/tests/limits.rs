@@ -6,8 +6,8 @@ use bpf_bytecode::abi::map::flags::{
 };
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_maps::{
-    AnyMap, BPF_F_MMAPABLE, BPF_F_NUMA_NODE, BPF_F_RDONLY, BPF_F_WRONLY, BPF_F_ZERO_SEED, BpfMap,
-    MapError, RING_PAGE, Settings, create,
+    AnyMap, BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NUMA_NODE, BPF_F_RDONLY, BPF_F_WRONLY,
+    BPF_F_ZERO_SEED, BpfMap, MapError, RING_PAGE, Settings, create,
 };
 use bpf_profile::ActiveProfile;
 
@@ -51,7 +51,7 @@ fn what_is_too_large() {
     let sizes = [
         MapDef::new(MapType::Array, 4, u32::MAX, 1),
         MapDef::new(MapType::Hash, 513, 4, 1),
-        MapDef::new(MapType::Hash, 4, 4 << 20, 1),
+        MapDef::new(MapType::Hash, 4, (4 << 20) - 48 - 4, 1),
         MapDef::new(MapType::Hash, 4, 4, u32::MAX),
         MapDef::new(MapType::PerCpuArray, 4, (32 << 10) + 1, 1),
         MapDef::new(MapType::PerCpuHash, 4, (32 << 10) + 1, 1),
@@ -59,6 +59,8 @@ fn what_is_too_large() {
     for def in sizes {
         assert_eq!(refused(def).errno(), E2BIG, "{def:?}");
     }
+    let largest = MapDef::new(MapType::Hash, 4, (4 << 20) - 48 - 5, 1);
+    assert!(AnyMap::<ActiveProfile>::storage_bytes(&largest, 1).is_some());
 }
 
 #[test]
@@ -81,11 +83,13 @@ fn flags() {
             assert_eq!(refused(def.with_flags(unknown)), MapError::InvalidFlags);
         }
     }
-    accepted(MapDef::new(MapType::Array, 4, 4, 4).with_flags(BPF_F_MMAPABLE | BPF_F_NUMA_NODE));
+    let array = BPF_F_MMAPABLE | BPF_F_NUMA_NODE | BPF_F_INNER_MAP;
+    accepted(MapDef::new(MapType::Array, 4, 4, 4).with_flags(array));
     accepted(MapDef::new(MapType::Hash, 4, 4, 4).with_flags(BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED));
     for (map_type, flags) in [
         (MapType::Array, BPF_F_NO_PREALLOC),
         (MapType::PerCpuArray, BPF_F_MMAPABLE),
+        (MapType::PerCpuArray, BPF_F_INNER_MAP),
         (MapType::Hash, BPF_F_MMAPABLE),
         (MapType::Hash, BPF_F_NO_COMMON_LRU),
         (MapType::ProgArray, BPF_F_RDONLY_PROG),
@@ -140,13 +144,17 @@ fn types_that_the_profile_lacks() {
 fn cloud_types() {
     accepted(MapDef::new(MapType::LruHash, 4, 4, 4).with_flags(BPF_F_NO_COMMON_LRU));
     let lru = MapDef::new(MapType::LruHash, 4, 4, 4).with_flags(BPF_F_NO_PREALLOC);
-    assert_eq!(refused(lru), MapError::InvalidFlags);
+    assert_eq!(refused(lru), MapError::NotSupported);
+    assert_eq!(refused(lru.with_flags(BPF_F_NO_PREALLOC | 1 << 31)), MapError::InvalidFlags);
     let trie = |key| MapDef::new(MapType::LpmTrie, key, 4, 4).with_flags(BPF_F_NO_PREALLOC);
     accepted(trie(5));
     accepted(trie(260));
     for key in [0, 4, 261] {
         assert_eq!(refused(trie(key)).errno(), EINVAL);
     }
+    let value = |bytes| MapDef { value_size: bytes, ..trie(8) };
+    accepted(value((4 << 20) - 280));
+    assert_eq!(refused(value((4 << 20) - 279)).errno(), EINVAL);
     assert_eq!(refused(trie(8).with_flags(0)), MapError::InvalidFlags);
 }
 

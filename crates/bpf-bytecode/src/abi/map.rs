@@ -190,6 +190,8 @@ pub mod flags {
     pub const BPF_NOEXIST: u64 = 1;
     /// Update: overwrite, fail where the key does not exist.
     pub const BPF_EXIST: u64 = 2;
+    /// Update: under the lock that the value has.
+    pub const BPF_F_LOCK: u64 = 1 << 2;
     /// Creation: do not set entries aside beforehand; required for LPM tries.
     pub const BPF_F_NO_PREALLOC: u32 = 1;
     /// Creation: one LRU list per CPU.
