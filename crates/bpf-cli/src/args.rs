@@ -142,7 +142,7 @@ pub struct Run {
     #[arg(long, value_enum)]
     pub engine: Option<EngineName>,
     /// The context's bytes, as hex byte pairs.
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", conflicts_with = "mem")]
     pub ctx: Option<String>,
     /// The packet's bytes, as hex byte pairs, for a packet program; the
     /// context's bytes for any other.

@@ -25,6 +25,6 @@ pub fn run(args: Args) -> Result<Status> {
         Command::Asm(args) => asm::run(&args, output),
         Command::Maps(args) => maps::run(&args, output),
         Command::Inspect(args) => inspect::run(&args, output),
-        Command::Plugin(args) => plugin::run(&args),
+        Command::Plugin(args) => plugin::run(&args, output),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 when all went well; 1 when a program was rejected, faulted or
 //! could not run; 2 when the command line is wrong; 3 when an input could not
-//! be read or is malformed.
+//! be read or is malformed, or an output could not be written.
 
 mod args;
 mod clock;

@@ -76,7 +76,8 @@ impl Writer {
     /// Appends a frame.
     pub fn write(&mut self, timestamp_ns: u64, data: &[u8]) -> Result<()> {
         let length = u32::try_from(data.len())?;
-        let seconds = u32::try_from(timestamp_ns / SECOND)?;
+        let seconds = u32::try_from(timestamp_ns / SECOND)
+            .context("a capture in `pcap` format has no time stamps after 2106")?;
         let fraction = u32::try_from(timestamp_ns % SECOND)?;
         for word in [seconds, fraction, length, length] {
             self.0.write_all(&word.to_le_bytes())?;
@@ -109,6 +110,14 @@ mod tests {
         }
         writer.finish().unwrap();
         assert_eq!(read(&path).unwrap(), packets);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_time_that_the_format_lacks_is_named() {
+        let path = std::env::temp_dir().join(format!("kbpf-late-{}.pcap", std::process::id()));
+        let error = Writer::create(&path).unwrap().write(u64::MAX, &[]).unwrap_err();
+        assert!(error.to_string().contains("after 2106"), "{error}");
         fs::remove_file(&path).unwrap();
     }
 

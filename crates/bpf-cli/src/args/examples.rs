@@ -11,7 +11,7 @@ Exit codes:
   0  all went well
   1  a program was rejected, faulted or could not run
   2  the command line is wrong
-  3  an input could not be read or is malformed";
+  3  an input could not be read or is malformed, or an output not be written";
 
 pub const VERIFY: &str = "\
 Every program of every file is verified. For one that is rejected, the report

@@ -9,9 +9,10 @@ use kernel_bpf::profile::ActiveProfile;
 
 use crate::args::{EngineName, Plugin};
 use crate::engine;
-use crate::exit::{Negative, Status};
+use crate::exit::{Negative, Status, Usage};
 use crate::hex;
 use crate::object;
+use crate::output::Output;
 
 /// Bytes of standard input that are read at the most: two digits and a blank
 /// for each byte of a program that is longer than any profile allows.
@@ -21,10 +22,13 @@ const MAX_INPUT: u64 = 64 << 20;
 ///
 /// Nothing is known of the program, so both engines check it as it runs: each
 /// access is resolved, and a budget ends what does not end by itself.
-pub fn run(args: &Plugin) -> Result<Status> {
+pub fn run(args: &Plugin, output: Output) -> Result<Status> {
+    if output.json {
+        return Err(anyhow!(Usage("--json: the protocol of suites has no JSON".to_owned())));
+    }
     match execute(args) {
         Ok(Ok(r0)) => {
-            println!("{r0:x}");
+            output.line(format!("{r0:x}"))?;
             Ok(Status::Success)
         }
         Ok(Err(fault)) => Err(anyhow!(Negative(fault.to_string()))),

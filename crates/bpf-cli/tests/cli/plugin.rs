@@ -82,6 +82,25 @@ fn arguments_as_suites_give_them() {
 }
 
 #[test]
+fn json_is_refused() {
+    let program = assembled("r0 = 1; exit");
+    let answer = kbpf_with_input(&["plugin", "--json"], &program).json(2);
+    assert_eq!(answer["exit"], 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut tool = std::process::Command::new(env!("CARGO_BIN_EXE_kbpf"));
+    tool.args(["plugin"]).stdin(std::process::Stdio::piped()).stdout(full);
+    let mut child = tool.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let program = assembled("r0 = 1; exit");
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), program.as_bytes()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
 fn an_engine_that_does_not_exist_is_a_failure() {
     kbpf(&["plugin", "--engine", "none"]).error(2);
     #[cfg(feature = "embedded-profile")]

@@ -107,6 +107,7 @@ fn input_of_another_form_is_a_wrong_command_line() {
         &["run", &xdp, "--mem", FRAME, "--map", "nonexistent=00:00"],
         &["run", &xdp, "--mem", FRAME, "--map", "nonsense"],
         &["run", &xdp, "--mem", "0g"],
+        &["run", &sensor, "--ctx", "00", "--mem", "00"],
     ] {
         kbpf(args).error(2);
     }
