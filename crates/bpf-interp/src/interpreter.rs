@@ -33,7 +33,7 @@ pub use translated::TranslatedInterpreter;
 pub use prepared::Prepared;
 
 use code::Code;
-use threaded::{InPlace, Machine, Programs};
+use threaded::{Bytecode, Code as _, InPlace, Machine, Programs};
 
 /// Runs any program, verified or not: every access is checked, and a program
 /// that does not end by itself is ended by the budget.
@@ -141,7 +141,7 @@ impl<'e, P: PhysicalProfile> VerifiedInterpreter<'e, P> {
         program: &'r VerifiedProgram<P>,
         stack: &'r mut StackMemory<P>,
     ) -> Result<Prepared<'r>, Refusal> {
-        Prepared::new::<InPlace, P>(&self.env, in_place(program), self, stack)
+        Prepared::new::<InPlace, P>(&self.env, Bytecode::of(program), self, stack)
     }
 }
 
@@ -158,22 +158,17 @@ impl<P: PhysicalProfile> BpfExecutor<P> for VerifiedInterpreter<'_, P> {
 
     fn execute(&self, program: &VerifiedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
         let mut stack = StackMemory::<P>::new();
-        let code = in_place(program);
+        let code = Bytecode::of(program);
         let run =
-            Run::begin(&self.env, code.info, context, &mut stack).map_err(BpfError::Refused)?;
+            Run::begin(&self.env, code.info(), context, &mut stack).map_err(BpfError::Refused)?;
         Machine::<InPlace>::new(run, code, self).execute()
     }
 }
 
 impl<P: PhysicalProfile> Programs<InPlace> for VerifiedInterpreter<'_, P> {
-    fn program(&self, number: u32) -> Option<threaded::Bytecode<'_>> {
-        Some(in_place(*self.programs.get(usize::try_from(number).ok()?)?))
+    fn program(&self, number: u32) -> Option<Bytecode<'_>> {
+        Some(Bytecode::of(*self.programs.get(usize::try_from(number).ok()?)?))
     }
-}
-
-/// A verified program as it is.
-fn in_place<P: PhysicalProfile>(program: &VerifiedProgram<P>) -> threaded::Bytecode<'_> {
-    threaded::Bytecode { insns: program.insns(), facts: program.facts(), info: program.into() }
 }
 
 /// One run, on a stack of its own.

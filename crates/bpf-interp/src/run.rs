@@ -183,7 +183,7 @@ impl<'r> Run<'r> {
         self.context = Some(context);
         (self.hot.budget, self.hot.stopped) = (self.env.budget(), 0);
         (self.fault, self.tail_calls, self.may_goto) = (None, 0, MAY_GOTO_ALLOWANCE);
-        self.stack.begin(self.program.reads_unwritten());
+        self.stack.begin(self.program.wants_zeros());
         self.publish_packet();
     }
 
@@ -272,8 +272,14 @@ impl<'r> Run<'r> {
 
     /// Tells the run which frame is the newest, for compiled code that moves R10
     /// by itself. Nothing happens where no frame ends at `pointer`.
-    pub fn set_frame_pointer(&mut self, pointer: u64) {
-        self.stack.set_frame_pointer(pointer);
+    ///
+    /// # Safety
+    /// The run's program is [executed as proven](ProgramInfo::executed_as_proven), and
+    /// no frame that begins to live by this is left by [`pop_frame`](Self::pop_frame).
+    #[allow(unsafe_code)]
+    pub unsafe fn set_frame_pointer(&mut self, pointer: u64) {
+        // SAFETY: the caller's promise.
+        unsafe { self.stack.set_frame_pointer(pointer) };
     }
 
     /// Enters a function: a new frame, of zeros where the program may read what it

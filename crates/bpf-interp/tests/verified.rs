@@ -5,6 +5,7 @@ mod common;
 use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_bytecode::abi::map::{MapDef, MapType, flags};
+use bpf_bytecode::opcode::Size;
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_interp::run::{ProgramInfo, Run, Saved, StackMemory};
 use bpf_interp::{
@@ -194,11 +195,50 @@ fn a_verified_chain_is_admitted_link_by_link() {
     assert_eq!((run(0, 20), run(1, 20), run(1, 100)), (Ok(1), Ok(5), Ok(9)));
 }
 
+/// What is claimed to be proven of a program that reads only what it wrote.
+fn claimed(env: &Environment<'_>) -> VerifiedInfo {
+    let helpers = env.helper_fingerprint().expect("a table");
+    VerifiedInfo { frames: 3, helpers, ..VerifiedInfo::default() }
+}
+
+#[test]
+fn what_a_run_lets_anybody_read_was_written() {
+    let env = Environment::new();
+    let info = claimed(&env);
+    let program = ProgramInfo::new(BpfProgType::Xdp, &[], Some(&info));
+    let (mut stack, mut context) = (StackMemory::<ActiveProfile>::new(), BpfContext::empty());
+    // Whoever only says that a program is proven does not get a frame as it was left.
+    for _ in 0..2 {
+        let mut run = Run::begin(&env, program, &context, &mut stack).unwrap();
+        for push in [false, true] {
+            if push {
+                run.push_frame(Saved::default()).unwrap();
+            }
+            let last = run.frame_pointer() - 8;
+            assert_eq!(run.load(last, Size::Dw), Ok(0));
+            run.store(last, Size::Dw, u64::MAX).unwrap();
+        }
+    }
+    // Before it is entered, a run has no frame.
+    let (mut run, contexts) = Run::prepare(&env, program, &mut stack).unwrap();
+    let first = run.frame_pointer();
+    for at in [first, first + 504, first - 8] {
+        assert!(run.load(at, Size::Dw).is_err());
+        assert!(run.store(at, Size::Dw, 0).is_err());
+    }
+    run.push_frame(Saved::default()).unwrap();
+    assert!(run.load(run.frame_pointer(), Size::B).is_err());
+    #[allow(unsafe_code)]
+    // SAFETY: the run is dropped before the context.
+    unsafe { run.enter_over(contexts, &mut context) }.unwrap();
+    assert_eq!(run.load(run.frame_pointer() - 8, Size::Dw), Ok(0));
+    assert_eq!((run.frame_pointer(), run.pop_frame()), (first + 512, None));
+}
+
 #[test]
 fn compiled_code_moves_frames_by_itself() {
-    let info = VerifiedInfo { frames: 3, ..VerifiedInfo::default() };
     let env = Environment::new();
-    let info = VerifiedInfo { helpers: env.helper_fingerprint().expect("a table"), ..info };
+    let info = claimed(&env);
     let program = ProgramInfo::new(BpfProgType::Xdp, &[], Some(&info));
     let (mut stack, context) = (StackMemory::<ActiveProfile>::new(), BpfContext::empty());
     let mut run = Run::begin(&env, program, &context, &mut stack).unwrap();
@@ -209,10 +249,15 @@ fn compiled_code_moves_frames_by_itself() {
     assert_eq!(run.pop_frame(), Some(saved));
     assert_eq!((run.pop_frame(), run.frame_pointer()), (None, first));
     // Without push and pop, the run is told; what is no frame is ignored.
-    run.set_frame_pointer(second);
+    #[allow(unsafe_code)]
+    let set = |run: &mut Run<'_>, pointer| {
+        // SAFETY: nothing is read of the frames, and none of them is popped.
+        unsafe { run.set_frame_pointer(pointer) }
+    };
+    set(&mut run, second);
     assert_eq!(run.frame_pointer(), second);
     for nowhere in [0, u64::MAX, first - 512, first + 8 * run.frame_stride()] {
-        run.set_frame_pointer(nowhere);
+        set(&mut run, nowhere);
         assert_eq!(run.frame_pointer(), second, "{nowhere:#x}");
     }
     // The first fault stands.

@@ -222,8 +222,10 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
 
     /// What a run must know of the program.
     pub(crate) fn info(&self) -> ProgramInfo<'_> {
-        ProgramInfo::new(self.prog_type, &self.maps, self.verified.as_ref())
-            .with_frozen(&self.frozen)
+        let info = ProgramInfo::new(self.prog_type, &self.maps, self.verified.as_ref());
+        // SAFETY: the code does what the program's instructions do, and only it and
+        // what it calls for an instruction use the run meanwhile.
+        unsafe { info.with_frozen(&self.frozen).executed_as_proven() }
     }
 
     /// Where the code is entered.

@@ -286,7 +286,8 @@ impl<P: PhysicalProfile> Session<'_, P> {
     /// then knows already.
     fn sync_frames(&mut self) {
         if self.run.program().verified().is_some() {
-            self.run.set_frame_pointer(self.native.frame);
+            // SAFETY: the code leaves the frames that it enters by itself, too.
+            unsafe { self.run.set_frame_pointer(self.native.frame) };
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use bpf_bytecode::{BpfInsn, BpfProgram};
 use bpf_profile::PhysicalProfile;
-use bpf_verifier::VerifiedProgram;
 
 use crate::run::ProgramInfo;
 
@@ -15,12 +14,6 @@ pub(super) struct Code<'r> {
 
 impl<'r, P: PhysicalProfile> From<&'r BpfProgram<P>> for Code<'r> {
     fn from(program: &'r BpfProgram<P>) -> Self {
-        Self { insns: program.insns(), info: program.into() }
-    }
-}
-
-impl<'r, P: PhysicalProfile> From<&'r VerifiedProgram<P>> for Code<'r> {
-    fn from(program: &'r VerifiedProgram<P>) -> Self {
         Self { insns: program.insns(), info: program.into() }
     }
 }

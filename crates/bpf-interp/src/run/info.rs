@@ -1,4 +1,5 @@
 //! What a run must know of a program.
+#![allow(unsafe_code)]
 
 use bpf_bytecode::abi::frozen::FrozenMap;
 use bpf_bytecode::abi::map::MapDef;
@@ -13,6 +14,8 @@ pub struct ProgramInfo<'r> {
     map_defs: &'r [MapDef],
     frozen: &'r [FrozenMap],
     verified: Option<&'r VerifiedInfo>,
+    /// Whether frames need not be of zeros where the proof says so.
+    proven: bool,
 }
 
 impl<'r> ProgramInfo<'r> {
@@ -22,7 +25,7 @@ impl<'r> ProgramInfo<'r> {
         map_defs: &'r [MapDef],
         verified: Option<&'r VerifiedInfo>,
     ) -> Self {
-        Self { prog_type, map_defs, frozen: &[], verified }
+        Self { prog_type, map_defs, frozen: &[], verified, proven: false }
     }
 
     /// The same with the contents that maps must have.
@@ -52,10 +55,20 @@ impl<'r> ProgramInfo<'r> {
         self.verified
     }
 
-    /// Whether the program may read stack bytes that it has not written, which
-    /// are then zeros.
-    pub fn reads_unwritten(&self) -> bool {
-        self.verified.is_none_or(|info| info.unwritten_reads)
+    /// The same for code of which all accesses to the stack are the proven ones:
+    /// frames are not zeroed for programs that were proven to write what they read.
+    ///
+    /// # Safety
+    /// In a run of this, nobody reads bytes of a frame, through the run or otherwise,
+    /// but as the instructions of the verified program do, executed in their order.
+    #[must_use]
+    pub const unsafe fn executed_as_proven(self) -> Self {
+        Self { proven: true, ..self }
+    }
+
+    /// Whether functions must begin with a frame of zeros.
+    pub fn wants_zeros(&self) -> bool {
+        !self.proven || self.verified.is_none_or(|info| info.unwritten_reads)
     }
 
     /// The proven bound on executed instructions; 0 where nothing was proven.

@@ -108,6 +108,8 @@ pub(super) struct Stack<'r> {
     base: NonNull<u8>,
     /// First byte of the newest frame: `depth - 1` times `stride` behind `base`.
     newest: NonNull<u8>,
+    /// Bytes of a frame; none before the first one begins, as its memory may not be
+    /// written yet.
     frame: usize,
     stride: usize,
     limit: usize,
@@ -130,7 +132,7 @@ impl<'r> Stack<'r> {
         let stride = frame.saturating_add(GAP);
         let base = memory.provide(stride.saturating_mul(limit))?;
         let (newest, memory) = (base, PhantomData);
-        Ok(Self { base, newest, frame, stride, limit, depth: 1, zeroed: true, memory })
+        Ok(Self { base, newest, frame: 0, stride, limit, depth: 1, zeroed: true, memory })
     }
 
     /// Begins with the first frame; frames are of zeros if the program may read
@@ -138,6 +140,7 @@ impl<'r> Stack<'r> {
     #[inline]
     pub fn begin(&mut self, zeroed: bool) {
         (self.depth, self.newest, self.zeroed) = (1, self.base, zeroed);
+        self.frame = self.stride.saturating_sub(GAP);
         self.begin_frame();
     }
 
@@ -161,7 +164,11 @@ impl<'r> Stack<'r> {
 
     /// Makes the frame that ends at `pointer` the newest; nothing where no frame
     /// can end there. What is in the frames stays.
-    pub fn set_frame_pointer(&mut self, pointer: u64) {
+    ///
+    /// # Safety
+    /// Of the frames that begin to live by this nobody reads what was not written, and
+    /// they do not end by [`pop`](Self::pop).
+    pub unsafe fn set_frame_pointer(&mut self, pointer: u64) {
         let base = self.base.addr().get();
         let offset = usize::try_from(pointer).ok().and_then(|pointer| {
             pointer.checked_sub(base)?.checked_sub(self.frame)?.checked_div(self.stride)
@@ -213,7 +220,8 @@ impl<'r> Stack<'r> {
         if self.depth <= 1 {
             return None;
         }
-        // SAFETY: `push` has written it, and no program can reach it.
+        // SAFETY: `push` has written it, as frames that began otherwise do not end
+        // here, and no program can reach it.
         let saved = unsafe { self.saved().read_unaligned() };
         self.set_depth(self.depth.saturating_sub(1));
         Some(saved)

@@ -47,7 +47,7 @@ impl<'r> Run<'r> {
         self.hot.budget = self.env.budget();
         self.tail_calls = self.tail_calls.saturating_add(1);
         self.program = target;
-        self.stack.begin_program(target.reads_unwritten());
+        self.stack.begin_program(target.wants_zeros());
         Ok(Some(number))
     }
 

@@ -3,7 +3,8 @@
 #![allow(clippy::indexing_slicing, reason = "by constants: what is out of range does not compile")]
 
 use bpf_bytecode::BpfInsn;
-use bpf_verifier::InsnFact;
+use bpf_profile::PhysicalProfile;
+use bpf_verifier::{InsnFact, VerifiedProgram};
 
 use super::alu::{DIV, MOD, MOV, bytes, constant, extend, neg, with_imm, with_reg};
 use super::call;
@@ -25,9 +26,19 @@ pub(in crate::interpreter) struct InPlace;
 /// A verified program in place.
 #[derive(Clone, Copy)]
 pub(in crate::interpreter) struct Code<'r> {
-    pub insns: &'r [BpfInsn],
-    pub facts: &'r [InsnFact],
-    pub info: ProgramInfo<'r>,
+    insns: &'r [BpfInsn],
+    facts: &'r [InsnFact],
+    info: ProgramInfo<'r>,
+}
+
+impl<'r> Code<'r> {
+    /// A verified program as it is.
+    pub fn of<P: PhysicalProfile>(program: &'r VerifiedProgram<P>) -> Self {
+        // SAFETY: the handlers execute the program's instructions, and only they and
+        // the checked step, which does the same, use the run meanwhile.
+        let info = unsafe { ProgramInfo::from(program).executed_as_proven() };
+        Self { insns: program.insns(), facts: program.facts(), info }
+    }
 }
 
 impl Form for InPlace {

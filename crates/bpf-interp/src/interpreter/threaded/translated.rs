@@ -133,7 +133,10 @@ impl<'r> Code<'r> for &'r Body {
 
     #[inline]
     fn info(self) -> ProgramInfo<'r> {
-        ProgramInfo::new(self.prog_type, &self.maps, Some(&self.verified)).with_frozen(&self.frozen)
+        let info = ProgramInfo::new(self.prog_type, &self.maps, Some(&self.verified));
+        // SAFETY: the handlers execute the program's instructions, and only they and
+        // the checked step, which does the same, use the run meanwhile.
+        unsafe { info.with_frozen(&self.frozen).executed_as_proven() }
     }
 
     #[inline]
