@@ -62,9 +62,9 @@ impl<'d, P: PhysicalProfile> Btf<'d, P> {
             found?;
             btf.count = btf.count.saturating_add(1);
         }
-        if !P::Memory::ELASTIC {
-            btf.stride = index(btf.count).div_ceil(INDEX_CAPACITY).max(1);
-        }
+        let count = index(btf.count);
+        let room = <P::Memory as MemoryStrategy>::room(INDEX_CAPACITY, count);
+        btf.stride = count.div_ceil(room.max(1)).max(1);
         let mut at = 0_usize;
         for (number, found) in btf.walk(0, 1).enumerate() {
             let found = found?;

@@ -42,7 +42,8 @@ pub struct OutOfMemory {
 
 /// How a profile obtains storage.
 pub trait MemoryStrategy: crate::physical::Sealed + 'static {
-    /// Whether storage can grow after a program was built.
+    /// Whether storage can grow after a program was built. It says what the profile
+    /// is; code above asks for storage and not for this.
     const ELASTIC: bool;
 
     /// An owned sequence of values: on the heap, or in place with room for `N`.
@@ -50,6 +51,10 @@ pub trait MemoryStrategy: crate::physical::Sealed + 'static {
 
     /// An owned block of bytes at an address that never changes.
     type Block: MemoryBlock;
+
+    /// How many values a [`Vec`](Self::Vec) may come to hold, with room for
+    /// `in_place` of them in place or else for as many as are `wanted`.
+    fn room(in_place: usize, wanted: usize) -> usize;
 
     /// A zeroed block of `bytes` bytes, given back when it is dropped.
     ///

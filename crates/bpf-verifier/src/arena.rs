@@ -54,8 +54,7 @@ impl<'a> Arena<'a> {
     pub fn new(words: Words<'a>, limit_bytes: usize) -> Self {
         let limit = match &words {
             Words::Given(slice) => slice.len(),
-            Words::Own(_) if Memory::ELASTIC => limit_bytes / 8,
-            Words::Own(_) => WORDS,
+            Words::Own(_) => Memory::room(WORDS, limit_bytes / 8),
         };
         Self { words, used: 1, limit, free: [NONE; CLASSES], filled: 0 }
     }

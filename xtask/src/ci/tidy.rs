@@ -22,6 +22,10 @@ const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 const EXTENSIONS: [&str; 12] =
     ["rs", "md", "toml", "yml", "yaml", "c", "h", "sh", "ld", "x", "s", "run"];
 
+/// What says which profile a build has; code has whole modules for that.
+const PROFILE_FACTS: [&str; 5] =
+    ["ELASTIC", "JIT_ALLOWED", "RESTART_ACCEPTABLE", "DEADLINES", "WCET_ENFORCED"];
+
 /// Marks of unfinished work, in pieces so that this file does not hold them.
 const UNFINISHED: [&str; 4] = [
     concat!("TO", "DO"),
@@ -100,16 +104,29 @@ fn rust(name: &str, text: &str, wrong: &mut Vec<String>) {
         return;
     }
     let code = source::code(text);
+    let mut tested = name.contains("/tests") || name.contains("/benches");
     for (index, line) in code.lines().enumerate() {
         // A test may ask which build it is in; code may not.
-        if line.contains("cfg!(feature") && !name.contains("/tests") && !name.contains("/benches") {
-            wrong.push(format!("{name}:{}: an `if` that asks for a feature", index + 1));
+        tested |= line.trim() == "#[cfg(test)]";
+        if !tested && asks_for_the_profile(line) {
+            wrong.push(format!("{name}:{}: an `if` that asks for the profile", index + 1));
         }
         let gate = "crates/bpf-profile/src/lib.rs";
         if line.contains("compile_error!") && name != gate {
             wrong.push(format!("{name}:{}: `compile_error!` belongs to {gate}", index + 1));
         }
     }
+}
+
+/// Whether a line of code, and not the definition of another constant, depends on
+/// which profile the build has.
+fn asks_for_the_profile(line: &str) -> bool {
+    let names = |fact: &str| {
+        let mut parts = line.split("::").skip(1);
+        parts.any(|part| part.strip_prefix(fact).is_some_and(|rest| !rest.starts_with('_')))
+    };
+    let defines = line.trim_start().starts_with("const ");
+    line.contains("cfg!(feature") || (!defines && PROFILE_FACTS.iter().any(|fact| names(fact)))
 }
 
 /// The crates that ARCHITECTURE.md says hold no `unsafe`, the crates it names,
@@ -150,4 +167,29 @@ fn architecture(root: &Path, files: &[PathBuf], wrong: &mut Vec<String>) -> Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_the_profile;
+
+    #[test]
+    fn who_asks_for_the_profile_is_found() {
+        for line in [
+            "if !P::Memory::ELASTIC {",
+            "Words::Own(_) if Memory::ELASTIC => limit,",
+            "let limit = if cfg!(feature = ) { 1 } else { 2 };",
+            "match ActiveProfile::WCET_ENFORCED {",
+        ] {
+            assert!(asks_for_the_profile(line), "{line}");
+        }
+        for line in [
+            "const ELASTIC: bool = true;",
+            "const RESTART_ACCEPTABLE: bool = Self::Failure::RESTART_ACCEPTABLE;",
+            "let room = P::Memory::room(1, 2);",
+            "Deadlines::DEADLINES_OF",
+        ] {
+            assert!(!asks_for_the_profile(line), "{line}");
+        }
+    }
 }

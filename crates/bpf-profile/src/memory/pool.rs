@@ -14,6 +14,10 @@ impl MemoryStrategy for PoolMemory {
     type Vec<T, const N: usize> = Vec<T, N>;
     type Block = PoolBlock;
 
+    fn room(in_place: usize, _wanted: usize) -> usize {
+        in_place
+    }
+
     fn allocate(bytes: usize) -> Result<PoolBlock, OutOfMemory> {
         DEFAULT_POOL.allocate(bytes)
     }
