@@ -3,11 +3,11 @@
 
 /// Nothing.
 #[derive(Default)]
-pub(crate) struct Panic;
+pub(crate) struct Panic {}
 
 impl Panic {
     /// What `call` gives.
-    #[allow(clippy::unused_self, reason = "as on a host")]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on a host")]
     pub fn catch<T>(&mut self, call: impl FnOnce() -> T) -> Option<T> {
         Some(call())
     }
