@@ -69,7 +69,9 @@ pub enum Engine {
 )]
 #[cfg_attr(not(feature = "cloud-profile"), path = "execution/interpreted.rs")]
 mod default;
+mod default_executor;
 #[cfg(feature = "cloud-profile")]
 mod fallback;
 
 pub use default::*;
+pub use default_executor::DefaultExecutor;

@@ -1,5 +1,5 @@
-//! The default executor where there is a JIT compiler: compiled code, with the
-//! interpreters as fallback.
+//! What the default executor runs where there is a JIT compiler: compiled code, with
+//! the interpreters as fallback.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -77,35 +77,21 @@ impl<P: PhysicalProfile> fmt::Debug for LoadedProgram<P> {
     }
 }
 
-/// The engine that suits this build: the JIT compiler's code, and the
-/// interpreter where a program has none.
-///
-/// Programs that tail-call each other run on one engine, so that if one of them
-/// has no code, the interpreter runs them all: in place, unless none of them has.
-pub struct DefaultExecutor<'e, P: PhysicalProfile> {
-    env: Environment<'e>,
+/// The targets of tail calls, on both engines.
+pub(super) struct Targets<'e, P: PhysicalProfile> {
     interpreters: Interpreters<'e, P>,
     /// As many as the interpreters have, or none.
     compiled: Vec<&'e CompiledProgram<P>>,
 }
 
-impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
-    /// An executor in the standard environment.
-    pub fn new() -> Self {
-        Self::with_env(Environment::new())
+impl<'e, P: PhysicalProfile> Targets<'e, P> {
+    /// No targets.
+    pub const fn none() -> Self {
+        Self { interpreters: Interpreters::new(), compiled: Vec::new() }
     }
 
-    /// An executor in this environment.
-    pub const fn with_env(env: Environment<'e>) -> Self {
-        Self { env, interpreters: Interpreters::new(), compiled: Vec::new() }
-    }
-
-    /// With these programs as targets of tail calls: a slot of a program array
-    /// holds an index into them.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`] when there is no heap for the table.
-    pub fn with_programs(self, programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
+    /// These, by their index.
+    pub fn of(programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
         let interpreted = programs.iter().map(|program| &program.interpreted);
         let interpreters = Interpreters::with_programs(interpreted)?;
         let mut compiled = Vec::new();
@@ -114,54 +100,39 @@ impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
         if compiled.len() != programs.len() {
             compiled.clear();
         }
-        Ok(Self { env: self.env, interpreters, compiled })
+        Ok(Self { interpreters, compiled })
     }
 
-    /// The environment.
-    pub const fn environment(&self) -> &Environment<'e> {
-        &self.env
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.interpreters.programs()
     }
 
-    /// The code of `program`, if it and all targets of tail calls have some.
+    /// The code of `program`, if it and all targets have some.
     fn code<'p>(&self, program: &'p LoadedProgram<P>) -> Option<&'p CompiledProgram<P>> {
-        let all = self.compiled.len() == self.interpreters.programs();
-        program.compiled().ok().filter(|_| all)
+        program.compiled().ok().filter(|_| self.compiled.len() == self.len())
     }
 
-    /// The engine that executes `program` here.
+    /// The engine that executes `program`.
     pub fn engine(&self, program: &LoadedProgram<P>) -> Engine {
         match self.code(program) {
             Some(_) => Engine::Jit,
             None => Engine::Interpreter,
         }
     }
-}
 
-impl<P: PhysicalProfile> BpfExecutor<P> for DefaultExecutor<'_, P> {
-    type Program = LoadedProgram<P>;
-
-    fn execute(&self, program: &LoadedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
+    /// Runs `program` once.
+    pub fn execute(
+        &self,
+        env: Environment<'e>,
+        program: &LoadedProgram<P>,
+        context: &BpfContext<'_>,
+    ) -> BpfResult {
         match self.code(program) {
             Some(code) => {
-                JitExecutor::with_env(self.env).with_programs(&self.compiled).execute(code, context)
+                JitExecutor::with_env(env).with_programs(&self.compiled).execute(code, context)
             }
-            None => self.interpreters.execute(self.env, &program.interpreted, context),
+            None => self.interpreters.execute(env, &program.interpreted, context),
         }
-    }
-}
-
-impl<P: PhysicalProfile> Default for DefaultExecutor<'_, P> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P: PhysicalProfile> fmt::Debug for DefaultExecutor<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DefaultExecutor")
-            .field("env", &self.env)
-            .field("programs", &self.interpreters.programs())
-            .field("compiled", &self.compiled.len())
-            .finish()
     }
 }

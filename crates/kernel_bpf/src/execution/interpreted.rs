@@ -1,5 +1,5 @@
-//! The default executor where there is no JIT compiler: the verified
-//! interpreter.
+//! What the default executor runs where there is no heap: verified programs as they
+//! are.
 
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, VerifiedInterpreter};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
@@ -15,51 +15,39 @@ pub const fn load<P: PhysicalProfile>(program: VerifiedProgram<P>) -> LoadedProg
     program
 }
 
-/// The engine that suits this build: the verified interpreter.
-#[derive(Debug, Default)]
-pub struct DefaultExecutor<'e, P: PhysicalProfile> {
-    interpreter: VerifiedInterpreter<'e, P>,
-}
+/// The targets of tail calls.
+pub(super) struct Targets<'e, P: PhysicalProfile>(&'e [&'e LoadedProgram<P>]);
 
-impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
-    /// An executor in the standard environment.
-    pub fn new() -> Self {
-        Self::with_env(Environment::new())
+impl<'e, P: PhysicalProfile> Targets<'e, P> {
+    /// No targets.
+    pub const fn none() -> Self {
+        Self(&[])
     }
 
-    /// An executor in this environment.
-    pub const fn with_env(env: Environment<'e>) -> Self {
-        Self { interpreter: VerifiedInterpreter::with_env(env) }
+    /// These, by their index.
+    #[allow(clippy::unnecessary_wraps, reason = "as where a table is made of them")]
+    pub const fn of(programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
+        Ok(Self(programs))
     }
 
-    /// With these programs as targets of tail calls: a slot of a program array
-    /// holds an index into them.
-    ///
-    /// # Errors
-    /// None on this build.
-    pub const fn with_programs(
-        self,
-        programs: &'e [&'e LoadedProgram<P>],
-    ) -> Result<Self, OutOfMemory> {
-        Ok(Self { interpreter: self.interpreter.with_programs(programs) })
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.0.len()
     }
 
-    /// The environment.
-    pub const fn environment(&self) -> &Environment<'e> {
-        self.interpreter.environment()
-    }
-
-    /// The engine that executes `program` here.
-    pub const fn engine(&self, program: &LoadedProgram<P>) -> Engine {
-        let _ = program;
+    /// The engine that executes `program`.
+    #[allow(clippy::unused_self, reason = "as where there is a choice")]
+    pub const fn engine(&self, _: &LoadedProgram<P>) -> Engine {
         Engine::Interpreter
     }
-}
 
-impl<P: PhysicalProfile> BpfExecutor<P> for DefaultExecutor<'_, P> {
-    type Program = LoadedProgram<P>;
-
-    fn execute(&self, program: &LoadedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
-        self.interpreter.execute(program, context)
+    /// Runs `program` once.
+    pub fn execute(
+        &self,
+        env: Environment<'e>,
+        program: &LoadedProgram<P>,
+        context: &BpfContext<'_>,
+    ) -> BpfResult {
+        VerifiedInterpreter::with_env(env).with_programs(self.0).execute(program, context)
     }
 }

@@ -1,9 +1,7 @@
-//! The default executor where there is a heap and no JIT compiler: the interpreter
-//! of translations.
+//! What the default executor runs where there is a heap and no JIT compiler:
+//! translations for the interpreter.
 
-use core::fmt;
-
-use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
+use bpf_interp::{BpfContext, BpfResult, Environment};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
 use bpf_sched::Admissible;
 use bpf_verifier::VerifiedProgram;
@@ -38,64 +36,38 @@ impl<P: PhysicalProfile> Admissible for LoadedProgram<P> {
     }
 }
 
-/// The engine that suits this build: the interpreter of translated programs.
-pub struct DefaultExecutor<'e, P: PhysicalProfile> {
-    env: Environment<'e>,
-    interpreters: Interpreters<'e, P>,
-}
+/// The targets of tail calls.
+pub(super) struct Targets<'e, P: PhysicalProfile>(Interpreters<'e, P>);
 
-impl<'e, P: PhysicalProfile> DefaultExecutor<'e, P> {
-    /// An executor in the standard environment.
-    pub fn new() -> Self {
-        Self::with_env(Environment::new())
+impl<'e, P: PhysicalProfile> Targets<'e, P> {
+    /// No targets.
+    pub const fn none() -> Self {
+        Self(Interpreters::new())
     }
 
-    /// An executor in this environment.
-    pub const fn with_env(env: Environment<'e>) -> Self {
-        Self { env, interpreters: Interpreters::new() }
+    /// These, by their index.
+    pub fn of(programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
+        Interpreters::with_programs(programs.iter().map(|program| &program.interpreted)).map(Self)
     }
 
-    /// With these programs as targets of tail calls: a slot of a program array
-    /// holds an index into them.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`] when there is no heap for the table.
-    pub fn with_programs(self, programs: &'e [&'e LoadedProgram<P>]) -> Result<Self, OutOfMemory> {
-        let interpreted = programs.iter().map(|program| &program.interpreted);
-        Ok(Self { env: self.env, interpreters: Interpreters::with_programs(interpreted)? })
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.0.programs()
     }
 
-    /// The environment.
-    pub const fn environment(&self) -> &Environment<'e> {
-        &self.env
-    }
-
-    /// The engine that executes `program` here.
-    pub const fn engine(&self, program: &LoadedProgram<P>) -> Engine {
-        let _ = program;
+    /// The engine that executes `program`.
+    #[allow(clippy::unused_self, reason = "as where there is a choice")]
+    pub const fn engine(&self, _: &LoadedProgram<P>) -> Engine {
         Engine::Interpreter
     }
-}
 
-impl<P: PhysicalProfile> BpfExecutor<P> for DefaultExecutor<'_, P> {
-    type Program = LoadedProgram<P>;
-
-    fn execute(&self, program: &LoadedProgram<P>, context: &BpfContext<'_>) -> BpfResult {
-        self.interpreters.execute(self.env, &program.interpreted, context)
-    }
-}
-
-impl<P: PhysicalProfile> Default for DefaultExecutor<'_, P> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P: PhysicalProfile> fmt::Debug for DefaultExecutor<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DefaultExecutor")
-            .field("env", &self.env)
-            .field("programs", &self.interpreters.programs())
-            .finish()
+    /// Runs `program` once.
+    pub fn execute(
+        &self,
+        env: Environment<'e>,
+        program: &LoadedProgram<P>,
+        context: &BpfContext<'_>,
+    ) -> BpfResult {
+        self.0.execute(env, &program.interpreted, context)
     }
 }
