@@ -1,14 +1,25 @@
 //! What a profile does not have is absent, not merely unused: for each item
-//! under "Compile-Time Erasure" of the specification there is one source file,
-//! which compiles and runs under the profile that has the item, and under the
-//! other one fails to compile with the error that is pinned beside it.
+//! under "Compile-Time Erasure" of the specification, and for each type that one
+//! profile alone has beside them, there is one source file, which compiles and
+//! runs under the profile that has the item, and under the other one fails to
+//! compile with the error that is pinned beside it.
 
 /// Items of the cloud profile alone.
-const CLOUD: [&str; 6] =
-    ["jit_executor", "jit_compiler", "throughput_policy", "map_resize", "lru_hash_map", "lpm_trie"];
+const CLOUD: [&str; 10] = [
+    "jit_executor",
+    "jit_compiler",
+    "jit_prepared",
+    "translated_interpreter",
+    "translated_program",
+    "throughput_policy",
+    "map_resize",
+    "map_elements",
+    "lru_hash_map",
+    "lpm_trie",
+];
 
 /// Items of the embedded profile alone.
-const EMBEDDED: [&str; 7] = [
+const EMBEDDED: [&str; 9] = [
     "static_pool",
     "deadline_policy",
     "deadline",
@@ -16,6 +27,8 @@ const EMBEDDED: [&str; 7] = [
     "energy_budget",
     "wcet_error",
     "wcet_bound",
+    "cost_table",
+    "place",
 ];
 
 #[cfg(feature = "cloud-profile")]

@@ -1,0 +1,5 @@
+use kernel_bpf::verifier::CostTable;
+
+fn main() {
+    let _ = size_of::<CostTable>();
+}

@@ -1,0 +1,5 @@
+use kernel_bpf::maps::Elements;
+
+fn main() {
+    let _ = size_of::<Elements>();
+}

@@ -1,0 +1,5 @@
+use kernel_bpf::verifier::Place;
+
+fn main() {
+    assert_ne!(Place::Thread, Place::Interrupt);
+}

@@ -1,0 +1,6 @@
+use kernel_bpf::execution::TranslatedInterpreter;
+use kernel_bpf::profile::ActiveProfile;
+
+fn main() {
+    let _ = TranslatedInterpreter::<ActiveProfile>::new();
+}
