@@ -66,9 +66,25 @@ pub enum Command {
     Plugin(Plugin),
 }
 
+/// How objects are loaded.
+#[derive(Debug, ClapArgs)]
+pub struct Loading {
+    /// The kernel's configuration, for objects that ask for it: a file such as
+    /// `.config`, or a line of one; may be given several times.
+    #[arg(long, value_name = "FILE|NAME=VALUE")]
+    pub kconfig: Vec<String>,
+    /// Program type, by Linux's name (`xdp`, `sched_cls`, `socket_filter`), of programs
+    /// in sections whose names say nothing.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub prog_type: Option<String>,
+}
+
 /// A file and, if wanted, one of its programs.
 #[derive(Debug, ClapArgs)]
 pub struct Input {
+    /// How it is loaded.
+    #[command(flatten)]
+    pub loading: Loading,
     /// ELF object, flat image (`.kbi`) or assembly text (`.s`, `.asm`).
     pub file: PathBuf,
     /// Only the program of this name.
@@ -80,6 +96,9 @@ pub struct Input {
 #[derive(Debug, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Verify {
+    /// How files are loaded.
+    #[command(flatten)]
+    pub loading: Loading,
     /// ELF objects, flat images (`.kbi`) or assembly texts (`.s`, `.asm`), or
     /// folders, of which all such files are taken.
     #[arg(required = true)]
@@ -187,6 +206,9 @@ pub struct Asm {
 /// Arguments of `kbpf inspect`.
 #[derive(Debug, ClapArgs)]
 pub struct Inspect {
+    /// How it is loaded.
+    #[command(flatten)]
+    pub loading: Loading,
     /// ELF object or flat image.
     pub file: PathBuf,
     /// Write the object as a flat image.

@@ -118,10 +118,11 @@ impl Rejection {
 
     /// The program did not get as far as the verifier.
     pub fn unloaded(unit: &Unit, error: &str) -> Self {
+        let unsupported = unit.unsupported.then(|| ErrorClass::Unsupported.name());
         Self {
             program: unit.name.clone(),
             section: unit.section.clone(),
-            class: "loading".to_owned(),
+            class: unsupported.unwrap_or("loading").to_owned(),
             title: "program could not be loaded".to_owned(),
             reason: error.to_owned(),
             at: None,

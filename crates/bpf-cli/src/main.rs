@@ -14,6 +14,7 @@ mod hex;
 mod linux;
 mod linux_log;
 mod live;
+mod loading;
 mod object;
 mod output;
 mod packets;

@@ -9,10 +9,11 @@ use kernel_bpf::bytecode::abi::map::MapDef;
 use kernel_bpf::bytecode::text;
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
 use kernel_bpf::loader::flat::{self, FlatContents, FlatImage};
-use kernel_bpf::loader::{Contents, Linked, Object};
+use kernel_bpf::loader::{Contents, Linked, LoadError};
 use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
 
 use crate::exit::Usage;
+use crate::loading::Loading;
 
 /// Slots that the tool can hold of one program.
 const MAX_SLOTS: usize = ActiveProfile::MAX_INSN_COUNT;
@@ -32,6 +33,8 @@ pub struct Unit {
     pub name: String,
     pub section: String,
     pub program: Result<BpfProgram<ActiveProfile>, String>,
+    /// Whether it could not be loaded because it asks for what is not there.
+    pub unsupported: bool,
     /// The function that begins at a slot.
     pub functions: Vec<(usize, String)>,
     /// For each slot the line it was compiled from.
@@ -78,14 +81,14 @@ pub struct LoadedFile {
 impl LoadedFile {
     /// Reads and loads a file. Its content decides between object and image,
     /// its name marks assembly text.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, loading: &Loading) -> Result<Self> {
         let name = path.display();
         let bytes = fs::read(path).with_context(|| format!("{name}"))?;
         let is_text = path.extension().is_some_and(|e| e == "s" || e == "asm");
         let loaded = if is_text {
             Self::from_text(&bytes, path)
         } else if bytes.starts_with(b"\x7fELF") {
-            Self::from_object(&bytes)
+            Self::from_object(&bytes, loading)
         } else if bytes.starts_with(&flat::MAGIC) {
             Self::from_image(&bytes)
         } else {
@@ -106,8 +109,9 @@ impl LoadedFile {
         Ok(found)
     }
 
-    fn from_object(bytes: &[u8]) -> Result<Self> {
-        let object = Object::<ActiveProfile>::parse(bytes)?;
+    fn from_object(bytes: &[u8], loading: &Loading) -> Result<Self> {
+        let mut storage = Loading::storage();
+        let object = loading.parse(bytes, &mut storage)?;
         let mut maps = Vec::new();
         for (index, map) in object.maps().iter().enumerate() {
             let programs = object
@@ -127,7 +131,7 @@ impl LoadedFile {
                 let (name, section) = (program.name().to_owned(), program.section().to_owned());
                 match program.link() {
                     Ok(linked) => unit_of(name, section, &linked, &maps),
-                    Err(error) => failed(name, section, error.to_string()),
+                    Err(error) => failed(name, section, &error.into()),
                 }
             })
             .collect();
@@ -165,6 +169,7 @@ impl LoadedFile {
                     name: program.name.to_owned(),
                     section: program.attach.to_owned(),
                     program: built.map_err(|error| format!("{error:#}")),
+                    unsupported: false,
                     functions: Vec::new(),
                     lines: Vec::new(),
                 }
@@ -183,6 +188,7 @@ impl LoadedFile {
             name,
             section: String::new(),
             program,
+            unsupported: false,
             functions: Vec::new(),
             lines: Vec::new(),
         };
@@ -215,8 +221,15 @@ fn constants(def: &MapDef, contents: &[u8]) -> Option<FrozenBytes> {
     known.then(|| FrozenBytes::from_static(Vec::leak(contents.to_vec())))
 }
 
-fn failed(name: String, section: String, error: String) -> Unit {
-    Unit { name, section, program: Err(error), functions: Vec::new(), lines: Vec::new() }
+fn failed(name: String, section: String, error: &anyhow::Error) -> Unit {
+    Unit {
+        name,
+        section,
+        program: Err(format!("{error:#}")),
+        unsupported: error.downcast_ref().is_some_and(LoadError::is_unsupported),
+        functions: Vec::new(),
+        lines: Vec::new(),
+    }
 }
 
 fn unit_of(
@@ -231,7 +244,10 @@ fn unit_of(
         let builder = builder(&name, kind.prog_type, insns, maps);
         Ok(linked.annotate(builder, kind.prog_type)?.build()?)
     };
-    let program = built().map_err(|error| format!("{error:#}"));
+    let program = match built() {
+        Ok(program) => Ok(program),
+        Err(error) => return failed(name, section, &error),
+    };
     let functions = linked.functions().map(|(at, name)| (at, name.to_owned())).collect();
     let lines = (0..linked.len())
         .map(|pc| {
@@ -243,7 +259,7 @@ fn unit_of(
             })
         })
         .collect();
-    Unit { name, section, program, functions, lines }
+    Unit { name, section, program, unsupported: false, functions, lines }
 }
 
 /// A program over instructions that live as long as the process, so that its

@@ -86,12 +86,11 @@ fn local_value<P: PhysicalProfile>(
         "field_signed" | "field_lshift_u64" | "field_rshift_u64" => {
             follow(btf, root, path).map(|_| None)
         }
-        "type_id_local" => Ok(Some(u64::from(root.id))),
+        "type_id_local" | "type_id_target" => Ok(Some(u64::from(root.id))),
         "type_exists" | "type_matches" => Ok(Some(1)),
         "type_size" => btf.size_of(root.id).map(|size| Some(size.into())).ok_or("no size"),
         "enumval_exists" => enumerator(btf, root, path).map(|_| Some(1)),
         "enumval_value" => enumerator(btf, root, path).map(Some),
-        "type_id_target" => Err("it needs the types of a target kernel"),
         _ => Err("it is not known"),
     }
 }

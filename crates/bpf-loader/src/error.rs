@@ -127,6 +127,19 @@ pub enum LoadError {
         /// The symbol's name.
         symbol: Name,
     },
+    /// A program needs a value of the kernel's configuration that the configuration
+    /// does not have.
+    #[error("the configuration of the kernel has no `{variable}`")]
+    Unconfigured {
+        /// The variable's name.
+        variable: Name,
+    },
+    /// The configuration has a value for a variable that does not hold it.
+    #[error("the variable `{variable}` does not hold what the kernel's configuration says")]
+    ConfigValue {
+        /// The variable's name.
+        variable: Name,
+    },
     /// A reference of an instruction or of a map to a symbol cannot be resolved.
     #[error("section `{section}`, byte {offset}: {reason}")]
     Relocation {
@@ -166,6 +179,15 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Whether nothing is wrong with the object, as far as is known: it asks for
+    /// what is not here.
+    pub const fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsupported { .. } | Self::UnsupportedProgType { .. } | Self::ExternSymbol { .. }
+        )
+    }
+
     pub(crate) const fn malformed(part: &'static str) -> Self {
         Self::Malformed { part }
     }

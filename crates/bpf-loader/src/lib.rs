@@ -39,6 +39,7 @@ extern crate std;
 mod annotation;
 pub mod btf;
 mod bytes;
+mod config;
 mod core_relo;
 mod elf;
 mod error;
@@ -51,6 +52,7 @@ mod section;
 mod variable;
 
 pub use bpf_bytecode::BpfProgType;
+pub use config::KernelConfig;
 pub use error::{LoadError, Name};
 pub use flat::FlatImage;
 pub use link::{Linked, SourceLine};

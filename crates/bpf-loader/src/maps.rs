@@ -1,6 +1,7 @@
 //! The maps of an object: declared ones, and those that hold global variables.
 
 mod attributes;
+pub(crate) mod configured;
 mod data;
 mod declared;
 pub(crate) mod fields;
@@ -13,6 +14,7 @@ use bpf_profile::PhysicalProfile;
 use crate::LoadError;
 use crate::btf::Btf;
 use crate::bytes::{Table, push};
+use crate::config::KernelConfig;
 use crate::elf::Elf;
 use crate::error::Name;
 
@@ -71,13 +73,17 @@ pub(crate) type Maps<'d, P> = Table<P, Map<'d>, MAP_CAPACITY>;
 pub(crate) struct Found<'d, P: PhysicalProfile> {
     pub maps: Maps<'d, P>,
     pub data_from: usize,
+    /// What the first of these holds, where it is of the kernel's configuration.
+    pub configured: configured::Variables<'d, P>,
 }
 
 /// Finds the maps of an object: first the declared ones, by section and place,
-/// then sections of variables, by section, then what maps of maps hold.
+/// then the variables of the kernel's configuration, with their values in the bytes
+/// beside it, then sections of variables, by section, then what maps of maps hold.
 pub(crate) fn find<'d, P: PhysicalProfile>(
     elf: &Elf<'d>,
     btf: Option<&Btf<'d, P>>,
+    config: Option<(&KernelConfig<'_>, &'d mut [u8])>,
 ) -> Result<Found<'d, P>, LoadError> {
     let mut maps = Maps::<P>::default();
     let mut sections = 0_usize;
@@ -101,6 +107,14 @@ pub(crate) fn find<'d, P: PhysicalProfile>(
     }
     maps.sort_unstable_by_key(|map| (map.section, map.offset));
     let data_from = maps.len();
+    let mut configured = configured::Variables::<P>::default();
+    if let (Some(btf), Some((config, storage))) = (btf, config) {
+        let (variables, map) = configured::find(btf, config, storage)?;
+        configured = variables;
+        if let Some(map) = map {
+            push_map::<P>(&mut maps, map)?;
+        }
+    }
     for section in elf.sections() {
         let section = section?;
         if data::holds_variables(&section) {
@@ -110,7 +124,7 @@ pub(crate) fn find<'d, P: PhysicalProfile>(
     if let Some(btf) = btf {
         declared::add_inner::<P>(btf, &mut maps)?;
     }
-    Ok(Found { maps, data_from })
+    Ok(Found { maps, data_from, configured })
 }
 
 fn push_map<'d, P: PhysicalProfile>(maps: &mut Maps<'d, P>, map: Map<'d>) -> Result<(), LoadError> {

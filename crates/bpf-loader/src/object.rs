@@ -2,14 +2,15 @@
 
 use core::fmt;
 
-use bpf_bytecode::BpfInsn;
 use bpf_bytecode::abi::frozen::FrozenBytes;
+use bpf_bytecode::{BpfInsn, BpfProgType};
 use bpf_profile::PhysicalProfile;
 
 use crate::LoadError;
 use crate::annotation::Annotated;
 use crate::btf::{Btf, ExtInfo};
 use crate::bytes::{Table, index, push, sub, text_at};
+use crate::config::KernelConfig;
 use crate::elf::{Elf, Relocations, Section, r_bpf, sht};
 use crate::error::Name;
 use crate::function::{self, Function, Functions, SLOT};
@@ -63,6 +64,8 @@ pub struct Object<'d, P: PhysicalProfile> {
     relocated: Table<P, Relocated<'d>, RELOCATED_CAPACITY>,
     frozen: FrozenMaps<P>,
     license: &'d str,
+    /// The type of programs whose sections' names say nothing.
+    default_type: Option<BpfProgType>,
 }
 
 impl<P: PhysicalProfile> fmt::Debug for Object<'_, P> {
@@ -78,12 +81,52 @@ impl<P: PhysicalProfile> fmt::Debug for Object<'_, P> {
 impl<'d, P: PhysicalProfile> Object<'d, P> {
     /// Reads the structure of an object: its functions, maps and types.
     /// Programs are not linked yet, so one that cannot be does not keep others
-    /// from loading.
+    /// from loading. Programs that ask for the kernel's configuration will not be
+    /// linked: that takes [`parse_configured`](Self::parse_configured).
     ///
     /// # Errors
     /// [`LoadError`]: for bytes that are no BPF object, for maps that cannot be
     /// read or are of an unknown type, and where a table of fixed size is full.
     pub fn parse(bytes: &'d [u8]) -> Result<Self, LoadError> {
+        Self::parse_with(bytes, None)
+    }
+
+    /// As [`parse`](Self::parse), for a kernel of this configuration. The variables
+    /// of it that the object declares are written into `storage`, in their order and
+    /// aligned to their size, and become a map `.kconfig` of constants. A byte for
+    /// each byte of them and of the gaps is enough; few objects declare more than 16.
+    ///
+    /// ```
+    /// use bpf_loader::{KernelConfig, LoadError, Object};
+    /// use bpf_profile::ActiveProfile;
+    ///
+    /// # fn main() -> Result<(), LoadError> {
+    /// # let bytes = include_bytes!("../tests/objects/configured.bpf.o");
+    /// let config = KernelConfig::new("CONFIG_HZ=1000\nCONFIG_CC_VERSION_TEXT=\"clang\"");
+    /// let mut storage = [0; 64];
+    /// let object = Object::<ActiveProfile>::parse_configured(bytes, &config, &mut storage)?;
+    /// assert!(object.map(".kconfig").is_some());
+    /// object.program("uses_config")?.link()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); [`LoadError::Limit`], also where `storage` is too
+    /// small, and [`LoadError::Unsupported`] for a variable that is neither a number,
+    /// nor text, `bool` or libbpf's `enum libbpf_tristate`.
+    pub fn parse_configured(
+        bytes: &'d [u8],
+        config: &KernelConfig<'_>,
+        storage: &'d mut [u8],
+    ) -> Result<Self, LoadError> {
+        Self::parse_with(bytes, Some((config, storage)))
+    }
+
+    fn parse_with(
+        bytes: &'d [u8],
+        config: Option<(&KernelConfig<'_>, &'d mut [u8])>,
+    ) -> Result<Self, LoadError> {
         let elf = Elf::parse(bytes)?;
         let mut btf = None;
         let mut ext = ExtInfo::default();
@@ -104,14 +147,31 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             }
         }
         let functions = function::find::<P>(&elf)?;
-        let found = maps::find(&elf, btf.as_ref())?;
+        let found = maps::find(&elf, btf.as_ref(), config)?;
         let relocated = relocated_sections::<P>(&elf, &found)?;
         let annotated = match &btf {
             Some(btf) => Annotated::find(&elf, btf, ext)?,
             None => Annotated::none(),
         };
         let frozen = maps::frozen::find::<P>(&found.maps)?;
-        Ok(Self { elf, btf, annotated, functions, found, relocated, frozen, license })
+        Ok(Self {
+            elf,
+            btf,
+            annotated,
+            functions,
+            found,
+            relocated,
+            frozen,
+            license,
+            default_type: None,
+        })
+    }
+
+    /// The same, where programs in sections whose names say nothing are of this type,
+    /// as for loaders that are told it (`from-container`, `2/7`).
+    #[must_use]
+    pub fn with_default_type(self, prog_type: BpfProgType) -> Self {
+        Self { default_type: Some(prog_type), ..self }
     }
 
     /// The programs, by section and place. What is in `.text` is no program,
@@ -319,7 +379,13 @@ impl<'o, 'd, P: PhysicalProfile> Program<'o, 'd, P> {
     /// # Errors
     /// As [`ProgramKind::of_section`].
     pub fn kind(&self) -> Result<ProgramKind<'d>, LoadError> {
-        ProgramKind::of_section(self.section())
+        let attach = self.section();
+        match (ProgramKind::of_section(attach), self.object.default_type) {
+            (Err(LoadError::UnknownSection { .. }), Some(prog_type)) => {
+                Ok(ProgramKind { prog_type, attach, autoload: true })
+            }
+            (kind, _) => kind,
+        }
     }
 
     /// Resolves every reference of the program, together with the subprograms

@@ -1,7 +1,8 @@
 //! What the name of a section says about the programs in it.
 //!
 //! The names are those of libbpf, and stand with the program types. Those of
-//! types that are Linux's alone are refused by name.
+//! types that are Linux's alone are refused by name. What libbpf takes no more and
+//! took before its version 1.0 (`xdp_prog`, `socket1`) is taken, too.
 
 use bpf_bytecode::BpfProgType;
 
@@ -51,11 +52,13 @@ fn fit(section: &str, prefix: &str) -> Option<usize> {
 /// The type of the programs in a section, or the name of one that is not
 /// supported. The longest name that fits decides.
 fn meaning(section: &str, own: &[BpfProgType]) -> Option<Result<BpfProgType, &'static str>> {
-    let known = BpfProgType::ALL.iter().chain(own).rev();
-    let known = known.filter_map(|known| Some((known.section_match(section)?, Ok(*known))));
+    let known = || BpfProgType::ALL.iter().chain(own).rev();
+    let whole = known().filter_map(|known| Some((known.section_match(section)?, Ok(*known))));
     let linux = LINUX_ONLY.iter();
     let linux = linux.filter_map(|(prefix, name)| Some((fit(section, prefix)?, Err(*name))));
-    linux.chain(known).max_by_key(|(fit, _)| *fit).map(|(_, meaning)| meaning)
+    let former = known().filter_map(|known| Some((known.section_begin(section)?, Ok(*known))));
+    let longest = linux.chain(whole).max_by_key(|(fit, _)| *fit);
+    longest.or_else(|| former.max_by_key(|(fit, _)| *fit)).map(|(_, meaning)| meaning)
 }
 
 impl<'d> ProgramKind<'d> {
@@ -66,6 +69,9 @@ impl<'d> ProgramKind<'d> {
     /// let kind = ProgramKind::of_section("tracepoint/sched/sched_switch").unwrap();
     /// assert_eq!(kind.prog_type, BpfProgType::Tracepoint);
     /// assert_eq!(kind.attach, "sched/sched_switch");
+    /// let kind = ProgramKind::of_section("xdp_prog").unwrap();
+    /// assert_eq!(kind.prog_type, BpfProgType::Xdp);
+    /// assert!(ProgramKind::of_section("xdpfilter").is_err());
     /// assert!(ProgramKind::of_section("lunch").is_err());
     /// ```
     ///

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bpf_loader::{FlatImage, LoadError, Object, flat};
+use bpf_loader::{FlatImage, KernelConfig, LoadError, Object, flat};
 use bpf_profile::ActiveProfile;
 
 macro_rules! example {
@@ -20,12 +20,13 @@ macro_rules! object {
     };
 }
 
-const OBJECTS: [&[u8]; 9] = [
+const OBJECTS: [&[u8]; 10] = [
     example!("dispatcher"),
     example!("packet_histogram"),
     example!("rate_limiter"),
     example!("sensor_filter"),
     example!("xdp_firewall"),
+    object!("configured"),
     object!("core"),
     object!("legacy_maps"),
     object!("map_in_map"),
@@ -103,7 +104,9 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 
 /// Does everything with an object that can be done with it.
 fn exercise(bytes: &[u8]) -> Result<usize, LoadError> {
-    let object = Object::<ActiveProfile>::parse(bytes)?;
+    let config = KernelConfig::new("CONFIG_HZ=250\nCONFIG_CC_VERSION_TEXT=\"clang 19\"");
+    let mut storage = [0; 64];
+    let object = Object::<ActiveProfile>::parse_configured(bytes, &config, &mut storage)?;
     let mut slots = 0;
     for program in object.programs() {
         black_box((program.name(), program.section(), program.kind().is_ok()));

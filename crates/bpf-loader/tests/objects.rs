@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::{BpfInsn, BpfProgType};
-use bpf_loader::{Contents, FlatImage, LoadError, Object, flat};
+use bpf_loader::{Contents, FlatImage, KernelConfig, LoadError, Object, ProgramKind, flat};
 use bpf_profile::ActiveProfile;
 
 macro_rules! example {
@@ -288,6 +288,106 @@ fn core_relocation_that_contradicts_the_types_is_refused() {
 #[test]
 fn a_refused_program_does_not_keep_others_from_loading() {
     insta::assert_snapshot!(describe(object!("refused")));
+}
+
+const CONFIG: &str = "CONFIG_SMP=y\nCONFIG_NF_TABLES=m\nCONFIG_HZ=-250\n\
+    CONFIG_CC_VERSION_TEXT=\"clang version 19\"\nCONFIG_LOG_BUF_SHIFT=256";
+
+#[test]
+fn the_configuration_becomes_a_map_of_constants() {
+    let mut storage = [0xff; 64];
+    let config = KernelConfig::new(CONFIG);
+    let bytes = object!("configured");
+    let object = Object::<ActiveProfile>::parse_configured(bytes, &config, &mut storage).unwrap();
+    let (at, map) = object.map(".kconfig").unwrap();
+    let Contents::Bytes(values) = map.contents else { panic!("{:?}", map.contents) };
+    assert_eq!(values.len(), map.def.value_size as usize);
+    assert!(!map.def.is_writable());
+    let address = |name: &str| {
+        let linked = object.program(name)?.link()?;
+        let insns: Vec<_> = linked.insns().map(Result::unwrap).collect();
+        let load = insns.windows(2).find(|pair| pair[0].code() == 0x18).unwrap();
+        assert_eq!((load[0].src(), load[0].imm() as usize), (6, at));
+        linked.build()?;
+        Ok::<_, LoadError>(load[1].imm() as usize)
+    };
+    // The first variable that each program reads.
+    let at = address("uses_config").unwrap();
+    assert!(values[at..].starts_with(&(-250_i32).to_le_bytes()), "{values:?}");
+    let at = address("uses_version").unwrap();
+    assert!(values[at..].starts_with(&0x0006_1200_u32.to_le_bytes()), "{values:?}");
+    let at = address("uses_smp").unwrap();
+    assert_eq!(values[at], 1, "{values:?}");
+    let at = address("uses_module").unwrap();
+    assert!(values[at..].starts_with(&2_u32.to_le_bytes()), "{values:?}");
+    let at = address("uses_weak").unwrap();
+    assert!(at % 8 == 0 && values[at..].starts_with(&[0; 8]), "{values:?}");
+    assert!(values.windows(8).any(|bytes| bytes == b"clang v\0"), "{values:?}");
+    let untouched = values.iter().filter(|byte| matches!(byte, 0xff));
+    assert_eq!(untouched.count(), 3, "only of -250: {values:?}");
+
+    let error = address("uses_narrow").unwrap_err();
+    assert!(matches!(error, LoadError::ConfigValue { .. }) && !error.is_unsupported(), "{error}");
+    let error = address("uses_variable").unwrap_err();
+    assert!(matches!(error, LoadError::ExternSymbol { .. }) && error.is_unsupported(), "{error}");
+
+    let image = &mut [0; 1 << 13][..];
+    let object = object.with_default_type(BpfProgType::SchedCls);
+    assert!(flat::write_to_slice(&object, image).is_err());
+}
+
+#[test]
+fn what_the_configuration_lacks_is_named() {
+    let bytes = object!("configured");
+    let config = KernelConfig::default();
+    let mut storage = [0; 64];
+    let object = Object::<ActiveProfile>::parse_configured(bytes, &config, &mut storage).unwrap();
+    let error = object.program("uses_config").unwrap().link().unwrap_err();
+    assert!(
+        matches!(error, LoadError::Unconfigured { variable } if variable.as_str() == "CONFIG_HZ")
+    );
+    // The object can do without this one, and the version is known.
+    object.program("uses_weak").unwrap().link().unwrap();
+
+    let mut storage = [0; 16];
+    let error = Object::<ActiveProfile>::parse_configured(bytes, &config, &mut storage);
+    assert!(matches!(error, Err(LoadError::Limit { limit: 16, .. })), "{error:?}");
+    // Who gives no configuration can load the rest.
+    let object = parse(bytes);
+    assert!(object.map(".kconfig").is_none());
+    let error = object.program("uses_version").unwrap().link().unwrap_err();
+    assert!(matches!(error, LoadError::ExternSymbol { .. }), "{error}");
+}
+
+#[test]
+fn a_type_can_be_given_for_sections_that_name_none() {
+    let object = parse(object!("configured"));
+    let kind = object.program("unnamed_type").unwrap().kind();
+    assert!(matches!(kind, Err(LoadError::UnknownSection { .. })), "{kind:?}");
+    let object = object.with_default_type(BpfProgType::SchedCls);
+    let kind = object.program("unnamed_type").unwrap().kind().unwrap();
+    assert_eq!((kind.prog_type, kind.attach), (BpfProgType::SchedCls, "from-container"));
+    let kind = object.program("uses_weak").unwrap().kind().unwrap();
+    assert_eq!((kind.prog_type, kind.attach), (BpfProgType::Tracepoint, "weak"));
+    // A type that Linux alone has stays unsupported.
+    let object = parse(object!("refused")).with_default_type(BpfProgType::Xdp);
+    let kind = object.program("unsupported_type").unwrap().kind();
+    assert!(matches!(kind, Err(LoadError::UnsupportedProgType { .. })), "{kind:?}");
+}
+
+#[test]
+fn names_from_before_libbpf_1_are_taken() {
+    let kind = |section| ProgramKind::of_section(section).map(|kind| kind.prog_type);
+    assert_eq!(kind("xdp_prog"), Ok(BpfProgType::Xdp));
+    assert_eq!(kind("xdp1"), Ok(BpfProgType::Xdp));
+    assert_eq!(kind("xdp.frags_pass"), Ok(BpfProgType::Xdp));
+    assert_eq!(kind("socket_filter"), Ok(BpfProgType::SocketFilter));
+    assert_eq!(kind("classifier-main"), Ok(BpfProgType::SchedCls));
+    assert_eq!(kind("cgroup/skb2"), Ok(BpfProgType::CgroupSkb));
+    for section in ["xdpfilter", "tcpdump", "sockets", "2/7", ""] {
+        assert!(matches!(kind(section), Err(LoadError::UnknownSection { .. })), "{section}");
+    }
+    assert!(matches!(kind("lsm/x"), Err(LoadError::UnsupportedProgType { .. })));
 }
 
 #[test]

@@ -208,6 +208,18 @@ impl BpfProgType {
         };
         self.0.sections.iter().filter_map(fit).max()
     }
+
+    /// How many bytes of a section's name are a name of this type's sections, where
+    /// something else than a letter follows: `xdp_prog` and `socket1` are names from
+    /// before libbpf 1.0.
+    pub fn section_begin(self, section: &str) -> Option<usize> {
+        let fit = |pattern: &&str| {
+            let name = pattern.strip_suffix('+').unwrap_or(pattern);
+            let follows = section.strip_prefix(name)?.chars().next()?;
+            (!follows.is_alphabetic()).then_some(name.len())
+        };
+        self.0.sections.iter().filter_map(fit).max()
+    }
 }
 
 impl PartialEq for BpfProgType {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::args::Disasm;
 use crate::exit::Status;
 use crate::hex;
+use crate::loading::Loading;
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
 
@@ -63,7 +64,7 @@ struct Answer {
 
 /// Shows instructions as text.
 pub fn run(args: &Disasm, output: Output) -> Result<Status> {
-    let file = LoadedFile::open(&args.input.file)?;
+    let file = LoadedFile::open(&args.input.file, &Loading::new(&args.input.loading)?)?;
     let units = file.select(args.input.prog.as_deref())?;
     let programs: Vec<ProgramShape> = units.iter().map(|unit| shape(unit, args.jit)).collect();
     let failed = programs.iter().any(|program| program.error.is_some());

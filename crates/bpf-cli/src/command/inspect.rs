@@ -4,13 +4,13 @@ use std::convert::Infallible;
 use std::fs;
 
 use anyhow::{Context, Result};
-use kernel_bpf::loader::{Object, flat};
-use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::loader::flat;
 use serde::Serialize;
 
 use crate::args::Inspect;
 use crate::command::maps::MapShape;
 use crate::exit::Status;
+use crate::loading::Loading;
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
 
@@ -38,11 +38,13 @@ struct Answer {
 
 /// Shows what a file holds.
 pub fn run(args: &Inspect, output: Output) -> Result<Status> {
-    let file = LoadedFile::open(&args.file)?;
+    let loading = Loading::new(&args.loading)?;
+    let file = LoadedFile::open(&args.file, &loading)?;
     let flat_bytes = match &args.flat {
         Some(out) => {
             let bytes = fs::read(&args.file)?;
-            let image = flatten(&bytes).with_context(|| format!("{}", args.file.display()))?;
+            let image =
+                flatten(&bytes, &loading).with_context(|| format!("{}", args.file.display()))?;
             fs::write(out, &image).with_context(|| format!("{}", out.display()))?;
             Some(image.len())
         }
@@ -66,8 +68,9 @@ pub fn run(args: &Inspect, output: Output) -> Result<Status> {
 }
 
 /// The object as a flat image.
-fn flatten(bytes: &[u8]) -> Result<Vec<u8>> {
-    let object = Object::<ActiveProfile>::parse(bytes)?;
+fn flatten(bytes: &[u8], loading: &Loading) -> Result<Vec<u8>> {
+    let mut storage = Loading::storage();
+    let object = loading.parse(bytes, &mut storage)?;
     let mut image = Vec::new();
     flat::write(&object, |part: &[u8]| {
         image.extend_from_slice(part);

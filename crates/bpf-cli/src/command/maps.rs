@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::args::Input;
 use crate::exit::Status;
+use crate::loading::Loading;
 use crate::object::{LoadedFile, MapUnit};
 use crate::output::{Output, Role};
 
@@ -62,7 +63,7 @@ struct Answer {
 
 /// Shows the maps of a file.
 pub fn run(args: &Input, output: Output) -> Result<Status> {
-    let file = LoadedFile::open(&args.file)?;
+    let file = LoadedFile::open(&args.file, &Loading::new(&args.loading)?)?;
     // A program that does not exist is an error here as elsewhere; every
     // program of a file sees the same maps.
     file.select(args.prog.as_deref())?;

@@ -20,6 +20,7 @@ use crate::diagnostic::Rejection;
 use crate::engine::{self, Engine};
 use crate::exit::{Negative, Status};
 use crate::live::{self, LiveMap};
+use crate::loading::Loading;
 use crate::object::{LoadedFile, Unit};
 use crate::output::Output;
 use crate::platform::ReplayPlatform;
@@ -30,7 +31,7 @@ use report::Report;
 
 /// Verifies a program and runs it.
 pub fn run(args: &Run, output: Output) -> Result<Status> {
-    let file = LoadedFile::open(&args.input.file)?;
+    let file = LoadedFile::open(&args.input.file, &Loading::new(&args.input.loading)?)?;
     let entry = entry(&file, args.input.prog.as_deref())?;
     let units = reachable(&file, entry);
     let (verified, info) = match verify(&units) {

@@ -23,6 +23,7 @@ use crate::diagnostic::Rejection;
 use crate::exit::Status;
 use crate::linux::{self, LinuxShape};
 use crate::linux_log::{LinuxLog, Shown};
+use crate::loading::Loading;
 use crate::object::{LoadedFile, Unit};
 use crate::output::{Output, Role};
 use crate::verifying::{self, EffortShape, Target};
@@ -82,6 +83,7 @@ struct Answer {
 /// Verifies every program of every file.
 pub fn run(args: &Verify, output: Output) -> Result<Status> {
     let files = files::find(&args.files)?;
+    let loading = Loading::new(&args.loading)?;
     let folders = files.iter().any(|file| !file.named);
     let measured = args.table || args.csv || args.compare_linux || (folders && args.verbose == 0);
     let bar = progress(files.len(), measured && files.len() > 1)?;
@@ -89,7 +91,7 @@ pub fn run(args: &Verify, output: Output) -> Result<Status> {
     for found in &files {
         bar.set_message(found.path.display().to_string());
         let before = programs.len();
-        match LoadedFile::open(&found.path) {
+        match LoadedFile::open(&found.path, &loading) {
             // One bad file of a folder does not hide the others.
             Err(error) if !found.named => programs.push(unloaded(&found.path, &error)),
             file => add_file(&file?, &found.path, args, measured, output, &mut programs)?,
@@ -243,8 +245,8 @@ fn accepted(file: String, unit: &Unit, info: InfoShape) -> ProgramShape {
 
 fn rejected(file: String, unit: &Unit, rejection: Box<Rejection>) -> ProgramShape {
     let verdict = match &unit.program {
+        _ if rejection.is_unsupported() => Verdict::Unsupported,
         Err(_) => Verdict::NotLoaded,
-        Ok(_) if rejection.is_unsupported() => Verdict::Unsupported,
         Ok(_) => Verdict::Rejected,
     };
     ProgramShape {

@@ -29,6 +29,37 @@ fn every_program_of_every_file_is_verified() {
     assert!(names.iter().any(|program| program["file"] == firewall.as_str()));
 }
 
+const CONFIGURED: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf-loader/tests/objects/configured.bpf.o");
+
+#[test]
+fn the_command_line_says_what_the_kernel_is_like() {
+    let verdicts = |args: &[&str]| {
+        let answer = kbpf(&[&["verify", "--json", CONFIGURED], args].concat()).json(1);
+        let programs = answer["programs"].as_array().unwrap().clone();
+        move |name: &str| {
+            let found = programs.iter().find(|program| program["program"] == name).unwrap();
+            (found["verdict"].clone(), found["rejection"]["reason"].clone())
+        }
+    };
+    let bare = verdicts(&[]);
+    assert_eq!(bare("uses_version").0, "accepted");
+    assert_eq!(bare("uses_variable").0, "unsupported");
+    assert_eq!(bare("uses_config").1, "the configuration of the kernel has no `CONFIG_HZ`");
+    assert_eq!(bare("unnamed_type").0, "not_loaded");
+
+    let text = "# a comment\nCONFIG_HZ=250\nCONFIG_CC_VERSION_TEXT=\"clang\"\nCONFIG_SMP=n\n";
+    let file = TempFile::new("config", text.as_bytes());
+    let told = verdicts(&["--kconfig", file.path(), "--kconfig", "CONFIG_SMP=m", "--type", "tc"]);
+    assert_eq!(told("uses_config").0, "accepted");
+    assert_eq!(told("unnamed_type").0, "accepted");
+    let reason = "the variable `CONFIG_SMP` does not hold what the kernel's configuration says";
+    assert_eq!(told("uses_smp").1, reason);
+
+    assert!(kbpf(&["verify", "--type", "lunch", CONFIGURED]).error(2).contains("sched_cls"));
+    assert!(kbpf(&["verify", "--kconfig", "no/file", CONFIGURED]).error(3).contains("no/file"));
+}
+
 #[test]
 fn programs_longer_than_the_static_capacity_are_verified() {
     let mut source = "r0 = 0\n".repeat(3000);

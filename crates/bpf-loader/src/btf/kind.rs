@@ -205,6 +205,12 @@ impl<'d> Type<'d> {
         }
     }
 
+    /// Whether an integer holds nothing but yes and no.
+    pub(crate) fn is_bool(&self) -> bool {
+        self.kind == Kind::Int
+            && u32_at(self.extra, 0).is_some_and(|encoding| encoding >> 26 & 1 != 0)
+    }
+
     /// Whether a function is one that other objects can see.
     pub(crate) fn is_global(&self) -> bool {
         // The field that counts entries of other types says how it is linked.

@@ -10,6 +10,7 @@ use crate::bytes::index;
 use crate::elf::{Relocation, SHN_UNDEF, Symbol, r_bpf};
 use crate::error::Name;
 use crate::function::{self, Function, SLOT};
+use crate::maps::configured::Given;
 use crate::object::{Code, Object};
 
 /// Source fields of a call.
@@ -74,7 +75,10 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
     /// The kernel function that a relocation names, if it is one that is not known
     /// here.
     pub(super) fn unknown_kfunc(&self, relocation: &Relocation) -> Option<UnknownKfunc> {
+        let symbol = self.elf.symbol(relocation.symbol).ok()?;
+        let name = self.elf.symbol_name(&symbol).ok()?;
         match self.declared(relocation) {
+            _ if self.found.configured.iter().any(|variable| variable.name == name) => None,
             Ok(Some(Extern::Unknown(kfunc) | Extern::Absent(kfunc))) => Some(kfunc),
             _ => None,
         }
@@ -189,11 +193,16 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             return Err(refuse("unexpected type of relocation"));
         }
         if let Some(declared) = self.declared(&relocation)? {
+            let symbol = self.elf.symbol(relocation.symbol)?;
+            let name = self.elf.symbol_name(&symbol)?;
+            if let Some(place) = self.configured(name, matches!(declared, Extern::Absent(_)))? {
+                let place = place.checked_add_signed(first.imm());
+                let place = place.ok_or_else(|| refuse("a reference to nowhere"))?;
+                return self.load_variable(first, symbol.section.into(), place, refuse);
+            }
             if let Extern::Unknown(_) = declared {
                 // Perhaps a variable of the kernel, which could be anything.
-                let symbol = self.elf.symbol(relocation.symbol)?;
-                let symbol = Name::new(self.elf.symbol_name(&symbol)?);
-                return Err(LoadError::ExternSymbol { symbol });
+                return Err(LoadError::ExternSymbol { symbol: Name::new(name) });
             }
             // Programs ask in this way whether there is such a function.
             let there = i32::from(matches!(declared, Extern::Kfunc(_)));
@@ -210,12 +219,24 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             let map = u32::try_from(map).map_err(|_| refuse("a reference to nowhere"))?;
             return Ok(BpfInsn::ld_map(first.dst(), map));
         }
-        let Some(number) = self.found.of_data(section) else {
+        match self.elf.section(section) {
             // Functions are resolved by their place in the program.
-            return match self.elf.section(section) {
-                Ok(section) if section.is_code() => Ok([first, second]),
-                _ => Err(refuse("a reference to neither map, variable nor function")),
-            };
+            Ok(section) if section.is_code() => Ok([first, second]),
+            _ => self.load_variable(first, section, place, refuse),
+        }
+    }
+
+    /// The two slots of a load of the address of byte `place` of the variables of a
+    /// section.
+    fn load_variable(
+        &self,
+        first: BpfInsn,
+        section: u32,
+        place: u32,
+        refuse: impl Fn(&'static str) -> LoadError,
+    ) -> Result<[BpfInsn; 2], LoadError> {
+        let Some(number) = self.found.of_data(section) else {
+            return Err(refuse("a reference to neither map, variable nor function"));
         };
         let size = self.maps().get(number).map_or(0, |map| index(map.def.value_size));
         if index(place) >= size {
@@ -223,5 +244,18 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         }
         let number = u32::try_from(number).map_err(|_| refuse("a reference to nowhere"))?;
         Ok(BpfInsn::ld_map_value(first.dst(), number, place))
+    }
+
+    /// The first byte of a variable of the kernel's configuration; none where the
+    /// object declares none of this name, or where no configuration was given.
+    fn configured(&self, name: &str, weak: bool) -> Result<Option<u32>, LoadError> {
+        let declared = self.found.configured.iter().find(|variable| variable.name == name);
+        let Some(variable) = declared else { return Ok(None) };
+        match variable.given {
+            Given::Value => Ok(Some(variable.offset)),
+            Given::Nothing if weak => Ok(Some(variable.offset)),
+            Given::Nothing => Err(LoadError::Unconfigured { variable: Name::new(name) }),
+            Given::Unfit => Err(LoadError::ConfigValue { variable: Name::new(name) }),
+        }
     }
 }
