@@ -33,6 +33,11 @@ const MAX_FUNCTIONS: usize = 256;
 const LD_IMM64: u8 = 0x18;
 const CALL: u8 = 0x85;
 
+/// A copy of a register that changes what address space it points into, which no RFC
+/// describes.
+const MOV64: u8 = 0xbf;
+const CAST: i16 = 1;
+
 /// A function's place in the linked program.
 #[derive(Clone, Copy)]
 struct Segment<'d> {
@@ -137,6 +142,10 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
                 && !self.segments.iter().any(|s| s.number == number)
             {
                 self.append(number)?;
+            }
+            if insn.code() == MOV64 && insn.off() == CAST {
+                let name = self.program.name();
+                return Err(LoadError::unsupported("casts into or out of an arena in", name));
             }
             let wide = insn.code() == LD_IMM64;
             if wide {

@@ -286,6 +286,16 @@ fn core_relocation_that_contradicts_the_types_is_refused() {
 }
 
 #[test]
+fn casts_of_arenas_are_unsupported() {
+    let mut bytes = object!("subprograms").to_vec();
+    let copy = bytes.chunks(8).position(|slot| slot[0] == 0xbf && slot[2..] == [0; 6]).unwrap();
+    bytes[copy * 8 + 2] = 1;
+    let object = parse(&bytes);
+    let errors: Vec<_> = object.programs().filter_map(|program| program.link().err()).collect();
+    assert!(!errors.is_empty() && errors.iter().all(LoadError::is_unsupported), "{errors:?}");
+}
+
+#[test]
 fn a_refused_program_does_not_keep_others_from_loading() {
     insta::assert_snapshot!(describe(object!("refused")));
 }

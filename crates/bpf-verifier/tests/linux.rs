@@ -73,6 +73,14 @@ fn sockets_are_released_once_and_on_every_path() {
     accepts(TC, &held(&format!("{found} call 86")));
     let used = "call 86\nif r8 == 0 goto out\nr0 = *(u32 *)(r8 +0)";
     rejects(TC, "invalid mem access", &held(&format!("{found} {used}")));
+    // A listener is another one, and nobody's to release.
+    let listener = "r7 = r0\nr1 = r0\ncall 98\nr8 = r0\nr1 = r7\n";
+    accepts(TC, &held(&format!("{listener} {used}")));
+    rejects(
+        TC,
+        "expected=acquired socket",
+        &held(&format!("{listener} call 86\nr1 = r8\ncall 86")),
+    );
 }
 
 #[test]
@@ -118,6 +126,73 @@ fn maps_of_maps_give_maps() {
     rejects(TC, "map_ptr", &outer(0, "r1 = *(u64 *)(r0 +0)").replace("if r0 == 0 goto out", ""));
     let unknown = verify(TC, HelperTable::linux(), &outer(4, inner)).expect_err("no inner map");
     assert_eq!(unknown.kind().class(), ErrorClass::Unsupported);
+}
+
+#[test]
+fn a_known_index_of_an_array_is_found() {
+    let look_up = |map: u32, key: &str, rest: &str| {
+        format!(
+            "r6 = *(u32 *)(r1 +0)
+             {key}
+             r2 = r10
+             r2 += -4
+             r1 = map[idx:{map}] ll
+             call 1
+             {rest}
+             out: r0 = 0
+             exit"
+        )
+    };
+    let deref = "r0 = *(u64 *)(r0 +0)";
+    let maps = |text: &str| {
+        let insns = assemble::<ActiveProfile>(text).unwrap();
+        let mut builder = ProgramBuilder::new(TC).insns(&insns);
+        for map in MAPS {
+            builder = builder.map(map);
+        }
+        builder = builder.map(MapDef::new(MapType::Array, 4, 8, 4));
+        builder = builder.map(MapDef::new(MapType::PerCpuArray, 4, 8, 4));
+        builder = builder.map(MapDef::new(MapType::Hash, 4, 8, 4));
+        builder.build().unwrap()
+    };
+    let linux =
+        |text: &str| Verifier::<ActiveProfile>::with_env(HelperTable::linux()).verify(&maps(text));
+    for map in [9, 10] {
+        for key in [
+            "*(u32 *)(r10 -4) = 3",
+            "*(u64 *)(r10 -8) = 0",
+            "r1 = 2\n*(u32 *)(r10 -4) = r1",
+            "*(u16 *)(r10 -4) = 1\n*(u16 *)(r10 -2) = 0",
+            "if r6 != 3 goto out\n*(u32 *)(r10 -4) = r6",
+        ] {
+            linux(&look_up(map, key, deref)).unwrap_or_else(|error| panic!("{map} {key}: {error}"));
+        }
+        for key in [
+            "*(u32 *)(r10 -4) = 4",
+            "*(u32 *)(r10 -4) = -1",
+            "*(u32 *)(r10 -4) = r6",
+            "r6 &= 3\n*(u32 *)(r10 -4) = r6",
+            "*(u32 *)(r10 -4) = 0\n*(u8 *)(r10 -2) = r6",
+            "*(u32 *)(r10 -4) = 0\nif r6 == 0 goto +1\n*(u32 *)(r10 -4) = 7",
+            "if r6 > 4 goto out\n*(u32 *)(r10 -4) = r6",
+        ] {
+            let error = linux(&look_up(map, key, deref)).expect_err(key);
+            assert!(error.to_string().contains("may be null"), "{map} {key}: {error}");
+        }
+    }
+    let known = "*(u32 *)(r10 -4) = 0";
+    // Neither where others may have fewer, nor where elements come and go, nor
+    // where arrays change their size.
+    assert!(linux(&look_up(1, known, deref)).is_err());
+    assert!(linux(&look_up(11, known, deref)).is_err());
+    let program = maps(&look_up(9, known, deref));
+    assert!(Verifier::<ActiveProfile>::with_env(HelperTable::standard()).verify(&program).is_err());
+    // The value ends where it ends.
+    assert!(linux(&look_up(9, known, "r0 = *(u64 *)(r0 +8)")).is_err());
+    // A state in which the key was another one covers nothing.
+    let rest = "if r7 == 0 goto out\nr0 = *(u64 *)(r0 +0)";
+    let key = "*(u32 *)(r10 -4) = 0\nr7 = 1\nif r6 == 0 goto +1\n*(u32 *)(r10 -4) = 9";
+    assert!(linux(&look_up(9, key, rest)).is_err());
 }
 
 #[test]

@@ -69,13 +69,17 @@ fn some_are_not_written() {
     rejects("write of mem", &format!("{PACKET}{}*(u64 *)(r6 +8) = 1\n{END}", read_only()));
     let atomic = "r1 = 1\nlock *(u64 *)(r6 +8) += r1\n";
     rejects("write of mem", &format!("{PACKET}{}{atomic}{END}", read_only()));
+    let skb = PACKET.replace("137", "136");
     // Nor by a helper.
     let helper = "r1 = r6\nr2 = 16\nr3 = r10\nr3 += -16\nr4 = 0\nr5 = 0\ncall 201\n";
     rejects("write of mem", &format!("{VALUE}{}{helper}{END}", read_only()));
-    // Part of the packet is for helpers that take packets.
-    rejects("R1 type=pkt", &format!("{PACKET}{}{helper}{END}", writable()));
+    accepts(&format!("{PACKET}{}{helper}{END}", writable()));
+    // A helper that moves the packet takes none of it.
+    let moving = "r1 = r9\nr2 = 0\nr3 = r6\nr4 = 16\nr5 = 0\ncall 9\n";
+    let moving = format!("{skb}{}{moving}{END}", read_only());
+    let error = verify(BpfProgType::SchedCls, &moving).expect_err(&moving);
+    assert!(error.to_string().contains("R3 type=pkt"), "{error}");
     // Where no packet is written.
-    let skb = PACKET.replace("137", "136");
     let read = format!("{skb}{}r0 = *(u8 *)(r6 +0)\n{END}", read_only());
     let write = format!("{skb}{}*(u8 *)(r6 +0) = 0\n{END}", writable());
     verify(BpfProgType::SchedCls, &read).expect("reads");

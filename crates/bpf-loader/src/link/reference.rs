@@ -19,6 +19,9 @@ const CALL_KERNEL: u8 = 2;
 /// Source field of a load of a function's address.
 const LOAD_FUNCTION: u8 = 4;
 
+/// Section of variables that lie in an arena.
+const ARENA_SECTION: &str = ".addr_space.1";
+
 /// The binding of symbols that an object can do without.
 const STB_WEAK: u8 = 2;
 
@@ -236,6 +239,10 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         refuse: impl Fn(&'static str) -> LoadError,
     ) -> Result<[BpfInsn; 2], LoadError> {
         let Some(number) = self.found.of_data(section) else {
+            let name = self.section_name(section);
+            if name.starts_with(ARENA_SECTION) {
+                return Err(LoadError::unsupported("variables of an arena in", name));
+            }
             return Err(refuse("a reference to neither map, variable nor function"));
         };
         let size = self.maps().get(number).map_or(0, |map| index(map.def.value_size));

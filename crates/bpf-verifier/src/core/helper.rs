@@ -23,6 +23,8 @@ const MAX_ERRNO: i64 = 4095;
 pub(super) struct Arguments {
     /// The map in an argument, by index.
     pub map: Option<(u32, MapDef)>,
+    /// The key in an argument, where it is known and the map surely has it.
+    pub present: bool,
     /// Bytes of the last sized memory at the most.
     pub size: u32,
     /// Bytes to be reserved.
@@ -249,7 +251,7 @@ impl<'e> Explorer<'e> {
                     let told = self.told_apart(Value::pointer(Kind::MapValue, index, id));
                     return Ok(Value { id: 0, ..told });
                 }
-                return self.looked_up(sig, index);
+                return self.looked_up(sig, index, args.present);
             }
             RetKind::AllocMemOrNull => {
                 let id = self.fresh_id();

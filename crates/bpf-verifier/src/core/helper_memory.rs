@@ -1,7 +1,8 @@
 //! Memory that helpers read and fill.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::abi::helper::{ArgKind, HelperSig, MemSize, Memory};
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, MemSize, Memory, id};
+use bpf_bytecode::abi::map::MapType;
 
 use super::helper::Arguments;
 use super::memory::Span;
@@ -12,6 +13,9 @@ use crate::state::Kind;
 /// Sizes of this many bytes and more count as unbounded, as on Linux.
 const MAX_SIZE: u64 = 1 << 29;
 
+/// Bytes of an array's index.
+const INDEX_BYTES: u32 = 4;
+
 impl Explorer<'_> {
     /// Memory whose size is known without another argument.
     pub(super) fn memory_argument(
@@ -20,7 +24,7 @@ impl Explorer<'_> {
         arg: u8,
         kind: ArgKind,
         memory: Memory,
-        args: &Arguments,
+        args: &mut Arguments,
     ) -> Step {
         let Some(reg) = Register::new(arg) else { return Ok(()) };
         let value = self.read(reg)?;
@@ -44,7 +48,36 @@ impl Explorer<'_> {
             Self::check_alignment(&span)?;
             self.rely_on_alignment(&span);
         }
-        self.helper_memory(sig, arg, kind, bytes, true)
+        self.helper_memory(sig, arg, kind, bytes, true)?;
+        if memory.size == MemSize::Key && sig.id == id::MAP_LOOKUP_ELEM {
+            args.present = self.is_present(reg, args);
+        }
+        Ok(())
+    }
+
+    /// Whether the key in `reg` is one that the map surely has: a known index of an
+    /// array. The engines here resize arrays; Linux does not.
+    fn is_present(&mut self, reg: Register, args: &Arguments) -> bool {
+        let Some((index, def)) = args.map.filter(|_| self.rules.helpers.is_foreign()) else {
+            return false;
+        };
+        let is_array = matches!(def.map_type, MapType::Array | MapType::PerCpuArray);
+        // Maps of another size may stand in for one that others hold.
+        if !is_array || def.key_size != INDEX_BYTES || self.stands_for_others(index) {
+            return false;
+        }
+        let base = self.state.reg(reg);
+        let span = Span { reg, base, off: 0, size: INDEX_BYTES, access: Access::Read };
+        let room = (base.kind == Kind::Stack).then(|| self.stack_room(&span).ok()).flatten();
+        let Some(room) = room.filter(|room| room.exact) else { return false };
+        let Ok(read) = self.state.read_stack(&self.arena, room.addr, INDEX_BYTES) else {
+            return false;
+        };
+        let known = read.value.as_constant().is_some_and(|key| key < def.max_entries.into());
+        if known {
+            self.mark_precise(read.value.deps);
+        }
+        known
     }
 
     /// A size in `arg`, and the memory in the argument before; the size at the
@@ -123,7 +156,8 @@ impl Explorer<'_> {
             // Nothing is accessed; it must be a place of the frame all the same.
             Kind::Stack if span.size == 0 => self.stack_room(span).map(|_| ()),
             Kind::Stack => self.helper_stack(span, Sink::Helper(sig.id), whole),
-            Kind::Slice if span.base.is_packet_slice() && !sig.packet_memory => {
+            // It would be gone where the helper still reads or fills it.
+            Kind::Slice if span.base.is_packet_slice() && sig.moves_packet => {
                 let (helper, expected, found) = (sig.id, kind, Kind::Packet);
                 reject(VerifyErrorKind::HelperArgument { helper, arg, expected, found })
             }

@@ -14,9 +14,12 @@ use crate::error::{Access, Feature, VerifyErrorKind};
 use crate::state::{Kind, Value};
 use crate::verified::InsnFact;
 
+/// The helper that finds the listening socket of another one.
+const GET_LISTENER_SOCK: u32 = 98;
+
 impl Explorer<'_> {
-    /// What a helper finds in a map, or null.
-    pub(super) fn looked_up(&mut self, sig: &HelperSig, index: u32) -> Step<Value> {
+    /// What a helper finds in a map, or null, if it is not surely `present`.
+    pub(super) fn looked_up(&mut self, sig: &HelperSig, index: u32, present: bool) -> Step<Value> {
         let id = self.fresh_id();
         let Some(def) = self.map_def(index) else { return Ok(Value::NOT_INIT) };
         Ok(match def.map_type {
@@ -34,7 +37,8 @@ impl Explorer<'_> {
             MapType::XskMap => Value::pointer(Kind::XdpSocketOrNull, 0, id),
             _ => {
                 debug_assert!(sig.map_types.contains(&def.map_type));
-                self.told_apart(Value::pointer(Kind::MapValueOrNull, index, id))
+                let found = self.told_apart(Value::pointer(Kind::MapValueOrNull, index, id));
+                if present { Value { kind: Kind::MapValue, id: 0, ..found } } else { found }
             }
         })
     }
@@ -51,8 +55,10 @@ impl Explorer<'_> {
         if sig.acquires {
             return self.acquired(kind, id);
         }
-        // It lives as long as the socket that it was found by.
-        Ok(Value::pointer(kind, 0, id).held_by(args.socket))
+        // It is the socket that it was found by, and lives as long. Listeners are
+        // others, which live at least until the program ends.
+        let holder = if sig.id == GET_LISTENER_SOCK { 0 } else { args.socket };
+        Ok(Value::pointer(kind, 0, id).held_by(holder))
     }
 
     /// A socket as an argument.
