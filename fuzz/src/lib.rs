@@ -7,6 +7,7 @@
 
 pub mod differential;
 pub mod input;
+pub mod kernel;
 pub mod loader;
 pub mod maps;
 pub mod mutate;
@@ -21,11 +22,12 @@ pub mod verifier;
 pub type Check = fn(&[u8]);
 
 /// Every oracle, under the name of its fuzz target.
-pub const CHECKS: [(&str, Check); 6] = [
+pub const CHECKS: [(&str, Check); 7] = [
     ("decode_text", text::check),
     ("loader", loader::check),
     ("verifier", verifier::check),
     ("differential", differential::check),
     ("soundness", soundness::check),
+    ("kernel", kernel::check),
     ("maps", maps::check),
 ];

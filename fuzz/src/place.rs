@@ -17,6 +17,13 @@ use crate::mutate::{self, Rng};
 /// Room in front of a packet and behind it, in bytes.
 pub(crate) const ROOM: usize = 64;
 
+/// The number of the program among those that it may tail-call.
+const ITSELF: u32 = 0;
+
+/// Tail calls may follow one another so often, and each one begins a program that may
+/// take all that is proven.
+pub(crate) const TAIL_CALLS: u64 = 40;
+
 /// Keys with their values.
 pub(crate) type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -190,6 +197,13 @@ fn reset(map: &mut AnyMap<ActiveProfile>, values: Option<u64>) {
                 map.update(&bytes, &value(), 0).expect("there is room");
             }
         }
+        // The program itself, where its slots are not empty.
+        MapType::ProgArray => {
+            *map = AnyMap::new(def).expect("it was possible before");
+            for index in 0..def.max_entries / 2 {
+                map.update(&index.to_ne_bytes(), &ITSELF.to_ne_bytes(), 0).expect("a number");
+            }
+        }
         _ => *map = AnyMap::new(def).expect("it was possible before"),
     }
 }
@@ -207,10 +221,11 @@ fn entries(map: &AnyMap<ActiveProfile>) -> impl Iterator<Item = (Vec<u8>, Vec<u8
         keys.push(next.clone());
     }
     keys.sort();
-    keys.into_iter().map(|key| {
-        let value = map.lookup(&key).expect("nobody else is here");
+    // A slot of a program array may be empty.
+    keys.into_iter().filter_map(|key| {
+        let value = map.lookup(&key).ok()?;
         let mut bytes = vec![0; value.len()];
         value.copy_to(&mut bytes);
-        (key, bytes)
+        Some((key, bytes))
     })
 }

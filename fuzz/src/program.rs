@@ -4,7 +4,8 @@
 //! that make sense, between a beginning that gives every register a value and an
 //! end; the generated programs of the tests, changed in places; programs that
 //! compute with unknown numbers, as they are or changed in places; programs of
-//! loops; and programs of functions, iterators and helpers that call back.
+//! loops; programs of functions, iterators and helpers that call back; and programs of
+//! functions that end before their exit.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -18,6 +19,7 @@ use kernel_bpf_tests::random;
 use crate::input::Input;
 
 mod change;
+mod held;
 mod lines;
 mod looping;
 mod rounds;
@@ -25,6 +27,7 @@ mod seeds;
 mod unknown;
 
 pub use change::change;
+pub(crate) use held::kernel as kernel_case;
 pub use seeds::seeds;
 
 /// Slots of a program at the most: what a builder holds on every profile.
@@ -50,7 +53,8 @@ pub fn case(data: &[u8]) -> Case {
         4..7 => looping::case(&mut input),
         7 => generated(&mut input),
         8 => changed(unknowns(&mut input), &mut input),
-        9..13 => rounds::case(&mut input),
+        9..12 => rounds::case(&mut input),
+        12 => held::here(&mut input),
         _ => unknowns(&mut input),
     };
     if kind < 240 {

@@ -20,7 +20,7 @@ use kernel_bpf::profile::ActiveProfile;
 
 mod helpers;
 mod memory;
-mod number;
+pub(crate) mod number;
 
 use crate::place::{Outcome, Place};
 use memory::{Addresses, Memory};

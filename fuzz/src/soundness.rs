@@ -21,14 +21,14 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf::bytecode::BpfProgram;
-use kernel_bpf::execution::Interpreter;
+use kernel_bpf::execution::{BpfError, Fault, Interpreter};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{VerifiedInfo, Verifier, VerifyError};
 use kernel_bpf_tests::case::Case;
 use kernel_bpf_tests::outcome;
 
 use crate::mutate::Rng;
-use crate::place::Place;
+use crate::place::{Place, TAIL_CALLS};
 use crate::program;
 use beside::Beside;
 use states::States;
@@ -186,18 +186,25 @@ fn verify(program: &Program, workspace: &mut [u64]) -> Result<VerifiedInfo, Veri
 
 /// One run.
 fn run(program: &Program, info: &VerifiedInfo, beside: &RefCell<Beside<'_>>, place: &mut Place) {
-    let budget = info.max_insns.min(BUDGET);
+    let budget = if info.tail_calls { BUDGET } else { info.max_insns.min(BUDGET) };
     let result = place.execute(&|env, context| {
         let interpreter = Interpreter::<ActiveProfile>::with_env(env.with_budget(budget));
+        let programs = [program];
+        let interpreter = interpreter.with_programs(&programs);
         interpreter.execute_with(program, context, &mut *beside.borrow_mut())
     });
     let beside = beside.borrow();
     count(&TALLY.runs, 1);
     count(&TALLY.steps, beside.compared());
     beside.assert_within(info);
-    let cut_off = budget < info.max_insns && beside.executed() >= budget;
+    // What other programs leave of a budget need not do.
+    let tail_calls = info.tail_calls && budget < info.max_insns * TAIL_CALLS;
+    let cut_off = tail_calls || budget < info.max_insns && beside.executed() >= budget;
+    // An interpreter that knows no proof begins programs for which there are too few
+    // frames.
+    let deep = matches!(result, Err(BpfError::Fault { fault: Fault::CallDepth, .. }));
     assert!(
-        result.is_ok() || cut_off,
+        result.is_ok() || cut_off || deep && info.tail_calls,
         "{} after {} of {} instructions\n{}",
         outcome::of(result),
         beside.executed(),

@@ -16,7 +16,8 @@ pub(super) fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) 
         name,
         verified,
         execute: Box::new(move |env, context| {
-            JitExecutor::with_env(env).execute(&compiled, context)
+            let programs = [&compiled];
+            JitExecutor::with_env(env).with_programs(&programs).execute(&compiled, context)
         }),
     };
     // A program of this size has code, whatever it does.

@@ -13,7 +13,10 @@ pub(super) fn engines(verified: Option<&Verified>) -> Vec<Loaded<'_>> {
             name: "translated",
             verified: true,
             execute: Box::new(move |env, context| {
-                TranslatedInterpreter::with_env(env).execute(&program, context)
+                let programs = [&program];
+                TranslatedInterpreter::with_env(env)
+                    .with_programs(&programs)
+                    .execute(&program, context)
             }),
         }
     };

@@ -37,15 +37,18 @@ impl<'i, 'd> Lines<'i, 'd> {
         from[self.input.below(from.len())]
     }
 
+    /// The instructions; none, where the lines are more than the profile takes.
+    pub(super) fn insns(&self) -> Vec<BpfInsn> {
+        assemble::<ActiveProfile>(&self.text).unwrap_or_default().into_iter().collect()
+    }
+
     /// A program over 64 bytes of context; an empty one, where the lines are more
     /// than the profile takes.
     pub(super) fn case(&self, name: &str, maps: Vec<MapDef>) -> Case {
-        let insns = assemble::<ActiveProfile>(&self.text).unwrap_or_default();
-        let insns: Vec<BpfInsn> = insns.into_iter().collect();
         Case {
             name: name.to_owned(),
             prog_type: BpfProgType::Tracepoint,
-            insns,
+            insns: self.insns(),
             maps,
             input: case::Input::Bytes(vec![0; 64]),
             expect: String::new(),

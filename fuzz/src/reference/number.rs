@@ -3,7 +3,7 @@
 use kernel_bpf::bytecode::opcode::{AluOp, AtomicOp, ByteOrder, Cond, Size, Width};
 
 /// The low `bits` of a number.
-pub(super) fn cut(value: u64, bits: u32) -> u64 {
+pub(crate) fn cut(value: u64, bits: u32) -> u64 {
     if bits == 64 { value } else { value % (1 << bits) }
 }
 
@@ -20,12 +20,12 @@ fn modulo(value: i128) -> u64 {
 }
 
 /// The low `bits`, sign-extended to 64.
-pub(super) fn sign_extend(value: u64, bits: u32) -> u64 {
+pub(crate) fn sign_extend(value: u64, bits: u32) -> u64 {
     modulo(signed(value, bits))
 }
 
 /// `a op b` in a width; the upper half of a narrow result is zero.
-pub(super) fn alu(op: AluOp, width: Width, a: u64, b: u64) -> u64 {
+pub(crate) fn alu(op: AluOp, width: Width, a: u64, b: u64) -> u64 {
     let bits = width.bits();
     let (ua, ub) = (i128::from(cut(a, bits)), i128::from(cut(b, bits)));
     let (sa, sb) = (signed(a, bits), signed(b, bits));
@@ -58,7 +58,7 @@ pub(super) fn alu(op: AluOp, width: Width, a: u64, b: u64) -> u64 {
 }
 
 /// The low bytes of a number in another order.
-pub(super) fn reordered(order: ByteOrder, size: Size, value: u64) -> u64 {
+pub(crate) fn reordered(order: ByteOrder, size: Size, value: u64) -> u64 {
     let mut bytes = value.to_le_bytes()[..size.bytes()].to_vec();
     let swaps = match order {
         ByteOrder::Swap => true,
@@ -73,7 +73,7 @@ pub(super) fn reordered(order: ByteOrder, size: Size, value: u64) -> u64 {
 }
 
 /// Whether a jump is taken.
-pub(super) fn holds(cond: Cond, width: Width, a: u64, b: u64) -> bool {
+pub(crate) fn holds(cond: Cond, width: Width, a: u64, b: u64) -> bool {
     let bits = width.bits();
     let (ua, ub) = (cut(a, bits), cut(b, bits));
     let (sa, sb) = (signed(a, bits), signed(b, bits));
@@ -93,12 +93,12 @@ pub(super) fn holds(cond: Cond, width: Width, a: u64, b: u64) -> bool {
 }
 
 /// Whether the operation compares with R0, and returns there.
-pub(super) fn compares(op: AtomicOp) -> bool {
+pub(crate) fn compares(op: AtomicOp) -> bool {
     op == AtomicOp::Cmpxchg
 }
 
 /// What an atomic operation leaves in memory, where `old` was.
-pub(super) fn atomic(op: AtomicOp, width: Width, old: u64, src: u64, r0: u64) -> u64 {
+pub(crate) fn atomic(op: AtomicOp, width: Width, old: u64, src: u64, r0: u64) -> u64 {
     match op {
         AtomicOp::Add => alu(AluOp::Add, width, old, src),
         AtomicOp::Or => alu(AluOp::Or, width, old, src),

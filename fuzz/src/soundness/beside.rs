@@ -111,6 +111,9 @@ impl<'p> Beside<'p> {
 
 impl Observer for Beside<'_> {
     fn step(&mut self, step: &Step<'_, '_>) {
+        if step.tail_called.is_some() {
+            return;
+        }
         self.executed += 1;
         let insn = self.insns[step.pc].expect("it is executed");
         self.cost.add(&insn, step);

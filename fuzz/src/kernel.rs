@@ -1,0 +1,226 @@
+//! What no engine here has, and the verifier judges all the same: dynptrs, locks,
+//! sections, `bpf_throw`, packets that helpers move.
+//!
+//! An accepted program runs in a machine with such a kernel, of which nothing is known
+//! but what Linux promises: where it may do one thing or another, chance decides. What
+//! was released, moved or left is not there any more, so whoever goes on using it
+//! fails. No access may fail, nothing may be held where the program ends, and it may
+//! not execute more instructions than was proven.
+
+mod calls;
+mod dynptr;
+mod held;
+mod machine;
+mod memory;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kernel_bpf::bytecode::abi::field::{FieldType, MapField};
+use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
+use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
+use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::verifier::{ErrorClass, HelperTable, VerifiedInfo, Verifier, VerifyErrorKind};
+
+use crate::input::Input;
+use crate::mutate::Rng;
+use crate::program;
+use machine::Machine;
+
+type Program = BpfProgram<ActiveProfile>;
+
+/// Instructions that the verifier may walk.
+const STEPS: u64 = 20_000;
+/// Words of its working memory.
+const WORDS: usize = 1 << 18;
+/// Runs of an accepted program.
+const RUNS: usize = 24;
+/// Instructions of a run.
+const BUDGET: u64 = 20_000;
+/// Changes of an accepted program, one after the other.
+const CHANGES: usize = 6;
+
+/// A value of this map has a spin lock at 8 and a resilient one at 16.
+pub(crate) const LOCKS: u32 = 0;
+/// An array of one value.
+pub(crate) const VALUE: u32 = 1;
+pub(crate) const RING: u32 = 2;
+pub(crate) const PROGRAMS: u32 = 3;
+
+pub(crate) const MAPS: [MapDef; 4] = [
+    MapDef::new(MapType::Array, 4, 64, 2),
+    MapDef::new(MapType::Array, 4, 64, 1),
+    MapDef::new(MapType::RingBuf, 0, 0, 4096),
+    MapDef::new(MapType::ProgArray, 4, 4, 4),
+];
+/// In the place of the first map where a control group keeps the locks.
+const STORAGE: MapDef = MapDef::new(MapType::CgroupStorage, 16, 64, 0);
+
+pub(crate) const FIELDS: [MapField; 2] = [
+    MapField::new(LOCKS, 8, FieldType::SpinLock),
+    MapField::new(LOCKS, 16, FieldType::ResilientSpinLock),
+];
+
+/// A program for a kernel that has all that.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub(crate) prog_type: BpfProgType,
+    pub(crate) insns: Vec<BpfInsn>,
+}
+
+/// What was done so far, in this process.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Programs that were built.
+    pub programs: AtomicU64,
+    /// Programs that were accepted.
+    pub accepted: AtomicU64,
+    /// Accepted programs that a walk without pruning and summaries refuses.
+    pub doubtful: AtomicU64,
+    /// Runs of accepted programs.
+    pub runs: AtomicU64,
+    /// Instructions of these.
+    pub steps: AtomicU64,
+}
+
+/// What was done so far, in this process.
+pub static TALLY: Tally = Tally {
+    programs: AtomicU64::new(0),
+    accepted: AtomicU64::new(0),
+    doubtful: AtomicU64::new(0),
+    runs: AtomicU64::new(0),
+    steps: AtomicU64::new(0),
+};
+
+fn count(what: &AtomicU64, by: u64) {
+    what.fetch_add(by, Ordering::Relaxed);
+}
+
+/// Verifies a program and runs it if it is accepted; then what comes of it by small
+/// changes.
+///
+/// # Panics
+/// When an accepted program misbehaves.
+pub fn check(data: &[u8]) {
+    Checker::new().check(data);
+}
+
+/// What checks of programs share.
+#[derive(Debug)]
+pub struct Checker {
+    workspace: Vec<u64>,
+    last: Option<(Case, u64)>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Checker {
+    /// Room for checks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { workspace: vec![0; WORDS], last: None }
+    }
+
+    /// The program that was accepted last, and what decided its runs.
+    #[must_use]
+    pub const fn last(&self) -> Option<&(Case, u64)> {
+        self.last.as_ref()
+    }
+
+    /// As [`check`].
+    ///
+    /// # Panics
+    /// When an accepted program misbehaves.
+    pub fn check(&mut self, data: &[u8]) {
+        let mut case = program::kernel_case(&mut Input::new(data));
+        let seed = data.iter().fold(data.len() as u64, |seed, byte| {
+            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
+        });
+        if !self.check_case(&case, seed) {
+            return;
+        }
+        let mut rng = Rng::new(seed);
+        for _ in 0..CHANGES {
+            let mut changed = case.clone();
+            program::change(&mut changed.insns, &mut rng);
+            if self.check_case(&changed, rng.next_u64()) {
+                case = changed;
+            }
+        }
+    }
+
+    /// Verifies a program and runs it if it is accepted: whether it is.
+    ///
+    /// # Panics
+    /// When an accepted program misbehaves.
+    pub fn check_case(&mut self, case: &Case, seed: u64) -> bool {
+        let Some(program) = case.build() else { return false };
+        count(&TALLY.programs, 1);
+        let Some(info) = self.verify(&program) else { return false };
+        count(&TALLY.accepted, 1);
+        self.last = Some((case.clone(), seed));
+        self.doubt(&program);
+        let mut rng = Rng::new(seed);
+        for _ in 0..RUNS {
+            let most = info.max_insns.min(BUDGET);
+            let (steps, ended) = Machine::new(&program, &mut rng).run(most);
+            count(&TALLY.runs, 1);
+            count(&TALLY.steps, steps);
+            let cut_off = steps >= BUDGET;
+            if let Err(wrong) = ended.or_else(|wrong| if cut_off { Ok(()) } else { Err(wrong) }) {
+                panic!("{wrong}, after {steps} of {} instructions\n{}", most, program.listing());
+            }
+        }
+        true
+    }
+
+    fn verifier(&mut self) -> Verifier<'_, ActiveProfile> {
+        Verifier::with_workspace(&mut self.workspace)
+            .helpers(HelperTable::linux())
+            .step_limit(STEPS)
+    }
+
+    fn verify(&mut self, program: &Program) -> Option<VerifiedInfo> {
+        self.verifier().verify_program(program).ok().map(|verified| *verified.info())
+    }
+
+    /// A walk of everything finds nothing wrong, either, if it comes to its end. (Bytes
+    /// that nobody has written may be read; where there is a dynptr by then, pruning
+    /// may not see it.)
+    fn doubt(&mut self, program: &Program) {
+        let verifier = self.verifier().compare_everything().unroll_loops();
+        let Err(error) = verifier.verify(program) else { return };
+        let limit = matches!(error.kind().class(), ErrorClass::Limit | ErrorClass::Termination);
+        if !limit && !matches!(error.kind(), VerifyErrorKind::UninitStack { .. }) {
+            count(&TALLY.doubtful, 1);
+            panic!("accepted, and all the same: {error}\n{}", program.listing());
+        }
+    }
+}
+
+impl Case {
+    /// The program, if the builder takes it.
+    #[must_use]
+    pub fn build(&self) -> Option<Program> {
+        let group = self.prog_type == BpfProgType::CgroupSkb;
+        let mut builder = ProgramBuilder::new(self.prog_type).insns(&self.insns);
+        for (index, def) in MAPS.into_iter().enumerate() {
+            builder = builder.map(if group && index == 0 { STORAGE } else { def });
+        }
+        FIELDS.into_iter().fold(builder, ProgramBuilder::map_field).build().ok()
+    }
+
+    /// Its instructions, to be changed.
+    pub fn insns_mut(&mut self) -> &mut [BpfInsn] {
+        &mut self.insns
+    }
+
+    /// The same, to look at.
+    #[must_use]
+    pub fn insns(&self) -> &[BpfInsn] {
+        &self.insns
+    }
+}
