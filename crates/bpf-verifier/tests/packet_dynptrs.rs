@@ -4,7 +4,8 @@
 mod common;
 
 use bpf_bytecode::BpfProgType;
-use bpf_verifier::VerifyError;
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{HelperTable, Privilege, Verifier, VerifyError};
 use common::program;
 
 fn verify(prog_type: BpfProgType, text: &str) -> Result<(), VerifyError> {
@@ -137,6 +138,23 @@ fn a_write_over_the_dynptr_ends_them() {
     accepts(&record(&format!("*(u64 *)(r6 +0) = 1\n{SUBMIT}{none}")));
     rejects("scalar", &record(&format!("{SUBMIT}*(u64 *)(r6 +0) = 1\n{none}")));
     rejects("Unreleased reference", &record(&format!("*(u64 *)(r6 +0) = 1\n{none}")));
+}
+
+#[test]
+fn one_write_over_several_ends_the_slices_of_all() {
+    // Those who may not see addresses find nothing where slices were kept.
+    let dynptr = |at: u32| format!("r1 = r9\nr2 = 0\nr3 = r10\nr3 += -{at}\ncall kfunc 137\n");
+    let of = |at: u32| read_only().replace("-16", &format!("-{at}"));
+    let kept = "*(u64 *)(r10 -72) = r6\n*(u64 *)(r10 -80) = r6\n*(u64 *)(r10 -88) = r6\n";
+    let made = format!("r9 = r1\n{}{}{}", dynptr(48), dynptr(32), dynptr(16));
+    let fill = "r1 = r10\nr1 += -32\nr2 = 32\nr3 = r10\nr3 += -48\nr4 = 0\nr5 = 0\ncall 201\n";
+    for use_ in ["r0 = *(u8 *)(r6 +0)\n", ""] {
+        let text = format!("{made}{}{kept}{}{fill}{use_}{END}", of(32), of(16));
+        let program = program(BpfProgType::Xdp, &text);
+        let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::linux());
+        let result = verifier.privilege(Privilege::Unprivileged).verify(&program);
+        assert_eq!(result.is_ok(), use_.is_empty(), "{result:?}\n{text}");
+    }
 }
 
 /// A slice may be the buffer itself. Of a map's value nothing is known anyway.

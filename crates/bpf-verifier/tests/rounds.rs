@@ -5,7 +5,7 @@ mod common;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{Verifier, VerifyErrorKind};
-use common::{SOCKET, XDP, program};
+use common::{SOCKET, UNPRIVILEGED, XDP, program};
 
 /// Rounds that `may_goto` grants.
 const GRANTED: u64 = 8 << 20;
@@ -236,4 +236,20 @@ fn loops_in_rounds_of_loops_take_no_longer_than_they_may() {
          exit";
     let verifier = Verifier::<ActiveProfile>::new().step_limit(100_000);
     let _: Result<_, _> = verifier.verify(&program(BpfProgType::SocketFilter, text));
+}
+
+#[test]
+fn an_address_is_none_the_less_one_in_a_later_round() {
+    // Those who may not see addresses do not get this one as a number, which the two
+    // words of zeros were before.
+    let text = "
+         *(u64 *)(r10 -16) = 0
+         *(u64 *)(r10 -8) = 0
+         again: may_goto out
+         *(u64 *)(r10 -16) = r10
+         goto again
+         out: r0 = *(u64 *)(r10 -16)
+         exit";
+    UNPRIVILEGED.rejects("R0 leaks", text);
+    SOCKET.accepts(text);
 }

@@ -183,7 +183,8 @@ impl Explorer<'_> {
                     slice && if lent { value.id == id } else { value.dynptr() == id }
                 });
             }
-            index = index.saturating_add(1);
+            // Cells may be gone, also some before it.
+            index = self.state.cells.find(&self.arena, cell.end());
         }
     }
 

@@ -289,6 +289,10 @@ impl Explorer<'_> {
             let Ok(read) = self.state.read_stack(&self.arena, cell.addr, cell.len.min(8)) else {
                 continue;
             };
+            // An address does not become a number, which anybody might see.
+            if self.state.written(&self.arena, cell.addr, cell.len).pointer {
+                continue;
+            }
             if cell.len > 8 || differs(&cell.value, &read.value) {
                 // What else lies there by now ends with what it was.
                 self.end_dynptrs(cell.addr, cell.len);
