@@ -4,8 +4,8 @@
 //! that make sense, between a beginning that gives every register a value and an
 //! end; the generated programs of the tests, changed in places; programs that
 //! compute with unknown numbers, as they are or changed in places; programs of
-//! loops; programs of functions, iterators and helpers that call back; and programs of
-//! functions that end before their exit.
+//! loops; programs of functions, iterators and helpers that call back; programs of
+//! functions that end before their exit; and of many branches one behind the other.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -20,6 +20,7 @@ use crate::input::Input;
 
 mod change;
 mod held;
+mod joins;
 mod lines;
 mod looping;
 mod rounds;
@@ -50,7 +51,8 @@ pub fn case(data: &[u8]) -> Case {
     let mut case = match kind % 16 {
         0 if kind < 128 => free(&mut input),
         0..4 => tame(&mut input),
-        4..7 => looping::case(&mut input),
+        4..6 => looping::case(&mut input),
+        6 => joins::case(&mut input),
         7 => generated(&mut input),
         8 => changed(unknowns(&mut input), &mut input),
         9..12 => rounds::case(&mut input),
