@@ -9,6 +9,7 @@
 
 mod compile;
 mod linux;
+mod modes;
 mod native;
 mod ours;
 mod peers;
@@ -27,22 +28,25 @@ The project's engines beside others: times against native code, entry, compile
 times and code sizes.
 
 OPTIONS:
+    --modes       What constant blinding and retpolines cost, and nothing else
     --rounds N    Rounds, of which the fastest counts [default: 30]
 ";
 
 /// What the command line asks for.
 struct Options {
     rounds: u32,
+    modes: bool,
     names: Vec<String>,
 }
 
 fn options() -> Result<Option<Options>> {
-    let mut options = Options { rounds: 30, names: Vec::new() };
+    let mut options = Options { rounds: 30, modes: false, names: Vec::new() };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             // Cargo's own.
             "--bench" => {}
+            "--modes" => options.modes = true,
             "--rounds" => {
                 let number = args.next().context("--rounds wants a number")?;
                 options.rounds = number.parse().with_context(|| format!("--rounds {number}"))?;
@@ -65,6 +69,9 @@ fn main() -> Result<()> {
     };
     let workloads: Vec<_> = WORKLOADS.iter().filter(wanted).collect();
     ensure!(!workloads.is_empty(), "no workload of that name");
+    if options.modes {
+        return modes::print(&workloads, options.rounds);
+    }
 
     let mut table = Table::default();
     let native = Native::compile();

@@ -1,7 +1,7 @@
 //! This project's engines.
 
 use anyhow::{Context, Result, anyhow};
-use kernel_bpf::execution::jit::HostMemory;
+use kernel_bpf::execution::jit::{CompileOptions, HostMemory};
 use kernel_bpf::execution::{
     BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, Interpreter, JitExecutor,
     Observer, Step, TranslatedInterpreter, TranslatedProgram, VerifiedInterpreter,
@@ -57,11 +57,22 @@ pub fn count(workload: &Workload, program: &Program) -> Result<(u64, u32)> {
 
 /// Compiled code of the verified program, prepared once.
 pub fn jit(workload: &Workload, program: &Program) -> Result<Box<dyn Runner>> {
+    jit_with(workload, program, &CompileOptions::new()).map(|(_, runner)| runner)
+}
+
+/// The same in a mode, and the bytes of the code.
+pub fn jit_with(
+    workload: &Workload,
+    program: &Program,
+    options: &CompileOptions<'_>,
+) -> Result<(f64, Box<dyn Runner>)> {
     let mut place = Place::new(workload, program)?;
-    let compiled = Box::leak(Box::new(compile(program)?));
+    let compiled = CompiledProgram::compile_with(&program.verify()?, &HostMemory, options)?;
+    let bytes = f64::from(u32::try_from(compiled.code().len())?);
+    let compiled = Box::leak(Box::new(compiled));
     let engine = Box::leak(Box::new(JitExecutor::<ActiveProfile>::with_env(place.env())));
     let mut prepared = engine.prepare(compiled, Box::leak(Box::default()))?;
-    Ok(Box::new(ByFunction(move || returned(prepared.run(&mut place.context)))))
+    Ok((bytes, Box::new(ByFunction(move || returned(prepared.run(&mut place.context))))))
 }
 
 fn compile(program: &Program) -> Result<CompiledProgram<ActiveProfile>> {

@@ -210,7 +210,8 @@ impl Table {
     }
 }
 
-fn number(value: Option<f64>) -> String {
+/// A ratio, if it is known.
+pub fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
 }
 

@@ -142,6 +142,26 @@ pub enum EngineName {
     Jit,
 }
 
+/// What the JIT compiler is asked for.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub struct Hardening {
+    /// Have the JIT compiler hide the program's numbers in its code (constant
+    /// blinding). Implies the JIT compiler.
+    #[arg(long)]
+    pub blinding: bool,
+    /// Have the JIT compiler make no indirect branches (retpolines). Implies the JIT
+    /// compiler.
+    #[arg(long)]
+    pub retpolines: bool,
+}
+
+impl Hardening {
+    /// Whether there is something.
+    pub const fn any(self) -> bool {
+        self.blinding || self.retpolines
+    }
+}
+
 /// Arguments of `kbpf run`.
 #[derive(Debug, ClapArgs)]
 pub struct Run {
@@ -160,6 +180,9 @@ pub struct Run {
     /// Engine; without it the build's default, which falls back by itself.
     #[arg(long, value_enum)]
     pub engine: Option<EngineName>,
+    /// How the JIT compiler compiles.
+    #[command(flatten)]
+    pub hardening: Hardening,
     /// The context's bytes, as hex byte pairs.
     #[arg(long, value_name = "HEX", conflicts_with = "mem")]
     pub ctx: Option<String>,
@@ -191,6 +214,9 @@ pub struct Disasm {
     /// verified.
     #[arg(long)]
     pub jit: bool,
+    /// How it compiles.
+    #[command(flatten)]
+    pub hardening: Hardening,
 }
 
 /// Arguments of `kbpf asm`.

@@ -7,7 +7,7 @@ use kernel_bpf::execution::{
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
 
-use crate::args::EngineName;
+use crate::args::{EngineName, Hardening};
 use crate::exit::Negative;
 
 // The build's JIT compiler, or that it has none.
@@ -46,14 +46,18 @@ pub type Body<'b, R> = &'b mut dyn FnMut(&Engine<'_>) -> R;
 /// cannot run the programs. There is no fallback but that of the default.
 pub fn with_engine<R>(
     choice: Option<EngineName>,
+    hardening: Hardening,
     programs: Vec<VerifiedProgram<ActiveProfile>>,
     env: Environment<'_>,
     body: Body<'_, R>,
 ) -> Result<R> {
     match choice {
-        None => with_default(programs, env, body),
+        Some(EngineName::Interp) if hardening.any() => {
+            Err(anyhow!(Negative("--engine interp: the interpreter makes no code".to_owned())))
+        }
         Some(EngineName::Interp) => interp::with_interpreter(&programs, env, body),
-        Some(EngineName::Jit) => jit::with_jit(&programs, env, body),
+        None if !hardening.any() => with_default(programs, env, body),
+        _ => jit::with_jit(&programs, hardening, env, body),
     }
 }
 

@@ -10,6 +10,8 @@ mod command;
 mod diagnostic;
 mod engine;
 mod exit;
+#[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
+mod hardening;
 mod hex;
 mod linux;
 mod linux_log;

@@ -36,6 +36,8 @@ type Defs<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapDef, M
 /// checked when it starts.
 pub struct CompiledProgram<P: PhysicalProfile> {
     code: Box<dyn ExecutableCode>,
+    /// Bytes of code, at the beginning of that.
+    len: usize,
     body: usize,
     places: Vec<u32>,
     /// Maps whose values the code finds by itself: a bit for each index.
@@ -126,8 +128,8 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
     /// interpreter gives, its faults included, and is many times slower than
     /// what [`compile`](Self::compile) makes.
     ///
-    /// Each frame of a chain of calls takes 48 bytes of the native stack beside
-    /// the program's own.
+    /// What it takes of the native stack says
+    /// [`native_stack`](crate::JitExecutor::native_stack).
     ///
     /// # Errors
     /// As [`compile`](Self::compile).
@@ -178,6 +180,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         }
         Ok(Self {
             code: writable.seal()?,
+            len: machine.bytes.len(),
             body: machine.body,
             places: machine.places,
             links: lowered.maps.linked(),
@@ -206,7 +209,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
 
     /// The machine code.
     pub fn code(&self) -> &[u8] {
-        self.code.bytes()
+        self.code.bytes().get(..self.len).unwrap_or_default()
     }
 
     /// Where in [`code`](Self::code) the instruction of a slot begins; `None`

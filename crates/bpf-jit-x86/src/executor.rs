@@ -48,6 +48,17 @@ impl<'e, P: PhysicalProfile> JitExecutor<'e, P> {
         Prepared::new(&self.env, program, self.programs, stack).map(PreparedProgram)
     }
 
+    /// Bytes of the native stack that compiled code takes at the most while `frames`
+    /// frames of the program are live, whatever the program is: a chain of calls
+    /// ends where the stack policy says, and a tail call takes nothing. What the
+    /// functions of the host take that code calls comes on top, and so does the memory
+    /// of the frames, which is in a [`StackMemory`].
+    pub const fn native_stack(frames: usize) -> usize {
+        // The registers of the host, and those of the program around a call of
+        // the host; and what a call of a function saves, with its return.
+        frames.saturating_mul(48).saturating_add(144)
+    }
+
     /// The environment.
     pub const fn environment(&self) -> &Environment<'e> {
         &self.env

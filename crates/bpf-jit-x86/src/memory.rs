@@ -9,12 +9,23 @@
 //! translations of every CPU, and only then gives the right to execute, and the
 //! drop of the [`ExecutableCode`] unmaps them. Code may lie anywhere: it holds no
 //! address of its own and none of the kernel.
+//!
+//! # Guards
+//! In front of the pages and behind them should be one each that nobody may access,
+//! from `allocate` to the drop. Such a guard catches what runs or reads on from one program's code
+//! into what is next to it, and who writes on from a buffer beside code that is not sealed
+//! yet. Behind the code, up to the end of what `bytes` gave, the compiler leaves instructions
+//! that trap, so that no place in the pages is executed that is no code.
+//! Guards catch no access that is far away; against these the rights of the
+//! pages stand. `HostMemory` has guards where the host has `mmap`.
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
 use core::ptr::NonNull;
 
 #[cfg(feature = "std")]
+#[cfg_attr(unix, path = "memory/host/guarded.rs")]
+#[cfg_attr(not(unix), path = "memory/host/plain.rs")]
 mod host;
 
 #[cfg(feature = "std")]
@@ -46,7 +57,8 @@ pub trait CodeMemory {
 /// Memory that takes machine code and is not executable yet. Dropping it gives
 /// it back.
 pub trait WritableCode {
-    /// The bytes to fill, as many as were asked for or more.
+    /// The bytes to fill, as many as were asked for or more; best up to the end of the
+    /// last page.
     fn bytes(&mut self) -> &mut [u8];
 
     /// Takes the right to write away and gives the right to execute, in this
@@ -68,6 +80,6 @@ pub unsafe trait ExecutableCode: Send + Sync {
     /// First byte.
     fn base(&self) -> NonNull<u8>;
 
-    /// The code.
+    /// The bytes that were written.
     fn bytes(&self) -> &[u8];
 }

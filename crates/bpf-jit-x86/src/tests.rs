@@ -22,6 +22,7 @@ mod emitted;
 mod environment;
 mod generator;
 mod hardened;
+mod hostile;
 mod idioms;
 mod maps;
 mod memory;

@@ -1,17 +1,47 @@
-//! The JIT compiler, with run-time checks and without.
+//! The JIT compiler, with run-time checks and without, and in a mode that follows from
+//! the program.
 
+use std::cell::RefCell;
+
+use kernel_bpf::bytecode::BpfInsn;
 use kernel_bpf::execution::BpfExecutor;
-use kernel_bpf::execution::jit::{CompiledProgram, HostMemory, JitExecutor};
+use kernel_bpf::execution::jit::{CompileOptions, CompiledProgram, HostMemory, JitExecutor};
 use kernel_bpf::profile::ActiveProfile;
 
 use super::{Loaded, Program, Verified};
+use crate::mutate::Rng;
 
 type Compiled = CompiledProgram<ActiveProfile>;
 
 /// What the compiler makes of the program.
 pub(super) fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) -> Vec<Loaded<'p>> {
-    let checked = Compiled::compile_checked(program, &HostMemory);
-    let proven = verified.map(|verified| Compiled::compile(verified, &HostMemory));
+    let mut engines = compile(program, verified, ["checked JIT", "JIT"], &CompileOptions::new());
+    let bytes = program.insns().iter().copied().map(BpfInsn::to_bytes);
+    let seed = bytes.fold(0, |seed: u64, bytes| {
+        (seed ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    let rng = RefCell::new(Rng::new(seed));
+    let random = || rng.borrow_mut().next_u64();
+    let plain = CompileOptions::new();
+    let mode = match seed >> 62 {
+        0 => return engines,
+        1 => plain.with_blinding(&random),
+        2 => plain.with_retpolines(),
+        _ => plain.with_blinding(&random).with_retpolines(),
+    };
+    engines.extend(compile(program, verified, ["hardened checked JIT", "hardened JIT"], &mode));
+    engines
+}
+
+/// Both forms.
+fn compile<'p>(
+    program: &'p Program,
+    verified: Option<&'p Verified>,
+    [checked_name, name]: [&'static str; 2],
+    options: &CompileOptions<'_>,
+) -> Vec<Loaded<'p>> {
+    let checked = Compiled::compile_checked_with(program, &HostMemory, options);
+    let proven = verified.map(|verified| Compiled::compile_with(verified, &HostMemory, options));
     let loaded = |name, verified, compiled: Compiled| Loaded {
         name,
         verified,
@@ -21,7 +51,7 @@ pub(super) fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) 
         }),
     };
     // A program of this size has code, whatever it does.
-    let checked = loaded("checked JIT", false, checked.expect("compiles"));
-    let proven = proven.map(|proven| loaded("JIT", true, proven.expect("compiles")));
+    let checked = loaded(checked_name, false, checked.expect("compiles"));
+    let proven = proven.map(|proven| loaded(name, true, proven.expect("compiles")));
     [checked].into_iter().chain(proven).collect()
 }

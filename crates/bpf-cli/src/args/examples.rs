@@ -50,6 +50,7 @@ Examples:
   kbpf disasm firewall.bpf.o
   kbpf disasm --source --prog xdp_main firewall.bpf.o
   kbpf disasm --jit --source firewall.bpf.o    # machine code beside it
+  kbpf disasm --blinding firewall.bpf.o        # with no number of the program's
 
 Code of several instructions that were made into one stands at the last of them;
 what calls the host takes is behind that of the program's last instruction.";

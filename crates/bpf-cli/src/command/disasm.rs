@@ -66,7 +66,7 @@ struct Answer {
 pub fn run(args: &Disasm, output: Output) -> Result<Status> {
     let file = LoadedFile::open(&args.input.file, &Loading::new(&args.input.loading)?)?;
     let units = file.select(args.input.prog.as_deref())?;
-    let programs: Vec<ProgramShape> = units.iter().map(|unit| shape(unit, args.jit)).collect();
+    let programs: Vec<ProgramShape> = units.iter().map(|unit| shape(unit, args)).collect();
     let failed = programs.iter().any(|program| program.error.is_some());
     if output.json {
         output.json("disasm", Answer { programs })?;
@@ -78,7 +78,7 @@ pub fn run(args: &Disasm, output: Output) -> Result<Status> {
     Ok(if failed { Status::Negative } else { Status::Success })
 }
 
-fn shape(unit: &Unit, jit: bool) -> ProgramShape {
+fn shape(unit: &Unit, args: &Disasm) -> ProgramShape {
     let (name, section) = (unit.name.clone(), unit.section.clone());
     let failed = |error, insns| ProgramShape {
         name: name.clone(),
@@ -93,8 +93,8 @@ fn shape(unit: &Unit, jit: bool) -> ProgramShape {
     };
     let mut insns = lines(unit, program.insns());
     let mut entry = None;
-    if jit {
-        let mut machine = match machine::code(program) {
+    if args.jit || args.hardening.any() {
+        let mut machine = match machine::code(program, args.hardening) {
             Ok(machine) => machine,
             Err(error) => return failed(error, insns),
         };

@@ -110,7 +110,9 @@ fn execute(
     if let Some(budget) = args.budget {
         env = env.with_budget(budget);
     }
-    engine::with_engine(args.engine, programs, env, &mut |engine: &Engine<'_>| {
+    engine::with_engine(args.engine, args.hardening, programs, env, &mut |engine: &Engine<
+        '_,
+    >| {
         report.engine = engine.name;
         inputs.run_all(args, &platform, &mut report, &|context| run_one(engine, context))
     })??;

@@ -9,20 +9,23 @@ use kernel_bpf::execution::{
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
 
+use crate::args::Hardening;
 use crate::exit::Negative;
+use crate::hardening;
 
 use super::{Body, Engine, JIT, no_program};
 
 /// As [`with_engine`](super::with_engine), for the JIT compiler.
 pub fn with_jit<R>(
     programs: &[VerifiedProgram<ActiveProfile>],
+    hardening: Hardening,
     env: Environment<'_>,
     body: Body<'_, R>,
 ) -> Result<R> {
     let compiled = programs
         .iter()
         .map(|program| {
-            CompiledProgram::compile(program, &HostMemory).map_err(|error| {
+            hardening::compile(program, hardening).map_err(|error| {
                 let name = program.program().name();
                 anyhow!(Negative(format!("--engine jit: program `{name}`: {error}")))
             })

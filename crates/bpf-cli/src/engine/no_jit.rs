@@ -6,6 +6,7 @@ use kernel_bpf::execution::{BpfContext, BpfResult, Environment};
 use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
 use kernel_bpf::verifier::VerifiedProgram;
 
+use crate::args::Hardening;
 use crate::exit::Negative;
 
 use super::Body;
@@ -13,6 +14,7 @@ use super::Body;
 /// Refuses.
 pub fn with_jit<R>(
     _programs: &[VerifiedProgram<ActiveProfile>],
+    _hardening: Hardening,
     _env: Environment<'_>,
     _body: Body<'_, R>,
 ) -> Result<R> {

@@ -95,6 +95,24 @@ fn machine_code_stands_beside_the_bytecode() {
     }
 }
 
+/// A number of the program, and a call of a helper, without the modes and with them.
+#[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
+#[test]
+fn the_modes_of_the_compiler_show_in_its_code() {
+    let text = "r6 = 0x5a5a5a5a\ncall 7\nr0 ^= r6\nexit\n";
+    let file = TempFile::new("modes.s", text.as_bytes());
+    let code = |modes: &[&str]| {
+        let args = [&["disasm"], modes, &[file.path()]].concat();
+        kbpf(&args).ended(0)
+    };
+    let (plain, both) = (code(&["--jit"]), code(&["--blinding", "--retpolines"]));
+    let beside = |text: &str| text.matches("5A5A5A5Ah").count();
+    assert_eq!((beside(&plain), beside(&both)), (1, 0), "{plain}{both}");
+    let indirect = |text: &str| text.matches("call qword ptr").count();
+    assert_eq!((indirect(&plain), indirect(&both)), (1, 0), "{plain}{both}");
+    assert!(both.contains("lfence"), "{both}");
+}
+
 #[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
 #[test]
 fn there_is_no_machine_code_of_what_is_not_verified() {

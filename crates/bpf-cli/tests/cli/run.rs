@@ -28,6 +28,22 @@ fn essence(answer: &Value) -> [&Value; 5] {
     ["verdicts", "results", "digest", "maps", "faults"].map(|field| &answer[field])
 }
 
+/// The compiler's modes imply the compiler, and give what it gives.
+#[test]
+fn the_modes_of_the_compiler_change_nothing() {
+    let file = example("packet_histogram");
+    let run = |more: &[&str]| kbpf(&[&["run", &file, "--json", "--pcap", CAPTURE], more].concat());
+    let modes = ["--blinding", "--retpolines"];
+    if PROFILE == "cloud" {
+        let answer = run(&modes).json(0);
+        assert_eq!(answer["engine"], "jit");
+        assert_eq!(essence(&answer), essence(&run(&[]).json(0)));
+    } else {
+        run(&modes).json(1);
+    }
+    run(&["--engine", "interp", "--blinding"]).json(1);
+}
+
 #[test]
 fn all_engines_agree_about_the_capture() {
     let examples =

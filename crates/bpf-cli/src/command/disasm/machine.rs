@@ -3,19 +3,19 @@
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::execution::CompiledProgram;
-use kernel_bpf::execution::jit::HostMemory;
 use kernel_bpf::profile::ActiveProfile;
 
 use super::{Code, Machine};
+use crate::args::Hardening;
+use crate::hardening;
 use crate::hex;
 use crate::verifying::{self, Target};
 
 /// What the compiler makes of a program, which has to be verified for that.
-pub fn code(program: &BpfProgram<ActiveProfile>) -> Result<Machine, String> {
+pub fn code(program: &BpfProgram<ActiveProfile>, hardening: Hardening) -> Result<Machine, String> {
     let verified = verifying::verify(program, Target::ENGINES)
         .map_err(|failure| format!("not verified: {}", failure.error))?;
-    let compiled =
-        CompiledProgram::compile(&verified, &HostMemory).map_err(|error| error.to_string())?;
+    let compiled = hardening::compile(&verified, hardening).map_err(|error| error.to_string())?;
     Ok(by_slot(&compiled, program.insns().len()))
 }
 

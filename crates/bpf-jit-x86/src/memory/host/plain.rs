@@ -1,4 +1,4 @@
-//! Executable memory of the host's operating system.
+//! Executable memory of a host without `mmap`.
 
 extern crate std;
 
@@ -10,7 +10,8 @@ use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use super::{CodeMemory, CodeMemoryError, ExecutableCode, WritableCode};
 
 /// Executable memory of the host's operating system: fresh pages for every
-/// program, mapped for writing, then remapped for reading and executing.
+/// program, writable until they are sealed and executable from then on. Between
+/// programs are no guards here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostMemory;
 
