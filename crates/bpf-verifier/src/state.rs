@@ -10,6 +10,7 @@
 //! `(f + 1) * n` for frames of `n` bytes, lower addresses further from R10.
 
 pub(crate) mod cells;
+mod class;
 pub(crate) mod cover;
 pub(crate) mod join;
 mod notation;
@@ -138,6 +139,26 @@ impl State {
         }
         for index in 0..self.cells.len() {
             if let Some(mut cell) = self.cells.get(arena, index)
+                && change(&mut cell.value)
+            {
+                self.cells.set(arena, index, &cell);
+            }
+        }
+    }
+
+    /// The same, for values with this identity alone.
+    pub fn for_each_named(
+        &mut self,
+        arena: &mut Arena<'_>,
+        id: u32,
+        mut change: impl FnMut(&mut Value) -> bool,
+    ) {
+        for value in self.regs.iter_mut().filter(|value| value.id == id) {
+            change(value);
+        }
+        for index in 0..self.cells.len() {
+            if self.cells.id(arena, index) == id
+                && let Some(mut cell) = self.cells.get(arena, index)
                 && change(&mut cell.value)
             {
                 self.cells.set(arena, index, &cell);

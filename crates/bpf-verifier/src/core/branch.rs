@@ -7,7 +7,7 @@ use bpf_bytecode::opcode::{AluOp, Cond, Width};
 use super::ends::may_end_function;
 use super::iterator::Family;
 use super::{Explorer, Flow, LOST, Step, reject};
-use crate::domain::{Outcome, Scalar, alu, compare};
+use crate::domain::{Outcome, Scalar, alu, compare, one_side};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
 
@@ -25,6 +25,10 @@ struct Test {
 impl Test {
     fn compare(&self) -> Outcome {
         compare(self.cond, self.width, self.a.number, self.b.number)
+    }
+
+    fn one_side(&self, holds: bool) -> Option<(Scalar, Scalar)> {
+        one_side(holds, self.cond, self.width, self.a.number, self.b.number)
     }
 }
 
@@ -101,9 +105,7 @@ impl Explorer<'_> {
         if let Some(test) = self.test(insn)? {
             match self.sort(&test) {
                 Sort::Numbers => {
-                    let outcome = test.compare();
-                    let side = if taken { outcome.holds } else { outcome.fails };
-                    if let Some((a, b)) = side {
+                    if let Some((a, b)) = test.one_side(taken) {
                         self.learn_numbers(&test, a, b);
                     }
                 }
@@ -180,10 +182,10 @@ impl Explorer<'_> {
         self.state.set_reg(register, value);
         if before.id != 0 && before.range == 0 {
             let mut pointers = false;
-            self.state.for_each(&mut self.arena, |copy| {
-                let linked = copy.id == before.id && copy.is_scalar() && copy.range == 0;
+            self.state.for_each_named(&mut self.arena, before.id, |copy| {
+                let linked = copy.is_scalar() && copy.range == 0;
                 // In a loop, the unknown part of an offset may be a number, too.
-                let offset = copy.id == before.id && copy.names_offset();
+                let offset = copy.names_offset();
                 if linked || offset {
                     learn_sum(copy, &before, number);
                     copy.deps |= deps;
@@ -201,8 +203,8 @@ impl Explorer<'_> {
     fn learn_null(&mut self, pointer: Value, null: bool) -> Step {
         let (kind, id) = (pointer.kind, pointer.id);
         let Some(known) = kind.not_null() else { return Ok(()) };
-        self.state.for_each(&mut self.arena, |value| {
-            let same = value.kind == kind && value.id == id;
+        self.state.for_each_named(&mut self.arena, id, |value| {
+            let same = value.kind == kind;
             if same && null {
                 *value = Value::scalar(Scalar::constant(0));
             } else if same {

@@ -75,9 +75,8 @@ impl Explorer<'_> {
             return;
         }
         let range = pointer.off.saturating_add((found == Order::Before).into());
-        self.state.for_each(&mut self.arena, |value| {
-            let better =
-                value.kind == pointer.kind && value.id == pointer.id && value.range < range;
+        self.state.for_each_named(&mut self.arena, pointer.id, |value| {
+            let better = value.kind == pointer.kind && value.range < range;
             if better {
                 value.range = range;
             }

@@ -24,10 +24,20 @@ pub fn compare<const BITS: u32>(
     a: Scalar<BITS>,
     b: Scalar<BITS>,
 ) -> Outcome<BITS> {
-    Outcome {
-        holds: assume(Fact::of(cond), width, a, b),
-        fails: assume(Fact::negation(cond), width, a, b),
-    }
+    Outcome { holds: one_side(true, cond, width, a, b), fails: one_side(false, cond, width, a, b) }
+}
+
+/// The operands where a comparison holds, or where it does not; none where that cannot
+/// be.
+pub fn one_side<const BITS: u32>(
+    holds: bool,
+    cond: Cond,
+    width: Width,
+    a: Scalar<BITS>,
+    b: Scalar<BITS>,
+) -> Option<(Scalar<BITS>, Scalar<BITS>)> {
+    let fact = if holds { Fact::of(cond) } else { Fact::negation(cond) };
+    assume(fact, width, a, b)
 }
 
 /// A relation between two numbers, or between two numbers in turn.

@@ -1,7 +1,9 @@
 //! The part of a state that varies in size: bytes on the stack, registers that
 //! callers keep, open references. A sorted list of cells in working memory.
 
-use super::reg::{VALUE_WORDS, Value};
+use super::class::Class;
+use super::reg::{FREE_BITS, KIND_BITS, Kind, VALUE_WORDS, Value};
+use super::snapshot::has_place;
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 use crate::domain::Scalar;
 
@@ -36,6 +38,60 @@ impl Cell {
     }
 }
 
+/// Kinds whose values have a place, one bit each.
+const PLACED: u64 = {
+    let (mut kinds, mut number) = (0_u64, 0_u32);
+    while number < 64 {
+        if has_place(Kind::from_bits(number)) {
+            kinds |= 1_u64.wrapping_shl(number);
+        }
+        number = number.wrapping_add(1);
+    }
+    kinds
+};
+
+/// A cell as it lies in working memory: where and how long, the bytes that it rests on,
+/// and the value, with how snapshots keep its number.
+#[derive(Clone, Copy)]
+pub(super) struct Packed(pub [u64; CELL_WORDS]);
+
+impl Packed {
+    const fn head(&self) -> u32 {
+        let [_, _, head, ..] = self.0;
+        low(head)
+    }
+
+    pub const fn live(&self) -> u64 {
+        let [_, live, ..] = self.0;
+        live
+    }
+
+    pub const fn deps(&self) -> u64 {
+        let [.., deps] = self.0;
+        deps
+    }
+
+    pub const fn class(&self) -> Class {
+        Class::from_bits(self.head().wrapping_shr(FREE_BITS) & 0xf)
+    }
+
+    pub const fn is_scalar(&self) -> bool {
+        self.head() & KIND_BITS == Kind::Scalar as u32
+    }
+
+    /// Whether a snapshot keeps offset and range.
+    pub const fn has_place(&self) -> bool {
+        let [_, _, _, place, ..] = self.0;
+        let placed = PLACED.wrapping_shr(self.head() & KIND_BITS) & 1 == 1;
+        placed || (self.is_scalar() && place != 0)
+    }
+
+    /// Words of a snapshot that it takes, beside what it rests on.
+    pub const fn words(&self) -> u32 {
+        self.class().words().saturating_add(2).saturating_add(self.has_place() as u32)
+    }
+}
+
 const CELL_WORDS: usize = VALUE_WORDS + 2;
 const CELL_STRIDE: u32 = 13;
 const _: () = assert!(CELL_STRIDE as usize == CELL_WORDS);
@@ -63,6 +119,11 @@ impl Cells {
         (low(word), high(word))
     }
 
+    /// The identity of the value at `index`.
+    pub fn id(&self, arena: &Arena<'_>, index: u32) -> u32 {
+        high(arena.word(self.place(index).saturating_add(2)))
+    }
+
     pub fn get(&self, arena: &Arena<'_>, index: u32) -> Option<Cell> {
         if index >= self.len {
             return None;
@@ -75,6 +136,17 @@ impl Cells {
     }
 
     pub fn set(&self, arena: &mut Arena<'_>, index: u32, cell: &Cell) {
+        self.set_of_class(arena, index, cell, Class::of(&cell.value.number));
+    }
+
+    /// Sets a cell of which it is known how snapshots keep its number.
+    pub(super) fn set_of_class(
+        &self,
+        arena: &mut Arena<'_>,
+        index: u32,
+        cell: &Cell,
+        class: Class,
+    ) {
         let words = arena.slice_mut(self.place(index), CELL_WORDS);
         if let Some((span, rest)) = words.split_first_mut()
             && let Some((live, rest)) = rest.split_first_mut()
@@ -82,8 +154,16 @@ impl Cells {
         {
             *span = pair(cell.addr, cell.len);
             *live = cell.live;
-            *value = cell.value.pack();
+            *value = cell.value.pack(class);
         }
+    }
+
+    /// The cell at `index` as it lies there.
+    pub(super) fn packed(&self, arena: &Arena<'_>, index: u32) -> Option<Packed> {
+        if index >= self.len {
+            return None;
+        }
+        arena.slice(self.place(index), CELL_WORDS).first_chunk().copied().map(Packed)
     }
 
     /// Makes the cell at `index` rest on itself.
@@ -156,6 +236,16 @@ impl Cells {
 
     pub fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// Makes it so many cells, which are to be set.
+    pub(super) fn refill(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {
+        self.len = 0;
+        if len > self.room {
+            self.reserve(arena, len)?;
+        }
+        self.len = len;
+        Ok(())
     }
 
     fn reserve(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {

@@ -1,5 +1,6 @@
 //! What a register or a stack slot holds.
 
+use super::class::Class;
 use crate::arena::{high, low, pair};
 use crate::domain::{Range, Scalar, Tnum};
 
@@ -91,7 +92,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn from_bits(bits: u32) -> Self {
+    pub(super) const fn from_bits(bits: u32) -> Self {
         match bits {
             1 => Self::Scalar,
             2 => Self::Context,
@@ -420,10 +421,11 @@ impl Value {
         self.off == 0 && self.number.as_constant() == Some(0)
     }
 
-    pub(crate) fn pack(&self) -> [u64; VALUE_WORDS] {
+    /// Its words, with how snapshots keep its number.
+    pub(super) fn pack(&self, class: Class) -> [u64; VALUE_WORDS] {
         let (full, half) = (self.number.full(), self.number.half());
         [
-            head(self.kind, self.index, self.id),
+            head(self.kind, self.index, self.id) | (class as u64).wrapping_shl(FREE_BITS),
             pair(self.off.cast_unsigned(), self.range.cast_unsigned()),
             self.number.bits().value(),
             self.number.bits().mask(),
@@ -469,9 +471,19 @@ pub(crate) const fn head(kind: Kind, index: u32, id: u32) -> u64 {
     pair((kind as u32) | index.wrapping_shl(10), id)
 }
 
+/// The bits of a kind in a [`head`].
+pub(crate) const KIND_BITS: u32 = 0x3f;
+
+/// The head of a number in a snapshot, which says in the place of an index whether it
+/// is told apart from what its identity names.
+pub(super) const fn head_of_scalar(head: u64, is_sum: bool) -> u64 {
+    let kind = low(head) & 0x3ff;
+    pair(kind | (is_sum as u32).wrapping_shl(10), high(head))
+}
+
 /// The first of the free bits of a [`head`].
 pub(crate) const FREE_BITS: u32 = 6;
 
 pub(crate) const fn split_head(word: u64) -> (Kind, u32, u32) {
-    (Kind::from_bits(low(word) & 0x3f), low(word).wrapping_shr(10), high(word))
+    (Kind::from_bits(low(word) & KIND_BITS), low(word).wrapping_shr(10), high(word))
 }

@@ -8,105 +8,18 @@
 
 use bpf_bytecode::Register;
 
-use super::cells::{Cell, SAVED};
+use super::cells::{Cell, Packed, SAVED};
+use super::class::{Class, small};
 use super::cover::entry_bit;
 use super::origins::{In, Out, code_words, own_words};
-use super::reg::{FREE_BITS, Kind, head, split_head, unpack_number};
+use super::reg::{FREE_BITS, Kind, head, head_of_scalar, split_head, unpack_number};
 use super::{State, Value};
 use crate::arena::{Arena, At, NoRoom, high, low, pair};
-use crate::domain::{Range, Scalar, Tnum};
+use crate::domain::{Scalar, Tnum};
 
 const HEAD_WORDS: u32 = 2;
 /// Beside the registers that are set: what entries depend on is not kept.
 const STRIPPED: u32 = 1 << 15;
-
-/// How a number is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Zero = 0,
-    Constant = 1,
-    Bits8 = 2,
-    Bits16 = 3,
-    Bits32 = 4,
-    Unknown = 5,
-    General = 6,
-    /// Bounds below 2^31, from which all else follows.
-    SmallRange = 7,
-    /// Bounds below 2^31, and known bits.
-    SmallBits = 8,
-}
-
-/// The number between two bounds below 2^31, with these known bits.
-const fn small(umin: u32, umax: u32, bits: Tnum) -> Scalar {
-    let (low, high) = (umin as u64, umax as u64);
-    let range = Range { umin: low, umax: high, smin: low.cast_signed(), smax: high.cast_signed() };
-    Scalar::from_parts(bits, range, range)
-}
-
-impl Class {
-    fn of(number: &Scalar) -> Self {
-        match number.as_constant() {
-            Some(0) => return Self::Zero,
-            Some(_) => return Self::Constant,
-            None => {}
-        }
-        let mask = number.bits().mask();
-        let class = match mask {
-            0xff => Self::Bits8,
-            0xffff => Self::Bits16,
-            0xffff_ffff => Self::Bits32,
-            u64::MAX => Self::Unknown,
-            _ => Self::General,
-        };
-        if class.plain() == Some(*number) { class } else { Self::ranged(number) }
-    }
-
-    /// Which bounds are needed.
-    fn ranged(number: &Scalar) -> Self {
-        let (umin, umax) = (low(number.umin()), low(number.umax()));
-        let bits = number.bits();
-        if umax.cast_signed() < 0 || small(umin, umax, bits) != *number {
-            return Self::General;
-        }
-        let implied = Tnum::between(umin.into(), umax.into());
-        if bits == implied { Self::SmallRange } else { Self::SmallBits }
-    }
-
-    /// The number of a class that needs no words.
-    fn plain(self) -> Option<Scalar> {
-        Some(match self {
-            Self::Zero => Scalar::constant(0),
-            Self::Bits8 => Scalar::of_bits(8),
-            Self::Bits16 => Scalar::of_bits(16),
-            Self::Bits32 => Scalar::of_bits(32),
-            Self::Unknown => Scalar::UNKNOWN,
-            Self::Constant | Self::General | Self::SmallRange | Self::SmallBits => return None,
-        })
-    }
-
-    const fn words(self) -> u32 {
-        match self {
-            Self::Constant | Self::SmallRange => 1,
-            Self::SmallBits => 2,
-            Self::General => 8,
-            _ => 0,
-        }
-    }
-
-    const fn from_bits(bits: u32) -> Self {
-        match bits {
-            0 => Self::Zero,
-            1 => Self::Constant,
-            2 => Self::Bits8,
-            3 => Self::Bits16,
-            4 => Self::Bits32,
-            5 => Self::Unknown,
-            7 => Self::SmallRange,
-            8 => Self::SmallBits,
-            _ => Self::General,
-        }
-    }
-}
 
 /// Whether the value is a number that is told apart from what its identity
 /// names. Its entry has a bit in the place of an index.
@@ -120,7 +33,7 @@ const fn value_words(value: &Value, class: Class) -> u32 {
 }
 
 /// Whether offset and range of a value of this kind say something.
-const fn has_place(kind: Kind) -> bool {
+pub(super) const fn has_place(kind: Kind) -> bool {
     kind.is_pointer() || matches!(kind, Kind::Rounds | Kind::Iterator | Kind::Lock)
 }
 
@@ -138,10 +51,9 @@ impl Snapshot {
             words = words.saturating_add(value_words(value, Class::of(&value.number)));
         }
         for index in 0..state.cells.len() {
-            if let Some(Cell { value, live, .. }) = state.cells.get(arena, index) {
-                words = words.saturating_add(own_words(value.deps)).saturating_add(own_words(live));
-                words = words.saturating_add(value_words(&value, Class::of(&value.number)));
-                words = words.saturating_add(1);
+            if let Some(cell) = state.cells.packed(arena, index) {
+                words = words.saturating_add(own_words(cell.deps()));
+                words = words.saturating_add(own_words(cell.live())).saturating_add(cell.words());
             }
         }
         words.saturating_add(code_words(sets))
@@ -167,11 +79,10 @@ impl Snapshot {
             out.value(value);
         }
         for index in 0..cells {
-            let Some(cell) = state.cells.get(out.arena, index) else { break };
-            origins.add(out.arena, cell.value.deps);
-            origins.add(out.arena, cell.live);
-            out.word(pair(cell.addr, cell.len));
-            out.value(&cell.value);
+            let Some(cell) = state.cells.packed(out.arena, index) else { break };
+            origins.add(out.arena, cell.deps());
+            origins.add(out.arena, cell.live());
+            out.cell(&cell);
         }
         origins.finish(out.arena);
         Self(at)
@@ -296,12 +207,13 @@ impl Snapshot {
             }
             state.set_reg(register, value);
         }
-        state.cells.clear();
-        for _ in 0..self.cells(arena) {
-            let mut cell = entries.cell(arena);
+        let cells = self.cells(arena);
+        state.cells.refill(arena, cells)?;
+        for index in 0..cells {
+            let (mut cell, class) = entries.cell_of_class(arena);
             cell.value.deps = origin(arena);
             cell.live = origin(arena);
-            state.cells.push(arena, &cell)?;
+            state.cells.set_of_class(arena, index, &cell, class);
         }
         Ok(())
     }
@@ -316,6 +228,37 @@ impl Writer<'_, '_> {
     fn word(&mut self, word: u64) {
         self.arena.set(self.at, word);
         self.at = self.at.saturating_add(1);
+    }
+
+    /// A cell as running states have it.
+    fn cell(&mut self, cell: &Packed) {
+        let [span, _, head, place, number @ .., _] = cell.0;
+        let [value, mask, umin, umax, ..] = number;
+        self.word(span);
+        let class = cell.class();
+        if cell.is_scalar() {
+            self.word(head_of_scalar(head, place != 0));
+        } else {
+            self.word(head);
+        }
+        if cell.has_place() {
+            self.word(place);
+        }
+        match class {
+            Class::Constant => self.word(value),
+            Class::SmallRange | Class::SmallBits => {
+                self.word(pair(low(umin), low(umax)));
+                if class == Class::SmallBits {
+                    self.word(pair(low(value), low(mask)));
+                }
+            }
+            Class::General => {
+                for word in number {
+                    self.word(word);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn value(&mut self, value: &Value) {
@@ -337,7 +280,7 @@ impl Writer<'_, '_> {
                 }
             }
             Class::General => {
-                let [_, _, number @ .., _] = value.pack();
+                let [_, _, number @ .., _] = value.pack(class);
                 for word in number {
                     self.word(word);
                 }
@@ -361,6 +304,11 @@ impl Reader {
 
     /// The next entry, a register.
     pub fn value(&mut self, arena: &Arena<'_>) -> Value {
+        self.value_of_class(arena).0
+    }
+
+    /// The next entry, and how its number is kept.
+    fn value_of_class(&mut self, arena: &Arena<'_>) -> (Value, Class) {
         let word = self.word(arena);
         let class = Class::from_bits(low(word).wrapping_shr(FREE_BITS) & 0xf);
         let (kind, index, id) = split_head(word);
@@ -393,13 +341,17 @@ impl Reader {
             }
             _ => class.plain().unwrap_or(Scalar::UNKNOWN),
         };
-        value
+        (value, class)
     }
 
     /// The next entry, a cell.
     pub fn cell(&mut self, arena: &Arena<'_>) -> Cell {
+        self.cell_of_class(arena).0
+    }
+
+    fn cell_of_class(&mut self, arena: &Arena<'_>) -> (Cell, Class) {
         let span = self.word(arena);
-        let value = self.value(arena);
-        Cell { addr: low(span), len: high(span), value, live: 0 }
+        let (value, class) = self.value_of_class(arena);
+        (Cell { addr: low(span), len: high(span), value, live: 0 }, class)
     }
 }
