@@ -153,3 +153,8 @@ pub use bpf_verifier as verifier;
 extern crate alloc;
 
 pub mod execution;
+
+// What the README shows is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
