@@ -121,6 +121,16 @@ fn they_do_not_outlive_the_packet() {
 }
 
 #[test]
+fn a_write_that_may_move_the_packet_has_its_data_elsewhere() {
+    let write = "r1 = r10\nr1 += -16\nr2 = 0\nr3 = r6\nr4 = 8\nr5 = 0\ncall 202\n";
+    let text = format!("{PACKET}{}{write}{END}", read_only());
+    accepts(&text);
+    let skb = text.replace("137", "136");
+    let error = verify(BpfProgType::SchedCls, &skb).expect_err(&skb);
+    assert!(error.to_string().contains("R3 type=pkt"), "{error}");
+}
+
+#[test]
 fn a_write_over_the_dynptr_ends_them() {
     rejects(
         "scalar",

@@ -235,14 +235,14 @@ impl Machine<'_> {
     fn dynptr_write(&mut self, to: u64, off: u64, from: u64, len: u64) -> Step<u64> {
         let (_, dynptr) = self.dynptr(to)?;
         let wide = usize::try_from(len).map_err(|_| "too long")?;
-        let bytes = self.memory.read(from, wide)?.to_vec();
-        if let Some(at) = self.bytes_of(&dynptr, off & 0xffff_ffff, len) {
-            self.memory.write(at, &bytes)?;
-        }
         if dynptr.source == Source::Packet && self.prog_type != BpfProgType::Xdp {
             // As long as before, and perhaps somewhere else.
             let len = self.memory.object(self.packet).map(|object| object.inside.len());
             self.move_packet(len);
+        }
+        let bytes = self.memory.read(from, wide)?.to_vec();
+        if let Some(at) = self.bytes_of(&dynptr, off & 0xffff_ffff, len) {
+            self.memory.write(at, &bytes)?;
         }
         Ok(0)
     }

@@ -298,7 +298,8 @@ impl Maker<'_, '_> {
             }
             _ => {
                 let len = self.out.pick(&["8", "16"]);
-                self.code(&format!("{place}; r2 = 0; r3 = r7; r3 += 48; r4 = {len}; r5 = 0"));
+                let from = self.out.pick(&["r3 = r7; r3 += 48", "r3 = r7; r3 += 48", "r3 = r9"]);
+                self.code(&format!("{place}; r2 = 0; {from}; r4 = {len}; r5 = 0"));
                 self.code("call 202");
             }
         }

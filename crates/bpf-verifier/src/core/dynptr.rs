@@ -229,6 +229,17 @@ impl Explorer<'_> {
             // Frames of XDP stay where they are.
             let moves = place.source == Some(Source::Packet) && !self.is_xdp();
             if sig.id == DYNPTR_WRITE && moves {
+                if self.state.reg(Register::R3).is_packet_slice() {
+                    // It would be gone where the helper still reads it.
+                    let (expected, found) = (ArgKind::MemRead, Kind::Packet);
+                    let helper = sig.id;
+                    return reject(VerifyErrorKind::HelperArgument {
+                        helper,
+                        arg: 3,
+                        expected,
+                        found,
+                    });
+                }
                 self.invalidate_packet();
             }
             return Ok(());
