@@ -218,6 +218,17 @@ fn atomics_on_given_memory() {
          f: r2 = 1\nlock *(u64 *)(r1 +0) += r2\nr0 = 0\nexit",
         &[EIGHT],
     );
+    // Nor does a slice of one.
+    let slice = "r2 = 0\nr3 = r10\nr3 += -16\ncall kfunc 137\nr1 = r10\nr1 += -16\nr2 = 0
+        r3 = 0\nr4 = 8\ncall kfunc 139\nif r0 == 0 goto out\nr1 = r0\ncall local f
+        out: r0 = 0\nexit\nf: r2 = 1\nlock *(u64 *)(r1 +0) += r2\nr0 = 0\nexit";
+    let linux = |text: &str| {
+        let program = with_globals(BpfProgType::Xdp, text, &[EIGHT]);
+        Verifier::<ActiveProfile>::with_env(HelperTable::linux()).verify(&program)
+    };
+    linux(&slice.replace("lock *(u64 *)(r1 +0) += r2", "*(u64 *)(r1 +0) = r2")).unwrap();
+    let error = linux(slice).expect_err("an atomic operation on a packet");
+    assert!(error.to_string().contains("atomic access to pkt"), "{error}");
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn some_are_not_written() {
     accepts(&format!("{PACKET}{}*(u64 *)(r6 +8) = 1\n{END}", writable()));
     rejects("write of mem", &format!("{PACKET}{}*(u64 *)(r6 +8) = 1\n{END}", read_only()));
     let atomic = "r1 = 1\nlock *(u64 *)(r6 +8) += r1\n";
-    rejects("write of mem", &format!("{PACKET}{}{atomic}{END}", read_only()));
+    rejects("write of mem", &format!("{VALUE}{}{atomic}{END}", read_only()));
+    rejects("atomic access to pkt", &format!("{PACKET}{}{atomic}{END}", writable()));
     let skb = PACKET.replace("137", "136");
     // Nor by a helper.
     let helper = "r1 = r6\nr2 = 16\nr3 = r10\nr3 += -16\nr4 = 0\nr5 = 0\ncall 201\n";

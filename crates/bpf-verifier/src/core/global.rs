@@ -264,7 +264,8 @@ impl Explorer<'_> {
     /// Memory on which a function works as only some memory allows.
     fn check_given(span: &Span, align: u32) -> Step {
         let (reg, region) = (span.reg, span.base.kind);
-        if region.is_packet() {
+        if region.is_packet() || span.base.is_packet_slice() {
+            let region = Kind::Packet;
             return reject(VerifyErrorKind::AtomicRegion { reg, region });
         }
         if !span.is_aligned(align) {

@@ -156,7 +156,9 @@ impl Explorer<'_> {
     /// Refuses an atomic access to what allows none, and a misaligned one.
     pub(super) fn check_atomic(&mut self, base: Register, off: i16, size: Size) -> Step {
         let span = self.span(base, off, size, Access::Read)?;
-        let region = span.base.kind;
+        // Where a slice of a packet begins is as little aligned as the packet.
+        let sliced = span.base.is_packet_slice();
+        let region = if sliced { Kind::Packet } else { span.base.kind };
         if matches!(region, Kind::Context | Kind::Packet | Kind::PacketMeta | Kind::FlowKeys)
             || region.is_socket()
         {
