@@ -47,6 +47,47 @@ fn a_loop_past_may_goto_is_endless_all_the_same() {
     assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 500 });
 }
 
+/// A loop that uses a ring of `size` bytes on the stack, the index of which comes
+/// back to 0 behind `last`.
+fn ring(last: u32, size: u32, rest: &str) -> String {
+    format!(
+        "r6 = 0
+         r8 = 0
+         r7 = *(u32 *)(r1 +0)
+         again: may_goto out
+         r6 += 1
+         if r6 <= {last} goto on
+         r6 = 0
+         on: r1 = r10
+         r1 += -{size}
+         r1 += r6
+         *(u8 *)(r1 +0) = 0
+         r7 *= 3
+         if r7 == 7 goto out
+         {rest}
+         goto again
+         out: r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn what_comes_back_after_many_rounds_is_found() {
+    for size in [16, 64, 200, 256] {
+        let info = SOCKET.accepts(&ring(size - 1, size, ""));
+        assert!(info.processed < 12_000, "{size}: {info:?}");
+        assert!(info.max_insns > GRANTED * 9, "{size}: {info:?}");
+        // One more does not fit, in the last of the rounds.
+        SOCKET.rejects("stack", &ring(size, size, ""));
+    }
+    // What is decided on a number that goes on is no round of before.
+    let counted = "r8 += 1\nif r8 != 300 goto again\nr0 = *(u8 *)(r10 +0)";
+    SOCKET.rejects("stack", &ring(63, 64, counted));
+    let stored = "*(u64 *)(r10 -72) = r8\nr8 += 1\nr1 = *(u64 *)(r10 -72)
+                  if r1 != 300 goto again\nr0 = *(u8 *)(r10 +0)";
+    SOCKET.rejects("stack", &ring(63, 64, stored));
+}
+
 #[test]
 fn what_a_round_changes_is_forgotten() {
     // An address that moves on from round to round leaves its object.

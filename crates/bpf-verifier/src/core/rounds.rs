@@ -40,6 +40,10 @@ const EXACT: u32 = ROUNDS + 2;
 
 /// Rounds that a state is compared with, the latest ones.
 const ROUND_CHECKS: u32 = 8;
+/// And of those before them one in so many, so that also what comes back after many
+/// rounds is found, such as the index of a ring; as far back as this.
+const OLDER_CHECKS: u32 = 64;
+const OLDEST_CHECK: u32 = 320;
 
 impl Node {
     pub(super) fn begin_rounds(
@@ -164,11 +168,21 @@ impl Explorer<'_> {
     pub(super) fn close_round(&mut self, point: At) -> Step<Option<Tail>> {
         let mut node = Node(low(self.arena.word(point)));
         let mut widened = false;
-        for _ in 0..ROUND_CHECKS {
+        let now = match self.instance() {
+            0 => self.walker.grants,
+            _ => self.rounds().unwrap_or(0).unsigned_abs(),
+        };
+        for back in 1..=OLDEST_CHECK {
             if node.0 == NONE {
                 break;
             }
-            if self.is_later_round(node) {
+            // There is about one node a round.
+            let looked_at = back <= ROUND_CHECKS
+                || now.saturating_sub(back).checked_rem(OLDER_CHECKS) == Some(0);
+            if back > ROUND_CHECKS {
+                self.work(u64::from(back & 1));
+            }
+            if looked_at && self.is_later_round(node) {
                 if !widened {
                     self.widen(node)?;
                     widened = true;
