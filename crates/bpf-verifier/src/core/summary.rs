@@ -26,6 +26,8 @@ const MAX_ATTEMPTS: u32 = 10;
 /// Steps that a phase inside of a loop may take for each of its slots, and more.
 const PHASE_STEPS: u64 = 64;
 const MORE_STEPS: u64 = 4096;
+/// The part of all steps so far that a merged state may take.
+const MERGE_PART: u64 = 4;
 /// The part of all steps that the last phase may take.
 const FULL_PART: u64 = 3;
 
@@ -141,8 +143,8 @@ impl Explorer<'_> {
         let arena = &self.arena;
         let limit = match trial.phase(arena) {
             Phase::Full => self.rules.steps.checked_div(FULL_PART).unwrap_or(0),
-            // It may take as much as all that was done before.
-            Phase::Merge => trial.began(arena).saturating_add(MORE_STEPS),
+            // It may take a part of what was done before.
+            Phase::Merge => (trial.began(arena) / MERGE_PART).saturating_add(MORE_STEPS),
             _ => {
                 let slots = trial.subject(arena).len(arena);
                 slots.saturating_mul(PHASE_STEPS).saturating_add(MORE_STEPS)
