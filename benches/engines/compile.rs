@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use kernel_bpf::execution::CompiledProgram;
-use kernel_bpf::execution::jit::HostMemory;
+use kernel_bpf::execution::jit::{CompileOptions, Compiler, HostMemory};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
 use kernel_bpf_benches::{Program, WORKLOADS, Workload};
@@ -111,12 +111,13 @@ impl Line {
         let code = CompiledProgram::compile(verified, &HostMemory)?;
         let mut vm = (v3.insns.len() <= peers::rbpf::SLOTS).then(|| peers::rbpf::load(v3));
         let executable = peers::sbpf::load(v2)?;
+        let (mut compiler, options) = (Compiler::new(), CompileOptions::new());
         let (mut ours, mut rbpf, mut sbpf) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
         // Compiling is short beside a batch of runs; so many make one round.
         let turns = 1 + u32::try_from(20_000 / v3.insns.len())?;
         for _ in 0..rounds * turns {
             ours = ours.min(timed(|| {
-                black_box(CompiledProgram::compile(verified, &HostMemory).map(drop))
+                black_box(compiler.compile(verified, &HostMemory, &options).map(drop))
                     .map_err(|error| anyhow!("{error}"))
             })?);
             if let Some(Ok(vm)) = &mut vm {

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use anyhow::{Context, Result, anyhow, bail};
-use kernel_bpf::execution::jit::HostMemory;
+use kernel_bpf::execution::jit::{CompileOptions, Compiler, HostMemory};
 use kernel_bpf::execution::run::StackMemory;
 use kernel_bpf::execution::{
     BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, Interpreter, JitExecutor,
@@ -41,9 +41,10 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let (way, name) = wanted.split_once('/').context("a subject is WAY/NAME")?;
+    let mut compiler = Compiler::new();
     if (way, name) == ("compile", "all") {
         let verified = Program::joined(JOINED, Workload::program)?.verify_joined()?;
-        return counted_region(|| compile(&verified));
+        return counted_region(|| compile(&mut compiler, &verified));
     }
     let mut all = WORKLOADS.iter().chain([&Workload::ENTER]);
     let workload = all.find(|workload| workload.name == name);
@@ -72,7 +73,7 @@ fn main() -> Result<()> {
         }
         "compile" => {
             let verified = program.verify()?;
-            counted_region(|| compile(&verified))
+            counted_region(|| compile(&mut compiler, &verified))
         }
         "compiled" => {
             let compiled = CompiledProgram::compile(&program.verify()?, &HostMemory)?;
@@ -105,8 +106,8 @@ fn counted_work(work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     result
 }
 
-fn compile(verified: &VerifiedProgram<ActiveProfile>) -> Result<()> {
-    black_box(CompiledProgram::compile(verified, &HostMemory)?);
+fn compile(compiler: &mut Compiler, verified: &VerifiedProgram<ActiveProfile>) -> Result<()> {
+    black_box(compiler.compile(verified, &HostMemory, &CompileOptions::new())?);
     Ok(())
 }
 

@@ -13,13 +13,13 @@ use bpf_bytecode::{BpfProgType, BpfProgram};
 use bpf_interp::run::ProgramInfo;
 use bpf_profile::config::MAP_DEFS_CAPACITY;
 use bpf_profile::{MemoryStrategy, OutOfMemory, PhysicalProfile, Sequence};
-use bpf_verifier::{InsnFact, VerifiedInfo, VerifiedProgram};
+use bpf_verifier::{VerifiedInfo, VerifiedProgram};
 
+use crate::compiler::Compiler;
 use crate::error::CompileError;
-use crate::lower::lower;
 use crate::memory::{CodeMemory, ExecutableCode};
 use crate::options::CompileOptions;
-use crate::x86::{self, Features};
+use crate::x86::{self, MachineCode};
 
 /// How compiled code is entered: with the session's address.
 pub(crate) type Entry = unsafe extern "sysv64" fn(*mut c_void) -> u64;
@@ -118,8 +118,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         memory: &dyn CodeMemory,
         options: &CompileOptions<'_>,
     ) -> Result<Self, CompileError> {
-        let proof = Some((program.facts(), program.info()));
-        Self::build(program.program(), proof, Features::detect(), options, memory)
+        Compiler::new().compile(program, memory, options)
     }
 
     /// Compiles a program of which nothing is known, to code that has every
@@ -149,31 +148,21 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         memory: &dyn CodeMemory,
         options: &CompileOptions<'_>,
     ) -> Result<Self, CompileError> {
-        Self::build(program, None, Features::detect(), options, memory)
+        Compiler::new().compile_checked(program, memory, options)
     }
 
-    /// As [`compile`](Self::compile); whoever calls it vouches for the proof.
-    pub(crate) fn build(
+    /// Of machine code; whoever calls it vouches for code and proof.
+    pub(crate) fn new(
         program: &BpfProgram<P>,
-        proof: Option<(&[InsnFact], &VerifiedInfo)>,
-        features: Features,
-        options: &CompileOptions<'_>,
+        verified: Option<&VerifiedInfo>,
+        machine: MachineCode<'_>,
+        links: u16,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
-        let mut lowered = lower(program, proof.map(|(facts, _)| facts))?;
-        if let Some((_, info)) = proof.filter(|(_, info)| info.unwritten_reads) {
-            let bytes = info.stack_policy.frame_bytes();
-            lowered.zeroed = u32::try_from(bytes).unwrap_or(u32::MAX);
-        }
-        // What a frozen map holds, the program chose.
-        if let Some((_, info)) = proof.filter(|_| options.random().is_none()) {
-            lowered.maps.know(program.frozen_maps(), info.known_maps);
-        }
-        let machine = x86::emit(&lowered, features, options)?;
         let mut writable = memory.allocate(machine.bytes.len())?;
         match writable.bytes().split_at_mut_checked(machine.bytes.len()) {
             Some((bytes, rest)) => {
-                bytes.copy_from_slice(&machine.bytes);
+                bytes.copy_from_slice(machine.bytes);
                 rest.fill(x86::TRAP);
             }
             None => return Err(OutOfMemory { requested: machine.bytes.len() }.into()),
@@ -183,11 +172,11 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             len: machine.bytes.len(),
             body: machine.body,
             places: machine.places,
-            links: lowered.maps.linked(),
+            links,
             prog_type: program.prog_type(),
             maps: Sequence::try_from_slice(program.map_defs())?,
             frozen: Sequence::try_from_slice(program.frozen_maps())?,
-            verified: proof.map(|(_, info)| *info),
+            verified: verified.copied(),
             profile: PhantomData,
         })
     }

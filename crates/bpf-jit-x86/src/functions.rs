@@ -2,12 +2,10 @@
 
 use alloc::vec::Vec;
 
-use bpf_bytecode::Register;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::flow::Registers;
-use crate::lower::{Op, Step};
+use crate::lower::{Effect, Lowered, Registers, Transfer};
 
 /// A function, as those see it that call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +27,7 @@ impl Function {
 pub struct Functions {
     /// In the order of their first slots.
     list: Vec<Function>,
+    calls: Vec<Call>,
 }
 
 /// A call: who calls and who is called, by their numbers in the list.
@@ -38,32 +37,29 @@ type Call = (usize, usize);
 const ROUNDS: usize = 16;
 
 impl Functions {
-    /// Looks at every function. Nothing is known where a jump leads from one
-    /// into another.
+    /// Looks at every function of a program, in the memory that an earlier one has
+    /// left. Nothing is known where a jump leads from one into another.
     ///
     /// # Errors
     /// [`CompileError::OutOfMemory`] without heap memory for the list.
-    pub fn of(steps: &[Step]) -> Result<Self, CompileError> {
-        let mut list: Vec<Function> = Vec::new();
-        for step in steps {
-            let start = match step.op {
-                Op::Call { target } => target,
-                Op::FunctionReference { slot, .. } => slot,
-                _ => continue,
-            };
-            reserve(&mut list)?;
-            list.push(Function { start, writes: Registers::NONE, framed: false });
+    pub fn find(&mut self, lowered: &Lowered<'_>) -> Result<(), CompileError> {
+        self.list.clear();
+        self.calls.clear();
+        for transfer in lowered.transfers.iter().filter(|transfer| transfer.calls) {
+            let new = Function { start: transfer.to, writes: Registers::NONE, framed: false };
+            push(&mut self.list, new)?;
         }
-        list.sort_unstable_by_key(|function| function.start);
-        list.dedup_by_key(|function| function.start);
-        let mut functions = Self { list };
-        if !functions.list.is_empty() {
-            match functions.look(steps)? {
-                Some(calls) => functions.pass_on(&calls),
-                None => functions.list.clear(),
-            }
+        self.list.sort_unstable_by_key(|function| function.start);
+        self.list.dedup_by_key(|function| function.start);
+        if self.list.is_empty() {
+            return Ok(());
         }
-        Ok(functions)
+        if self.look(lowered)? {
+            self.pass_on();
+        } else {
+            self.list.clear();
+        }
+        Ok(())
     }
 
     /// The function that begins at a slot.
@@ -76,58 +72,66 @@ impl Functions {
         self.list.binary_search_by_key(&slot, |function| function.start).ok()
     }
 
-    /// What each function does by itself, and the calls; `None` where a jump
-    /// leads from one into another.
-    fn look(&mut self, steps: &[Step]) -> Result<Option<Vec<Call>>, CompileError> {
-        let mut calls = Vec::new();
-        let mut rest = steps;
+    /// What each function does by itself, and the calls; false where a jump leads
+    /// from one into another.
+    fn look(&mut self, lowered: &Lowered<'_>) -> Result<bool, CompileError> {
+        let (mut steps, mut transfers) = (&*lowered.steps, &*lowered.transfers);
         // What is in front of the first that is called belongs to none in the list.
         let mut number = None;
         loop {
             let next = number.map_or(0, |number: usize| number.saturating_add(1));
             let end = self.list.get(next).map_or(u32::MAX, |next| next.start);
             let start = number.and_then(|number| self.list.get(number)).map_or(0, |own| own.start);
-            let (own, behind) = rest.split_at(rest.partition_point(|step| step.pc < end));
-            let (mut writes, mut framed) = (Registers::NONE, false);
-            for step in own {
-                writes = writes.with(step.effect.writes);
-                framed |= step.effect.reads.has(Register::R10) || asks_host(step.op);
-                match step.op {
-                    Op::Jump { target } | Op::Branch { target, .. } | Op::MayGoto { target }
-                        if !(start..end).contains(&target) =>
-                    {
-                        return Ok(None);
-                    }
-                    Op::Call { target } => {
-                        // A frame would have to be taken from here.
-                        framed = true;
-                        if let (Some(own), Some(called)) = (number, self.number_of(target)) {
-                            reserve(&mut calls)?;
-                            calls.push((own, called));
-                        }
-                    }
-                    // What takes over returns to the function's caller, and saves
-                    // nothing.
-                    Op::TailCall => writes = Registers::ALL,
-                    _ => {}
-                }
-            }
+            let (own, behind) = steps.split_at(steps.partition_point(|step| step.pc < end));
+            let (leading, others) =
+                transfers.split_at(transfers.partition_point(|transfer| transfer.from < end));
+            let effect = own.iter().fold(Effect::NONE, |all, step| all.with(step.effect));
+            let Some(calls) = self.note_calls(number, leading, start..end)? else {
+                return Ok(false);
+            };
             if let Some(function) = number.and_then(|number| self.list.get_mut(number)) {
-                (function.writes, function.framed) = (writes, framed);
+                // What takes over saves nothing.
+                function.writes = if effect.leaves() { Registers::ALL } else { effect.writes() };
+                // A called function's frame would have to be taken from here.
+                function.framed = effect.is_framed() || calls;
             }
             if next == self.list.len() {
-                return Ok(Some(calls));
+                return Ok(true);
             }
-            (rest, number) = (behind, Some(next));
+            (steps, transfers, number) = (behind, others, Some(next));
         }
     }
 
+    /// Notes a function's calls, and says whether there are any; `None` where a jump
+    /// leads out of it.
+    fn note_calls(
+        &mut self,
+        number: Option<usize>,
+        transfers: &[Transfer],
+        own: core::ops::Range<u32>,
+    ) -> Result<Option<bool>, CompileError> {
+        let mut any = false;
+        for transfer in transfers {
+            if !transfer.calls {
+                if !own.contains(&transfer.to) {
+                    return Ok(None);
+                }
+                continue;
+            }
+            any = true;
+            if let (Some(number), Some(called)) = (number, self.number_of(transfer.to)) {
+                push(&mut self.calls, (number, called))?;
+            }
+        }
+        Ok(Some(any))
+    }
+
     /// What is called writes for those that call it.
-    fn pass_on(&mut self, calls: &[Call]) {
+    fn pass_on(&mut self) {
         for _ in 0..ROUNDS {
             let mut changed = false;
             // Functions mostly stand behind those that call them.
-            for (own, called) in calls.iter().rev() {
+            for (own, called) in self.calls.iter().rev() {
                 let writes = self.list.get(*called).map_or(Registers::ALL, |called| called.writes);
                 if let Some(function) = self.list.get_mut(*own) {
                     let before = function.writes;
@@ -143,33 +147,8 @@ impl Functions {
     }
 }
 
-fn reserve<T>(list: &mut Vec<T>) -> Result<(), CompileError> {
-    list.try_reserve(1).map_err(|_| OutOfMemory { requested: size_of::<T>() }.into())
-}
-
-/// Whether an operation of proven code calls the host, which is told the frame.
-const fn asks_host(op: Op) -> bool {
-    !matches!(
-        op,
-        Op::Nothing
-            | Op::Alu { .. }
-            | Op::Neg { .. }
-            | Op::Move { .. }
-            | Op::Const { .. }
-            | Op::SignExtend { .. }
-            | Op::ZeroExtend { .. }
-            | Op::Swap { .. }
-            | Op::Load { .. }
-            | Op::Store { .. }
-            | Op::Atomic { .. }
-            | Op::PacketAddress { .. }
-            | Op::MapReference { .. }
-            | Op::LinkedValue { .. }
-            | Op::FunctionReference { .. }
-            | Op::Jump { .. }
-            | Op::Branch { .. }
-            | Op::Call { .. }
-            | Op::Exit
-            | Op::Trap(_)
-    )
+fn push<T>(list: &mut Vec<T>, new: T) -> Result<(), CompileError> {
+    list.try_reserve(1).map_err(|_| OutOfMemory { requested: size_of::<T>() })?;
+    list.push(new);
+    Ok(())
 }

@@ -79,6 +79,7 @@ cfg_if::cfg_if! {
 cfg_if::cfg_if! {
     if #[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))] {
         pub mod compiled;
+        pub mod compiler;
         mod descriptor;
         pub mod executor;
         pub mod prepared;
@@ -86,6 +87,7 @@ cfg_if::cfg_if! {
         mod x86;
 
         pub use compiled::CompiledProgram;
+        pub use compiler::Compiler;
         pub use executor::JitExecutor;
         pub use prepared::PreparedProgram;
     }

@@ -8,25 +8,29 @@
 
 use alloc::vec::Vec;
 
-use bpf_bytecode::BpfProgram;
+use bpf_bytecode::{BpfInsn, BpfProgram};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
 use bpf_verifier::InsnFact;
 
 use crate::error::CompileError;
 
+mod effect;
 mod links;
 mod op;
 mod translate;
 
+pub use effect::{Effect, Registers};
 pub use links::{MAX_LINKS, Maps};
 pub use op::{Address, Mode, Op, Order, Step, Trap};
 
 /// A program as a list of operations.
 #[derive(Debug)]
 pub struct Lowered<'p> {
-    /// Operations in the order of the program's slots. An instruction becomes
-    /// one operation or more; each carries the instruction's slot.
+    /// Operations in the order of the program's slots, each with its slot. Of a program
+    /// that was verified, one for each slot; else more.
     pub steps: Vec<Step>,
+    /// Of a program that was verified, whatever names a slot, in the order of the steps.
+    pub transfers: Vec<Transfer>,
     /// Slots of the program. Jumps name slots.
     pub slots: usize,
     /// Whether accesses are checked and instructions counted.
@@ -38,6 +42,24 @@ pub struct Lowered<'p> {
     pub maps: Maps<'p>,
 }
 
+/// An instruction that names a slot, to which control may go from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Slot of the instruction.
+    pub from: u32,
+    /// Slot that it names.
+    pub to: u32,
+    /// Whether a function begins there.
+    pub calls: bool,
+}
+
+/// Memory for the lists, of use for one program after the other.
+#[derive(Debug, Default)]
+pub struct Lists {
+    steps: Vec<Step>,
+    transfers: Vec<Transfer>,
+}
+
 /// Lowers a program: with `facts`, as one that was verified, whose accesses
 /// need no check; without, as one of which nothing is known. Slots without a
 /// fact are never reached.
@@ -47,48 +69,82 @@ pub struct Lowered<'p> {
 pub fn lower<'p, P: PhysicalProfile>(
     program: &'p BpfProgram<P>,
     facts: Option<&[InsnFact]>,
+    lists: Lists,
 ) -> Result<Lowered<'p>, CompileError> {
     let slots = program.len();
-    let mode = if facts.is_some() { Mode::Proven } else { Mode::Checked };
-    let mut list = List { steps: Vec::new() };
-    let mut maps = Maps::new(program.map_defs());
-    list.reserve(match mode {
-        Mode::Proven => slots,
-        Mode::Checked => slots.saturating_mul(2),
-    })?;
-    for (pc, insn) in program.instructions() {
-        if let Some(facts) = facts {
-            let fact = facts.get(pc).copied().unwrap_or_default();
-            list.push(translate::proven(pc, insn, fact, &mut maps))?;
-            continue;
-        }
-        list.push(Step::new(pc, Op::Count))?;
-        let (step, then) = translate::checked(pc, insn);
-        list.push(step)?;
-        if let Some(step) = then {
-            list.push(step)?;
-        }
+    let mut lowered = Lowered {
+        steps: lists.steps,
+        transfers: lists.transfers,
+        slots,
+        mode: if facts.is_some() { Mode::Proven } else { Mode::Checked },
+        zeroed: 0,
+        maps: Maps::new(program.map_defs()),
+    };
+    lowered.transfers.clear();
+    match facts {
+        Some(facts) => lowered.proven(program.insns(), facts)?,
+        None => lowered.checked(program.insns())?,
     }
-    Ok(Lowered { steps: list.steps, slots, mode, zeroed: 0, maps })
+    Ok(lowered)
 }
 
-/// The list under construction.
-struct List {
-    steps: Vec<Step>,
-}
-
-impl List {
-    fn reserve(&mut self, additional: usize) -> Result<(), CompileError> {
-        let requested = additional.saturating_mul(size_of::<Step>());
-        self.steps.try_reserve(additional).map_err(|_| OutOfMemory { requested }.into())
+impl Lowered<'_> {
+    /// The memory of the lists.
+    pub fn into_lists(self) -> Lists {
+        Lists { steps: self.steps, transfers: self.transfers }
     }
 
-    #[inline]
-    fn push(&mut self, step: Step) -> Result<(), CompileError> {
-        if self.steps.len() == self.steps.capacity() {
-            self.reserve(1)?;
+    fn proven(&mut self, insns: &[BpfInsn], facts: &[InsnFact]) -> Result<(), CompileError> {
+        let additional = insns.len().saturating_sub(self.steps.len());
+        reserve(&mut self.steps, additional)?;
+        self.steps.resize(insns.len(), Step::NOTHING);
+        let mut rest = insns;
+        let facts = facts.iter().copied().chain(core::iter::repeat(InsnFact::Unreached));
+        for (step, (fact, pc)) in self.steps.iter_mut().zip(facts.zip(0..)) {
+            let [insn, behind @ ..] = rest else { break };
+            rest = behind;
+            translate::proven(pc, *insn, behind, fact, &mut self.maps, step);
+            if step.effect.names_slot() {
+                note(&mut self.transfers, step)?;
+            }
         }
-        self.steps.push(step);
         Ok(())
     }
+
+    fn checked(&mut self, insns: &[BpfInsn]) -> Result<(), CompileError> {
+        self.steps.clear();
+        // An instruction is counted, and may be followed by a trap.
+        reserve(&mut self.steps, insns.len().saturating_mul(3))?;
+        let mut rest = insns;
+        for pc in 0.. {
+            let [insn, behind @ ..] = rest else { break };
+            rest = behind;
+            if let Some((step, then)) = translate::checked(pc, *insn, behind) {
+                self.steps.push(Step::new(pc, Op::Count));
+                self.steps.push(step);
+                self.steps.extend(then);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes which slot a step names.
+fn note(transfers: &mut Vec<Transfer>, step: &Step) -> Result<(), CompileError> {
+    let (to, calls) = match step.op {
+        Op::Jump { target } | Op::Branch { target, .. } | Op::MayGoto { target } => (target, false),
+        Op::Call { target } => (target, true),
+        Op::FunctionReference { slot, .. } => (slot, true),
+        _ => return Ok(()),
+    };
+    if transfers.len() == transfers.capacity() {
+        reserve(transfers, 1)?;
+    }
+    transfers.push(Transfer { from: step.pc, to, calls });
+    Ok(())
+}
+
+fn reserve<T>(list: &mut Vec<T>, additional: usize) -> Result<(), CompileError> {
+    let requested = additional.saturating_mul(size_of::<T>());
+    list.try_reserve(additional).map_err(|_| OutOfMemory { requested }.into())
 }

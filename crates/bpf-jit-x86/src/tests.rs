@@ -12,7 +12,7 @@ use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
 
 use crate::x86::Features;
-use crate::{CompileOptions, CompiledProgram, HostMemory, JitExecutor};
+use crate::{CompileOptions, CompiledProgram, Compiler, HostMemory, JitExecutor};
 
 mod alu;
 mod control;
@@ -83,13 +83,13 @@ fn proven_as(
 ) -> Compiled {
     let helpers = HelperTable::standard().fingerprint();
     let info = VerifiedInfo { max_insns: 1, frames: 8, helpers, ..VerifiedInfo::default() };
-    CompiledProgram::build(program, Some((facts, &info)), features, options, &HostMemory).unwrap()
+    Compiler::new().build(program, Some((facts, &info)), features, options, &HostMemory).unwrap()
 }
 
 /// Plain code for the CPU at hand.
 fn built(program: &Program, proof: Option<(&[InsnFact], &VerifiedInfo)>) -> Compiled {
     let options = CompileOptions::new();
-    CompiledProgram::build(program, proof, Features::detect(), &options, &HostMemory).unwrap()
+    Compiler::new().build(program, proof, Features::detect(), &options, &HostMemory).unwrap()
 }
 
 fn checked(program: &Program) -> Compiled {

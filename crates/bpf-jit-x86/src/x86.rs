@@ -76,33 +76,44 @@ pub(crate) const TRAP: u8 = 0xcc;
 
 /// Machine code of a program.
 #[derive(Debug)]
-pub(crate) struct MachineCode {
+pub(crate) struct MachineCode<'w> {
     /// The code. It is entered at its first byte.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: &'w [u8],
     /// Where a tail call enters.
     pub(crate) body: usize,
     /// For each slot where its code begins, or a number behind the code.
     pub(crate) places: Vec<u32>,
 }
 
+/// Memory to work in, of use for one program after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    flow: Flow,
+    functions: Functions,
+    code: CodeBuffer,
+}
+
 /// Encodes a program.
 ///
 /// # Errors
 /// [`CompileError`] without heap memory, or when there is too much code.
-pub(crate) fn emit(
+pub(crate) fn emit<'w>(
     lowered: &Lowered<'_>,
     features: Features,
     options: &CompileOptions<'_>,
-) -> Result<MachineCode, CompileError> {
-    let mut emitter = Emitter::new(lowered, features, options);
+    workspace: &'w mut Workspace,
+) -> Result<MachineCode<'w>, CompileError> {
+    let Workspace { flow, functions, code } = workspace;
+    let mut emitter = Emitter::new(lowered, features, options, code);
     emitter.entry();
     let body = emitter.code.label();
     emitter.code.bind(body);
     emitter.body();
     match lowered.mode {
         Mode::Proven => {
-            let (flow, functions) = (Flow::of(lowered)?, Functions::of(&lowered.steps)?);
-            Selector::new(&mut emitter, lowered, &flow, &functions).run();
+            flow.find(lowered)?;
+            functions.find(lowered)?;
+            Selector::new(&mut emitter, lowered, flow, functions).run();
         }
         Mode::Checked => emitter.one_by_one(&lowered.steps),
     }
@@ -110,16 +121,15 @@ pub(crate) fn emit(
     emitter.misses();
     emitter.thunks();
     emitter.retpoline();
-    let (bytes, mut places) = emitter.code.finish()?;
-    let body = body.number().and_then(|body| places.get(body).copied());
-    let body = body.and_then(|body| usize::try_from(body).ok()).ok_or(CompileError::TooLarge)?;
-    places.truncate(lowered.slots);
-    Ok(MachineCode { bytes, body, places })
+    code.finish()?;
+    let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
+    let places = code.places(lowered.slots)?;
+    Ok(MachineCode { bytes: code.code(), body, places })
 }
 
 /// Code under construction.
 struct Emitter<'o> {
-    code: CodeBuffer,
+    code: &'o mut CodeBuffer,
     mode: Mode,
     features: Features,
     /// Where random numbers come from that hide those of the program.
@@ -139,13 +149,18 @@ struct Emitter<'o> {
 }
 
 impl<'o> Emitter<'o> {
-    fn new(lowered: &Lowered<'_>, features: Features, options: &CompileOptions<'o>) -> Self {
+    fn new(
+        lowered: &Lowered<'_>,
+        features: Features,
+        options: &CompileOptions<'o>,
+        code: &'o mut CodeBuffer,
+    ) -> Self {
         let per_slot = match lowered.mode {
             Mode::Proven => 5,
             Mode::Checked => 32,
         };
         let bytes = lowered.slots.saturating_mul(per_slot).saturating_add(128);
-        let mut code = CodeBuffer::new(bytes, lowered.slots);
+        code.begin(bytes, lowered.slots);
         let start = code.label();
         code.bind(start);
         let indirect =

@@ -6,7 +6,7 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, AtomicOp, Cond, Size, Width};
 use bpf_interp::Fault;
 
-use crate::flow::Effect;
+use super::Effect;
 
 /// Whether a program's accesses are checked when they happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +29,14 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step; a program has at most a million slots.
+    /// One that does nothing, at no slot in particular.
+    pub(super) const NOTHING: Self = Self { pc: 0, effect: Effect::NONE, op: Op::Nothing };
+
+    /// A step.
     ///
     /// Where the operation's kind is known, so is what it reads and writes.
     #[inline(always)]
-    pub fn new(pc: usize, op: Op) -> Self {
-        let pc = u32::try_from(pc).unwrap_or(u32::MAX);
+    pub fn new(pc: u32, op: Op) -> Self {
         Self { pc, effect: Effect::of(op), op }
     }
 

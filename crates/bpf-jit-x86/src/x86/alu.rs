@@ -5,6 +5,7 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::Emitter;
+use super::buffer::Part;
 use super::encode::{Imm, Mem, OPERAND_16, Opcode, Rm, Source};
 use super::muldiv::Spare;
 use super::regs::{RAX, native};
@@ -164,13 +165,13 @@ impl Emitter<'_> {
         if value == 0 {
             self.code.insn(XOR, Width::W32, dst, Rm::Reg(dst), Imm::None);
         } else if let Ok(low) = u32::try_from(value) {
-            self.code.short(false, 0xb8, Width::W32, dst);
-            self.code.push_i32(low.cast_signed());
+            let low = Part { bytes: low.into(), bits: 32 };
+            self.code.short(false, 0xb8, Width::W32, dst, low);
         } else if let Ok(low) = i32::try_from(signed) {
             self.code.insn(Opcode::one(0xc7), Width::W64, 0, Rm::Reg(dst), Imm::Dword(low));
         } else {
-            self.code.short(false, 0xb8, Width::W64, dst);
-            self.code.push_i64(signed);
+            let value = Part { bytes: value, bits: 64 };
+            self.code.short(false, 0xb8, Width::W64, dst, value);
         }
     }
 
@@ -213,8 +214,8 @@ impl Emitter<'_> {
                     self.zero_extend(Size::H, dst, Rm::Reg(dst));
                 }
             }
-            Size::W => self.code.short(true, 0xc8, Width::W32, dst),
-            Size::Dw => self.code.short(true, 0xc8, Width::W64, dst),
+            Size::W => self.code.short(true, 0xc8, Width::W32, dst, Part::EMPTY),
+            Size::Dw => self.code.short(true, 0xc8, Width::W64, dst, Part::EMPTY),
         }
     }
 

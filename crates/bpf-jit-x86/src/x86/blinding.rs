@@ -35,9 +35,9 @@ impl Emitter<'_> {
     /// Whether an operation has a number to be hidden, so that it takes part in no
     /// combination with others.
     #[inline]
-    pub(super) fn stands_alone(&self, op: Op) -> bool {
+    pub(super) fn stands_alone(&self, op: &Op) -> bool {
         self.random.is_some()
-            && match op {
+            && match *op {
                 Op::Alu { src, .. } | Op::Branch { rhs: src, .. } => self.hides(src),
                 Op::Store { at, src, .. } => self.hides(src) || self.hides_distance(at),
                 Op::Load { at, .. } => self.hides_distance(at),

@@ -54,15 +54,9 @@ pub(super) struct Fixup {
 }
 
 impl Label {
-    /// Its index in what [`CodeBuffer::finish`] gives.
-    pub(super) fn number(self) -> Option<usize> {
-        index(self.0)
-    }
-}
-
-impl Fixup {
-    pub(super) const fn label_number(&self) -> u32 {
-        self.label.0
+    /// Its index among the labels.
+    pub(super) fn number(self) -> usize {
+        index(self.0).unwrap_or(usize::MAX)
     }
 }
 
@@ -99,13 +93,13 @@ impl Place {
     /// Of a label without a place.
     const UNBOUND: Self = Self { at: u32::MAX, fixups: 0 };
 
-    /// What [`CodeBuffer::finish`] gives for a label without a place.
-    pub(super) const NOWHERE: u32 = u32::MAX;
-
     pub(super) fn known(self) -> bool {
         self != Self::UNBOUND
     }
 }
+
+/// Labels beside those of slots for which there is room from the start.
+const LABELS: usize = 16;
 
 /// Bytes that are written at once, whatever the length of an instruction is.
 const CHUNK: usize = 16;
@@ -113,7 +107,7 @@ const CHUNK: usize = 16;
 /// Code under construction. What fails is remembered and reported by
 /// [`finish`](Self::finish).
 #[derive(Debug, Default)]
-pub(super) struct CodeBuffer {
+pub(crate) struct CodeBuffer {
     /// The code, and room behind it.
     pub(super) bytes: Vec<u8>,
     /// Bytes of code.
@@ -121,21 +115,26 @@ pub(super) struct CodeBuffer {
     /// For each label its place.
     pub(super) labels: Vec<Place>,
     pub(super) fixups: Vec<Fixup>,
+    /// What `relax` finds out.
+    pub(super) saved: Vec<u32>,
     failure: Option<CompileError>,
 }
 
 impl CodeBuffer {
-    /// A buffer with room for about `bytes` bytes and the labels 0 to
+    /// Begins anew, with room for about `bytes` bytes and the labels 0 to
     /// `labels`, not yet placed.
-    pub(super) fn new(bytes: usize, labels: usize) -> Self {
-        let mut code = Self::default();
-        if code.labels.try_reserve(labels).is_ok() {
-            code.labels.resize(labels, Place::UNBOUND);
+    pub(super) fn begin(&mut self, bytes: usize, labels: usize) {
+        self.labels.clear();
+        self.fixups.clear();
+        (self.len, self.failure) = (0, None);
+        if self.labels.try_reserve(labels.saturating_add(LABELS)).is_ok() {
+            self.labels.resize(labels, Place::UNBOUND);
         } else {
-            code.fail(OutOfMemory { requested: labels }.into());
+            self.fail(OutOfMemory { requested: labels }.into());
         }
-        code.grow(bytes);
-        code
+        if self.bytes.len() < bytes {
+            self.grow(bytes);
+        }
     }
 
     /// The label of a slot.
@@ -177,47 +176,44 @@ impl CodeBuffer {
         self.failure.get_or_insert(failure);
     }
 
-    /// Fills in the distances, and gives bytes and places of labels.
-    pub(super) fn finish(mut self) -> Result<(Vec<u8>, Vec<u32>), CompileError> {
-        let places = self.relax();
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok((self.bytes, places)),
-        }
+    /// Takes short forms of jumps, moves the code together and fills in the distances.
+    pub(super) fn finish(&mut self) -> Result<(), CompileError> {
+        self.relax();
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    /// The code.
+    pub(super) fn code(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// Appends the lowest `len` bytes of `bytes`, at most 16.
     #[inline]
     pub(super) fn put(&mut self, bytes: u128, len: u32) {
-        let end = self.len.saturating_add(CHUNK);
-        if end > self.bytes.len() {
-            self.grow(end);
-        }
-        if let Some(room) = self.bytes.get_mut(self.len..end) {
-            room.copy_from_slice(&bytes.to_le_bytes());
-            self.len = self.len.saturating_add(usize::try_from(len).unwrap_or(CHUNK));
-        }
+        let Some(room) = self.room() else { return };
+        *room = bytes.to_le_bytes();
+        self.len = self.len.saturating_add(index(len).unwrap_or(CHUNK));
     }
 
     /// Appends the lowest bytes of both, at most eight of each.
     #[inline]
-    pub(super) fn put_parts(&mut self, head: u64, head_len: u32, tail: u64, tail_len: u32) {
-        let end = self.len.saturating_add(CHUNK);
-        if end > self.bytes.len() {
-            self.grow(end);
+    pub(super) fn put_parts(&mut self, head: Part, tail: Part) {
+        let Some(room) = self.room() else { return };
+        let (first, _) = room.split_at_mut(8);
+        first.copy_from_slice(&head.bytes.to_le_bytes());
+        if let Some(second) = room.get_mut(head.len()..).and_then(<[u8]>::first_chunk_mut::<8>) {
+            *second = tail.bytes.to_le_bytes();
         }
-        let (head_len, tail_len) = (usize::try_from(head_len), usize::try_from(tail_len));
-        let (Ok(head_len), Ok(tail_len)) = (head_len, tail_len) else { return };
-        if let Some(room) = self.bytes.get_mut(self.len..end)
-            && let Some(room) = room.first_chunk_mut::<CHUNK>()
-        {
-            let (first, _) = room.split_at_mut(8);
-            first.copy_from_slice(&head.to_le_bytes());
-            if let Some(second) = room.get_mut(head_len..).and_then(<[u8]>::first_chunk_mut::<8>) {
-                *second = tail.to_le_bytes();
-            }
-            self.len = self.len.saturating_add(head_len).saturating_add(tail_len);
+        self.len = self.len.wrapping_add(head.len()).wrapping_add(tail.len());
+    }
+
+    /// The bytes behind the code.
+    #[inline]
+    fn room(&mut self) -> Option<&mut [u8; CHUNK]> {
+        if self.bytes.len().wrapping_sub(self.len) < CHUNK {
+            self.grow(self.len.saturating_add(CHUNK));
         }
+        self.bytes.get_mut(self.len..)?.first_chunk_mut()
     }
 
     /// Makes room for `bytes` bytes in all, and some more.
@@ -229,6 +225,32 @@ impl CodeBuffer {
             return self.fail(OutOfMemory { requested: more }.into());
         }
         self.bytes.resize(wanted, 0);
+    }
+}
+
+/// Bytes, the first in the lowest place; at most eight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) bytes: u64,
+    pub(super) bits: u32,
+}
+
+impl Part {
+    pub(super) const EMPTY: Self = Self { bytes: 0, bits: 0 };
+
+    /// With more behind.
+    #[inline]
+    #[must_use]
+    pub(super) const fn and(self, bytes: u64, bits: u32) -> Self {
+        Self {
+            bytes: self.bytes | bytes.wrapping_shl(self.bits),
+            bits: self.bits.wrapping_add(bits),
+        }
+    }
+
+    #[inline]
+    fn len(self) -> usize {
+        index(self.bits / 8).unwrap_or(0)
     }
 }
 
@@ -298,10 +320,5 @@ impl CodeBuffer {
     #[inline]
     pub(super) fn push_i32(&mut self, value: i32) {
         self.put(value.cast_unsigned().into(), 4);
-    }
-
-    #[inline]
-    pub(super) fn push_i64(&mut self, value: i64) {
-        self.put(value.cast_unsigned().into(), 8);
     }
 }

@@ -6,10 +6,11 @@ use bpf_bytecode::opcode::{Cond, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
-use super::buffer::{Flag, Label};
+use super::buffer::{Flag, Label, Part};
 use super::regs::native;
 use crate::descriptor::{Descriptor, Stop};
-use crate::flow::Registers;
+
+use crate::lower::Registers;
 use crate::runtime::{Shim, offset};
 
 /// What holds after a comparison, or after a test of bits in common.
@@ -81,7 +82,7 @@ impl Emitter<'_> {
     /// Pushes registers.
     fn save(&mut self, registers: Registers) {
         for register in registers.iter() {
-            self.code.short(false, 0x50, Width::W32, native(register));
+            self.code.short(false, 0x50, Width::W32, native(register), Part::EMPTY);
         }
     }
 
@@ -89,7 +90,7 @@ impl Emitter<'_> {
     fn restore(&mut self, registers: Registers) {
         let mut left = registers;
         while let Some(register) = left.iter().last() {
-            self.code.short(false, 0x58, Width::W32, native(register));
+            self.code.short(false, 0x58, Width::W32, native(register), Part::EMPTY);
             left = left.without(Registers::of(register));
         }
     }

@@ -3,7 +3,7 @@
 
 use bpf_bytecode::opcode::Width;
 
-use super::buffer::CodeBuffer;
+use super::buffer::{CodeBuffer, Part};
 
 /// A place in memory, `[base + index << scale + disp]`. Registers are the
 /// CPU's, by number; `rsp` and `r12` are no index.
@@ -45,24 +45,16 @@ pub(super) enum Imm {
     Dword(i32),
 }
 
-/// An opcode: the page it is on, a prefix, and which operands are bytes.
+/// An opcode with what stands in front of it, and which operands are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opcode {
-    code: u8,
+    /// The bytes behind the prefixes, the first in the lowest place.
+    code: u32,
+    bits: u8,
     /// 0, or 0x66, 0xf0, 0xf2, 0xf3, in front of everything else.
     prefix: u8,
-    page: Page,
     /// The registers that are bytes: `spl` to `dil` want a prefix.
     bytes: Bytes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Page {
-    One,
-    /// `0f`
-    Two,
-    /// `0f 38`
-    Three,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,15 +66,17 @@ enum Bytes {
 
 impl Opcode {
     pub(super) const fn one(code: u8) -> Self {
-        Self { code, prefix: 0, page: Page::One, bytes: Bytes::Neither }
+        Self { code: code as u32, bits: 8, prefix: 0, bytes: Bytes::Neither }
     }
 
+    /// On the page `0f`.
     pub(super) const fn two(code: u8) -> Self {
-        Self { page: Page::Two, ..Self::one(code) }
+        Self { code: (code as u32) << 8 | 0x0f, bits: 16, ..Self::one(code) }
     }
 
+    /// On the page `0f 38`.
     pub(super) const fn three(code: u8) -> Self {
-        Self { page: Page::Three, ..Self::one(code) }
+        Self { code: (code as u32) << 16 | 0x380f, bits: 24, ..Self::one(code) }
     }
 
     /// With a prefix: of 16-bit operands, or a lock.
@@ -106,128 +100,84 @@ pub(super) const OPERAND_16: u8 = 0x66;
 /// Of an atomic instruction.
 pub(super) const LOCK: u8 = 0xf0;
 
-/// The bytes of one instruction, the first in the lowest place: prefixes, opcode
-/// and what names the operands, eight at the most; then displacement and
-/// immediate.
-#[derive(Clone, Copy)]
-struct Encoded {
-    head: Part,
-    tail: Part,
-}
-
-/// At most eight bytes.
-#[derive(Clone, Copy)]
-struct Part {
-    bytes: u64,
-    bits: u32,
-}
-
-impl Part {
-    const EMPTY: Self = Self { bytes: 0, bits: 0 };
-
-    #[inline]
-    fn push(&mut self, byte: u8) {
-        self.add(byte.into(), 8);
-    }
-
-    #[inline]
-    fn add(&mut self, bytes: u64, bits: u32) {
-        self.bytes |= bytes.wrapping_shl(self.bits);
-        self.bits = self.bits.wrapping_add(bits);
-    }
-}
-
-impl Encoded {
-    const EMPTY: Self = Self { head: Part::EMPTY, tail: Part::EMPTY };
-
-    #[inline]
-    fn push(&mut self, byte: u8) {
-        self.head.push(byte);
-    }
-
-    /// The bytes that say what the operands are.
-    #[inline]
-    fn operands(&mut self, reg: u8, rm: Rm) {
-        let reg = (reg & 7) << 3;
-        let Mem { base, index, disp } = match rm {
-            Rm::Reg(rm) => return self.push(0xc0 | reg | rm & 7),
-            Rm::Mem(mem) => mem,
-        };
-        // `rbp` and `r13` without a displacement mean something else.
-        let (mode, bits) = match i8::try_from(disp) {
-            Ok(0) if base & 7 != 5 => (0x00, 0),
-            Ok(_) => (0x40, 8),
-            Err(_) => (0x80, 32),
-        };
-        match index {
-            Some((index, scale)) => {
-                self.push(mode | reg | 4);
-                self.push(scale << 6 | (index & 7) << 3 | base & 7);
-            }
-            // `rsp` and `r12` say that there is an index; here there is none.
-            None if base & 7 == 4 => {
-                self.push(mode | reg | 4);
-                self.push(0x20 | base & 7);
-            }
-            None => self.push(mode | reg | base & 7),
+/// What names a register operand and a place in memory: the bytes behind the opcode,
+/// and the displacement behind these.
+#[inline]
+fn operands(reg: u8, Mem { base, index, disp }: Mem) -> (Part, Part) {
+    let (reg, low) = (u64::from(reg & 7) << 3, u64::from(base & 7));
+    // `rbp` and `r13` without a displacement mean something else.
+    let (mode, bits) = match i8::try_from(disp) {
+        Ok(0) if low != 5 => (0x00, 0),
+        Ok(_) => (0x40, 8),
+        Err(_) => (0x80, 32),
+    };
+    let disp = u64::from(disp.cast_unsigned()) & 1_u64.wrapping_shl(bits).wrapping_sub(1);
+    let place = match index {
+        Some((index, scale)) => {
+            let sib = u64::from(scale) << 6 | u64::from(index & 7) << 3 | low;
+            Part { bytes: sib << 8 | mode | reg | 4, bits: 16 }
         }
-        let disp = u64::from(disp.cast_unsigned());
-        self.tail.add(disp & 1_u64.wrapping_shl(bits).wrapping_sub(1), bits);
-    }
+        // `rsp` and `r12` say that there is an index; here there is none.
+        None if low == 4 => Part { bytes: 0x2400 | mode | reg | 4, bits: 16 },
+        None => Part { bytes: mode | reg | low, bits: 8 },
+    };
+    (place, Part { bytes: disp, bits })
+}
 
-    #[inline]
-    fn immediate(&mut self, imm: Imm) {
-        match imm {
-            Imm::None => {}
-            Imm::Byte(imm) => self.tail.push(imm.cast_unsigned()),
-            Imm::Word(imm) => self.tail.add(imm.cast_unsigned().into(), 16),
-            Imm::Dword(imm) => self.tail.add(imm.cast_unsigned().into(), 32),
-        }
+/// The high bits of a register operand and of a place's registers, where a prefix has
+/// them.
+#[inline]
+fn high(reg: u8, mem: Mem) -> (u8, u8, u8) {
+    (reg >> 3, mem.index.map_or(0, |(index, _)| index >> 3), mem.base >> 3)
+}
+
+const fn wide(width: Width) -> u8 {
+    match width {
+        Width::W64 => 1,
+        Width::W32 => 0,
     }
 }
 
-/// The high bits of an instruction's registers: of `reg`, of the index, of
-/// what stands in `rm`.
-const fn high(reg: u8, rm: Rm) -> (u8, u8, u8) {
-    match rm {
-        Rm::Reg(rm) => (reg >> 3, 0, rm >> 3),
-        Rm::Mem(Mem { base, index: Some((index, _)), .. }) => (reg >> 3, index >> 3, base >> 3),
-        Rm::Mem(Mem { base, index: None, .. }) => (reg >> 3, 0, base >> 3),
+impl Imm {
+    #[inline]
+    const fn part(self) -> Part {
+        match self {
+            Self::None => Part::EMPTY,
+            Self::Byte(imm) => Part { bytes: imm.cast_unsigned() as u64, bits: 8 },
+            Self::Word(imm) => Part { bytes: imm.cast_unsigned() as u64, bits: 16 },
+            Self::Dword(imm) => Part { bytes: imm.cast_unsigned() as u64, bits: 32 },
+        }
     }
 }
 
 impl CodeBuffer {
     /// An instruction with a register (or the digit that stands in its place)
     /// and a register or a place in memory.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insn(&mut self, op: Opcode, width: Width, reg: u8, rm: Rm, imm: Imm) {
-        let mut out = Encoded::EMPTY;
-        if op.prefix != 0 {
-            out.push(op.prefix);
+        match rm {
+            Rm::Reg(rm) => self.on_registers(op, width, reg, rm, imm.part()),
+            Rm::Mem(mem) => self.on_memory(op, width, reg, mem, imm.part()),
         }
-        let (r, x, b) = high(reg, rm);
-        let wide = u8::from(width == Width::W64);
-        let rex = wide << 3 | r << 2 | x << 1 | b;
-        let byte = match (op.bytes, rm) {
-            (Bytes::Reg, _) => reg,
-            (Bytes::Rm, Rm::Reg(rm)) => rm,
-            _ => 0,
+    }
+
+    fn on_registers(&mut self, op: Opcode, width: Width, reg: u8, rm: u8, imm: Part) {
+        let rex = wide(width) << 3 | reg >> 3 << 2 | rm >> 3;
+        let byte = match op.bytes {
+            Bytes::Neither => 0,
+            Bytes::Reg => reg,
+            Bytes::Rm => rm,
         };
-        if rex != 0 || byte >= 4 {
-            out.push(0x40 | rex);
-        }
-        match op.page {
-            Page::One => {}
-            Page::Two => out.push(0x0f),
-            Page::Three => {
-                out.push(0x0f);
-                out.push(0x38);
-            }
-        }
-        out.push(op.code);
-        out.operands(reg, rm);
-        out.immediate(imm);
-        self.put_parts(out.head.bytes, out.head.bits / 8, out.tail.bytes, out.tail.bits / 8);
+        let operands = u64::from(0xc0 | (reg & 7) << 3 | rm & 7);
+        self.put_parts(head(op, rex, byte).and(operands, 8), imm);
+    }
+
+    fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+        let (r, x, b) = high(reg, mem);
+        let byte = if op.bytes == Bytes::Reg { reg } else { 0 };
+        let head = head(op, wide(width) << 3 | r << 2 | x << 1 | b, byte);
+        let (place, disp) = operands(reg, mem);
+        self.put_parts(head.and(place.bytes, place.bits), disp.and(imm.bytes, imm.bits));
     }
 
     /// `op reg, rm, other` of the extensions with three operands, on the page
@@ -238,32 +188,33 @@ impl CodeBuffer {
         width: Width,
         reg: u8,
         other: u8,
-        rm: Rm,
+        rm: u8,
         imm: Imm,
     ) {
-        let mut out = Encoded::EMPTY;
-        let (r, x, b) = high(reg, rm);
-        let wide = u8::from(width == Width::W64);
-        out.push(0xc4);
-        out.push((r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | page);
-        out.push(wide << 7 | (other ^ 15) << 3 | prefix);
-        out.push(code);
-        out.operands(reg, rm);
-        out.immediate(imm);
-        self.put_parts(out.head.bytes, out.head.bits / 8, out.tail.bytes, out.tail.bits / 8);
+        let second = (reg >> 3 ^ 1) << 7 | 1 << 6 | (rm >> 3 ^ 1) << 5 | page;
+        let third = wide(width) << 7 | (other ^ 15) << 3 | prefix;
+        let operands = 0xc0 | (reg & 7) << 3 | rm & 7;
+        let head = u64::from_le_bytes([0xc4, second, third, code, operands, 0, 0, 0]);
+        self.put_parts(Part { bytes: head, bits: 40 }, imm.part());
     }
 
     /// An instruction whose opcode holds its register, `code + reg`.
-    pub(super) fn short(&mut self, page: bool, code: u8, width: Width, reg: u8) {
-        let mut out = Encoded::EMPTY;
-        let rex = u8::from(width == Width::W64) << 3 | reg >> 3;
-        if rex != 0 {
-            out.push(0x40 | rex);
-        }
-        if page {
-            out.push(0x0f);
-        }
-        out.push(code | reg & 7);
-        self.put_parts(out.head.bytes, out.head.bits / 8, out.tail.bytes, out.tail.bits / 8);
+    pub(super) fn short(&mut self, page: bool, code: u8, width: Width, reg: u8, imm: Part) {
+        let op = if page { Opcode::two(code | reg & 7) } else { Opcode::one(code | reg & 7) };
+        self.put_parts(head(op, wide(width) << 3 | reg >> 3, 0), imm);
     }
+}
+
+/// Prefixes and opcode; `rex` are the low bits of the prefix that has the width and the
+/// registers' high bits, `byte` is a register of which one byte is meant.
+#[inline]
+fn head(op: Opcode, rex: u8, byte: u8) -> Part {
+    let mut head = Part { bytes: op.code.into(), bits: op.bits.into() };
+    if rex != 0 || byte >= 4 {
+        head = Part { bytes: (0x40 | rex).into(), bits: 8 }.and(head.bytes, head.bits);
+    }
+    if op.prefix != 0 {
+        head = Part { bytes: op.prefix.into(), bits: 8 }.and(head.bytes, head.bits);
+    }
+    head
 }

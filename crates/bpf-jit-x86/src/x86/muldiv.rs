@@ -9,7 +9,7 @@ use dynasm::dynasm;
 
 use super::Emitter;
 use super::alu::Arith;
-use super::buffer::Flag;
+use super::buffer::{Flag, Part};
 use super::encode::{Imm, Opcode, Rm, Source};
 use super::regs::{RAX, RDX, SCRATCH as DIVISOR, SCRATCH_TOO as KEPT};
 
@@ -151,7 +151,7 @@ impl Emitter<'_> {
         self.set(QUOTIENT, factor);
         // Both halves of the product go to the same register; the upper one stays.
         let multiply = (2, 3, 0xf6);
-        self.code.three(multiply, Width::W64, QUOTIENT, QUOTIENT, Rm::Reg(QUOTIENT), Imm::None);
+        self.code.three(multiply, Width::W64, QUOTIENT, QUOTIENT, QUOTIENT, Imm::None);
         self.shift(AluOp::Rsh, Width::W64, QUOTIENT, Source::Imm(shift.wrapping_sub(64)));
         if keeps {
             self.copy(Width::W64, RDX, KEPT);
@@ -240,7 +240,7 @@ impl Emitter<'_> {
 
     /// `xchg rax, reg`
     fn exchange_rax(&mut self, reg: u8) {
-        self.code.short(false, 0x90, Width::W64, reg);
+        self.code.short(false, 0x90, Width::W64, reg, Part::EMPTY);
     }
 
     /// `rax / r11` to `rax`, the remainder to `rdx`.

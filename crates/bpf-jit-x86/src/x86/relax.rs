@@ -4,41 +4,53 @@ use alloc::vec::Vec;
 
 use bpf_profile::OutOfMemory;
 
-use super::buffer::{CodeBuffer, Fixup, Kind, Place, index};
+use super::buffer::{CodeBuffer, Fixup, Kind, Label, Place, index};
 use crate::error::CompileError;
 
 /// Bytes of a short jump.
 const SHORT: u32 = 2;
+
+/// The place of a label that has none.
+const NOWHERE: u32 = u32::MAX;
 
 /// How often distances are looked at again because code moved together. What a
 /// further look would find is left long.
 const ROUNDS: usize = 3;
 
 impl CodeBuffer {
-    /// Takes short forms, moves the code together, fills the distances in, and
-    /// gives the places of the labels.
-    pub(super) fn relax(&mut self) -> Vec<u32> {
-        let (fixups, labels) = (self.fixups.len(), self.labels.len());
-        let (mut saved, mut places) = (Vec::new(), Vec::new());
-        if saved.try_reserve(fixups.saturating_add(1)).is_err()
-            || places.try_reserve(labels).is_err()
-        {
-            self.fail(OutOfMemory { requested: fixups.saturating_add(labels) }.into());
-            return places;
+    /// Takes short forms, moves the code together, and fills the distances in.
+    pub(super) fn relax(&mut self) {
+        let mut saved = core::mem::take(&mut self.saved);
+        let wanted = self.fixups.len().saturating_add(1);
+        saved.clear();
+        if saved.try_reserve(wanted).is_err() {
+            return self.fail(OutOfMemory { requested: wanted }.into());
         }
         // For each fixup, how many bytes are saved in front of it.
-        saved.resize(fixups.saturating_add(1), 0_u32);
+        saved.resize(wanted, 0_u32);
         for _ in 0..ROUNDS {
             if !self.shorten(&mut saved) {
                 break;
             }
         }
-        places.extend(self.labels.iter().map(|place| match moved(*place, &saved) {
-            Some(place) => place,
-            None => Place::NOWHERE,
-        }));
-        self.move_together(&saved, &places);
-        places
+        self.move_together(&saved);
+        self.saved = saved;
+    }
+
+    /// Where the labels below `count` are once the code has moved together, or a
+    /// number behind the code.
+    pub(super) fn places(&self, count: usize) -> Result<Vec<u32>, CompileError> {
+        let mut places = Vec::new();
+        let requested = count.saturating_mul(size_of::<u32>());
+        places.try_reserve_exact(count).map_err(|_| OutOfMemory { requested })?;
+        let labels = self.labels.iter().take(count);
+        places.extend(labels.map(|place| moved(*place, &self.saved).unwrap_or(NOWHERE)));
+        Ok(places)
+    }
+
+    /// Where a label is once the code has moved together.
+    pub(super) fn moved_place(&self, label: Label) -> Option<usize> {
+        index(moved(*self.labels.get(label.number())?, &self.saved)?)
     }
 
     /// Looks at every jump's distance as it is now. Whether a jump became
@@ -77,7 +89,7 @@ impl CodeBuffer {
         end.saturating_sub(target) <= 128
     }
 
-    fn move_together(&mut self, saved: &[u32], places: &[u32]) {
+    fn move_together(&mut self, saved: &[u32]) {
         let fixups = core::mem::take(&mut self.fixups);
         let (mut from, mut to) = (0, 0);
         for (number, fixup) in fixups.iter().enumerate() {
@@ -86,15 +98,15 @@ impl CodeBuffer {
             from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
             let short = saved.get(number) != saved.get(number.saturating_add(1));
             let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
-            let target = index(fixup.label_number()).and_then(|label| places.get(label)).copied();
+            let place = self.labels.get(fixup.label.number());
+            let target = place.and_then(|place| moved(*place, saved));
             if self.write(fixup, at, to..end, short, target).is_none() {
                 return self.fail(CompileError::TooLarge);
             }
             to = end;
         }
-        let end = self.copy_down(from, self.len, to);
-        self.len = end;
-        self.bytes.truncate(end);
+        self.len = self.copy_down(from, self.len, to);
+        self.fixups = fixups;
     }
 
     /// Moves bytes to where they belong, and says where they end.
@@ -114,8 +126,7 @@ impl CodeBuffer {
         short: bool,
         target: Option<u32>,
     ) -> Option<()> {
-        let target = target.filter(|place| *place != Place::NOWHERE)?;
-        let distance = i64::from(target).checked_sub(i64::try_from(range.end).ok()?)?;
+        let distance = i64::from(target?).checked_sub(i64::try_from(range.end).ok()?)?;
         if short {
             let code = match fixup.kind {
                 Kind::JumpIf(flag) => 0x70 | flag as u8,

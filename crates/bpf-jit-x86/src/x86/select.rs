@@ -25,9 +25,9 @@ use super::buffer::CodeBuffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
 use super::value::{Motion, Place, Shift, Sum, Value};
-use crate::flow::{Flow, Registers};
+use crate::flow::Flow;
 use crate::functions::Functions;
-use crate::lower::{Lowered, Maps, Op, Order, Step, Trap};
+use crate::lower::{Lowered, Maps, Op, Registers, Step, Trap};
 
 mod alu;
 mod branch;
@@ -65,8 +65,8 @@ pub(super) struct Selector<'a, 'o> {
     values: [Value; ROOM],
     /// Registers whose values are put off.
     pending: Registers,
-    /// The registers that these speak of are among them.
-    spoken_of: Registers,
+    /// For each register those whose values speak of it are among these.
+    readers: [Registers; ROOM],
     /// For each register how many of its low bits may be set.
     bits: [u8; ROOM],
     /// Registers that are read behind the step.
@@ -91,7 +91,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             maps: &lowered.maps,
             values: [Value::Own; ROOM],
             pending: Registers::NONE,
-            spoken_of: Registers::NONE,
+            readers: [Registers::NONE; ROOM],
             bits: [64; ROOM],
             live: Registers::NONE,
             needed: Registers::NONE,
@@ -101,27 +101,34 @@ impl<'a, 'o> Selector<'a, 'o> {
 
     pub(super) fn run(mut self) {
         let mut at = 0;
-        while let Some(step) = self.steps.get(at).copied() {
+        while let Some(step) = self.steps.get(at) {
+            let effect = step.effect;
+            at = at.saturating_add(1);
+            if effect.is_void() && step.op == Op::Nothing {
+                continue;
+            }
             if self.flow.is_joined(step.pc) {
                 self.join(step.pc);
             }
             self.out.code.bind(CodeBuffer::slot(step.pc));
-            let more = at.saturating_add(1);
-            // One stop serves all of what is never reached.
-            let never = |step: &Step| matches!(step.op, Op::Trap(Trap::Unreached));
-            if never(&step) && self.steps.get(more).is_some_and(never) {
-                at = more;
+            if effect.is_void() && self.is_trap_behind(at) {
                 continue;
             }
-            let effect = step.effect;
-            self.live = self.flow.live_behind(at);
-            self.needed = self.live.without(effect.writes).with(effect.reads);
-            if only_writes(step.op) && self.live.and(effect.writes).is_empty() {
-                at = more;
+            self.live = self.flow.live_behind(step);
+            if effect.is_pure() && self.live.and(effect.writes()).is_empty() {
                 continue;
             }
-            at = at.saturating_add(self.step(at, step));
+            self.needed = self.live.without(effect.writes()).with(effect.reads());
+            at = at.saturating_add(self.step(step));
         }
+    }
+
+    /// Whether nothing is emitted for what is never reached in front of a step, because
+    /// the step is never reached, either: one stop serves all.
+    fn is_trap_behind(&self, at: usize) -> bool {
+        let behind = self.steps.get(at..).unwrap_or_default();
+        let next = behind.iter().find(|step| step.op != Op::Nothing);
+        next.is_some_and(|step| matches!(step.op, Op::Trap(Trap::Unreached)))
     }
 
     /// Control meets at a slot.
@@ -132,18 +139,19 @@ impl<'a, 'o> Selector<'a, 'o> {
         self.flags = None;
     }
 
-    /// Emits a step, or puts it off. How many steps are done with.
-    fn step(&mut self, at: usize, step: Step) -> usize {
+    /// Emits a step, or puts it off. How many steps behind it are done
+    /// with, too.
+    #[inline(always)]
+    fn step(&mut self, step: &Step) -> usize {
         match step.op {
-            Op::Nothing => {}
-            Op::Alu { op, width, dst, src } => return self.alu(at, op, width, dst, src),
+            Op::Alu { op, width, dst, src } => return self.alu(step, op, width, dst, src),
             Op::Move { width, dst, src } => self.move_register(width, dst, src),
             Op::Const { dst, value } => self.constant(dst, value),
             Op::MapReference { dst, index } => self.map_reference(dst, index),
             Op::LinkedValue { dst, map, link, off } => {
                 self.map_value(dst, Place { map, link, off });
             }
-            Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(at, step),
+            Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(step),
             Op::FunctionReference { dst, slot } => {
                 self.constant(dst, bpf_interp::Run::function_handle(slot));
             }
@@ -161,12 +169,12 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.out.sign_extend(width, from, native(dst), Rm::Reg(src));
             }
             Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
-            Op::Swap { size, dst } => return self.swap(at, size, dst),
+            Op::Swap { size, dst } => return self.swap(step, size, dst),
             Op::Load { at, .. } | Op::Store { at, .. } if self.out.hides_distance(at) => {
                 self.plain(step);
             }
             Op::Load { size, signed, dst, at: place, .. } => {
-                return self.load(at, size, signed, dst, place);
+                return self.load(step, size, signed, dst, place);
             }
             Op::Store { size, at, src, .. } => self.store(size, at, src),
             Op::PacketAddress { dst, kind } => {
@@ -174,7 +182,7 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.written(dst, 64);
                 self.out.packet_address(dst, kind);
             }
-            Op::Jump { target } => self.jump(at, target),
+            Op::Jump { target } => self.jump(step, target),
             Op::Branch { cond, width, lhs, rhs, target } => {
                 self.branch(cond, width, lhs, rhs, target);
             }
@@ -185,16 +193,16 @@ impl<'a, 'o> Selector<'a, 'o> {
             }
             _ => self.plain(step),
         }
-        1
+        0
     }
 
     /// An operation that finds every register in its place.
-    fn plain(&mut self, step: Step) {
+    fn plain(&mut self, step: &Step) {
         self.settle();
-        for register in step.effect.writes.iter() {
+        for register in step.effect.writes().iter() {
             self.set_bits(register, 64);
         }
-        self.out.step(step);
+        self.out.step(*step);
     }
 }
 
@@ -219,7 +227,7 @@ impl Selector<'_, '_> {
         for register in self.pending.iter() {
             self.own_if_needed(register);
         }
-        self.spoken_of = Registers::NONE;
+        self.readers = [Registers::NONE; ROOM];
     }
 
     /// The register's value is put in place, or forgotten.
@@ -249,10 +257,8 @@ impl Selector<'_, '_> {
     /// A register is about to be written: whatever speaks of it is put in place,
     /// but for a register that is about to be read by the same instruction.
     fn spare_readers(&mut self, written: Register, read: Option<Register>) {
-        if !self.spoken_of.has(written) {
-            return;
-        }
-        for register in self.pending.iter() {
+        let readers = self.readers.get(index(written)).copied().unwrap_or(Registers::ALL);
+        for register in readers.and(self.pending).iter() {
             let speaks = self.value(register).reads().has(written);
             if speaks && register != written && Some(register) != read {
                 self.own_if_needed(register);
@@ -277,8 +283,18 @@ impl Selector<'_, '_> {
             self.forget(dst);
         } else if let Some(entry) = self.values.get_mut(index(dst)) {
             *entry = value;
-            self.pending = self.pending.with(Registers::of(dst));
-            self.spoken_of = self.spoken_of.with(value.reads());
+            self.pend(dst, value.reads());
+        }
+    }
+
+    /// Notes that the value of `dst` is put off and speaks of others.
+    fn pend(&mut self, dst: Register, reads: Registers) {
+        let dst = Registers::of(dst);
+        self.pending = self.pending.with(dst);
+        for read in reads.iter() {
+            if let Some(readers) = self.readers.get_mut(index(read)) {
+                *readers = readers.with(dst);
+            }
         }
     }
 
@@ -440,25 +456,6 @@ impl Selector<'_, '_> {
             (None, None) => self.out.set(dst, i64::from(disp).cast_unsigned()),
         }
     }
-}
-
-/// Whether an operation does nothing but give registers values.
-const fn only_writes(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Alu { .. }
-            | Op::Neg { .. }
-            | Op::Move { .. }
-            | Op::Const { .. }
-            | Op::SignExtend { .. }
-            | Op::ZeroExtend { .. }
-            | Op::Swap { .. }
-            | Op::Load { order: Order::Relaxed, .. }
-            | Op::PacketAddress { .. }
-            | Op::MapReference { .. }
-            | Op::LinkedValue { .. }
-            | Op::FunctionReference { .. }
-    )
 }
 
 const fn bits_of(width: Width) -> u8 {

@@ -46,7 +46,7 @@ impl Emitter<'_> {
                 _ => 2,
             };
             let shift = (2, prefix, 0xf7);
-            return self.code.three(shift, width, dst, count, Rm::Reg(from), Imm::None);
+            return self.code.three(shift, width, dst, count, from, Imm::None);
         }
         if count == RCX && dst != RCX {
             self.copy(Width::W64, dst, from);
@@ -80,7 +80,7 @@ impl Emitter<'_> {
             return self.move_bits(ROTATE_LEFT, width, dst, left);
         }
         let right = i8::try_from(width.bits().cast_signed().wrapping_sub(left)).unwrap_or(0);
-        self.code.three((3, 3, 0xf0), width, dst, 0, Rm::Reg(from), Imm::Byte(right));
+        self.code.three((3, 3, 0xf0), width, dst, 0, from, Imm::Byte(right));
     }
 
     fn move_bits(&mut self, number: u8, width: Width, dst: u8, count: i32) {

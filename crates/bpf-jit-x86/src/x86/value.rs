@@ -4,10 +4,9 @@
 //! A [`Value`] speaks of what is *in the CPU's registers* for the program's
 //! registers it names, not of what these hold for the program.
 
+use crate::lower::Registers;
 use bpf_bytecode::Register;
 use bpf_bytecode::opcode::Width;
-
-use crate::flow::Registers;
 
 /// A register's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
 use super::{Motion, Selector, Shift, Sum, Value, bits_of, size_bits};
-use crate::flow::Registers;
-use crate::lower::Op;
+
+use crate::lower::{Op, Registers, Step};
 
 impl Selector<'_, '_> {
     pub(super) fn move_register(&mut self, width: Width, dst: Register, src: Register) {
@@ -77,10 +77,10 @@ impl Selector<'_, '_> {
         self.set_bits(dst, bits);
     }
 
-    /// How many steps are done with.
+    /// How many steps behind it are done with, too.
     pub(super) fn alu(
         &mut self,
-        at: usize,
+        step: &Step,
         op: AluOp,
         width: Width,
         dst: Register,
@@ -101,8 +101,8 @@ impl Selector<'_, '_> {
                 if self.is_rotation(width, dst, other) => {}
             (AluOp::Add, Operand::Reg(other)) => self.add_register(width, dst, other),
             (AluOp::And, Operand::Imm(imm)) => {
-                if self.tests(at, width, dst, imm) {
-                    return 2;
+                if self.tests(step, width, dst, imm) {
+                    return 1;
                 }
                 self.and_immediate(width, dst, imm);
             }
@@ -110,7 +110,7 @@ impl Selector<'_, '_> {
             _ => self.two_operands(op, width, dst, src),
         }
         self.set_bits(dst, bits);
-        1
+        0
     }
 
     /// How many low bits of a result may be set.
@@ -195,10 +195,9 @@ impl Selector<'_, '_> {
 
     /// Whether this is an `and` whose result is compared with 0 and read no
     /// more; it and the comparison become one `test`.
-    fn tests(&mut self, at: usize, width: Width, dst: Register, imm: i32) -> bool {
-        let next = at.saturating_add(1);
-        let Some(Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target }) =
-            self.following(at)
+    fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> bool {
+        let Some(next) = self.following(step) else { return false };
+        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } = next.op
         else {
             return false;
         };

@@ -8,21 +8,20 @@ use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
 use super::super::encode::Source;
 use super::{Selector, Value};
-use crate::flow::Registers;
-use crate::lower::Op;
 
-impl Selector<'_, '_> {
+use crate::lower::{Registers, Step};
+
+impl<'s> Selector<'s, '_> {
     /// The operation behind a step, if control comes to it from there alone and it
     /// may be combined with others.
-    pub(super) fn following(&self, at: usize) -> Option<Op> {
-        let next = self.steps.get(at.saturating_add(1))?;
-        (!self.flow.is_joined(next.pc) && !self.out.stands_alone(next.op)).then_some(next.op)
+    pub(super) fn following(&self, step: &Step) -> Option<&'s Step> {
+        let next = self.steps.get(step.slot().saturating_add(1))?;
+        (!self.flow.is_joined(next.pc) && !self.out.stands_alone(&next.op)).then_some(next)
     }
 
-    pub(super) fn jump(&mut self, at: usize, target: u32) {
+    pub(super) fn jump(&mut self, step: &Step, target: u32) {
         self.settle();
-        let next = self.steps.get(at.saturating_add(1)).map(|step| step.pc);
-        if next != Some(target) {
+        if target != step.pc.saturating_add(1) {
             self.out.code.jump(CodeBuffer::slot(target));
         }
     }

@@ -11,8 +11,8 @@ use super::super::encode::{Mem, Rm};
 use super::super::link::{Found, Lookup};
 use super::super::regs::{RAX, native};
 use super::{Place, Selector, Sum, Value};
-use crate::flow::Registers;
-use crate::lower::{Address, Op, Step};
+
+use crate::lower::{Address, Op, Registers, Step};
 use crate::runtime::Shim;
 
 /// The registers of a lookup's arguments.
@@ -53,8 +53,7 @@ impl Selector<'_, '_> {
         self.out.linked_value(native(register), link, 0);
         if let Some(entry) = self.values.get_mut(register.index()).filter(|_| sum.disp != 0) {
             *entry = Value::Sum(sum);
-            self.pending = self.pending.with(Registers::of(register));
-            self.spoken_of = self.spoken_of.with(Registers::of(register));
+            self.pend(register, Registers::of(register));
         }
     }
 
@@ -71,30 +70,31 @@ impl Selector<'_, '_> {
         })
     }
 
-    /// `bpf_map_lookup_elem`. How many steps are done with.
-    pub(super) fn lookup(&mut self, at: usize, step: Step) -> usize {
+    /// `bpf_map_lookup_elem`. How many steps behind it are
+    /// done with, too.
+    pub(super) fn lookup(&mut self, step: &Step) -> usize {
         let Value::Map(map) = self.value(MAP) else {
             self.plain(step);
-            return 1;
+            return 0;
         };
         let def = self.maps.def(map).copied();
         let element = def.and_then(|def| Some((self.maps.link(map)?, stride_of(&def)?)));
         match (element, def.map(|def| def.map_type)) {
-            (Some((link, stride)), _) => self.element(at, step, Lookup { map, link, stride }),
+            (Some((link, stride)), _) => self.element(step, Lookup { map, link, stride }),
             (None, Some(MapType::Hash | MapType::LruHash | MapType::LpmTrie)) => {
                 self.plain_call(step, Shim::Lookup);
-                1
+                0
             }
             _ => {
                 self.plain(step);
-                1
+                0
             }
         }
     }
 
     /// A value of an array. Where the host does the same for an index that is
     /// not below the bound, everything is as for a call.
-    fn element(&mut self, at: usize, step: Step, lookup: Lookup) -> usize {
+    fn element(&mut self, step: &Step, lookup: Lookup) -> usize {
         let arguments = Registers::of(MAP).with(Registers::of(KEY));
         for register in self.pending.without(arguments).iter() {
             self.own_if_needed(register);
@@ -111,7 +111,7 @@ impl Selector<'_, '_> {
         }
         // Whoever compares the result with null has that done here: a value that
         // was found is not null.
-        let (found, done) = match self.following(at) {
+        let (found, done) = match self.following(step).map(|next| next.op) {
             Some(Op::Branch {
                 cond: cond @ (Cond::Eq | Cond::Ne),
                 width: Width::W64,
@@ -120,9 +120,9 @@ impl Selector<'_, '_> {
                 target,
             }) => {
                 let target = CodeBuffer::slot(target);
-                (if cond == Cond::Eq { Found::Falls(target) } else { Found::Jumps(target) }, 2)
+                (if cond == Cond::Eq { Found::Falls(target) } else { Found::Jumps(target) }, 1)
             }
-            _ => (Found::Asks, 1),
+            _ => (Found::Asks, 0),
         };
         self.out.zero_extend(Size::W, RAX, Rm::Mem(key));
         self.out.element(step.slot(), lookup, key, found);
@@ -132,7 +132,7 @@ impl Selector<'_, '_> {
         done
     }
 
-    fn plain_call(&mut self, step: Step, shim: Shim) {
+    fn plain_call(&mut self, step: &Step, shim: Shim) {
         self.settle();
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);

@@ -10,8 +10,8 @@ use super::super::control::flag;
 use super::super::encode::{Mem, Source};
 use super::super::regs::native;
 use super::{Selector, Sum, size_bits};
-use crate::flow::{Effect, Registers};
-use crate::lower::{Address, Op};
+
+use crate::lower::{Address, Effect, Op, Registers, Step};
 
 impl Selector<'_, '_> {
     /// Sees to it that a place can be addressed.
@@ -35,10 +35,10 @@ impl Selector<'_, '_> {
         self.form_of(at).unwrap_or(Mem::of(at))
     }
 
-    /// How many steps are done with.
+    /// How many steps behind it are done with, too.
     pub(super) fn load(
         &mut self,
-        step: usize,
+        step: &Step,
         size: Size,
         signed: bool,
         dst: Register,
@@ -46,23 +46,22 @@ impl Selector<'_, '_> {
     ) -> usize {
         if let Some(number) = self.known_number(at, size, signed) {
             self.constant(dst, number);
-            return 1;
+            return 0;
         }
-        if !signed {
-            if self.compares(step, size, dst, at) || self.combines(step, size, dst, at) {
-                return 2;
+        let mut swapped = false;
+        if !signed && let Some(next) = self.following(step) {
+            match next.op {
+                Op::Branch { .. } if self.compares(next, size, dst, at) => return 1,
+                Op::Alu { .. } if self.combines(next, size, dst, at) => return 1,
+                Op::Alu { .. } if self.changes(next, size, dst, at) => return 2,
+                Op::Swap { .. } if self.is_swapped(next, size, dst) => {
+                    swapped = true;
+                    self.live = self.flow.live_behind(next);
+                    let base = Registers::of(at.base);
+                    self.needed = self.live.without(Registers::of(dst)).with(base);
+                }
+                _ => {}
             }
-            if self.changes(step, size, dst, at) {
-                return 3;
-            }
-        }
-        let swapped = self.out.features.movbe
-            && !signed
-            && matches!(size, Size::W | Size::Dw)
-            && self.following(step) == Some(Op::Swap { size, dst });
-        if swapped {
-            self.live = self.flow.live_behind(step.saturating_add(1));
-            self.needed = self.live.without(Registers::of(dst)).with(Registers::of(at.base));
         }
         self.ready_place(at);
         self.overwrite(dst, at.base);
@@ -70,20 +69,27 @@ impl Selector<'_, '_> {
         self.written(dst, if signed { 64 } else { size_bits(size) });
         if swapped {
             self.out.load_swapped(size, native(dst), place);
-            return 2;
+            return 1;
         }
         self.out.load(size, signed, native(dst), place);
-        1
+        0
+    }
+
+    /// Whether what was loaded is swapped, and the CPU can do both at once.
+    fn is_swapped(&self, next: &Step, size: Size, dst: Register) -> bool {
+        let wide = matches!(size, Size::W | Size::Dw);
+        wide && self.out.features.movbe && next.op == Op::Swap { size, dst }
     }
 
     /// `if *at cond imm`, where the value is read no more.
-    fn compares(&mut self, step: usize, size: Size, dst: Register, at: Address) -> bool {
-        let Some(Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target }) =
-            self.following(step)
-        else {
+    fn compares(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
+        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = next.op else {
             return false;
         };
-        let behind = self.flow.live_behind(step.saturating_add(1));
+        if lhs != dst {
+            return false;
+        }
+        let behind = self.flow.live_behind(next);
         let unsigned =
             matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
         let fits = match size {
@@ -93,7 +99,7 @@ impl Selector<'_, '_> {
             Size::W => imm >= 0 || width == Width::W32,
             Size::Dw => width == Width::W64,
         };
-        if lhs != dst || behind.has(dst) || !unsigned || !fits {
+        if behind.has(dst) || !unsigned || !fits {
             return false;
         }
         self.live = behind;
@@ -120,15 +126,17 @@ impl Selector<'_, '_> {
     }
 
     /// `other op= *at`, where the value is read no more.
-    fn combines(&mut self, step: usize, size: Size, dst: Register, at: Address) -> bool {
-        let Some(Op::Alu { op, width, dst: other, src: Operand::Reg(src) }) = self.following(step)
-        else {
+    fn combines(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
+        let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = next.op else {
             return false;
         };
-        let behind = self.flow.live_behind(step.saturating_add(1));
+        if src != dst || other == dst {
+            return false;
+        }
+        let behind = self.flow.live_behind(next);
         let same = width == width_of(size) && matches!(size, Size::W | Size::Dw);
         let known = Arith::of(op).is_some() || op == AluOp::Mul;
-        if !same || !known || src != dst || other == dst || behind.has(dst) {
+        if !same || !known || behind.has(dst) {
             return false;
         }
         self.live = behind;
@@ -151,19 +159,18 @@ impl Selector<'_, '_> {
     }
 
     /// `*at op= src`, where the value is read no more.
-    fn changes(&mut self, step: usize, size: Size, dst: Register, at: Address) -> bool {
-        let Some(Op::Alu { op, width, dst: changed, src }) = self.following(step) else {
+    fn changes(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
+        let Op::Alu { op, width, dst: changed, src } = next.op else { return false };
+        if changed != dst {
+            return false;
+        }
+        let Some(last) = self.following(next) else { return false };
+        let Op::Store { size: stored, at: to, src: Operand::Reg(value), .. } = last.op else {
             return false;
         };
-        let next = step.saturating_add(1);
-        let Some(Op::Store { size: stored, at: to, src: Operand::Reg(value), .. }) =
-            self.following(next)
-        else {
-            return false;
-        };
-        let behind = self.flow.live_behind(next.saturating_add(1));
+        let behind = self.flow.live_behind(last);
         let Some(op) = Arith::of(op) else { return false };
-        let same = stored == size && to == at && changed == dst && value == dst && at.base != dst;
+        let same = stored == size && to == at && value == dst && at.base != dst;
         // Slow to decode.
         let slow =
             size == Size::H && matches!(src, Operand::Imm(imm) if i8::try_from(imm).is_err());
@@ -174,7 +181,7 @@ impl Selector<'_, '_> {
         }
         self.live = behind;
         let effect = Effect::of(Op::Store { size, order: crate::lower::Order::Relaxed, at, src });
-        self.needed = behind.with(effect.reads);
+        self.needed = behind.with(effect.reads());
         self.forget(dst);
         self.ready_source(src, size);
         self.ready_place(at);
@@ -219,14 +226,15 @@ impl Selector<'_, '_> {
     }
 
     /// Swaps bytes; with the store behind it, where the value is read no more.
-    pub(super) fn swap(&mut self, step: usize, size: Size, dst: Register) -> usize {
-        let next = step.saturating_add(1);
-        let behind = self.flow.live_behind(next);
+    /// How many steps behind it are done with, too.
+    pub(super) fn swap(&mut self, step: &Step, size: Size, dst: Register) -> usize {
         if self.out.features.movbe
             && size != Size::B
-            && let Some(Op::Store { size: stored, at, src, .. }) = self.following(step)
+            && let Some(next) = self.following(step)
+            && let Op::Store { size: stored, at, src, .. } = next.op
             && (stored, src) == (size, Operand::Reg(dst))
             && at.base != dst
+            && let behind = self.flow.live_behind(next)
             && !behind.has(dst)
         {
             self.live = behind;
@@ -236,12 +244,12 @@ impl Selector<'_, '_> {
             let (place, value) = (self.place(at), self.register_of(dst, width_of(size)));
             self.out.store_swapped(size, place, value);
             self.set_bits(dst, 64);
-            return 2;
+            return 1;
         }
         let clean = self.bits(dst) <= size_bits(size);
         let reg = self.modify(dst);
         self.out.swap(size, reg, clean);
         self.set_bits(dst, size_bits(size));
-        1
+        0
     }
 }

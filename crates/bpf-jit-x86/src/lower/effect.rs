@@ -1,0 +1,246 @@
+//! What operations read and write.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, STANDARD, find};
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::AtomicOp;
+
+use super::op::{Op, Order, Trap};
+
+/// A set of registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers(pub(crate) u32);
+
+impl Registers {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// R0 to R10.
+    pub const ALL: Self = Self(0x7ff);
+    /// What a call does not preserve: R0 to R5.
+    pub const LOST: Self = Self(0x3f);
+    /// What it does: R6 to R9.
+    pub const KEPT: Self = Self(0x3c0);
+
+    /// One.
+    #[inline]
+    pub const fn of(register: Register) -> Self {
+        Self(1 << register.number())
+    }
+
+    /// R1 to R`count`.
+    const fn arguments(count: usize) -> Self {
+        Self(Self::LOST.0 & ((2 << count) - 2))
+    }
+
+    /// One, or none.
+    #[inline]
+    fn of_operand(operand: Operand) -> Self {
+        match operand {
+            Operand::Reg(register) => Self::of(register),
+            Operand::Imm(_) => Self::NONE,
+        }
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are in `other`, too.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether a register is one of them.
+    pub const fn has(self, register: Register) -> bool {
+        self.0 & 1 << register.number() != 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many there are.
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Each, the lowest first.
+    pub fn iter(self) -> impl Iterator<Item = Register> {
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let lowest = u8::try_from(left.trailing_zeros()).ok()?;
+            left &= left.wrapping_sub(1);
+            Register::new(lowest)
+        })
+    }
+}
+
+/// What an operation reads and writes, and what else is asked of many operations at
+/// once. R10 is always there and never written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// From the lowest: the registers that are read, at [`WRITES`](Self::WRITES) those
+    /// that are written, and the flags.
+    bits: u32,
+}
+
+impl Effect {
+    /// None.
+    pub const NONE: Self = Self { bits: 0 };
+
+    const WRITES: u32 = 11;
+    /// Control need not go on behind it, or registers are read elsewhere.
+    const TURNS: u32 = 1 << 22;
+    /// It gives registers values, and does nothing else.
+    const PURE: u32 = 1 << 23;
+    /// In proven code, it calls the host, which is told the frame.
+    const ASKS: u32 = 1 << 24;
+    /// What takes over returns to the function's caller.
+    const LEAVES: u32 = 1 << 25;
+    /// Nothing is emitted for it, or not always.
+    const VOID: u32 = 1 << 26;
+    /// It names a slot.
+    const NAMES: u32 = 1 << 27;
+
+    const fn new(reads: Registers, writes: Registers) -> Self {
+        Self { bits: reads.0 | writes.0 << Self::WRITES }
+    }
+
+    const fn and(self, flags: u32) -> Self {
+        Self { bits: self.bits | flags }
+    }
+
+    /// What an operation reads and writes by itself; not what a function reads
+    /// that it calls.
+    #[inline(always)]
+    pub fn of(op: Op) -> Self {
+        let (none, of) = (Registers::NONE, Registers::of);
+        match op {
+            Op::Count => Self::new(none, none).and(Self::ASKS),
+            Op::Nothing => Self::new(none, none).and(Self::VOID),
+            Op::Trap(Trap::Unreached) => Self::new(none, none).and(Self::TURNS | Self::VOID),
+            Op::Trap(_) => Self::new(none, none).and(Self::TURNS),
+            Op::Jump { .. } => Self::new(none, none).and(Self::TURNS | Self::NAMES),
+            Op::MayGoto { .. } => Self::new(none, none).and(Self::TURNS | Self::NAMES | Self::ASKS),
+            Op::Alu { dst, src, .. } => {
+                Self::new(Registers::of_operand(src).with(of(dst)), of(dst)).and(Self::PURE)
+            }
+            Op::Neg { dst, .. } | Op::ZeroExtend { dst, .. } | Op::Swap { dst, .. } => {
+                Self::new(of(dst), of(dst)).and(Self::PURE)
+            }
+            Op::Move { dst, src, .. } | Op::SignExtend { dst, src, .. } => {
+                Self::new(of(src), of(dst)).and(Self::PURE)
+            }
+            Op::Const { dst, .. }
+            | Op::MapReference { dst, .. }
+            | Op::LinkedValue { dst, .. }
+            | Op::PacketAddress { dst, .. } => Self::new(none, of(dst)).and(Self::PURE),
+            Op::FunctionReference { dst, .. } => {
+                Self::new(none, of(dst)).and(Self::PURE | Self::NAMES)
+            }
+            Op::MapValueAddress { dst, .. } => Self::new(none, of(dst)).and(Self::ASKS),
+            Op::Load { dst, at, order, .. } => {
+                let flags = if order == Order::Relaxed { Self::PURE } else { 0 };
+                Self::new(of(at.base), of(dst)).and(flags)
+            }
+            Op::Store { at, src, .. } => {
+                Self::new(Registers::of_operand(src).with(of(at.base)), none)
+            }
+            Op::StoreField { at, src, .. } => {
+                Self::new(Registers::of_operand(src).with(of(at.base)), none).and(Self::ASKS)
+            }
+            Op::Atomic { op, fetch, at, src, .. } => {
+                let reads = of(at.base).with(of(src));
+                let old = match op {
+                    AtomicOp::Cmpxchg => of(Register::R0),
+                    _ if fetch => of(src),
+                    _ => none,
+                };
+                let compared = if op == AtomicOp::Cmpxchg { old } else { none };
+                Self::new(reads.with(compared), old)
+            }
+            Op::PacketLoad { index, .. } => {
+                let index = index.map_or(none, Registers::of);
+                Self::new(index, of(Register::R0)).and(Self::ASKS)
+            }
+            Op::Branch { lhs, rhs, .. } => {
+                let reads = Registers::of_operand(rhs).with(of(lhs));
+                Self::new(reads, none).and(Self::TURNS | Self::NAMES)
+            }
+            // What is read by what is called is added where that is known.
+            Op::Call { .. } => Self::new(none, Registers::LOST).and(Self::TURNS | Self::NAMES),
+            Op::Helper { id } => {
+                let reads = Registers::arguments(arguments(id));
+                Self::new(reads, Registers::LOST).and(Self::ASKS)
+            }
+            Op::Kfunc { .. } | Op::CallBack { .. } => {
+                Self::new(Registers::arguments(5), Registers::LOST).and(Self::ASKS)
+            }
+            Op::TailCall => Self::new(Registers::arguments(3), none).and(Self::ASKS | Self::LEAVES),
+            Op::Exit => Self::new(of(Register::R0), none).and(Self::TURNS),
+        }
+    }
+
+    /// Registers whose values it needs.
+    pub const fn reads(self) -> Registers {
+        Registers(self.bits & Registers::ALL.0)
+    }
+
+    /// Registers that it gives other values.
+    pub const fn writes(self) -> Registers {
+        Registers(self.bits >> Self::WRITES & Registers::ALL.0)
+    }
+
+    /// Whether control need not go on behind it, or registers are read elsewhere.
+    pub const fn turns(self) -> bool {
+        self.bits & Self::TURNS != 0
+    }
+
+    /// Whether it names a slot.
+    pub const fn names_slot(self) -> bool {
+        self.bits & Self::NAMES != 0
+    }
+
+    /// Whether it does nothing but give registers values.
+    pub const fn is_pure(self) -> bool {
+        self.bits & Self::PURE != 0
+    }
+
+    /// Whether it is the second half of an instruction, or never reached.
+    pub const fn is_void(self) -> bool {
+        self.bits & Self::VOID != 0
+    }
+
+    /// Whether a function with these effects has a frame: it reads R10 or, in proven
+    /// code, calls the host, which is told the frame.
+    pub const fn is_framed(self) -> bool {
+        self.bits & Self::ASKS != 0 || self.reads().has(Register::R10)
+    }
+
+    /// Whether something else may take a function's place, and return to its caller.
+    pub const fn leaves(self) -> bool {
+        self.bits & Self::LEAVES != 0
+    }
+
+    /// Both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits }
+    }
+}
+
+/// How many arguments a helper has.
+fn arguments(id: u32) -> usize {
+    let given = |sig: &HelperSig| sig.args.iter().rposition(|arg| *arg != ArgKind::None);
+    find(STANDARD, id).map_or(5, |sig| given(sig).map_or(0, |last| last.saturating_add(1)))
+}
