@@ -56,6 +56,17 @@ fn fused() {
     ));
 }
 
+/// A branch over a jump is a branch under the opposite condition.
+#[test]
+fn turned() {
+    insta::assert_snapshot!(show(
+        "if r1 == 3 goto +1\ngoto out\nr2 = *(u8 *)(r1 +0)\nif r2 > 7 goto +1\ngoto out
+         r3 &= 8\nif r3 == 0 goto +1\ngoto out\nr4 += -1\nif r4 s>= 0 goto +1\ngoto out
+         if r5 & 6 goto +1\ngoto out\nif r6 s> r7 goto +2\nr0 = r4\ngoto out\nr0 = 1\nexit
+         out: r0 = 2\nexit"
+    ));
+}
+
 #[test]
 fn needless() {
     insta::assert_snapshot!(show(

@@ -22,6 +22,9 @@ const XOR: u8 = 0xa0;
 const MOV: u8 = 0xb0;
 const ARSH: u8 = 0xc0;
 
+/// `goto`, to be given a target.
+const JUMP: BpfInsn = BpfInsn::new(0x05, 0, 0, 0, 0);
+
 /// 32 or 64 bits wide.
 #[derive(Clone, Copy)]
 struct Wide(bool);
@@ -212,11 +215,16 @@ fn memory(dice: &mut Dice, items: &mut Vec<Item>, [a, b]: [u8; 2], wide: Wide) {
     }
 }
 
-/// A jump over some of what follows.
+/// A jump over some of what follows; at times over another jump.
 fn branch(dice: &mut Dice, items: &mut Vec<Item>, wide: Wide, dst: u8, imm: i32) {
     let class = if wide.0 { 5 } else { 6 };
     let cond = dice.pick(&[0x10, 0x50, 0x20, 0x30, 0xa0, 0xb0, 0x60, 0x70, 0xc0, 0xd0, 0x40]);
     let insn = BpfInsn::new(cond | class, dst, 0, 0, imm);
+    if dice.one_in(4) {
+        items.push(Item { target: Some(items.len() + 2), ..Item::plain(insn) });
+        let target = Some(items.len() + 1 + dice.below(4));
+        return items.push(Item { target, ..Item::plain(JUMP) });
+    }
     let target = Some(items.len() + 1 + dice.below(4));
     items.push(Item { target, ..Item::plain(insn) });
 }

@@ -44,6 +44,26 @@ pub(super) enum Flag {
     Greater = 15,
 }
 
+impl Flag {
+    /// What holds where this does not.
+    pub(super) const fn turned(self) -> Self {
+        match self {
+            Self::Below => Self::AboveOrEqual,
+            Self::AboveOrEqual => Self::Below,
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::BelowOrEqual => Self::Above,
+            Self::Above => Self::BelowOrEqual,
+            Self::Negative => Self::NotNegative,
+            Self::NotNegative => Self::Negative,
+            Self::Less => Self::GreaterOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+        }
+    }
+}
+
 /// An instruction whose last field is the distance to a label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fixup {

@@ -19,6 +19,18 @@ impl Mem {
     pub(super) const fn new(base: u8, disp: i32) -> Self {
         Self { base, index: None, disp }
     }
+
+    /// The same in the shortest form: `rbp` and `r13` cannot be a base without a
+    /// displacement, but an index.
+    #[inline]
+    fn shortest(self) -> Self {
+        match self {
+            Self { base, index: Some((index, 0)), disp: 0 } if base & 7 == 5 && index & 7 != 5 => {
+                Self { base: index, index: Some((base, 0)), disp: 0 }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// A second operand.
@@ -173,6 +185,7 @@ impl CodeBuffer {
     }
 
     fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+        let mem = mem.shortest();
         let (r, x, b) = high(reg, mem);
         let byte = if op.bytes == Bytes::Reg { reg } else { 0 };
         let head = head(op, wide(width) << 3 | r << 2 | x << 1 | b, byte);

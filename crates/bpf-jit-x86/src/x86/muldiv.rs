@@ -46,11 +46,13 @@ impl Reciprocal {
     }
 }
 
-/// Registers of a division whose values nobody needs.
+/// What of a division's registers nobody needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spare {
     pub(super) rax: bool,
     pub(super) rdx: bool,
+    /// The upper half of the dividend is zero.
+    pub(super) upper: bool,
 }
 
 impl Emitter<'_> {
@@ -162,6 +164,10 @@ impl Emitter<'_> {
     /// A division by what is known at run time only.
     fn by_register(&mut self, op: AluOp, width: Width, dst: u8, src: u8, spare: Spare) {
         let (zero, done) = (self.code.label(), self.code.label());
+        if is_remainder(op) && width == Width::W32 && !spare.upper {
+            // What is left without a division, too.
+            self.copy(Width::W32, dst, dst);
+        }
         self.copy(width, DIVISOR, src);
         self.test(width, DIVISOR, Source::Reg(DIVISOR));
         self.code.jump_if(Flag::Equal, zero);
@@ -174,7 +180,7 @@ impl Emitter<'_> {
             self.code.bind(ordinary);
         }
         self.by_r11(op, width, dst, spare);
-        if is_remainder(op) && width == Width::W64 {
+        if is_remainder(op) {
             // There is nothing to do.
             self.code.bind(zero);
         } else {

@@ -183,8 +183,8 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.out.packet_address(dst, kind);
             }
             Op::Jump { target } => self.jump(step, target),
-            Op::Branch { cond, width, lhs, rhs, target } => {
-                self.branch(cond, width, lhs, rhs, target);
+            Op::Branch { cond, width, lhs, rhs, .. } => {
+                return self.branch(step, cond, width, lhs, rhs);
             }
             Op::Call { target } => self.call(target),
             Op::Exit => {

@@ -101,8 +101,8 @@ impl Selector<'_, '_> {
                 if self.is_rotation(width, dst, other) => {}
             (AluOp::Add, Operand::Reg(other)) => self.add_register(width, dst, other),
             (AluOp::And, Operand::Imm(imm)) => {
-                if self.tests(step, width, dst, imm) {
-                    return 1;
+                if let Some(done) = self.tests(step, width, dst, imm) {
+                    return done;
                 }
                 self.and_immediate(width, dst, imm);
             }
@@ -193,28 +193,27 @@ impl Selector<'_, '_> {
         self.out.zero_extend(size, native(dst), Rm::Reg(src));
     }
 
-    /// Whether this is an `and` whose result is compared with 0 and read no
-    /// more; it and the comparison become one `test`.
-    fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> bool {
-        let Some(next) = self.following(step) else { return false };
-        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } = next.op
-        else {
-            return false;
+    /// Where this is an `and` whose result is compared with 0 and read no more, it and
+    /// the comparison become one `test`. How many steps behind it are done with, then.
+    fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<usize> {
+        let next = self.following(step)?;
+        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), .. } = next.op else {
+            return None;
         };
         let wide_enough = compared == Width::W64 || width == Width::W32 || imm >= 0;
         let cond = match cond {
             Cond::Eq => Cond::Eq,
             Cond::Ne => Cond::Set,
-            _ => return false,
+            _ => return None,
         };
         let behind = self.flow.live_behind(next);
         if lhs != dst || behind.has(dst) || !wide_enough {
-            return false;
+            return None;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(dst));
-        self.branch_on_bits(cond, width, dst, Operand::Imm(imm), target);
-        true
+        let more = self.branch_on_bits(next, cond, width, dst, Operand::Imm(imm));
+        Some(more.saturating_add(1))
     }
 
     fn multiply(&mut self, width: Width, dst: Register, imm: i32) {
@@ -255,9 +254,11 @@ impl Selector<'_, '_> {
         let unsigned = matches!(op, AluOp::Div | AluOp::Mod);
         let width = if unsigned && narrow(self) { Width::W32 } else { width };
         self.modify(dst);
+        let short = self.bits(dst) <= 32;
         let spare = |this: &Self| Spare {
             rax: this.is_spare(Register::R0),
             rdx: this.is_spare(Register::R3),
+            upper: short,
         };
         if let Operand::Imm(imm @ 1..) = src
             && unsigned

@@ -9,7 +9,14 @@ use super::super::control::flag;
 use super::super::encode::Source;
 use super::{Selector, Value};
 
-use crate::lower::{Registers, Step};
+use crate::lower::{Op, Registers, Step};
+
+/// Where a branch leads, and whether that is where its condition does not hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) target: u32,
+    turned: bool,
+}
 
 impl<'s> Selector<'s, '_> {
     /// The operation behind a step, if control comes to it from there alone and it
@@ -37,16 +44,17 @@ impl<'s> Selector<'s, '_> {
         }
     }
 
+    /// How many steps behind it are done with, too.
     pub(super) fn branch(
         &mut self,
+        step: &Step,
         cond: Cond,
         width: Width,
         lhs: Register,
         rhs: Operand,
-        target: u32,
-    ) {
+    ) -> usize {
         if cond == Cond::Set {
-            return self.branch_on_bits(cond, width, lhs, rhs, target);
+            return self.branch_on_bits(step, cond, width, lhs, rhs);
         }
         let rhs = match rhs {
             Operand::Reg(register) => match self.value(register) {
@@ -55,37 +63,59 @@ impl<'s> Selector<'s, '_> {
             },
             Operand::Imm(_) => rhs,
         };
-        self.settle_for(target, lhs);
+        let way = self.way(step);
+        self.settle_for(way.target, lhs);
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
-        let label = CodeBuffer::slot(target);
         if rhs == Source::Imm(0)
             && let Some(flag) = self.flag_at_hand(cond, width, lhs)
         {
-            return self.out.code.jump_if(flag, label);
+            return self.go(way, flag);
         }
         let lhs = self.register_of(lhs, width);
         self.out.compare(width, lhs, rhs);
-        self.out.code.jump_if(flag(cond), label);
+        self.go(way, flag(cond))
     }
 
     /// Jumps if the operands have bits in common, or with [`Cond::Eq`] if they
-    /// have none.
+    /// have none. How many steps behind the branch are done with, too.
     pub(super) fn branch_on_bits(
         &mut self,
+        step: &Step,
         cond: Cond,
         width: Width,
         lhs: Register,
         rhs: Operand,
-        target: u32,
-    ) {
-        self.settle_for(target, lhs);
+    ) -> usize {
+        let way = self.way(step);
+        self.settle_for(way.target, lhs);
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
         let lhs = self.register_of(lhs, width);
         self.out.test(width, lhs, rhs);
-        self.out.code.jump_if(flag(cond), CodeBuffer::slot(target));
+        self.go(way, flag(cond))
+    }
+
+    /// Where a branch leads. One over a jump is a branch to where that leads, under the
+    /// opposite condition.
+    pub(super) fn way(&self, branch: &Step) -> Way {
+        let Op::Branch { target, .. } = branch.op else {
+            return Way { target: branch.pc, turned: false };
+        };
+        let over = target == branch.pc.saturating_add(2);
+        match self.following(branch).filter(|_| over).map(|next| next.op) {
+            Some(Op::Jump { target }) => Way { target, turned: true },
+            _ => Way { target, turned: false },
+        }
+    }
+
+    /// Goes a way if a condition holds, or does not. How many steps behind the branch are
+    /// done with.
+    pub(super) fn go(&mut self, way: Way, flag: Flag) -> usize {
+        let flag = if way.turned { flag.turned() } else { flag };
+        self.out.code.jump_if(flag, CodeBuffer::slot(way.target));
+        usize::from(way.turned)
     }
 
     /// Puts in place what is read at the target; what is only read behind the

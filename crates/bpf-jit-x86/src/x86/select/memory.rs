@@ -5,7 +5,6 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Cond, Size, Width};
 
 use super::super::alu::{Arith, width_of};
-use super::super::buffer::CodeBuffer;
 use super::super::control::flag;
 use super::super::encode::{Mem, Source};
 use super::super::regs::native;
@@ -51,7 +50,11 @@ impl Selector<'_, '_> {
         let mut swapped = false;
         if !signed && let Some(next) = self.following(step) {
             match next.op {
-                Op::Branch { .. } if self.compares(next, size, dst, at) => return 1,
+                Op::Branch { .. } => {
+                    if let Some(done) = self.compares(next, size, dst, at) {
+                        return done;
+                    }
+                }
                 Op::Alu { .. } if self.combines(next, size, dst, at) => return 1,
                 Op::Alu { .. } if self.changes(next, size, dst, at) => return 2,
                 Op::Swap { .. } if self.is_swapped(next, size, dst) => {
@@ -81,13 +84,14 @@ impl Selector<'_, '_> {
         wide && self.out.features.movbe && next.op == Op::Swap { size, dst }
     }
 
-    /// `if *at cond imm`, where the value is read no more.
-    fn compares(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
-        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = next.op else {
-            return false;
+    /// `if *at cond imm`, where the value is read no more. How many steps behind the load
+    /// are done with, then.
+    fn compares(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> Option<usize> {
+        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), .. } = next.op else {
+            return None;
         };
         if lhs != dst {
-            return false;
+            return None;
         }
         let behind = self.flow.live_behind(next);
         let unsigned =
@@ -100,17 +104,17 @@ impl Selector<'_, '_> {
             Size::Dw => width == Width::W64,
         };
         if behind.has(dst) || !unsigned || !fits {
-            return false;
+            return None;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(at.base));
-        self.settle_beside(target, at.base);
+        let way = self.way(next);
+        self.settle_beside(way.target, at.base);
         self.ready_place(at);
         let place = self.place(at);
         self.written(dst, 64);
         self.out.arith_memory(Arith::Cmp, size, place, Source::Imm(imm));
-        self.out.code.jump_if(flag(cond), CodeBuffer::slot(target));
-        true
+        Some(self.go(way, flag(cond)).saturating_add(1))
     }
 
     /// Puts in place what is read at a branch's target.
