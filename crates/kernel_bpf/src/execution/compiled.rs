@@ -13,23 +13,26 @@ use bpf_verifier::VerifiedProgram;
 use super::Engine;
 use super::fallback::{Interpreted, Interpreters, reserve};
 
-/// A verified program in the form that [`DefaultExecutor`] runs: compiled where
-/// that was possible, and where not, in translation for the interpreter.
+/// A verified program in the form that [`DefaultExecutor`](super::DefaultExecutor)
+/// runs: compiled where that was possible, and where not, in translation for the
+/// interpreter.
 pub struct LoadedProgram<P: PhysicalProfile> {
     interpreted: Interpreted<P>,
     compiled: Result<CompiledProgram<P>, CompileError>,
 }
 
-/// Brings a verified program into the form that [`DefaultExecutor`] runs, with
-/// executable memory from the operating system.
+/// Brings a verified program into the form that
+/// [`DefaultExecutor`](super::DefaultExecutor) runs, with executable memory from the
+/// operating system.
 #[cfg(feature = "std")]
 pub fn load<P: PhysicalProfile>(program: VerifiedProgram<P>) -> LoadedProgram<P> {
     load_into(program, &bpf_jit_x86::HostMemory)
 }
 
-/// Brings a verified program into the form that [`DefaultExecutor`] runs, with
-/// executable memory from the kernel. Where it cannot be compiled, the
-/// interpreter will run it; [`LoadedProgram::compiled`] says why.
+/// Brings a verified program into the form that
+/// [`DefaultExecutor`](super::DefaultExecutor) runs, with executable memory from the
+/// kernel. Where it cannot be compiled, the interpreter will run it;
+/// [`LoadedProgram::compiled`] says why.
 pub fn load_into<P: PhysicalProfile>(
     program: VerifiedProgram<P>,
     memory: &dyn CodeMemory,

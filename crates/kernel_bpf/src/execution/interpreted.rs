@@ -7,10 +7,10 @@ use bpf_verifier::VerifiedProgram;
 
 use super::Engine;
 
-/// A verified program in the form that [`DefaultExecutor`] runs.
+/// A verified program in the form that [`DefaultExecutor`](super::DefaultExecutor) runs.
 pub type LoadedProgram<P> = VerifiedProgram<P>;
 
-/// Brings a verified program into the form that [`DefaultExecutor`] runs.
+/// Brings a verified program into the form that [`DefaultExecutor`](super::DefaultExecutor) runs.
 pub const fn load<P: PhysicalProfile>(program: VerifiedProgram<P>) -> LoadedProgram<P> {
     program
 }

@@ -9,14 +9,14 @@ use bpf_verifier::VerifiedProgram;
 use super::Engine;
 use super::fallback::{Interpreted, Interpreters};
 
-/// A verified program in the form that [`DefaultExecutor`] runs: in translation, if
-/// there was memory for it.
+/// A verified program in the form that [`DefaultExecutor`](super::DefaultExecutor)
+/// runs: in translation, if there was memory for it.
 #[derive(Debug)]
 pub struct LoadedProgram<P: PhysicalProfile> {
     interpreted: Interpreted<P>,
 }
 
-/// Brings a verified program into the form that [`DefaultExecutor`] runs.
+/// Brings a verified program into the form that [`DefaultExecutor`](super::DefaultExecutor) runs.
 pub fn load<P: PhysicalProfile>(program: VerifiedProgram<P>) -> LoadedProgram<P> {
     LoadedProgram { interpreted: Interpreted::translated(program) }
 }
