@@ -19,6 +19,7 @@ use kernel_bpf_tests::random;
 use crate::input::Input;
 
 mod change;
+mod functions;
 mod held;
 mod joins;
 mod lines;

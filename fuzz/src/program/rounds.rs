@@ -6,6 +6,7 @@
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf_tests::case::Case;
 
+use super::functions::Functions;
 use super::lines::Lines;
 use crate::input::Input;
 
@@ -34,21 +35,16 @@ enum Called {
 /// R0 to R5 between statements.
 struct Maker<'i, 'd> {
     out: Lines<'i, 'd>,
-    /// Functions that are called and not yet made.
-    waiting: Vec<(String, Called, usize)>,
-    functions: usize,
-    /// How deep the function that is being made lies.
-    nest: usize,
+    functions: Functions<Called>,
 }
 
 /// A program.
 pub(super) fn case(input: &mut Input<'_>) -> Case {
-    let mut maker = Maker { out: Lines::new(input), waiting: Vec::new(), functions: 0, nest: 0 };
+    let mut maker = Maker { out: Lines::new(input), functions: Functions::new(FUNCTIONS) };
     maker.function(Called::First);
-    while let Some((name, called, nest)) = maker.waiting.pop() {
+    while let Some((name, called)) = maker.functions.next() {
         maker.out.text.push_str(&name);
         maker.out.text.push_str(": ");
-        maker.nest = nest;
         maker.function(called);
     }
     let maps = vec![
@@ -401,25 +397,8 @@ impl Maker<'_, '_> {
         self.again(true);
     }
 
-    /// A function that is called in this way: one more, or one that is there.
-    fn callee(&mut self, called: Called) -> Option<String> {
-        let there = self.waiting.iter().find(|(_, how, nest)| *how == called && *nest > self.nest);
-        if let Some((name, ..)) = there
-            && self.functions.is_multiple_of(2)
-        {
-            return Some(name.clone());
-        }
-        if self.functions == FUNCTIONS || self.nest == 3 {
-            return None;
-        }
-        self.functions += 1;
-        let name = format!("f{}", self.functions);
-        self.waiting.push((name.clone(), called, self.nest + 1));
-        Some(name)
-    }
-
     fn called(&mut self) {
-        let Some(name) = self.callee(Called::Plainly) else { return self.index() };
+        let Some(name) = self.functions.callee(Called::Plainly) else { return self.index() };
         let number = self.number();
         self.out.line(&format!("r2 = r{number}"));
         self.out.line("r1 = r6");
@@ -428,7 +407,7 @@ impl Maker<'_, '_> {
     }
 
     fn call_back_loop(&mut self) {
-        let Some(name) = self.callee(Called::Loop) else { return self.index() };
+        let Some(name) = self.functions.callee(Called::Loop) else { return self.index() };
         match self.out.input.below(8) {
             0 => self.out.line("r1 = r8"),
             1 | 2 => self.code(&["r1 = r7", "r1 &= 7"]),
@@ -443,7 +422,7 @@ impl Maker<'_, '_> {
     }
 
     fn call_back_each(&mut self) {
-        let Some(name) = self.callee(Called::Each) else { return self.index() };
+        let Some(name) = self.functions.callee(Called::Each) else { return self.index() };
         let map = self.out.pick(&["0", "1", "2"]);
         self.out.line(&format!("r1 = map[idx:{map}] ll"));
         self.out.line(&format!("r2 = subprog[{name}] ll"));
