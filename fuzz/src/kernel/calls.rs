@@ -26,10 +26,10 @@ impl Machine<'_> {
     }
 
     /// What a call leaves: a result, and nothing that one could rely on in R1 to R5.
-    fn result(&mut self, result: u64) -> Step<Flow> {
+    fn result(&mut self, result: u64) -> Flow {
         self.scramble(1..6);
         self.registers[0] = result;
-        Ok(Flow::Next)
+        Flow::Next
     }
 
     pub(super) fn call_helper(&mut self, id: u32) -> Step<Flow> {
@@ -56,7 +56,7 @@ impl Machine<'_> {
             203 => self.dynptr_data(a, b, c)?,
             _ => return Ok(Flow::Unknown),
         };
-        self.result(result)
+        Ok(self.result(result))
     }
 
     pub(super) fn call_kfunc(&mut self, number: i32) -> Step<Flow> {
@@ -93,7 +93,7 @@ impl Machine<'_> {
             }
             _ => return Ok(Flow::Unknown),
         };
-        self.result(result)
+        Ok(self.result(result))
     }
 
     fn lookup(&mut self, map: u64, key: u64) -> Step<u64> {
@@ -121,7 +121,7 @@ impl Machine<'_> {
             return Err("no arguments of a tail call".to_owned());
         }
         if self.chance(2) {
-            return self.result(EINVAL);
+            return Ok(self.result(EINVAL));
         }
         self.held.nothing()?;
         self.outside_callbacks()?;
@@ -159,7 +159,7 @@ impl Machine<'_> {
         let all = all & 0xffff_ffff;
         let function = Self::function(function)?;
         if all == 0 || all > MAX_LOOPS {
-            return self.result(if all == 0 { 0 } else { 7_u64.wrapping_neg() });
+            return Ok(self.result(if all == 0 { 0 } else { 7_u64.wrapping_neg() }));
         }
         self.call_back(Calls { function, context, done: 0, all });
         Ok(Flow::Next)

@@ -135,7 +135,7 @@ impl<'r> Machine<'r> {
             executed += 1;
             let pc = self.pc;
             let flow = match self.step() {
-                Ok(Flow::Return) => self.leave(),
+                Ok(Flow::Return) => Ok(self.leave()),
                 flow => flow,
             };
             match flow {
@@ -222,7 +222,7 @@ impl<'r> Machine<'r> {
             }
             // The allowance may be used up at any time.
             Instruction::MayGoto { off } => {
-                if mutate::byte(self.rng) & 7 == 0 {
+                if self.rng.below(8) == 0 {
                     return target(pc, off.into());
                 }
             }
@@ -326,8 +326,8 @@ impl<'r> Machine<'r> {
     }
 
     /// The running function ends.
-    fn leave(&mut self) -> Step<Flow> {
-        let Some(caller) = self.callers.pop() else { return Ok(Flow::End) };
+    fn leave(&mut self) -> Flow {
+        let Some(caller) = self.callers.pop() else { return Flow::End };
         self.memory.remove(self.frame);
         self.frame = caller.frame;
         self.registers[6..10].copy_from_slice(&caller.registers);
@@ -342,7 +342,7 @@ impl<'r> Machine<'r> {
                 self.registers[0] = calls.done;
             }
         }
-        Ok(Flow::Next)
+        Flow::Next
     }
 }
 

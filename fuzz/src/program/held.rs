@@ -165,7 +165,7 @@ impl Maker<'_, '_> {
             11 => self.on_dynptr(),
             12..17 => self.slice(depth),
             17 => self.data(depth),
-            18..20 => self.into_packet(depth),
+            18..20 => self.packet_access(depth),
             20 => self.move_packet(),
             21 | 22 => self.locked(depth),
             23 | 24 => self.record(depth),

@@ -56,7 +56,7 @@ impl Maker<'_, '_> {
             let number = self.number();
             self.out.line(&format!("if {number} {cond} {bound} goto {over}"));
         } else {
-            self.out.line(&format!("r3 = *(u32 *)(r6 +{})", at % 16 * 4));
+            self.out.line(&format!("r3 = *(u32 *)(r6 +{})", 8 + at % 14 * 4));
             self.out.line(&format!("if r3 {cond} {bound} goto {over}"));
         }
         self.effect();
@@ -89,7 +89,7 @@ impl Maker<'_, '_> {
             12 => self.out.line(&format!("*(u64 *)(r10 -{slot}) = r9")),
             13 => self.out.line(&format!("{number} = *(u64 *)(r10 -{slot})")),
             14 => self.out.line(&format!("*(u32 *)(r10 -{slot}) = {number}")),
-            _ => self.out.line(&format!("r8 = *(u32 *)(r6 +{})", slot - 8)),
+            _ => self.out.line(&format!("r8 = *(u32 *)(r6 +{})", slot.min(56))),
         }
     }
 

@@ -83,7 +83,7 @@ impl Maker<'_, '_> {
         if self.prog_type == BpfProgType::Xdp { (0, 4) } else { (76, 80) }
     }
 
-    pub(super) fn into_packet(&mut self, depth: usize) {
+    pub(super) fn packet_access(&mut self, depth: usize) {
         let ((data, end), over) = (self.packet_at(), self.out.label());
         self.code(&format!("r2 = *(u32 *)(r6 +{data}); r3 = *(u32 *)(r6 +{end}); r0 = r2"));
         self.code(&format!("r2 += 16; if r2 > r3 goto {over}"));
