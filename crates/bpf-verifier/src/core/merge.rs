@@ -37,10 +37,14 @@ impl Explorer<'_> {
     pub(super) fn try_merge(&mut self, point: At) -> Step<bool> {
         let slots = self.code.insns.len() as u64;
         let patience = slots.saturating_mul(PATIENCE).saturating_add(MORE_PATIENCE);
-        let apart = self.walker.active.0 != NONE
+        // Most walks end before.
+        if self.steps() < patience || !self.rules.summaries || !self.may_try() {
+            return Ok(false);
+        }
+        let in_loop = self.walker.active.0 != NONE
             || self.code.is_round_head(&self.arena, self.walker.pc)
             || self.code.is_in_any_loop(&self.arena, point);
-        if self.steps() < patience || apart || !self.rules.summaries || !self.may_try() {
+        if in_loop {
             return Ok(false);
         }
         let mut found = [Done(NONE); LOOKED_AT];
