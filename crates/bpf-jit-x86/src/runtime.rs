@@ -243,12 +243,12 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
     fn go(&mut self, entry: Entry) -> BpfResult {
         self.set_entry_registers();
         let session = &raw mut *self;
-        // SAFETY: the code was made by this crate for a session of this layout, and
-        // the session's program keeps it in executable memory. The session lives until the call
-        // returns and is reached through this pointer alone meanwhile. What the
-        // code does to memory is either checked by the run (the program was not
-        // verified) or was proven, for the maps, helpers, stack and context that
+        // What the code does to memory is either checked by the run (the program was
+        // not verified) or was proven, for the maps, helpers, stack and context that
         // were compared with those of the proof when the run began.
+        // SAFETY: this crate made the code for a session of this layout, and the program
+        // keeps it executable. The session lives until the call returns and is reached by
+        // this pointer alone meanwhile; of other memory speaks what stands above.
         let r0 = unsafe { entry(session.cast()) };
         // SAFETY: the session is still there, and the code no longer runs.
         let session = unsafe { &mut *session };
