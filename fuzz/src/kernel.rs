@@ -36,8 +36,6 @@ const WORDS: usize = 1 << 18;
 const RUNS: usize = 24;
 /// Instructions of a run.
 const BUDGET: u64 = 20_000;
-/// Changes of an accepted program, one after the other.
-const CHANGES: usize = 6;
 
 /// A value of this map has a spin lock at 8 and a resilient one at 16.
 pub(crate) const LOCKS: u32 = 0;
@@ -135,21 +133,10 @@ impl Checker {
     /// # Panics
     /// When an accepted program misbehaves.
     pub fn check(&mut self, data: &[u8]) {
-        let mut case = program::kernel_case(&mut Input::new(data));
-        let seed = data.iter().fold(data.len() as u64, |seed, byte| {
-            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
+        let case = program::kernel_case(&mut Input::new(data));
+        program::check_changes(case, program::seed(data), Case::insns_mut, |case, seed| {
+            self.check_case(case, seed)
         });
-        if !self.check_case(&case, seed) {
-            return;
-        }
-        let mut rng = Rng::new(seed);
-        for _ in 0..CHANGES {
-            let mut changed = case.clone();
-            program::change(&mut changed.insns, &mut rng);
-            if self.check_case(&changed, rng.next_u64()) {
-                case = changed;
-            }
-        }
     }
 
     /// Verifies a program and runs it if it is accepted: whether it is.

@@ -29,6 +29,7 @@ mod seeds;
 mod unknown;
 
 pub use change::change;
+pub(crate) use change::{check_changes, seed};
 pub(crate) use held::kernel as kernel_case;
 pub use seeds::seeds;
 

@@ -54,9 +54,6 @@ const WHOLE: usize = 2;
 /// Inputs that a program runs on.
 const INPUTS: usize = 64;
 
-/// Changes of an accepted program, one after the other.
-const CHANGES: usize = 6;
-
 /// What was done so far, in this process.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -126,10 +123,7 @@ impl Checker {
     /// # Panics
     /// When something happens that the verifier did not foresee.
     pub fn check(&mut self, data: &[u8]) {
-        let seed = data.iter().fold(data.len() as u64, |seed, byte| {
-            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
-        });
-        self.check_changes(program::case(data), seed);
+        self.check_changes(program::case(data), program::seed(data));
     }
 
     /// Checks a program, and where it is accepted, what comes of it by small
@@ -138,17 +132,12 @@ impl Checker {
     /// # Panics
     /// When something happens that the verifier did not foresee.
     pub fn check_changes(&mut self, case: Case, seed: u64) {
-        if !self.check_case(&case, seed) {
-            return;
-        }
-        let (mut rng, mut case) = (Rng::new(seed), case);
-        for _ in 0..CHANGES {
-            let mut changed = case.clone();
-            program::change(&mut changed.insns, &mut rng);
-            if self.check_case(&changed, rng.next_u64()) {
-                case = changed;
-            }
-        }
+        program::check_changes(
+            case,
+            seed,
+            |case| &mut case.insns,
+            |case, seed| self.check_case(case, seed),
+        );
     }
 
     /// Verifies a program, and runs it beside its states if it is accepted, on

@@ -31,6 +31,37 @@ pub fn change(insns: &mut [BpfInsn], rng: &mut Rng) {
     };
 }
 
+/// Changes of an accepted program, one after the other.
+const CHANGES: usize = 6;
+
+/// Checks a program with a seed, and where it is accepted, what comes of it by small
+/// changes that leave it accepted.
+pub(crate) fn check_changes<C: Clone>(
+    mut case: C,
+    seed: u64,
+    insns: impl Fn(&mut C) -> &mut [BpfInsn],
+    mut check: impl FnMut(&C, u64) -> bool,
+) {
+    if !check(&case, seed) {
+        return;
+    }
+    let mut rng = Rng::new(seed);
+    for _ in 0..CHANGES {
+        let mut changed = case.clone();
+        change(insns(&mut changed), &mut rng);
+        if check(&changed, rng.next_u64()) {
+            case = changed;
+        }
+    }
+}
+
+/// What decides the runs of a program that is made of `data`.
+pub(crate) fn seed(data: &[u8]) -> u64 {
+    data.iter().fold(data.len() as u64, |seed, byte| {
+        seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
+    })
+}
+
 fn register(rng: &mut Rng) -> u8 {
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10][rng.below(11)]
 }
