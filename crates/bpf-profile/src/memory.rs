@@ -86,6 +86,15 @@ pub trait Sequence<T>: Default + DerefMut<Target = [T]> {
     /// [`OutOfMemory`] when there is none.
     fn try_reserve(&mut self, additional: usize) -> Result<(), OutOfMemory>;
 
+    /// Makes it `len` values long: drops what is too much, or appends copies of
+    /// `value`.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when they do not fit; the sequence is then unchanged.
+    fn try_resize(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
+    where
+        T: Clone;
+
     /// A sequence with the values of `values`.
     ///
     /// # Errors

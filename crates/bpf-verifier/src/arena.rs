@@ -148,16 +148,7 @@ impl<'a> Arena<'a> {
         }
         let Words::Own(vec) = &mut self.words else { return false };
         let target = end.max(end.saturating_mul(3) / 2).max(1024).min(self.limit);
-        let missing = target.saturating_sub(vec.len());
-        if vec.try_reserve(missing).is_err() {
-            return false;
-        }
-        for _ in 0..missing {
-            if vec.try_push(0).is_err() {
-                return false;
-            }
-        }
-        true
+        vec.try_resize(target, 0).is_ok()
     }
 
     /// Gives a block of `words` words back.

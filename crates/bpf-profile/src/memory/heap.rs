@@ -59,6 +59,15 @@ impl<T> Sequence<T> for Vec<T> {
         let requested = additional.saturating_mul(size_of::<T>());
         Vec::try_reserve(self, additional).map_err(|_| OutOfMemory { requested })
     }
+
+    fn try_resize(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
+    where
+        T: Clone,
+    {
+        Sequence::try_reserve(self, len.saturating_sub(self.len()))?;
+        self.resize(len, value);
+        Ok(())
+    }
 }
 
 /// A block of heap memory, or of memory that the kernel handed in.

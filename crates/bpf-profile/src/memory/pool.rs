@@ -46,4 +46,12 @@ impl<T, const N: usize> Sequence<T> for Vec<T, N> {
         }
         Err(OutOfMemory { requested: additional.saturating_mul(size_of::<T>()) })
     }
+
+    fn try_resize(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
+    where
+        T: Clone,
+    {
+        let requested = len.saturating_sub(self.len()).saturating_mul(size_of::<T>());
+        self.resize(len, value).map_err(|_| OutOfMemory { requested })
+    }
 }
