@@ -1,5 +1,7 @@
 //! The encoded instruction.
 
+mod flow;
+
 use core::fmt;
 
 /// One 8-byte slot of a program: a whole instruction, or one half of a 64-bit

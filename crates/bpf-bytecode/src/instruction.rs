@@ -302,6 +302,7 @@ pub fn jump_target(pc: usize, off: i32) -> Option<usize> {
     pc.checked_add(1)?.checked_add_signed(isize::try_from(off).ok()?)
 }
 
+#[inline]
 fn register(number: u8, used: bool) -> Result<Register, DecodeError> {
     // A field that is no operand was compared with the row by `table::find`.
     let number = if used { number } else { 0 };

@@ -34,6 +34,7 @@ impl Register {
     pub const COUNT: usize = 11;
 
     /// The register of this number, if there is one.
+    #[inline]
     pub const fn new(number: u8) -> Option<Self> {
         if number <= 10 { Some(Self(number)) } else { None }
     }

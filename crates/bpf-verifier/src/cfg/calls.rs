@@ -49,9 +49,9 @@ impl Code<'_> {
             let end = self.function_end(arena, function);
             let mut entered = None;
             while pc < end {
-                let Ok(insn) = self.insn(pc) else { break };
+                let insn = self.slot(pc);
                 // Whoever takes the address of a function may have it called.
-                if let Some(target) = function_named(pc, &insn) {
+                if let Some(target) = function_named(pc, insn) {
                     let callee = self.function_of(arena, target);
                     let state = low(arena.word(self.function_at(callee).saturating_add(2)));
                     if state == OPEN {

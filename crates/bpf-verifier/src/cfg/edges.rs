@@ -6,41 +6,29 @@ use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 use super::functions::function_named;
 use super::{CfgError, Code, bit, reject, slot_number};
 use crate::HelperTable;
-use crate::arena::Arena;
+use crate::arena::{Arena, NoRoom};
 use crate::core::iterator::asks;
 use crate::error::VerifyErrorKind;
 
 /// The slots that may be executed next, a called function's apart.
-pub(super) fn successors(pc: usize, insn: &Instruction) -> (Option<usize>, Option<usize>) {
-    let next = pc.saturating_add(insn.slots());
+pub(super) fn successors(pc: usize, insn: BpfInsn) -> (Option<usize>, Option<usize>) {
+    if !insn.is_jump_class() {
+        return (Some(pc.saturating_add(insn.slots())), None);
+    }
     let target = insn.jump_offset().and_then(|off| jump_target(pc, off));
-    match insn {
-        Instruction::Exit => (None, None),
-        Instruction::Jump { .. } => (target, None),
-        _ => (Some(next), target),
-    }
-}
-
-/// Whether an instruction is the head of loops whose rounds it bounds.
-fn counts_rounds(insn: &Instruction, helpers: &HelperTable<'_>) -> bool {
-    match insn {
-        Instruction::MayGoto { .. } => true,
-        Instruction::Call(CallTarget::Helper(id)) => helpers.calls_back(*id),
-        Instruction::Call(CallTarget::Kfunc(number)) => asks(*number),
-        _ => false,
-    }
+    if insn.falls_through() { (Some(pc.saturating_add(1)), target) } else { (target, None) }
 }
 
 impl Code<'_> {
-    /// Visits every slot that can be reached, finds the places where paths
-    /// join, and makes a point for each.
+    /// Visits every slot that can be reached, and finds the places where paths
+    /// join.
     pub(super) fn walk_edges(
         &mut self,
         arena: &mut Arena<'_>,
         helpers: &HelperTable<'_>,
     ) -> Result<(), CfgError> {
         // Jumps, calls, and loads of addresses.
-        let forks = |insn: &&BpfInsn| matches!(insn.code() & 7, 5 | 6) || insn.code() == 0x18;
+        let forks = |insn: &&BpfInsn| insn.is_jump_class() || insn.slots() == 2;
         let branches = self.insns.iter().filter(forks).count();
         let stack = arena.alloc(branches.saturating_add(1))?;
         let mut depth = 0_u32;
@@ -60,25 +48,25 @@ impl Code<'_> {
                 continue;
             }
             self.mark(arena, pc, bit::REACHED);
-            let insn = match self.insn(pc) {
-                Ok(insn) => insn,
-                Err(kind) => return reject(kind, pc),
-            };
-            let (first, second) = successors(pc, &insn);
-            for successor in [first, second].into_iter().flatten() {
-                self.enter(arena, successor);
-                // Where a jump leads backwards, states are worth comparing even if it
-                // is the only edge: much of what follows was walked before.
-                if successor <= pc {
-                    self.mark(arena, successor, bit::JOIN);
-                }
+            if self.is_second(arena, pc)
+                && let Err(kind) = self.insn(pc)
+            {
+                return reject(kind, pc);
             }
-            if counts_rounds(&insn, helpers) {
+            let insn = self.slot(pc);
+            let (first, second) = successors(pc, insn);
+            if let Some(successor) = first {
+                self.enter(arena, pc, successor);
+            }
+            if let Some(successor) = second {
+                self.enter(arena, pc, successor);
+            }
+            if insn.is_jump_class() && self.counts_rounds(pc, helpers) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);
                 self.mark(arena, pc.saturating_add(1), bit::JOIN);
             }
             let mut other = second;
-            if let Some(function) = function_named(pc, &insn) {
+            if let Some(function) = function_named(pc, insn) {
                 other = Some(function);
                 // Several returns lead to where a call goes on.
                 self.mark(arena, pc.saturating_add(insn.slots()), bit::JOIN);
@@ -90,35 +78,52 @@ impl Code<'_> {
             next = first;
         }
         arena.free(stack, branches.saturating_add(1));
-        self.check_reached(arena)?;
-        self.make_points(arena)
+        self.check_reached(arena)
     }
 
-    fn enter(&self, arena: &mut Arena<'_>, pc: usize) {
-        let again = self.has(arena, pc, bit::ENTERED);
-        self.mark(arena, pc, if again { bit::JOIN } else { bit::ENTERED });
+    /// Whether an instruction is the head of loops whose rounds it bounds.
+    fn counts_rounds(&self, pc: usize, helpers: &HelperTable<'_>) -> bool {
+        match self.insn(pc) {
+            Ok(Instruction::MayGoto { .. }) => true,
+            Ok(Instruction::Call(CallTarget::Helper(id))) => helpers.calls_back(id),
+            Ok(Instruction::Call(CallTarget::Kfunc(number))) => asks(number),
+            _ => false,
+        }
+    }
+
+    /// An edge leads from a slot to another.
+    fn enter(&mut self, arena: &mut Arena<'_>, from: usize, to: usize) {
+        // Where a jump leads backwards, states are worth comparing even if it is
+        // the only edge: much of what follows was walked before.
+        let back = from >= to;
+        self.turns_back |= back;
+        let again = back || self.has(arena, to, bit::ENTERED);
+        self.mark(arena, to, if again { bit::ENTERED | bit::JOIN } else { bit::ENTERED });
     }
 
     fn check_reached(&self, arena: &Arena<'_>) -> Result<(), CfgError> {
-        for pc in 0..self.insns.len() {
-            if !self.has(arena, pc, bit::REACHED) && !self.is_second(arena, pc) {
-                return reject(VerifyErrorKind::Unreachable { pc: slot_number(pc) }, pc);
-            }
+        let mut words = arena.slice(self.slots, self.insns.len()).iter();
+        match words.position(|word| word & (bit::REACHED | bit::SECOND) == 0) {
+            Some(pc) => reject(VerifyErrorKind::Unreachable { pc: slot_number(pc) }, pc),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn make_points(&mut self, arena: &mut Arena<'_>) -> Result<(), CfgError> {
-        let joins = (0..self.insns.len()).filter(|&pc| self.has(arena, pc, bit::JOIN)).count();
+    /// Makes a point for each place where paths join.
+    pub(super) fn make_points(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
+        for word in arena.slice_mut(self.slots, self.insns.len()) {
+            *word &= !u64::from(u32::MAX);
+        }
+        let joins = self.count_with(arena, bit::JOIN);
         if joins == 0 {
             return Ok(());
         }
         let mut point = arena.alloc(joins)?;
         arena.slice_mut(point, joins).fill(0);
         (self.points, self.point_count) = (point, slot_number(joins));
-        for pc in 0..self.insns.len() {
-            if self.has(arena, pc, bit::JOIN) {
-                self.mark(arena, pc, point.into());
+        for word in arena.slice_mut(self.slots, self.insns.len()) {
+            if *word & bit::JOIN != 0 {
+                *word |= u64::from(point);
                 point = point.saturating_add(1);
             }
         }

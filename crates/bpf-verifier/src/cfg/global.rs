@@ -100,10 +100,19 @@ impl<'p> Code<'p> {
         insn: &Instruction,
     ) -> Option<(u32, &'p GlobalFunction)> {
         let Instruction::Call(CallTarget::Local(off)) = *insn else { return None };
+        self.global_at(arena, jump_target(pc, off)?)
+    }
+
+    /// The function verified apart that begins at a slot, with its signature.
+    pub(super) fn global_at(
+        &self,
+        arena: &Arena<'_>,
+        start: usize,
+    ) -> Option<(u32, &'p GlobalFunction)> {
         if self.globals.is_empty() {
             return None;
         }
-        let function = self.function_of(arena, jump_target(pc, off)?);
+        let function = self.function_of(arena, start);
         Some((function, self.global(arena, function)?))
     }
 

@@ -2,9 +2,10 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::Kfunc;
-use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, Operand, jump_target};
+use bpf_bytecode::instruction::{CallTarget, Instruction, Operand};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
 
+use super::functions::function_named;
 use super::{ALL_LIVE, Code, bit, edges};
 use crate::HelperTable;
 use crate::arena::Arena;
@@ -36,8 +37,28 @@ const fn operand(operand: Operand) -> u16 {
 /// Registers that an instruction reads, and those that it writes or leaves
 /// without a value. What a local call and the end of a function read lies
 /// elsewhere.
-fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
-    match *insn {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RegisterEffects {
+    read: u16,
+    written: u16,
+}
+
+impl RegisterEffects {
+    /// Twenty bits.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.read) | u64::from(self.written).wrapping_shl(10)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "masked")]
+    const fn from_bits(word: u64) -> Self {
+        let written = word.wrapping_shr(10) as u16 & ALL_LIVE;
+        Self { read: word as u16 & ALL_LIVE, written }
+    }
+}
+
+/// See [`RegisterEffects`].
+pub(super) fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
+    let (read, written) = match *insn {
         Instruction::Alu { op: AluOp::Mov, dst, src, .. } => (operand(src), one(dst)),
         Instruction::Alu { dst, src, .. } => (one(dst) | operand(src), one(dst)),
         Instruction::Neg { dst, .. } | Instruction::ByteSwap { dst, .. } => (one(dst), one(dst)),
@@ -66,16 +87,19 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> (u16, u16) {
             (arguments(Kfunc::from_number(number).map_or(5, Kfunc::arguments)), R0 | ARGUMENTS)
         }
         Instruction::Call(CallTarget::Local(_)) => (ARGUMENTS, R0 | ARGUMENTS),
-    }
+    };
+    RegisterEffects { read, written }
 }
 
 impl Code<'_> {
     /// Goes backwards over the program until nothing changes. Where that takes
     /// too long, every register counts as live everywhere.
-    pub(super) fn find_liveness(&self, arena: &mut Arena<'_>, helpers: &HelperTable<'_>) {
+    pub(super) fn find_liveness(&self, arena: &mut Arena<'_>) {
         self.mark_results(arena);
+        // What lies behind an instruction is known when it is come to.
+        let once = self.function_count == 1 && !self.turns_back;
         for _ in 0..PASSES {
-            if !self.liveness_pass(arena, helpers) {
+            if !self.liveness_pass(arena) || once {
                 return;
             }
         }
@@ -92,12 +116,10 @@ impl Code<'_> {
                 self.mark(arena, self.function_start(arena, function), bit::RESULT);
             }
         }
-        for pc in 0..self.insns.len() {
-            if self.is_second(arena, pc) {
-                continue;
-            }
-            if let Ok(Instruction::LoadImm64 { value: Imm64::Code(off), .. }) = self.insn(pc)
-                && let Some(target) = jump_target(pc, off)
+        for (pc, insn) in self.insns.iter().enumerate() {
+            // The second half of an instruction has no opcode.
+            if let Some(target) = function_named(pc, *insn)
+                && !insn.is_jump_class()
             {
                 self.mark(arena, target, bit::RESULT);
             }
@@ -105,45 +127,51 @@ impl Code<'_> {
     }
 
     /// One pass; whether anything changed.
-    fn liveness_pass(&self, arena: &mut Arena<'_>, helpers: &HelperTable<'_>) -> bool {
+    fn liveness_pass(&self, arena: &mut Arena<'_>) -> bool {
         let mut changed = false;
+        let mut next = ALL_LIVE;
         for pc in (0..self.insns.len()).rev() {
-            if self.is_second(arena, pc) {
+            let word = arena.word(self.at(pc));
+            if word & bit::SECOND != 0 {
                 continue;
             }
-            let Ok(insn) = self.insn(pc) else { continue };
-            let (first, second) = edges::successors(pc, &insn);
-            let mut out = first.map_or(0, |pc| self.live(arena, pc));
-            out |= second.map_or(0, |pc| self.live(arena, pc));
-            let (mut read, written) = effects(&insn, helpers);
-            if let Instruction::Call(CallTarget::Local(off)) = insn {
-                // The callee reads what it reads, or what its signature names, and what
-                // it returns may be read here.
-                read = match self.global_called(arena, pc, &insn) {
-                    Some((_, global)) => arguments(global.arity()),
-                    None => jump_target(pc, off).map_or(ALL_LIVE, |pc| self.live(arena, pc)),
-                };
-                read &= ARGUMENTS;
-                if let Some(target) = jump_target(pc, off)
-                    && out & R0 != 0
-                    && !self.has(arena, target, bit::RESULT)
-                {
-                    self.mark(arena, target, bit::RESULT);
-                    changed = true;
+            let (insn, mut effects) = (self.slot(pc), RegisterEffects::from_bits(word));
+            let mut after = next;
+            if insn.is_jump_class() {
+                let (first, second) = edges::successors(pc, insn);
+                after = first.map_or(0, |pc| self.live(arena, pc));
+                after |= second.map_or(0, |pc| self.live(arena, pc));
+                if let Some(function) = function_named(pc, insn) {
+                    effects.read = self.read_by_callee(arena, function);
+                    changed |= after & R0 != 0 && self.is_new_result(arena, function);
+                } else if first.is_none() {
+                    let function = self.function_of(arena, pc);
+                    let start = self.function_start(arena, function);
+                    effects.read = if self.has(arena, start, bit::RESULT) { R0 } else { 0 };
                 }
             }
-            if insn == Instruction::Exit {
-                let function = self.function_of(arena, pc);
-                if self.has(arena, self.function_start(arena, function), bit::RESULT) {
-                    read = R0;
-                }
-            }
-            let live = (out & !written) | read;
-            if live != self.live(arena, pc) {
-                self.set_live(arena, pc, live);
+            next = (after & !effects.written) | effects.read;
+            if next != self.live(arena, pc) {
+                self.set_live(arena, pc, next);
                 changed = true;
             }
         }
         changed
+    }
+
+    /// The callee reads what it reads, or what its signature names.
+    fn read_by_callee(&self, arena: &Arena<'_>, function: usize) -> u16 {
+        let read = match self.global_at(arena, function) {
+            Some((_, global)) => arguments(global.arity()),
+            None => self.live(arena, function),
+        };
+        read & ARGUMENTS
+    }
+
+    /// What a function returns is read somewhere. Whether that was not known.
+    fn is_new_result(&self, arena: &mut Arena<'_>, function: usize) -> bool {
+        let new = !self.has(arena, function, bit::RESULT);
+        self.mark(arena, function, bit::RESULT);
+        new
     }
 }

@@ -193,7 +193,7 @@ impl Code<'_> {
         }
         self.nests = arena.alloc(count)?;
         arena.slice_mut(self.nests, count).fill(0);
-        let branches = (0..self.insns.len()).filter(|&pc| self.is_fork(pc)).count();
+        let branches = self.insns.iter().filter(|insn| insn.is_jump_class()).count();
         let room = count.saturating_add(branches).saturating_add(1);
         let stack = arena.alloc(room)?;
         for function in 0..self.function_count {
@@ -204,11 +204,10 @@ impl Code<'_> {
         Ok(self.record_loops(arena)?)
     }
 
-    fn is_fork(&self, pc: usize) -> bool {
-        self.insns.get(pc).is_some_and(|insn| matches!(insn.code() & 7, 5 | 6))
-    }
-
     fn asks_iterator(&self, pc: usize) -> bool {
+        if !self.slot(pc).is_jump_class() {
+            return false;
+        }
         let insn = self.insn(pc);
         insn.is_ok_and(|insn| matches!(insn, Instruction::Call(CallTarget::Kfunc(n)) if asks(n)))
     }
@@ -246,8 +245,7 @@ impl Code<'_> {
                     push(arena, Task::Leave(join), from);
                     from = join;
                 }
-                let Ok(insn) = self.insn(pc) else { break };
-                let (first, second) = successors(pc, &insn);
+                let (first, second) = successors(pc, self.slot(pc));
                 if let Some(second) = second {
                     push(arena, Task::Enter(slot_number(second)), from);
                 }
@@ -279,15 +277,16 @@ impl Code<'_> {
     /// A record for each loop; the words of the joins name them from here on.
     fn record_loops(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
         let joins = Joins { points: self.points, words: self.nests };
-        let heads = (0..self.insns.len()).filter(|&pc| self.has(arena, pc, bit::HEAD)).count();
+        let heads = self.count_with(arena, bit::HEAD);
         let words = heads.saturating_mul(LOOP_WORDS as usize);
         if heads > 0 {
             self.loops = arena.alloc(words)?;
             arena.slice_mut(self.loops, words).fill(0);
         }
         self.loop_count = slot_number(heads);
-        let mut at = self.loops;
-        for pc in 0..self.insns.len() {
+        let (mut at, mut from) = (self.loops, 0);
+        while let Some(pc) = self.next_with(arena, from, bit::JOIN) {
+            from = pc.saturating_add(1);
             let Some(join) = self.point(arena, pc) else { continue };
             let own = if self.has(arena, pc, bit::HEAD) { at } else { NONE };
             joins.set_position(arena, join, own);
@@ -315,7 +314,9 @@ impl Code<'_> {
             }
             arena.set(found.field(4), depth.into());
         }
-        for pc in 0..self.insns.len() {
+        from = 0;
+        while let Some(pc) = self.next_with(arena, from, bit::JOIN) {
+            from = pc.saturating_add(1);
             let Some(join) = self.point(arena, pc) else { continue };
             let mut around = self.around(arena, join);
             if around.0 != NONE && self.asks_iterator(pc) {
