@@ -71,6 +71,8 @@ pub struct Linked<'o, 'd, P: PhysicalProfile> {
     program: Program<'o, 'd, P>,
     segments: Table<P, Segment<'d>, SEGMENT_CAPACITY>,
     len: u32,
+    /// The function that is called behind `bpf_throw`, by position in the object's.
+    catches: Option<usize>,
 }
 
 impl<P: PhysicalProfile> fmt::Debug for Linked<'_, '_, P> {
@@ -84,9 +86,9 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
     pub(crate) fn new(program: Program<'o, 'd, P>) -> Result<Self, LoadError> {
         let object = program.object;
         let segments = Table::<P, Segment<'d>, SEGMENT_CAPACITY>::default();
-        let mut linked = Self { object, program, segments, len: 0 };
+        let mut linked = Self { object, program, segments, len: 0, catches: None };
         linked.append(program.number)?;
-        linked.check_tags()?;
+        linked.append_exception_callback()?;
         // Functions found on the way are appended, so the list grows while it
         // is worked off.
         let mut next = 0;
@@ -114,15 +116,32 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         push(&mut self.segments, segment, "functions of a program", SEGMENT_CAPACITY)
     }
 
-    /// Refuses a program that names a function to be called when it is given up.
-    fn check_tags(&self) -> Result<(), LoadError> {
-        let (Some(btf), Some(segment)) = (self.object.btf(), self.segments.first()) else {
+    /// Appends the function that the program names to be called behind `bpf_throw`: one
+    /// that others can see, and that nothing need call.
+    fn append_exception_callback(&mut self) -> Result<(), LoadError> {
+        let object = self.object;
+        let (Some(btf), Some(segment)) = (object.btf(), self.segments.first()) else {
             return Ok(());
         };
-        if self.function_type(segment).is_some_and(|id| btf.has_exception_callback(id)) {
-            return Err(LoadError::unsupported("exception callbacks", self.program.name()));
+        let Some(id) = self.function_type(segment) else { return Ok(()) };
+        let mut named = btf.exception_callbacks(id);
+        let Some(name) = named.next() else { return Ok(()) };
+        if named.next().is_some() {
+            return Err(LoadError::unsupported(
+                "several exception callbacks of",
+                self.program.name(),
+            ));
         }
-        Ok(())
+        let number = object.functions.iter().position(|function| {
+            let symbol = object.elf.symbol(function.symbol);
+            object.function_name(function) == name && symbol.is_ok_and(|s| s.is_visible())
+        });
+        let number = number.ok_or(LoadError::malformed("name of an exception callback"))?;
+        if number == self.program.number {
+            return Err(LoadError::unsupported("programs that catch what they throw:", name));
+        }
+        self.catches = Some(number);
+        self.append(number)
     }
 
     /// Number of a function's BTF type.
@@ -389,7 +408,8 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
         if !self.object.elf.symbol(function.symbol).ok()?.is_visible() {
             return None;
         }
-        btf.global_function(self.function_type(segment)?, segment.at, prog_type)
+        let found = btf.global_function(self.function_type(segment)?, segment.at, prog_type)?;
+        Some(if self.catches == Some(segment.number) { found.catching() } else { found })
     }
 
     fn segment_of(&self, pc: usize) -> Option<&Segment<'d>> {

@@ -242,6 +242,32 @@ fn global_functions_are_known_by_their_prototypes() {
 }
 
 #[test]
+fn what_catches_follows_the_program_that_names_it() {
+    use bpf_bytecode::abi::global::{GlobalFunction, Param};
+    let object = parse(object!("exceptions"));
+    let link = |name| object.program(name).unwrap().link();
+    let linked = link("caught").unwrap();
+    let functions: Vec<_> = linked.functions().map(|(_, name)| name).collect();
+    // Nobody calls it, and it is there all the same.
+    assert_eq!(functions, ["caught", "catches", "unrelated"]);
+    let globals: Vec<_> = linked.global_functions(BpfProgType::SchedCls).collect();
+    let number = |at: usize| {
+        let slot = linked.functions().nth(at).unwrap().0 as u32;
+        GlobalFunction::new(slot, &[Param::Number])
+    };
+    assert_eq!(globals, [number(1).catching(), number(2)]);
+    let linked = link("uncaught").unwrap();
+    assert!(!linked.functions().any(|(_, name)| name == "catches"));
+    assert!(linked.global_functions(BpfProgType::SchedCls).all(|global| !global.catches));
+    let unsupported = |name| link(name).unwrap_err().is_unsupported();
+    assert!(unsupported("several") && unsupported("names_itself"));
+    for name in ["names_hidden", "names_nothing"] {
+        let error = link(name).unwrap_err();
+        assert!(error.to_string().contains("exception callback"), "{error}");
+    }
+}
+
+#[test]
 fn special_fields_are_known_by_their_types() {
     use bpf_bytecode::abi::field::FieldType::{KernelPointer, SpinLock, Timer};
     let object = parse(object!("globals"));

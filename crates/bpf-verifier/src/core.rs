@@ -29,6 +29,7 @@ mod held;
 mod helper;
 mod helper_memory;
 pub(crate) mod iterator;
+mod later;
 mod marks;
 mod memory;
 mod merge;
@@ -62,6 +63,7 @@ use crate::rules::{Privilege, Rules};
 use crate::state::{Kind, State, StateView, Value};
 use crate::verified::InsnFact;
 use checkpoint::Arrival;
+use later::Later;
 use trial::Trial;
 
 /// Why the walk stopped early.
@@ -198,6 +200,8 @@ pub(crate) struct Explorer<'a> {
     dynptrs: bool,
     /// The latest of the walks that wait for a function to be verified.
     suspended: At,
+    /// What is walked after the program.
+    later: Later,
     /// For states that are put together.
     scratch: State,
     /// The current instruction was come to already.
@@ -252,6 +256,7 @@ impl<'a> Explorer<'a> {
             effects: Effects::default(),
             dynptrs: false,
             suspended: NONE,
+            later: Later::NONE,
             scratch: State::new(frame_bytes, rules.privilege),
             settled: false,
             resumed: None,
@@ -269,7 +274,7 @@ impl<'a> Explorer<'a> {
                 Err(stop) => self.recover_all(stop)?,
             };
             self.tell(observer);
-            if !more && !self.return_to_caller(observer)? {
+            if !more && !self.return_to_caller(observer)? && !self.turn_to_later(observer)? {
                 return Ok(());
             }
         }

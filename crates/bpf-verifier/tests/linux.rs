@@ -272,7 +272,7 @@ fn queues_fill_memory_of_a_value() {
 fn kernel_only_matter_is_unsupported_and_not_unsafe() {
     let cases = [
         "call 158\nr0 = 0\nexit",
-        "r1 = r10\nr1 += -8\ncall 172\nr0 = 0\nexit",
+        "r1 = r10\nr1 += -8\nr2 = 0\ncall 194\nr0 = 0\nexit",
         "r1 = map[idx:7] ll\nr0 = 0\nexit",
     ];
     for text in cases {

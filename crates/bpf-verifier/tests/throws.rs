@@ -117,3 +117,88 @@ fn unknown_to_the_engines() {
     let error = Verifier::<ActiveProfile>::new().verify(&program).expect_err("no such function");
     assert!(error.to_string().contains("bpf_throw"), "{error}");
 }
+
+/// A program with a function at its end that is called with what was thrown.
+fn verify_catching(
+    prog_type: BpfProgType,
+    text: &str,
+    catch: &str,
+    params: &[Param],
+) -> Result<(), VerifyError> {
+    let text = format!("{text}\ncatch: {catch}\nexit");
+    let slots = |text: &str| program(prog_type, text).insns().len();
+    let last = slots(&format!("{catch}\nexit"));
+    let slot = u32::try_from(slots(&text.replace("catch: ", "catch: r0 = 0\n")) - last - 1);
+    let global = GlobalFunction::new(slot.expect("small"), params).catching();
+    verify(prog_type, &text, Some(global))
+}
+
+const COOKIE: &[Param] = &[Param::Number];
+
+#[test]
+fn what_is_thrown_is_caught() {
+    let text = format!("r6 = *(u32 *)(r1 +0)\nif r6 == 0 goto +2\n{THROW}r0 = 0\nexit");
+    let catching = |catch: &str| verify_catching(BpfProgType::SchedCls, &text, catch, COOKIE);
+    catching("r0 = r1\nr0 += 1").expect("takes the cookie");
+    catching("r0 = r2").expect_err("takes nothing else");
+    catching("r1 = 0").expect_err("has no result");
+    catching("r0 = r10").expect_err("gives an address");
+    // Of the cookie nothing is known.
+    let access = "r2 = r10\nr2 += -8\n*(u64 *)(r10 -8) = 0\nr2 += r1\nr0 = *(u8 *)(r2 +0)";
+    catching(access).expect_err("unbounded");
+    let error = catching("r1 = 0\ncall kfunc 135\nr0 = 0").expect_err("throws again");
+    assert!(error.to_string().contains("in functions that helpers call"), "{error}");
+    catching("r1 = map[idx:2] ll\nr2 = 8\nr3 = 0\ncall 131\nr0 = 0").expect_err("holds a record");
+    catching("r1 = map[idx:1] ll\nr2 = map[idx:3] ll\nr3 = 0\ncall 12\nr0 = 0")
+        .expect_err("no other program takes over");
+    for params in [&[][..], &[Param::Context], &[Param::Number, Param::Number]] {
+        let error = verify_catching(BpfProgType::SchedCls, &text, "r0 = 0", params);
+        let error = error.expect_err("other arguments");
+        assert!(error.to_string().contains("exception callbacks with anything"), "{error}");
+    }
+    // It is looked at also where nobody throws.
+    let quiet = |catch: &str| verify_catching(BpfProgType::SchedCls, "r0 = 0\nexit", catch, COOKIE);
+    quiet("r0 = r1").expect("safe");
+    quiet("r0 = r3").expect_err("unsafe");
+}
+
+/// What is caught is not the program's result, what the function gives is.
+#[test]
+fn results_of_what_catches_are_bounded() {
+    let text = "r1 = 7\ncall kfunc 135\nr0 = 0\nexit";
+    let catching = |catch: &str| verify_catching(BpfProgType::CgroupSkb, text, catch, COOKIE);
+    catching("r0 = 1").expect("may be returned");
+    catching("r0 = r1\nr0 &= 1").expect("may be returned");
+    catching("r0 = r1").expect_err("anything");
+    catching("r0 = 7").expect_err("7");
+}
+
+#[test]
+fn nobody_calls_what_catches() {
+    let catching = |text: &str| verify_catching(BpfProgType::SchedCls, text, "r0 = r1", COOKIE);
+    let error = catching("r1 = 7\ncall local catch\nr0 = 0\nexit").expect_err("called");
+    assert!(error.to_string().contains("calls of exception callbacks"), "{error}");
+    catching("r2 = subprog[catch] ll\nr1 = 4\nr3 = 0\nr4 = 0\ncall 181\nr0 = 0\nexit")
+        .expect_err("called by a helper");
+}
+
+/// It runs where the program threw, so both together must keep to the bounds.
+#[test]
+fn what_catches_costs() {
+    let built = |catch: &str| {
+        let text = format!("{THROW}r0 = 0\nexit\ncatch: {catch}\nexit");
+        let plain = program(BpfProgType::SchedCls, &text);
+        let global = GlobalFunction::new(4, COOKIE).catching();
+        let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SchedCls)
+            .insns(plain.insns())
+            .global_function(global);
+        let program = program.build().expect("a program");
+        let verifier = Verifier::<ActiveProfile>::with_env(bpf_verifier::HelperTable::linux());
+        verifier.verify_program(&program)
+    };
+    let info = *built("r0 = r1\nr0 += 1").expect("safe").info();
+    // Two up to the throw, three behind it.
+    assert_eq!((info.max_insns, info.frames), (5, 1));
+    let deep = *built("*(u64 *)(r10 -512) = r1\nr0 = *(u64 *)(r10 -512)").expect("safe").info();
+    assert_eq!(deep.stack_bytes, 512);
+}

@@ -29,6 +29,9 @@ pub struct GlobalFunction {
     pub params: [Option<Param>; 5],
     /// Whether it returns a number, as it must.
     pub returns_number: bool,
+    /// Whether the kernel calls it behind `bpf_throw`, with what was thrown, and takes its
+    /// result for the program's. Nobody else may call it.
+    pub catches: bool,
 }
 
 impl GlobalFunction {
@@ -41,7 +44,20 @@ impl GlobalFunction {
             *first = Some(*param);
             (rest, slots) = (more, after);
         }
-        Self { slot, params: out, returns_number: true }
+        Self { slot, params: out, returns_number: true, catches: false }
+    }
+
+    /// The function, called behind `bpf_throw`.
+    #[must_use]
+    pub const fn catching(self) -> Self {
+        Self { catches: true, ..self }
+    }
+
+    /// Whether it takes one number, as a function must that is called behind `bpf_throw`,
+    /// and returns one.
+    pub const fn takes_cookie(&self) -> bool {
+        let one = matches!(self.params, [Some(Param::Number), None, None, None, None]);
+        one && self.returns_number
     }
 
     /// How many of R1 to R5 it takes: up to the last one that it takes something in.

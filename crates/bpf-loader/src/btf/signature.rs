@@ -41,14 +41,13 @@ impl<'d, P: PhysicalProfile> Btf<'d, P> {
         Some(out)
     }
 
-    /// Whether a program's function of type `id` names one that is called when the
-    /// program is given up.
-    pub(crate) fn has_exception_callback(&self, id: u32) -> bool {
-        self.types().any(|tag| {
-            tag.kind == Kind::DeclTag
-                && tag.target() == Some(id)
-                && self.name(&tag).starts_with("exception_callback:")
-        })
+    /// The names of the functions that a program's function of type `id` says are to be
+    /// called behind `bpf_throw`.
+    pub(crate) fn exception_callbacks(&self, id: u32) -> impl Iterator<Item = &'d str> {
+        let tags = self.types().filter(move |tag| {
+            tag.kind == Kind::DeclTag && tag.target() == Some(id) && tag.tagged().is_none()
+        });
+        tags.filter_map(|tag| self.name(&tag).strip_prefix("exception_callback:"))
     }
 
     fn is_number(&self, id: u32) -> bool {

@@ -25,7 +25,8 @@ const DONE: u32 = 2;
 const FRAME_ROUNDING: u32 = 16;
 
 impl Code<'_> {
-    /// Walks the call graph from the first function, callees first, without
+    /// Walks the call graph from the first function and from the one that is called
+    /// behind `bpf_throw`, callees first, without
     /// recursion: the third word of a function is how far it has come and the
     /// slot to go on at, the fourth one its caller.
     pub(super) fn walk_calls(
@@ -40,7 +41,25 @@ impl Code<'_> {
             }
             arena.set(at.saturating_add(2), pair(NEW, low(arena.word(at))));
         }
-        let mut function = 0;
+        let chain = self.walk_calls_from(arena, policy, 0)?;
+        match self.exception_callback(arena) {
+            Some((function, _)) => {
+                let other = self.walk_calls_from(arena, policy, function)?;
+                let (bytes, frames) =
+                    (chain.bytes.max(other.bytes), chain.frames.max(other.frames));
+                Ok(Chain { bytes, frames })
+            }
+            None => Ok(chain),
+        }
+    }
+
+    fn walk_calls_from(
+        &self,
+        arena: &mut Arena<'_>,
+        policy: &StackPolicy,
+        first: u32,
+    ) -> Result<Chain, CfgError> {
+        let mut function = first;
         loop {
             let at = self.function_at(function);
             let progress = at.saturating_add(2);
@@ -50,9 +69,14 @@ impl Code<'_> {
             let mut entered = None;
             while pc < end {
                 let insn = self.slot(pc);
-                // Whoever takes the address of a function may have it called.
-                if let Some(target) = function_named(pc, insn) {
+                // Whoever takes the address of a function may have it called; of itself,
+                // by a timer.
+                let named = function_named(pc, insn).map(|target| {
                     let callee = self.function_of(arena, target);
+                    (target, callee)
+                });
+                let own = |callee| insn.slots() == 2 && callee == function && function != 0;
+                if let Some((target, callee)) = named.filter(|(_, callee)| !own(*callee)) {
                     let state = low(arena.word(self.function_at(callee).saturating_add(2)));
                     if state == OPEN {
                         let target = slot_number(target);
@@ -74,7 +98,7 @@ impl Code<'_> {
             }
             let chain = self.close(arena, function);
             self.check_chain(arena, function, chain, policy)?;
-            if function == 0 {
+            if function == first {
                 return Ok(chain);
             }
             function = low(arena.word(at.saturating_add(3)));

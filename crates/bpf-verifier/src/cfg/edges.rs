@@ -30,8 +30,13 @@ impl Code<'_> {
         // Jumps, calls, and loads of addresses.
         let forks = |insn: &&BpfInsn| insn.is_jump_class() || insn.slots() == 2;
         let branches = self.insns.iter().filter(forks).count();
-        let stack = arena.alloc(branches.saturating_add(1))?;
+        let room = branches.saturating_add(2);
+        let stack = arena.alloc(room)?;
         let mut depth = 0_u32;
+        if let Some((function, _)) = self.exception_callback(arena) {
+            arena.set(stack, self.function_start(arena, function) as u64);
+            depth = 1;
+        }
         let mut next = Some(0);
         loop {
             let pc = match next.take() {
@@ -77,7 +82,7 @@ impl Code<'_> {
             }
             next = first;
         }
-        arena.free(stack, branches.saturating_add(1));
+        arena.free(stack, room);
         self.check_reached(arena)
     }
 

@@ -22,6 +22,10 @@ impl Code<'_> {
         helpers: &HelperTable<'_>,
     ) -> Result<(), CfgError> {
         self.mark(arena, 0, bit::FUNCTION | bit::ENTERED);
+        if let Some(global) = self.exception_signature() {
+            let slot = usize::try_from(global.slot).unwrap_or(usize::MAX);
+            self.mark(arena, slot, bit::FUNCTION | bit::ENTERED);
+        }
         let mut pc = 0;
         while pc < self.insns.len() {
             let insn = match self.insn(pc) {

@@ -92,6 +92,20 @@ impl<'p> Code<'p> {
         self.globals.get(usize::try_from(high(word).checked_sub(1)?).ok()?)
     }
 
+    /// The signature of the function that is called behind `bpf_throw`.
+    pub(super) fn exception_signature(&self) -> Option<&'p GlobalFunction> {
+        self.globals.iter().find(|global| global.catches)
+    }
+
+    /// The function that is called behind `bpf_throw`, with its signature.
+    pub fn exception_callback(&self, arena: &Arena<'_>) -> Option<(u32, &'p GlobalFunction)> {
+        let global = self.exception_signature()?;
+        let function = self.function_of(arena, usize::try_from(global.slot).ok()?);
+        self.global(arena, function)
+            .is_some_and(|found| found.catches)
+            .then_some((function, global))
+    }
+
     /// The function verified apart that an instruction calls, with its signature.
     pub fn global_called(
         &self,

@@ -3,6 +3,7 @@
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::jump_target;
 
+use super::later::Role;
 use super::{Explorer, Flow, Step, reject};
 use crate::cfg::slot_number;
 use crate::error::{Sink, VerifyErrorKind};
@@ -57,12 +58,15 @@ impl Explorer<'_> {
         }
         self.check_nothing_held()?;
         self.read(Register::R0)?;
-        if self.entry == 0 {
-            self.check_result(&result)?;
-        } else if !result.is_scalar() {
-            // Callers take it for a number.
-            let (reg, found) = (Register::R0, result.kind);
-            return reject(VerifyErrorKind::NotANumber { reg, found });
+        match self.role() {
+            // Callers take it for a number, and so does who is told the result.
+            None | Some(Role::Exception | Role::Timer) if !result.is_scalar() => {
+                let (reg, found) = (Register::R0, result.kind);
+                return reject(VerifyErrorKind::NotANumber { reg, found });
+            }
+            None => {}
+            Some(Role::Timer) => self.check_timer_result(&result)?,
+            Some(Role::Program | Role::Exception) => self.check_result(&result)?,
         }
         if self.guards_addresses() && result.kind.is_pointer() {
             let (reg, into) = (Register::R0, Sink::Result);

@@ -125,6 +125,11 @@ impl Explorer<'_> {
             }
         }
         let function = self.state.reg(Register::R2).index;
+        // The walk over the call graph lets a function name itself, for timers.
+        if function == self.code.function_of(&self.arena, self.walker.pc) {
+            let target = slot_number(self.code.function_start(&self.arena, function));
+            return reject(VerifyErrorKind::Recursion { target });
+        }
         let steps = self.code.address_taken(&self.arena, self.walker.pc, function);
         let Some(steps) = steps else {
             return reject(VerifyErrorKind::Unsupported(Feature::PassedFunction));

@@ -43,7 +43,7 @@ impl Explorer<'_> {
             }
             Some((what, pc)) => return reject(VerifyErrorKind::StillHeld { what, pc }),
         }
-        if self.nested_callbacks() > 0 {
+        if self.nested_callbacks() > 0 || self.is_called_later() {
             return reject(VerifyErrorKind::Unsupported(Feature::TailCallInCallback));
         }
         Ok(())
@@ -58,15 +58,18 @@ impl Explorer<'_> {
             let (reg, found) = (Register::R1, cookie.kind);
             return reject(VerifyErrorKind::NotANumber { reg, found });
         }
-        // Whichever function it is in, the program returns it.
-        self.check_result(&cookie)?;
+        // Whichever function it is in, the program returns it, or what the function gives
+        // that is called with it.
+        if self.code.exception_callback(&self.arena).is_none() {
+            self.check_result(&cookie)?;
+        }
         Ok(Flow::End)
     }
 
     /// The program may end here: nothing is held, and no helper waits.
     pub(super) fn check_throw(&self) -> Step {
         self.check_nothing_held()?;
-        if self.nested_callbacks() > 0 {
+        if self.nested_callbacks() > 0 || self.is_called_later() {
             return reject(VerifyErrorKind::Unsupported(Feature::ThrowInCallback));
         }
         Ok(())

@@ -42,6 +42,9 @@ impl Explorer<'_> {
             return Ok(false);
         };
         let target = global.slot;
+        if global.catches {
+            return reject(VerifyErrorKind::Unsupported(Feature::ExceptionCall));
+        }
         match self.code.progress(&self.arena, function) {
             Progress::Safe => return Ok(false),
             Progress::Begun => return reject(VerifyErrorKind::Recursion { target }),

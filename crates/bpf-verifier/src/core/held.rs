@@ -17,9 +17,11 @@ use crate::state::{Kind, Value};
 pub(super) const SPIN_LOCK: u32 = 93;
 pub(super) const SPIN_UNLOCK: u32 = 94;
 
-/// Linux's numbers of program types that may not take spin locks: socket filters,
-/// and those that run anywhere in the kernel.
-const WITHOUT_LOCKS: [u32; 6] = [1, 2, 5, 7, 17, 24];
+/// Linux's numbers of program types that run anywhere in the kernel: they take no spin
+/// locks and have no timers.
+pub(super) const TRACING: [u32; 5] = [2, 5, 7, 17, 24];
+/// Nor may these take spin locks.
+const SOCKET_FILTER: u32 = 1;
 
 impl Explorer<'_> {
     /// The special fields of a map's values.
@@ -91,7 +93,8 @@ impl Explorer<'_> {
     /// Takes or releases a lock.
     pub(super) fn use_lock(&mut self, helper: u32, lock: Value) -> Step {
         let prog_type = self.code.prog_type;
-        if WITHOUT_LOCKS.contains(&prog_type.number()) {
+        let number = prog_type.number();
+        if number == SOCKET_FILTER || TRACING.contains(&number) {
             return reject(VerifyErrorKind::HelperNotAllowed { helper, prog_type });
         }
         if helper == SPIN_LOCK {

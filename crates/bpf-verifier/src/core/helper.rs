@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     pub socket: u32,
     /// The spin lock in an argument, as what is held.
     pub lock: Option<Value>,
+    /// The map of the timer in an argument.
+    pub timer: Option<u32>,
     /// The dynptr in an argument, or the place of a new one.
     pub dynptr: Option<Place>,
 }
@@ -56,6 +58,9 @@ impl<'e> Explorer<'e> {
         }
         if let Some(lock) = args.lock {
             self.use_lock(helper, lock)?;
+        }
+        if let Some(timer) = args.timer {
+            self.use_timer(helper, timer, &args)?;
         }
         if let Some(id) = args.release {
             self.release(id)?;
@@ -128,14 +133,12 @@ impl<'e> Explorer<'e> {
             ArgKind::MapValue if args.takes_sockets() => {
                 Self::socket_argument(ArgKind::SocketCommon, &value, wrong, args)
             }
-            ArgKind::Dynptr | ArgKind::DynptrRelease | ArgKind::DynptrInit => {
-                args.dynptr = Some(self.dynptr_argument(reg, kind, &value, wrong)?);
-                Ok(())
-            }
-            ArgKind::SpinLock => {
-                args.lock = Some(self.lock_argument(&value, wrong)?);
-                Ok(())
-            }
+            ArgKind::Dynptr
+            | ArgKind::DynptrRelease
+            | ArgKind::DynptrInit
+            | ArgKind::SpinLock
+            | ArgKind::Timer
+            | ArgKind::LaterCallback => self.kernel_argument(reg, kind, &value, wrong, args),
             ArgKind::Text => self.text_argument(reg, &value, wrong),
             ArgKind::ContextOrNull | ArgKind::SocketOrNull | ArgKind::Zero
                 if value.as_constant() == Some(0) =>
@@ -204,6 +207,25 @@ impl<'e> Explorer<'e> {
                 None => reject(VerifyErrorKind::Unsupported(Feature::Argument(kind))),
             },
         }
+    }
+
+    /// What a kernel keeps in memory of the program, or calls later.
+    fn kernel_argument(
+        &mut self,
+        reg: Register,
+        kind: ArgKind,
+        value: &Value,
+        wrong: VerifyErrorKind,
+        args: &mut Arguments,
+    ) -> Step {
+        match kind {
+            ArgKind::SpinLock => args.lock = Some(self.lock_argument(value, wrong)?),
+            ArgKind::Timer => args.timer = Some(self.timer_argument(value, wrong)?),
+            ArgKind::LaterCallback if value.kind == Kind::Function => {}
+            ArgKind::LaterCallback => return reject(wrong),
+            _ => args.dynptr = Some(self.dynptr_argument(reg, kind, value, wrong)?),
+        }
+        Ok(())
     }
 
     /// What the helper may print is no address, where addresses are guarded.

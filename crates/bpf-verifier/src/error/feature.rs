@@ -50,6 +50,13 @@ pub enum Feature {
     Signature,
     /// Helpers that call a global function.
     GlobalCallback,
+    /// Timers in maps that are held by other maps.
+    InnerTimers,
+    /// A function called behind `bpf_throw` that takes or returns something else than
+    /// one number.
+    ExceptionSignature,
+    /// Calls of the function that is called behind `bpf_throw`.
+    ExceptionCall,
 }
 
 impl fmt::Display for Feature {
@@ -88,6 +95,12 @@ impl fmt::Display for Feature {
                  memory of known size, or with another result than a number"
             }
             Self::GlobalCallback => "global functions that are called by helpers",
+            Self::InnerTimers => "timers in maps that are held by other maps",
+            Self::ExceptionSignature => {
+                "exception callbacks with anything but one number as their argument, or that \
+                 return no number"
+            }
+            Self::ExceptionCall => "calls of exception callbacks by the program itself",
         })
     }
 }

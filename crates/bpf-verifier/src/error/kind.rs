@@ -367,6 +367,14 @@ pub enum VerifyErrorKind {
         /// Type of the map.
         map_type: MapType,
     },
+    /// A timer is initialised with another map than that in whose value it is.
+    #[error("timer in a value of map {timer} is initialised with map {map}")]
+    TimerOfOtherMap {
+        /// Index of the map that was passed.
+        map: u32,
+        /// Index of the map in whose value the timer is.
+        timer: u32,
+    },
     /// The size of memory that is passed may be negative.
     #[error("R{arg} min value is negative, either use unsigned or 'var &= const'")]
     NegativeSize {

@@ -64,7 +64,7 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
         ArgKind::SpinLock => "spin lock in a map's value",
         ArgKind::Timer => "timer in a map's value",
         ArgKind::Kptr => "kernel pointer in a map's value",
-        ArgKind::Callback => "function",
+        ArgKind::Callback | ArgKind::LaterCallback => "function",
         ArgKind::CallbackContext => "place on the stack, or null",
         ArgKind::Dynptr => "dynptr",
         ArgKind::DynptrRelease => "dynptr of a reserved record",
@@ -164,6 +164,7 @@ impl VerifyErrorKind {
             | Self::GlobalArgument { .. }
             | Self::GlobalFunction { .. }
             | Self::HelperMap { .. }
+            | Self::TimerOfOtherMap { .. }
             | Self::NegativeSize { .. }
             | Self::ZeroSize { .. }
             | Self::UnboundedSize { .. }
@@ -402,6 +403,9 @@ impl VerifyErrorKind {
             ),
             Self::HelperMap { .. } => {
                 Words(H, "wrong type of map", "pass a map of a type that the helper works on")
+            }
+            Self::TimerOfOtherMap { .. } => {
+                Words(H, "timer of another map", "pass the map in whose value the timer is")
             }
             _ => Words(
                 H,

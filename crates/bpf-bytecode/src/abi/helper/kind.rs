@@ -67,6 +67,8 @@ pub enum ArgKind {
     Kptr,
     /// A function of the program that the helper calls.
     Callback,
+    /// A function of the program that the kernel calls once the program has ended.
+    LaterCallback,
     /// What the helper passes to the function: a place on the stack, or null.
     CallbackContext,
     /// A dynptr of any kind.

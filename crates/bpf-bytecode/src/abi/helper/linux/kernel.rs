@@ -5,8 +5,8 @@ use super::row;
 use super::sets::{CGRP_STORAGE, NETWORK, RING, TASK_STORAGE, TIMED, USER_RING};
 use crate::abi::helper::ArgKind::{
     AllocSize, Anything, Callback, CallbackContext, Dynptr, DynptrInit, DynptrRelease,
-    KernelStruct, KernelStructOrNull, Kptr, Map, MapValueOrNull, MemRead, MemWrite, SizeOrZero,
-    SocketCommon, SpinLock, Timer,
+    KernelStruct, KernelStructOrNull, Kptr, LaterCallback, Map, MapValueOrNull, MemRead, MemWrite,
+    SizeOrZero, SocketCommon, SpinLock, Timer,
 };
 use crate::abi::helper::HelperSig;
 use crate::abi::helper::RetKind::{self, DynptrMemOrNull, Integer, Void, Written};
@@ -32,7 +32,7 @@ pub(super) static SIGNATURES: &[HelperSig] = &[
     row(157, "task_storage_delete", &[Map, KernelStructOrNull], Integer).on_maps(TASK_STORAGE),
     row(158, "get_current_task_btf", &[], RetKind::KernelStruct),
     row(169, "timer_init", &[Timer, Map, Anything], Integer).on_maps(TIMED),
-    row(170, "timer_set_callback", &[Timer, Callback], Integer),
+    row(170, "timer_set_callback", &[Timer, LaterCallback], Integer),
     row(171, "timer_start", &[Timer, Anything, Anything], Integer),
     row(172, "timer_cancel", &[Timer], Integer),
     row(175, "task_pt_regs", &[KernelStruct], RetKind::KernelStruct),
