@@ -295,6 +295,22 @@ fn kernel_only_matter_is_unsupported_and_not_unsafe() {
     }
 }
 
+/// The attributes of a system call hold addresses, and the size of a tracepoint's buffer is
+/// known where a program is attached.
+#[test]
+fn system_calls_and_buffers_of_tracepoints_are_unsupported() {
+    let call = "r6 = 0\n*(u64 *)(r10 -8) = r6\nr1 = 0\nr2 = r10\nr2 += -8\nr3 = 8\ncall 166
+         r0 = 0\nexit";
+    rejects(BpfProgType::Syscall, "helpers that take a system call's attributes", call);
+    rejects(BpfProgType::SchedCls, "helper", call);
+    let load = "r1 = *(u64 *)(r1 +0)\nr0 = *(u32 *)(r1 +0)\nexit";
+    let reason = "fields of the context that point to the kernel's structures";
+    rejects(BpfProgType::RawTracepointWritable, reason, load);
+    // What is no buffer is a number, and stays one.
+    accepts(BpfProgType::RawTracepointWritable, "r0 = *(u64 *)(r1 +8)\nexit");
+    rejects(BpfProgType::RawTracepoint, "invalid mem access 'scalar'", load);
+}
+
 #[test]
 fn an_xdp_socket_tells_its_queue() {
     let look = |rest: &str| {

@@ -62,6 +62,7 @@ pub(super) const fn expected(kind: ArgKind) -> &'static str {
         ArgKind::AllocMem => "start of reserved memory",
         ArgKind::Text => "constant text in a read-only map",
         ArgKind::SpinLock => "spin lock in a map's value",
+        ArgKind::SystemCall => "system call's attributes",
         ArgKind::Timer => "timer in a map's value",
         ArgKind::Kptr => "kernel pointer in a map's value",
         ArgKind::Callback | ArgKind::LaterCallback => "function",

@@ -85,6 +85,8 @@ pub enum ArgKind {
     SocketOrNull,
     /// A socket of any kind that was acquired; released here.
     SocketRelease,
+    /// What a system call is told, among it addresses that nobody checks.
+    SystemCall,
     /// A structure of Linux's own, by its BTF.
     KernelStruct,
     /// As [`KernelStruct`](Self::KernelStruct), or null.

@@ -1,7 +1,7 @@
 //! Programs at probes and tracepoints, and those that a user calls.
 
 use super::ProgTypeDef;
-use crate::abi::context::{CtxField, CtxLayout, Sizes};
+use crate::abi::context::{CtxField, CtxLayout, FieldKind, Sizes};
 
 /// All of the first `size` bytes, read-only.
 const fn whole(size: u16) -> CtxField {
@@ -21,6 +21,14 @@ const EVENT: CtxLayout = CtxLayout::bytes(
 .named(&["bpf_perf_event_data"]);
 
 const RAW_ARGS: CtxLayout = CtxLayout::bytes(96, &[whole(96)]).named(&["bpf_raw_tracepoint_args"]);
+
+/// The first one is a buffer of the tracepoint's, whose size is known where the program
+/// is attached.
+const RAW_BUFFER: CtxLayout = CtxLayout::bytes(
+    96,
+    &[CtxField::pointer(0, FieldKind::KernelStruct), CtxField::scalars(8, 88, Sizes::ALL)],
+)
+.named(&["bpf_raw_tracepoint_args"]);
 
 const ARGUMENTS: CtxLayout = CtxLayout::bytes(u16::MAX, &[whole(u16::MAX).written(Sizes::ALL)]);
 
@@ -56,7 +64,7 @@ pub(super) static RAW_TRACEPOINT: ProgTypeDef =
     ProgTypeDef::new(17, "raw_tracepoint", RAW_ARGS).in_sections(&["raw_tracepoint+", "raw_tp+"]);
 
 pub(super) static RAW_TRACEPOINT_WRITABLE: ProgTypeDef =
-    ProgTypeDef::new(24, "raw_tracepoint_writable", RAW_ARGS)
+    ProgTypeDef::new(24, "raw_tracepoint_writable", RAW_BUFFER)
         .in_sections(&["raw_tracepoint.w+", "raw_tp.w+"]);
 
 pub(super) static SYSCALL: ProgTypeDef =

@@ -2,11 +2,11 @@
 //! and that call functions of the program.
 
 use super::row;
-use super::sets::{CGRP_STORAGE, NETWORK, RING, TASK_STORAGE, TIMED, USER_RING};
+use super::sets::{CGRP_STORAGE, NETWORK, RING, SYSCALL, TASK_STORAGE, TIMED, USER_RING};
 use crate::abi::helper::ArgKind::{
     AllocSize, Anything, Callback, CallbackContext, Dynptr, DynptrInit, DynptrRelease,
     KernelStruct, KernelStructOrNull, Kptr, LaterCallback, Map, MapValueOrNull, MemRead, MemWrite,
-    SizeOrZero, SocketCommon, SpinLock, Timer,
+    Size, SizeOrZero, SocketCommon, SpinLock, SystemCall, Timer,
 };
 use crate::abi::helper::HelperSig;
 use crate::abi::helper::RetKind::{self, DynptrMemOrNull, Integer, Void, Written};
@@ -31,6 +31,7 @@ pub(super) static SIGNATURES: &[HelperSig] = &[
     .on_maps(TASK_STORAGE),
     row(157, "task_storage_delete", &[Map, KernelStructOrNull], Integer).on_maps(TASK_STORAGE),
     row(158, "get_current_task_btf", &[], RetKind::KernelStruct),
+    row(166, "sys_bpf", &[Anything, SystemCall, Size], Integer).for_types(SYSCALL),
     row(169, "timer_init", &[Timer, Map, Anything], Integer).on_maps(TIMED),
     row(170, "timer_set_callback", &[Timer, LaterCallback], Integer),
     row(171, "timer_start", &[Timer, Anything, Anything], Integer),

@@ -57,6 +57,7 @@ pub(super) const ROUTED: &[BpfProgType] = &[
     BpfProgType::LwtSeg6local,
 ];
 pub(super) const SEG6: &[BpfProgType] = &[BpfProgType::LwtSeg6local];
+pub(super) const SYSCALL: &[BpfProgType] = &[BpfProgType::Syscall];
 pub(super) const SOCK_OPS: &[BpfProgType] = &[BpfProgType::SockOps];
 pub(super) const SOCKOPT: &[BpfProgType] = &[BpfProgType::CgroupGetsockopt];
 pub(super) const REUSEPORT_TYPE: &[BpfProgType] = &[BpfProgType::SkReuseport];
