@@ -1,5 +1,5 @@
 //! What no engine here has, and the verifier judges all the same: dynptrs, locks,
-//! sections, `bpf_throw`, packets that helpers move.
+//! sections, timers, `bpf_throw` and what catches it, packets that helpers move.
 //!
 //! An accepted program runs in a machine with such a kernel, of which nothing is known
 //! but what Linux promises: where it may do one thing or another, chance decides. What
@@ -10,12 +10,14 @@
 mod calls;
 mod dynptr;
 mod held;
+mod later;
 mod machine;
 mod memory;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf::bytecode::abi::field::{FieldType, MapField};
+use kernel_bpf::bytecode::abi::global::{GlobalFunction, Param};
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
 use kernel_bpf::profile::ActiveProfile;
@@ -37,6 +39,9 @@ const RUNS: usize = 24;
 /// Instructions of a run.
 const BUDGET: u64 = 20_000;
 
+/// Where a value of that map has a timer.
+pub(crate) const TIMER_OFFSET: u32 = 32;
+
 /// A value of this map has a spin lock at 8 and a resilient one at 16.
 pub(crate) const LOCKS: u32 = 0;
 /// An array of one value.
@@ -53,9 +58,10 @@ pub(crate) const MAPS: [MapDef; 4] = [
 /// In the place of the first map where a control group keeps the locks.
 const STORAGE: MapDef = MapDef::new(MapType::CgroupStorage, 16, 64, 0);
 
-pub(crate) const FIELDS: [MapField; 2] = [
+pub(crate) const FIELDS: [MapField; 3] = [
     MapField::new(LOCKS, 8, FieldType::SpinLock),
     MapField::new(LOCKS, 16, FieldType::ResilientSpinLock),
+    MapField::new(LOCKS, TIMER_OFFSET, FieldType::Timer),
 ];
 
 /// A program for a kernel that has all that.
@@ -63,6 +69,8 @@ pub(crate) const FIELDS: [MapField; 2] = [
 pub struct Case {
     pub(crate) prog_type: BpfProgType,
     pub(crate) insns: Vec<BpfInsn>,
+    /// Where the function begins that is called behind `bpf_throw`.
+    pub(crate) catches: Option<u32>,
 }
 
 /// What was done so far, in this process.
@@ -153,7 +161,7 @@ impl Checker {
         let mut rng = Rng::new(seed);
         for _ in 0..RUNS {
             let most = info.max_insns.min(BUDGET);
-            let (steps, ended) = Machine::new(&program, &mut rng).run(most);
+            let (steps, ended) = Machine::new(&program, case.catches, &mut rng).run(most);
             count(&TALLY.runs, 1);
             count(&TALLY.steps, steps);
             let cut_off = steps >= BUDGET;
@@ -196,6 +204,10 @@ impl Case {
         let mut builder = ProgramBuilder::new(self.prog_type).insns(&self.insns);
         for (index, def) in MAPS.into_iter().enumerate() {
             builder = builder.map(if group && index == 0 { STORAGE } else { def });
+        }
+        if let Some(slot) = self.catches {
+            let catching = GlobalFunction::new(slot, &[Param::Number]).catching();
+            builder = builder.global_function(catching);
         }
         FIELDS.into_iter().fold(builder, ProgramBuilder::map_field).build().ok()
     }

@@ -47,6 +47,9 @@ impl Machine<'_> {
             94 => self.spin(a).and_then(|()| self.held.unlock(a)).map(|()| 0)?,
             131 => self.reserve(a, b)?,
             132 | 133 => self.give_back(a)?,
+            169..=172 => {
+                self.call_timer(id, self.arguments()).map(|()| mutate::number(self.rng))?
+            }
             181 => return self.bpf_loop(a, b, c),
             197 => self.dynptr_from_memory(a, b, c, d)?,
             198 => self.reserve_dynptr(a, b, d)?,
@@ -77,7 +80,7 @@ impl Machine<'_> {
             Kfunc::PreemptEnable => self.held.enable_preemption().map(|()| 0)?,
             Kfunc::RcuReadLock => self.held.rcu(true).map(|()| 0)?,
             Kfunc::RcuReadUnlock => self.held.rcu(false).map(|()| 0)?,
-            Kfunc::Throw => return self.outside_callbacks().map(|()| Flow::End),
+            Kfunc::Throw => return self.throw(a),
             Kfunc::DynptrFromSkb | Kfunc::DynptrFromXdp => self.dynptr_from_packet(a, b, c)?,
             Kfunc::DynptrSlice | Kfunc::DynptrSliceRdwr => self.slice(a, b, c, d)?,
             Kfunc::DynptrAdjust => self.adjust(a, b, c)?,
@@ -127,6 +130,9 @@ impl Machine<'_> {
         self.outside_callbacks()?;
         self.move_packet(None);
         self.scramble(0..1);
+        if self.returns_flag() && self.is_outermost() {
+            self.registers[0] &= 1;
+        }
         Ok(Flow::Return)
     }
 

@@ -6,6 +6,7 @@ use kernel_bpf::bytecode::{BpfProgType, Instruction, Register};
 
 use super::dynptr::Dynptrs;
 use super::held::Held;
+use super::later::{Later, Runs};
 use super::memory::{Memory, Object, Step, any};
 use super::{FIELDS, LOCKS, MAPS, Program};
 use crate::mutate::{self, Rng};
@@ -56,6 +57,8 @@ pub(super) struct Machine<'r> {
     pub memory: Memory,
     pub dynptrs: Dynptrs,
     pub held: Held,
+    pub later: Later,
+    pub catches: Option<usize>,
     callers: Vec<Caller>,
     frame: u64,
     pub context: u64,
@@ -67,7 +70,7 @@ pub(super) struct Machine<'r> {
 
 impl<'r> Machine<'r> {
     /// A kernel of its own for each run.
-    pub fn new(program: &Program, rng: &'r mut Rng) -> Self {
+    pub fn new(program: &Program, catches: Option<u32>, rng: &'r mut Rng) -> Self {
         let decode = |pc| Instruction::decode(program.insns(), pc).ok();
         let mut machine = Self {
             insns: (0..program.len()).map(decode).collect(),
@@ -77,6 +80,8 @@ impl<'r> Machine<'r> {
             memory: Memory::new(),
             dynptrs: Dynptrs::default(),
             held: Held::default(),
+            later: Later::default(),
+            catches: catches.and_then(|slot| usize::try_from(slot).ok()),
             callers: Vec::new(),
             frame: 0,
             context: 0,
@@ -125,8 +130,35 @@ impl<'r> Machine<'r> {
         self.registers[10] = self.frame + FRAME as u64;
     }
 
-    /// Runs to the end: instructions executed, and whether all was right.
+    /// All frames go, and a function begins in one of its own.
+    pub fn begin_anew(&mut self, function: usize) {
+        for caller in std::mem::take(&mut self.callers) {
+            self.memory.remove(caller.frame);
+        }
+        self.memory.remove(self.frame);
+        self.scramble(0..10);
+        self.push_frame();
+        self.pc = function;
+    }
+
+    /// Whether programs of this type return 0 or 1.
+    pub fn returns_flag(&self) -> bool {
+        self.prog_type == BpfProgType::CgroupSkb
+    }
+
+    /// Runs to the end, and then the callbacks of timers: instructions executed in the
+    /// longest run, and whether all was right.
     pub fn run(mut self, most: u64) -> (u64, Step) {
+        let (mut longest, mut ended) = self.run_once(most);
+        while ended == Ok(true) && self.begin_callback() {
+            let (steps, after) = self.run_once(most);
+            (longest, ended) = (longest.max(steps), after);
+        }
+        (longest, ended.map(|_| ()))
+    }
+
+    /// Runs to the end: instructions executed, and whether it is known what follows.
+    fn run_once(&mut self, most: u64) -> (u64, Step<bool>) {
         let mut executed = 0;
         loop {
             if executed == most {
@@ -141,8 +173,10 @@ impl<'r> Machine<'r> {
             match flow {
                 Ok(Flow::Next) => {}
                 Ok(Flow::To(pc)) => self.pc = pc,
-                Ok(Flow::Return | Flow::End) => return (executed, self.held.nothing()),
-                Ok(Flow::Unknown) => return (executed, Ok(())),
+                Ok(Flow::Return | Flow::End) => {
+                    return (executed, self.may_end().map(|()| true));
+                }
+                Ok(Flow::Unknown) => return (executed, Ok(false)),
                 Err(wrong) => return (executed, Err(format!("insn {pc}: {wrong}"))),
             }
         }
@@ -244,7 +278,7 @@ impl<'r> Machine<'r> {
     fn wide(&self, pc: usize, value: Imm64) -> Step<u64> {
         match value {
             Imm64::Value(value) => Ok(value),
-            Imm64::MapIdx(index) => Ok(MAP + u64::from(index)),
+            Imm64::MapIdx(index) => Ok(map_handle(index)),
             Imm64::MapIdxValue(index, offset) => {
                 let first = self.values.get(index as usize).and_then(|values| values.first());
                 Ok(first.ok_or("no value")? + u64::from(offset))
@@ -311,12 +345,19 @@ impl<'r> Machine<'r> {
         self.enter(calls.function, back, Some(calls));
     }
 
-    /// No helper waits for a function to return.
+    /// No helper waits for a function to return, and it is the program that runs.
     pub fn outside_callbacks(&self) -> Step {
-        if self.callers.iter().any(|caller| caller.calls.is_some()) {
+        if self.later.runs != Runs::Program
+            || self.callers.iter().any(|caller| caller.calls.is_some())
+        {
             return Err("an end in a callback".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether the first function is running.
+    pub const fn is_outermost(&self) -> bool {
+        self.callers.is_empty()
     }
 
     /// The function of a handle.
@@ -344,6 +385,11 @@ impl<'r> Machine<'r> {
         }
         Flow::Next
     }
+}
+
+/// What a program has of a map.
+pub(super) fn map_handle(index: u32) -> u64 {
+    MAP + u64::from(index)
 }
 
 fn target(pc: usize, off: i32) -> Step<Flow> {

@@ -6,6 +6,8 @@
 //! which call themselves where they make a tail call.
 
 use kernel_bpf::bytecode::BpfProgType;
+use kernel_bpf::bytecode::text::assemble;
+use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf_tests::case;
 
 use super::functions::Functions;
@@ -25,6 +27,18 @@ const FUNCTIONS: usize = 4;
 /// Blocks in blocks of one function, at the most.
 const DEPTH: usize = 4;
 
+/// Functions that are called behind `bpf_throw`.
+const CATCHERS: [&str; 8] = [
+    "r0 = r1\nexit",
+    "r0 = r1\nr0 &= 1\nexit",
+    "r0 = 0\nexit",
+    "r0 = 1\nr2 = r1\nr2 &= 7\nr3 = r10\nr3 += r2\n*(u8 *)(r3 -8) = 1\nexit",
+    "r0 = 0\nr3 = r10\nr3 += r1\n*(u8 *)(r3 -8) = 1\nexit",
+    "r1 = 1\ncall kfunc 135\nr0 = 0\nexit",
+    "call kfunc 128\nr0 = 0\nexit",
+    "r0 = *(u64 *)(r6 +0)\nr0 = 0\nexit",
+];
+
 /// How a function is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Called {
@@ -34,6 +48,8 @@ enum Called {
     Plainly,
     /// By `bpf_loop`: the round in R1, the area in R2.
     Loop,
+    /// By the kernel, for a timer: map, key and value in R1 to R3.
+    Timer,
 }
 
 /// A program in the making. R6 is the context, R7 the area: 128 bytes of the first
@@ -52,6 +68,8 @@ struct Maker<'i, 'd> {
     kept: bool,
     /// How many things are held.
     held: usize,
+    /// Whether R6 is the context in the function.
+    context: bool,
 }
 
 /// A program for a kernel that has everything.
@@ -61,7 +79,16 @@ pub(crate) fn kernel(input: &mut Input<'_>) -> Case {
         3..7 => BpfProgType::SchedCls,
         _ => BpfProgType::CgroupSkb,
     };
-    Case { prog_type, insns: program(Lines::new(input), prog_type, true).insns() }
+    let mut out = program(Lines::new(input), prog_type, true);
+    let catcher = (out.input.below(3) == 0).then(|| out.pick(&CATCHERS));
+    let Some(catcher) = catcher else {
+        return Case { prog_type, insns: out.insns(), catches: None };
+    };
+    let alone = assemble::<ActiveProfile>(catcher).map_or(0, |insns| insns.len());
+    out.text.push_str(catcher);
+    let insns = out.insns();
+    let catches = insns.len().checked_sub(alone).and_then(|slot| u32::try_from(slot).ok());
+    Case { prog_type, insns, catches }
 }
 
 /// A program for the engines here.
@@ -75,7 +102,8 @@ pub(super) fn here(input: &mut Input<'_>) -> case::Case {
 
 fn program<'i, 'd>(out: Lines<'i, 'd>, prog_type: BpfProgType, kernel: bool) -> Lines<'i, 'd> {
     let functions = Functions::new(FUNCTIONS);
-    let mut maker = Maker { out, prog_type, kernel, functions, behind: 0, kept: false, held: 0 };
+    let mut maker =
+        Maker { out, prog_type, kernel, functions, behind: 0, kept: false, held: 0, context: true };
     maker.function(Called::First);
     while let Some((name, called)) = maker.functions.next() {
         maker.label(&name);
@@ -100,6 +128,7 @@ impl Maker<'_, '_> {
 
     fn function(&mut self, called: Called) {
         let own = "r7 = r10; r7 += -128";
+        self.context = called != Called::Timer;
         match called {
             Called::First => {
                 self.code("r6 = r1; r8 = *(u32 *)(r1 +16)");
@@ -119,8 +148,16 @@ impl Maker<'_, '_> {
                 self.code(&lines);
             }
             Called::Loop => self.code("r8 = r1; r7 = r2; r6 = *(u64 *)(r7 +112)"),
+            Called::Timer => {}
         }
-        self.code("r9 = 0; r0 = 0");
+        self.code("r0 = 0");
+        if called == Called::Timer {
+            self.code(own);
+            self.code("r6 = 0; r8 = *(u32 *)(r2 +0); r9 = r3; *(u64 *)(r7 +104) = r3");
+            self.behind = 8;
+        } else {
+            self.code("r9 = 0");
+        }
         let most = if called == Called::First { 7 } else { 3 };
         for _ in 0..=self.out.input.below(most) {
             self.statement(0);
@@ -134,6 +171,10 @@ impl Maker<'_, '_> {
         }
         let result = match called {
             Called::Loop => "r0 = r8; r0 &= 1; exit",
+            Called::Timer => {
+                self.behind = 0;
+                self.out.pick(&["r0 = 0; exit", "r0 = 0; exit", "r0 = r8; exit", "exit"])
+            }
             Called::Plainly if self.chance(3) => "exit",
             _ => self.out.pick(&["r0 = 0; exit", "r0 = 1; exit"]),
         };
@@ -150,14 +191,20 @@ impl Maker<'_, '_> {
         if self.out.count > LINES || depth >= DEPTH {
             return self.small();
         }
-        let kind = self.out.input.below(42);
+        let kind = self.out.input.below(44);
         // What only a kernel has is something else that is here.
         let kind = match kind {
-            8..18 | 21 | 22 | 25 | 26 | 34 | 38..40 if !self.kernel => 27 + kind % 11,
+            8..18 | 21 | 22 | 25 | 26 | 34 | 38..40 | 42 | 43 if !self.kernel => 27 + kind % 11,
+            kind => kind,
+        };
+        // What begins with the context is something else where there is none.
+        let kind = match kind {
+            8..21 | 31..42 if !self.context => [0, 7, 21, 23, 25, 27, 29, 30, 42][kind % 9],
             kind => kind,
         };
         match kind {
             0..7 => self.small(),
+            42 | 43 => self.timer(),
             34 if !self.kernel => self.call(),
             7 | 40 => self.index(),
             41 => self.resume(depth),

@@ -2,8 +2,8 @@
 
 use kernel_bpf::bytecode::BpfProgType;
 
-use super::Maker;
-use crate::kernel::{LOCKS, RING};
+use super::{Called, Maker};
+use crate::kernel::{LOCKS, RING, TIMER_OFFSET, VALUE};
 
 impl Maker<'_, '_> {
     /// A block in which something is held.
@@ -59,6 +59,31 @@ impl Maker<'_, '_> {
         }
         self.label(over);
         self.number_again();
+    }
+
+    /// What is done with a timer.
+    pub(super) fn timer(&mut self) {
+        let over = self.out.label();
+        let key = self.out.pick(&["0", "1", "r8"]);
+        self.code(&format!("*(u32 *)(r10 -136) = {key}; r2 = r10; r2 += -136"));
+        self.code(&format!("r1 = map[idx:{LOCKS}] ll; call 1; if r0 == 0 goto {over}"));
+        let off = if self.chance(8) { 8 * self.out.input.below(8) } else { TIMER_OFFSET as usize };
+        self.code(&format!("r1 = r0; r1 += {off}"));
+        match self.out.input.below(8) {
+            0 => {
+                let map = if self.chance(4) { VALUE } else { LOCKS };
+                self.code(&format!("r2 = map[idx:{map}] ll; r3 = 1; call 169"));
+            }
+            1 => self.code("r2 = r8; r3 = 0; call 171"),
+            2 => self.code("call 172"),
+            _ => {
+                if let Some(name) = self.functions.callee(Called::Timer) {
+                    self.code(&format!("r2 = subprog[{name}] ll; call 170"));
+                }
+            }
+        }
+        self.label(&over);
+        self.code("r0 = 0");
     }
 
     pub(super) fn record(&mut self, depth: usize) {
