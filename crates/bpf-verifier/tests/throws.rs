@@ -202,3 +202,17 @@ fn what_catches_costs() {
     let deep = *built("*(u64 *)(r10 -512) = r1\nr0 = *(u64 *)(r10 -512)").expect("safe").info();
     assert_eq!(deep.stack_bytes, 512);
 }
+
+/// A slot where no function can begin is none that is called.
+#[test]
+fn what_catches_begins_where_a_function_can() {
+    let plain = program(BpfProgType::SchedCls, "r0 = 1 ll\nexit\nr0 = r1\nexit");
+    for slot in (0..8).chain([u32::MAX]) {
+        let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SchedCls)
+            .insns(plain.insns())
+            .global_function(GlobalFunction::new(slot, COOKIE).catching())
+            .build();
+        let accepted = program.is_ok_and(|program| common::verify_linux(&program, "").is_ok());
+        assert_eq!(accepted, slot == 3, "{slot}");
+    }
+}
