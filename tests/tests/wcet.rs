@@ -94,9 +94,8 @@ const INFEASIBLE: [(&str, &str); 4] = [
     ("elements-of-a-hash-map", "2 of 16 elements are there"),
 ];
 
-/// Programs of loops in loops, where the rounds of the inner one are multiplied by
-/// the costliest way to the end of either.
-const NESTED: [&str; 2] = ["loop-in-a-loop-keeps-registers", "iterators-in-each-other"];
+/// Programs of loops in loops of which two rounds look alike where one does not.
+const NESTED: [&str; 1] = ["loop-in-a-loop-keeps-registers"];
 
 #[test]
 fn the_bound_is_close_where_its_path_can_be_taken() {
@@ -109,7 +108,7 @@ fn the_bound_is_close_where_its_path_can_be_taken() {
         if INFEASIBLE.iter().any(|(infeasible, _)| *infeasible == name) {
             continue;
         }
-        let tenths = if NESTED.contains(&name) { 20 } else { 11 };
+        let tenths = if NESTED.contains(&name) { 12 } else { 11 };
         assert!(bound * 10 <= worst * tenths, "{name}: {bound} proven, {worst} observed");
     }
     assert!(measured >= 80, "{measured} programs");

@@ -3,7 +3,7 @@
 //! On the embedded profile a meter counts time, too; on cloud there is nothing
 //! to count it by.
 
-use crate::arena::{Arena, At};
+use crate::arena::{Arena, At, high, low, pair};
 
 /// How many figures a meter has.
 #[cfg(feature = "cloud-profile")]
@@ -104,6 +104,58 @@ impl Meter {
 /// Loops with a summary that one place can lie in.
 pub(crate) const MAX_NEST: usize = 8;
 
+/// Loops of ancestors that are closed behind a place, by the serial numbers of
+/// those ancestors, and the costliest path to where that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    pub outer: u32,
+    pub inner: u32,
+    pub cost: Meter,
+}
+
+impl Closing {
+    /// Words that it takes in working memory.
+    pub const WORDS: u32 = 1 + Meter::WORDS;
+
+    /// No loop is closed.
+    pub const NONE: Self = Self { outer: 0, inner: 0, cost: Meter::ZERO };
+
+    pub const fn is_none(&self) -> bool {
+        self.outer == 0
+    }
+
+    /// The same behind a stretch of this cost.
+    fn after(self, before: Meter) -> Self {
+        if self.is_none() { self } else { Self { cost: before.then(self.cost), ..self } }
+    }
+
+    /// Both as one.
+    fn join(self, other: Self) -> Self {
+        if self.is_none() {
+            return other;
+        }
+        if other.is_none() {
+            return self;
+        }
+        Self {
+            outer: self.outer.min(other.outer),
+            inner: self.inner.max(other.inner),
+            cost: self.cost.max(other.cost),
+        }
+    }
+
+    pub fn load(arena: &Arena<'_>, at: At) -> Self {
+        let loops = arena.word(at);
+        let cost = Meter::load(arena, at.saturating_add(1));
+        Self { outer: low(loops), inner: high(loops), cost }
+    }
+
+    pub fn store(self, arena: &mut Arena<'_>, at: At) {
+        arena.set(at, pair(self.outer, self.inner));
+        self.cost.store(arena, at.saturating_add(1));
+    }
+}
+
 /// What follows from a place: the costliest paths from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tail {
@@ -112,12 +164,10 @@ pub(crate) struct Tail {
     /// Back to the head of each loop around it that is being summarised, the
     /// outermost first.
     pub back: [Meter; MAX_NEST],
-    /// To where a loop of an ancestor is closed.
-    pub close: Meter,
-    /// Serial numbers of the innermost and the outermost of these ancestors; 0,
-    /// if there is none.
-    pub inner: u32,
-    pub outer: u32,
+    /// To where a loop of an ancestor is closed: the innermost of these loops, and
+    /// all others. They have no ancestor in common.
+    pub near: Closing,
+    pub far: Closing,
 }
 
 impl Tail {
@@ -125,9 +175,8 @@ impl Tail {
     pub const NONE: Self = Self {
         exit: Meter::NONE,
         back: [Meter::NONE; MAX_NEST],
-        close: Meter::ZERO,
-        inner: 0,
-        outer: 0,
+        near: Closing::NONE,
+        far: Closing::NONE,
     };
 
     /// The program's end is here.
@@ -142,37 +191,60 @@ impl Tail {
         tail
     }
 
-    /// Whether a loop of an ancestor is closed behind the place.
-    pub const fn is_inside(&self) -> bool {
-        self.outer != 0
-    }
-
     /// The same behind a stretch of this cost.
     #[must_use]
     pub fn after(&self, before: Meter) -> Self {
-        let close = if self.outer == 0 { self.close } else { before.then(self.close) };
-        let back = self.back.map(|back| before.then(back));
-        Self { exit: before.then(self.exit), back, close, ..*self }
+        Self {
+            exit: before.then(self.exit),
+            back: self.back.map(|back| before.then(back)),
+            near: self.near.after(before),
+            far: self.far.after(before),
+        }
     }
 
     /// The paths of both.
     #[must_use]
     pub fn max(&self, other: &Self) -> Self {
-        let outer = match (self.outer, other.outer) {
-            (0, outer) | (outer, 0) => outer,
-            (a, b) => a.min(b),
-        };
         let mut back = self.back;
         for (back, other) in back.iter_mut().zip(&other.back) {
             *back = back.max(*other);
         }
-        Self {
-            exit: self.exit.max(other.exit),
-            back,
-            close: self.close.max(other.close),
-            inner: self.inner.max(other.inner),
-            outer,
+        let mut tail = Self { exit: self.exit.max(other.exit), back, ..*self };
+        tail.add_closing(other.near);
+        tail.add_closing(other.far);
+        tail
+    }
+
+    fn add_closing(&mut self, more: Closing) {
+        let (near, far) = (self.near, self.far);
+        (self.near, self.far) = if near.is_none() || more.is_none() {
+            (near.join(more), far)
+        } else if more.outer > near.inner {
+            (more, near.join(far))
+        } else if more.inner < near.outer {
+            (near, far.join(more))
+        } else {
+            (near.join(more), far)
+        };
+        if self.far.inner >= self.near.outer {
+            (self.near, self.far) = (self.near.join(self.far), Closing::NONE);
         }
+    }
+
+    /// The paths from the place of this serial number, where a loop of `rounds`
+    /// rounds at the most is closed at it. `parent` is the serial number of the node
+    /// before it, 0 if there is none.
+    #[must_use]
+    pub fn closed(&self, serial: u32, rounds: u64, parent: u32) -> Self {
+        let mut tail = self.after(self.near.cost.times(rounds));
+        if tail.near.outer >= serial {
+            // No loop but this one.
+            (tail.near, tail.far) = (tail.far, Closing::NONE);
+        } else {
+            // Which other one is the innermost is not known.
+            tail.near.inner = parent;
+        }
+        tail
     }
 
     /// The innermost loop with a summary that some path goes back to.

@@ -3,14 +3,14 @@
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::core::node::{MAX_GENERATION, Node};
 use crate::core::trial::Trial;
-use crate::meter::{Meter, Tail};
+use crate::meter::{Closing, Meter, Tail};
 use crate::state::snapshot::Snapshot;
 
 /// A state from which all that follows is known.
 ///
 /// Its words: the next one at the same instruction; instruction, and how many
 /// summaries it speaks of; use so far, and grants; the cost to the end. Where paths
-/// close a loop of an ancestor, which one and at what cost. Where it rests on a
+/// close loops of ancestors, which ones and at what cost. Where it rests on a
 /// summary, the innermost one with the next node that rests on it, and the costs
 /// back to the head of each. Then the state, without what does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ const COUNT: u32 = 0x1fff;
 const MISSES_SHIFT: u32 = 13;
 /// How often it was made one with others.
 const GENERATION_SHIFT: u32 = 26;
+/// Loops of several ancestors are closed behind it.
+const SEVERAL: u32 = 1 << 28;
 /// It was tried to make one of it and another.
 const TRIED: u32 = 1 << 29;
 /// A loop of an ancestor is closed behind it.
@@ -37,11 +39,10 @@ const NEST_SHIFT: u32 = 28;
 /// is worth.
 const MISSES: u32 = 3;
 
-const fn head_words(inside: bool, nest: u32) -> u32 {
-    let mut words = MORE;
-    if inside {
-        words = words.saturating_add(1).saturating_add(Meter::WORDS);
-    }
+/// Words before the state, where so many kinds of loops are closed behind it and it
+/// speaks of `nest` summaries.
+const fn head_words(closings: u32, nest: u32) -> u32 {
+    let mut words = MORE.saturating_add(closings.saturating_mul(Closing::WORDS));
     if nest > 0 {
         words = words.saturating_add(1).saturating_add(nest.saturating_mul(Meter::WORDS));
     }
@@ -63,18 +64,23 @@ impl Done {
         let (slot, grants) = (super::slot_number(node.pc(arena)), node.grants(arena));
         let all = if forget { 0 } else { u64::MAX };
         let (read, exact) = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
-        let inside = paths.is_inside();
+        let closings =
+            u32::from(!paths.near.is_none()).saturating_add((!paths.far.is_none()).into());
+        let loops = match closings {
+            0 => 0,
+            1 => INSIDE,
+            _ => INSIDE | SEVERAL,
+        };
         let generation = node.generation(arena).wrapping_shl(GENERATION_SHIFT);
-        let state = done.field(head_words(inside, nest));
+        let state = done.field(head_words(closings, nest));
         node.snapshot(arena).strip(arena, state, read, exact);
         arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
-        arena.set(done.field(1), pair(if inside { INSIDE } else { 0 } | generation, grants));
+        arena.set(done.field(1), pair(loops | generation, grants));
         paths.exit.store(arena, done.field(EXIT));
         let mut at = done.field(MORE);
-        if inside {
-            arena.set(at, pair(paths.inner, paths.outer));
-            paths.close.store(arena, at.saturating_add(1));
-            at = at.saturating_add(1).saturating_add(Meter::WORDS);
+        for closing in [paths.near, paths.far].iter().filter(|closing| !closing.is_none()) {
+            closing.store(arena, at);
+            at = at.saturating_add(Closing::WORDS);
         }
         if nest > 0 {
             arena.set(at, pair(owner.0, NONE));
@@ -123,6 +129,12 @@ impl Done {
         self.flags(arena) & INSIDE != 0
     }
 
+    /// How many kinds of loops of ancestors are closed behind it, the near and the far.
+    fn closings(self, arena: &Arena<'_>) -> u32 {
+        let flags = self.flags(arena);
+        u32::from(flags & INSIDE != 0).saturating_add((flags & SEVERAL != 0).into())
+    }
+
     /// How often it was made one with others.
     pub fn generation(self, arena: &Arena<'_>) -> u32 {
         self.flags(arena).wrapping_shr(GENERATION_SHIFT) & MAX_GENERATION
@@ -140,12 +152,12 @@ impl Done {
 
     /// Of the loops of ancestors that are closed behind it, which is the innermost.
     pub fn inner(self, arena: &Arena<'_>) -> u32 {
-        if self.is_inside(arena) { low(arena.word(self.field(MORE))) } else { 0 }
+        if self.is_inside(arena) { Closing::load(arena, self.field(MORE)).inner } else { 0 }
     }
 
     /// Where what it keeps of the summaries begins.
     fn summaries(self, arena: &Arena<'_>) -> At {
-        self.field(head_words(self.is_inside(arena), 0))
+        self.field(head_words(self.closings(arena), 0))
     }
 
     /// The innermost summary that it rests on, and the level of that.
@@ -170,10 +182,12 @@ impl Done {
     /// The costliest paths from here.
     pub fn tail(self, arena: &Arena<'_>) -> Tail {
         let mut tail = Tail { exit: Meter::load(arena, self.field(EXIT)), ..Tail::NONE };
-        if self.is_inside(arena) {
-            let targets = arena.word(self.field(MORE));
-            (tail.inner, tail.outer) = (low(targets), high(targets));
-            tail.close = Meter::load(arena, self.field(MORE).saturating_add(1));
+        let mut at = self.field(MORE);
+        for closing in
+            [&mut tail.near, &mut tail.far].into_iter().take(self.closings(arena) as usize)
+        {
+            *closing = Closing::load(arena, at);
+            at = at.saturating_add(Closing::WORDS);
         }
         let mut at = self.summaries(arena).saturating_add(1);
         for back in tail.back.iter_mut().take(self.nest(arena) as usize) {
@@ -184,7 +198,7 @@ impl Done {
     }
 
     pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {
-        Snapshot(self.field(head_words(self.is_inside(arena), self.nest(arena))))
+        Snapshot(self.field(head_words(self.closings(arena), self.nest(arena))))
     }
 
     pub fn words(self, arena: &Arena<'_>) -> usize {

@@ -2,28 +2,28 @@
 
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::core::trial::Trial;
-use crate::meter::{Meter, Tail};
+use crate::meter::{Closing, Meter, Tail};
 use crate::state::snapshot::Snapshot;
 
 /// A state that is kept.
 ///
 /// Its words: parent, and the next node at the same instruction; instruction,
 /// and branches that are still to be walked; marks of numbers; marks of bytes;
-/// the trail from the parent; lengths of that and of the nest of summaries; four
-/// about rounds; the costs to the end, to where loops are closed, and from the
-/// parent. Inside of summaries there are, furthermore, the innermost one, and the
+/// the trail from the parent; lengths of that and of the nest of summaries; three
+/// about rounds; the costs to the end, from the parent, and to where loops are closed,
+/// with which ones. Inside of summaries there are, furthermore, the innermost one, and the
 /// costs back to the head of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node(pub At);
 
 /// What [`rounds`](super::rounds) keeps of the loops that a node takes part in:
-/// three words, and one here.
+/// three words.
 pub(super) const ROUNDS: u32 = 6;
-const TARGETS: u32 = ROUNDS + 3;
-const EXIT: u32 = ROUNDS + 4;
-const CLOSE: u32 = EXIT + Meter::WORDS;
-const SEGMENT: u32 = CLOSE + Meter::WORDS;
-const FIXED: u32 = SEGMENT + Meter::WORDS;
+const EXIT: u32 = ROUNDS + 3;
+const SEGMENT: u32 = EXIT + Meter::WORDS;
+const NEAR: u32 = SEGMENT + Meter::WORDS;
+const FAR: u32 = NEAR + Closing::WORDS;
+const FIXED: u32 = FAR + Closing::WORDS;
 
 /// Beside the length of the trail: see [`Node::generation`].
 const GENERATION_SHIFT: u32 = 8;
@@ -162,12 +162,10 @@ impl Node {
 
     /// The costliest paths from here.
     pub fn tail(self, arena: &Arena<'_>) -> Tail {
-        let targets = arena.word(self.field(TARGETS));
         let mut tail = Tail {
             exit: Meter::load(arena, self.field(EXIT)),
-            close: Meter::load(arena, self.field(CLOSE)),
-            inner: low(targets),
-            outer: high(targets),
+            near: Closing::load(arena, self.field(NEAR)),
+            far: Closing::load(arena, self.field(FAR)),
             ..Tail::NONE
         };
         let mut at = self.field(FIXED).saturating_add(1);
@@ -179,9 +177,9 @@ impl Node {
     }
 
     pub fn set_tail(self, arena: &mut Arena<'_>, tail: &Tail) {
-        arena.set(self.field(TARGETS), pair(tail.inner, tail.outer));
         tail.exit.store(arena, self.field(EXIT));
-        tail.close.store(arena, self.field(CLOSE));
+        tail.near.store(arena, self.field(NEAR));
+        tail.far.store(arena, self.field(FAR));
         let mut at = self.field(FIXED).saturating_add(1);
         for back in tail.back.iter().take(self.nest(arena) as usize) {
             back.store(arena, at);

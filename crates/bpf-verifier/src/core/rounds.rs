@@ -10,10 +10,11 @@
 //!
 //! # The bound
 //!
-//! A node knows the costliest path from it to the program's end (`exit`), and
-//! the costliest one to where a loop of an ancestor is closed (`close`). Where a
-//! node is the head of a loop of at most `n` rounds, `n` times the latter is
-//! added to both when all paths from it have been walked. Whoever enters the
+//! A node knows the costliest path from it to the program's end (`exit`), the
+//! costliest one to where the innermost of its ancestors' loops is closed (`near`), and
+//! the costliest one to where any other is (`far`). Where a node is the head of a
+//! loop of at most `n` rounds, `n` times the costliest path that closes it is
+//! added to the others when all paths from it have been walked. Whoever enters the
 //! loop again, in a round of an outer loop, passes the node again, and its
 //! bound counts again.
 //!
@@ -29,7 +30,7 @@ use super::node::{Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
-use crate::meter::{Meter, Tail};
+use crate::meter::{Closing, Meter, Tail};
 use crate::rules::MAY_GOTO_ROUNDS;
 use crate::state::cells::SAVED;
 use crate::state::cover::{Closeness, covers, entry_bit};
@@ -97,14 +98,8 @@ impl Node {
         if rounds == 0 {
             return tail;
         }
-        tail = tail.after(tail.close.times(rounds.into()));
-        if tail.outer >= self.serial(arena) {
-            // No loop but this one.
-            (tail.close, tail.inner, tail.outer) = (Meter::default(), 0, 0);
-        } else {
-            // Which other one is the innermost is not known.
-            tail.inner = if parent.0 == NONE { 0 } else { parent.serial(arena) };
-        }
+        let before = if parent.0 == NONE { 0 } else { parent.serial(arena) };
+        tail = tail.closed(self.serial(arena), rounds.into(), before);
         self.set_tail(arena, &tail);
         tail
     }
@@ -266,7 +261,8 @@ impl Explorer<'_> {
     /// The end of a path that closes a loop at an open node.
     fn round_since(&self, node: Node) -> Tail {
         let serial = node.serial(&self.arena);
-        Tail { inner: serial, outer: serial, ..Tail::NONE }
+        let near = Closing { outer: serial, inner: serial, cost: Meter::ZERO };
+        Tail { near, ..Tail::NONE }
     }
 
     /// Forgets the numbers that differ from those of an earlier round, if
