@@ -49,6 +49,69 @@ fn time_does_not_depend_on_the_rounds() {
 }
 
 #[test]
+fn counters_that_are_cut_to_32_bits_by_shifts() {
+    for rounds in [10, 1000, 100_000_000_u64] {
+        // As compilers count without instructions of 32 bits.
+        let unsigned = format!(
+            "r0 = 0\nr1 = 0\nagain: r0 += 2\nr1 += 1\nr2 = r1\nr2 <<= 32\nr2 >>= 32\n\
+             if r2 < {rounds} goto again\nexit"
+        );
+        assert_eq!(quick(SOCKET, 150, &unsigned).max_insns, 3 + 6 * rounds);
+        let signed = format!(
+            "r0 = 0\nr1 = {rounds}\nagain: r0 += 2\nr1 += -1\nr2 = r1\nr2 <<= 32\n\
+             r2 s>>= 32\nif r2 s> 0 goto again\nexit"
+        );
+        assert_eq!(quick(SOCKET, 150, &signed).max_insns, 3 + 6 * rounds);
+    }
+}
+
+#[test]
+fn what_two_shifts_cut_off_was_there() {
+    let program = |before: &str, up: u32, down: u32| {
+        format!(
+            "r6 = *(u32 *)(r1 +0)
+             {before}
+             r0 = 0
+             r3 = 0
+             again: r2 = r6
+             r2 <<= {up}
+             r2 >>= {down}
+             if r2 > 7 goto next
+             r4 = r10
+             r4 += -8
+             r4 += r6
+             *(u8 *)(r4 +0) = 1
+             next: r3 += 1
+             if r3 < 100 goto again
+             exit"
+        )
+    };
+    SOCKET.accepts(&program("r6 += 0", 32, 32));
+    let reason = "stack";
+    for (before, up, down) in [("r6 <<= 1", 32, 32), ("r6 += 0", 33, 32), ("r6 += 0", 32, 33)] {
+        SOCKET.rejects(reason, &program(before, up, down));
+    }
+    // The same for what is negative.
+    SOCKET.accepts(
+        "r6 = *(u32 *)(r1 +0)
+         r6 &= 15
+         r6 -= 8
+         r0 = 0
+         r3 = 0
+         again: r2 = r6
+         r2 <<= 32
+         r2 s>>= 32
+         if r2 s> -1 goto next
+         r4 = r10
+         r4 += r6
+         *(u8 *)(r4 +0) = 1
+         next: r3 += 1
+         if r3 < 100 goto again
+         exit",
+    );
+}
+
+#[test]
 fn nested() {
     let text = "r0 = 0
          r1 = 0

@@ -95,12 +95,37 @@ impl Maker<'_, '_> {
     /// A comparison as the text of a condition.
     fn test(&mut self, counter: &str) -> String {
         let (width, cond) = (self.width(), self.cond());
+        let cut = self.out.input.below(4) == 0;
+        let counter = if cut { self.low_half(counter) } else { counter };
         if self.out.input.below(4) == 0 {
             let other = self.any();
             return format!("if {width}{counter} {cond} {width}{other}");
         }
         let number = self.number();
         format!("if {width}{counter} {cond} {number}")
+    }
+
+    /// The low 32 bits of a register, in another one: by two shifts, as compilers do
+    /// without instructions of 32 bits, or by something like that.
+    fn low_half(&mut self, counter: &str) -> &'static str {
+        let (to, back) = (self.scratch(), self.out.pick(&[">>=", ">>=", "s>>="]));
+        let (up, down) = match self.out.input.below(8) {
+            0 => ("31", "32"),
+            1 => ("32", "31"),
+            _ => ("32", "32"),
+        };
+        self.out.line(&format!("r{to} = r{counter}"));
+        self.out.line(&format!("r{to} <<= {up}"));
+        if self.out.input.below(4) == 0 {
+            // Paths join here.
+            let (other, cond, join) = (self.any(), self.cond(), self.out.label());
+            self.out.line(&format!("if r{other} {cond} 3 goto {join}"));
+            let moved = self.any();
+            self.out.line(&format!("r{to} += r{moved}"));
+            self.out.line(&format!("{join}: r0 += 1"));
+        }
+        self.out.line(&format!("r{to} {back} {down}"));
+        to
     }
 
     fn counter(depth: usize) -> &'static str {

@@ -8,15 +8,23 @@ use super::{Explorer, Step, reject};
 use crate::arena::{NONE, low};
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
-use crate::state::{DOUBLED, HALVED, Value};
+use crate::state::{DOUBLED, HALVED, LOW_HALF, RAISED, RAISED_LOW, RAISED_SIGNED, Value};
 
 /// What may be added to a number so that it keeps its identity.
 const MAX_SUM: i64 = 1 << 30;
 
 /// `out` is `a op b`. Where that is a constant more or less than one of them, it
 /// has that one's identity; in a loop that is summarised (`counts`), also where
-/// it is more or less by something within bounds, half, or twice as much.
+/// it is more or less by something within bounds, half, or twice as much, or where it
+/// is cut to 32 bits by two shifts.
 fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Value) -> Value {
+    if counts && width == Width::W64 && b.as_constant() == Some(32) {
+        match op {
+            AluOp::Lsh if a.range == 0 => return raised(a, out),
+            AluOp::Rsh | AluOp::Arsh if a.range < DOUBLED => return lowered(op, a, out),
+            _ => {}
+        }
+    }
     let counts = counts && a.range == 0;
     let (named, by) = match (op, a.as_constant(), b.as_constant()) {
         (AluOp::Add | AluOp::Sub, None, Some(_)) => (a, b),
@@ -84,6 +92,30 @@ fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
         return out;
     }
     let range = if halves { HALVED } else { DOUBLED };
+    Value { id: a.id, off: a.off, range, ..out }
+}
+
+/// `out` is `a`, 32 bits higher.
+fn raised(a: &Value, out: Value) -> Value {
+    let full = a.number.full();
+    let (min, max) = (i32::MIN.into(), i32::MAX.into());
+    let range = match full.umax {
+        ..=0xffff_ffff => RAISED,
+        _ if full.smin >= min && full.smax <= max => RAISED_SIGNED,
+        _ => RAISED_LOW,
+    };
+    if a.id == 0 { out } else { Value { id: a.id, off: a.off, range, ..out } }
+}
+
+/// `out` is `a`, which was raised before, 32 bits lower: what it was, where that had
+/// no more bits.
+fn lowered(op: AluOp, a: &Value, out: Value) -> Value {
+    let range = match (op, a.range) {
+        (AluOp::Rsh, RAISED) | (AluOp::Arsh, RAISED_SIGNED) => 0,
+        (AluOp::Arsh, RAISED) if a.number.smin() >= 0 => 0,
+        (_, RAISED | RAISED_SIGNED | RAISED_LOW) => LOW_HALF,
+        _ => return out,
+    };
     Value { id: a.id, off: a.off, range, ..out }
 }
 

@@ -19,7 +19,7 @@ use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::{Join, Mode};
 use crate::state::snapshot::Snapshot;
-use crate::state::{DOUBLED, HALVED, Kind, Value};
+use crate::state::{DOUBLED, HALVED, Kind, LOW_HALF, Value};
 
 /// Guesses that may fail before the loop is walked round by round.
 const MAX_ATTEMPTS: u32 = 10;
@@ -73,7 +73,7 @@ impl Explorer<'_> {
     /// Notes what a number is compared with in a loop: its bounds are there, as
     /// often as not.
     pub(super) fn note_threshold(&mut self, value: &Value, width: Width, with: &Scalar) {
-        if !value.is_scalar() || value.id == 0 || value.range != 0 {
+        if !value.is_scalar() || value.id == 0 || !matches!(value.range, 0 | LOW_HALF) {
             return;
         }
         let mut trial = self.walker.active;

@@ -3,7 +3,7 @@
 use super::cells::{REFS, SAVED};
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
-use super::{NO_RANGE, State};
+use super::{NO_RANGE, RAISED, RAISED_SIGNED, State};
 use crate::arena::Arena;
 use crate::domain::{Scalar, alu};
 use bpf_bytecode::Register;
@@ -78,6 +78,11 @@ impl Ids {
     fn number_matches(&mut self, old: &Value, new: &Value) -> bool {
         if old.id <= self.shared && old.id != 0 {
             return (old.id, old.off, old.range) == (new.id, new.off, new.range);
+        }
+        if matches!(old.range, RAISED | RAISED_SIGNED) {
+            // Lowered again, it has its identity back.
+            let more = i64::from(new.off).wrapping_sub(old.off.into());
+            return new.range == old.range && self.stands(old.id, Some((new.id, more)));
         }
         if old.id == 0 || old.range != 0 {
             return true;

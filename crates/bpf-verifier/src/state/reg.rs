@@ -283,6 +283,14 @@ pub(crate) const NO_RANGE: i32 = i32::MIN;
 pub(crate) const HALVED: i32 = -1;
 /// The same, twice that at the least.
 pub(crate) const DOUBLED: i32 = -2;
+/// The same, 2^32 times that, which fits into 32 bits without a sign.
+pub(crate) const RAISED: i32 = -3;
+/// The same, 2^32 times that, which fits into 32 bits with a sign.
+pub(crate) const RAISED_SIGNED: i32 = -4;
+/// The same, 2^32 times that, or what is left of it.
+pub(crate) const RAISED_LOW: i32 = -5;
+/// The same, the low 32 bits of that. It is a hint and says nothing of the number.
+pub(crate) const LOW_HALF: i32 = -6;
 
 /// In the low bits of a slice's index: it may only be read.
 pub(crate) const READ_ONLY_SLICE: u32 = 1;
