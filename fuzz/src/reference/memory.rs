@@ -18,8 +18,8 @@ use crate::place::{Place, ROOM};
 /// Bytes of a frame.
 const FRAME: u64 = 512;
 
-/// Where the objects are: as on a host, no multiple or half of an address is
-/// another's.
+/// Where the objects are, and which come before which: as on a host, no multiple or
+/// half of an address is another's.
 #[derive(Clone, Copy)]
 pub(super) struct Addresses {
     frames: u64,
@@ -29,14 +29,19 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// Addresses that follow from a number. All bits change from one number to
-    /// another, but those of an address that are 0 on every host, and the lowest
-    /// ones: objects begin at multiples of 8.
+    /// Addresses that follow from a number. All bits, and which object comes first,
+    /// change from one number to another, but bits of an address that are 0 on every
+    /// host, and the lowest ones: objects begin at multiples of 8.
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         // Far from each other by their highest bits.
-        let mut at = |top: u64| top << 43 | (rng.next_u64() >> 21) & !7;
-        Self { frames: at(15), context: at(11), packet: at(13), maps: at(9) }
+        let mut tops = [9, 11, 13, 15];
+        let mut at = |left: usize| {
+            let top = rng.below(left);
+            tops.swap(top, left - 1);
+            tops[left - 1] << 43 | (rng.next_u64() >> 21) & !7
+        };
+        Self { frames: at(4), context: at(3), packet: at(2), maps: at(1) }
     }
 }
 

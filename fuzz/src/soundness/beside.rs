@@ -77,14 +77,26 @@ impl<'p> Beside<'p> {
         self.cost.assert_within(info, self.program);
     }
 
-    /// The number of the state that the step is in.
-    fn state(&mut self, states: &States, step: &Step<'_, '_>, world: &World) -> usize {
+    /// The number of the state that the step is in. Where an attempt of the verifier came
+    /// to nothing, there are states in which it refused the instruction: of several, one
+    /// in which `insn` may do what it does.
+    fn state(
+        &mut self,
+        insn: &Instruction,
+        states: &States,
+        step: &Step<'_, '_>,
+        world: &World,
+    ) -> usize {
         let ids = &mut self.ids;
         let fits = |number: &usize| member::check(&states.get(*number), step, world, ids).is_ok();
+        let allows =
+            |number: &usize| access::check(insn, &states.get(*number), step, world).is_ok();
         let (before, all) = (self.before, states.at(step.pc));
         let near = [self.behind[before][0], before + 1, self.behind[before][1]];
         let near = near.into_iter().filter(|near| states.pc(*near) == Some(step.pc));
-        let found = near.chain(all.iter().copied()).find(fits);
+        let mut found = near.chain(all.iter().copied()).filter(fits).peekable();
+        let first = found.peek().copied();
+        let found = found.find(allows).or(first);
         found.unwrap_or_else(|| {
             let why: Vec<String> = States::texts(self.program, step.pc)
                 .iter()
@@ -120,7 +132,7 @@ impl Observer for Beside<'_> {
         let Some(states) = self.states.filter(|_| self.compared < self.most) else { return };
         let world = *self.world.get_or_insert_with(|| World::at_entry(step));
         self.compared += 1;
-        let number = self.state(states, step, &world);
+        let number = self.state(&insn, states, step, &world);
         let behind = &mut self.behind[self.before];
         if behind[0] != number {
             *behind = [number, behind[0]];
