@@ -17,6 +17,7 @@ use crate::kernel::{Case, MAPS};
 
 mod control;
 mod dynptr;
+mod late;
 mod pointer;
 mod resource;
 
@@ -50,6 +51,8 @@ enum Called {
     Loop,
     /// By the kernel, for a timer: map, key and value in R1 to R3.
     Timer,
+    /// As plainly, and leaves a slice behind.
+    Lends,
 }
 
 /// A program in the making. R6 is the context, R7 the area: 128 bytes of the first
@@ -148,6 +151,7 @@ impl Maker<'_, '_> {
                 self.code(&lines);
             }
             Called::Loop => self.code("r8 = r1; r7 = r2; r6 = *(u64 *)(r7 +112)"),
+            Called::Lends => return self.lends(),
             Called::Timer => {}
         }
         self.code("r0 = 0");
@@ -191,15 +195,15 @@ impl Maker<'_, '_> {
         if self.out.count > LINES || depth >= DEPTH {
             return self.small();
         }
-        let kind = self.out.input.below(44);
+        let kind = self.out.input.below(47);
         // What only a kernel has is something else that is here.
         let kind = match kind {
-            8..18 | 21 | 22 | 25 | 26 | 34 | 38..40 | 42 | 43 if !self.kernel => 27 + kind % 11,
+            8..18 | 21 | 22 | 25 | 26 | 34 | 38..40 | 42.. if !self.kernel => 27 + kind % 11,
             kind => kind,
         };
         // What begins with the context is something else where there is none.
         let kind = match kind {
-            8..21 | 31..42 if !self.context => [0, 7, 21, 23, 25, 27, 29, 30, 42][kind % 9],
+            8..21 | 31..42 | 44.. if !self.context => [0, 7, 21, 23, 25, 27, 29, 30, 42][kind % 9],
             kind => kind,
         };
         match kind {
@@ -208,6 +212,7 @@ impl Maker<'_, '_> {
             34 if !self.kernel => self.call(),
             7 | 40 => self.index(),
             41 => self.resume(depth),
+            44.. => self.late(),
             8..11 => self.make(),
             11 => self.on_dynptr(),
             12..17 => self.slice(depth),
