@@ -5,7 +5,8 @@
 //! end; the generated programs of the tests, changed in places; programs that
 //! compute with unknown numbers, as they are or changed in places; programs of
 //! loops; programs of functions, iterators and helpers that call back; programs of
-//! functions that end before their exit; and of many branches one behind the other.
+//! functions that end before their exit; of many branches one behind the other; and
+//! loops that hand numbers on from round to round.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -19,6 +20,7 @@ use kernel_bpf_tests::random;
 use crate::input::Input;
 
 mod change;
+mod delayed;
 mod functions;
 mod held;
 mod joins;
@@ -54,7 +56,8 @@ pub fn case(data: &[u8]) -> Case {
         0 if kind < 128 => free(&mut input),
         0..4 => tame(&mut input),
         4..6 => looping::case(&mut input),
-        6 => joins::case(&mut input),
+        6 if kind < 128 => joins::case(&mut input),
+        6 => delayed::case(&mut input),
         7 => generated(&mut input),
         8 => changed(unknowns(&mut input), &mut input),
         9..12 => rounds::case(&mut input),
