@@ -196,6 +196,25 @@ fn reserved(text: &str) -> String {
     format!("{RESERVED}{text}\nr0 = 0\nexit")
 }
 
+/// Nobody has so much, but may ask for it, as on Linux. Of very large records the first
+/// part is known, and of a number over 32 bits what its lower half says.
+#[test]
+fn records_of_any_size() {
+    let reserve = |size: u64, at: u64| {
+        format!(
+            "r1 = map[idx:2] ll\nr2 = {size:#x} ll\nr3 = 0\ncall 131\nif r0 == 0 goto out\n\
+             r1 = r0\nr2 = {at} ll\nr0 += r2\n*(u8 *)(r0 +0) = 1\nr2 = 0\ncall 133\n\
+             out: r0 = 0\nexit"
+        )
+    };
+    for size in [1 << 29, 1 << 30, u64::from(u32::MAX), u64::MAX] {
+        SOCKET.accepts(&reserve(size, (1 << 29) - 1));
+        SOCKET.rejects("math between ringbuf_mem", &reserve(size, 1 << 29));
+    }
+    SOCKET.accepts(&reserve(1 << 32 | 8, 7));
+    SOCKET.rejects("R0", &reserve(1 << 32 | 8, 8));
+}
+
 #[test]
 fn reservations_are_released_once_on_every_path() {
     SOCKET.accepts(&reserved(SUBMIT));

@@ -12,7 +12,8 @@ use crate::domain::Scalar;
 use crate::error::{Access, Feature, Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
 
-/// Sizes of reservations at the most, in bytes.
+/// Bytes of a reservation that programs may access, at the most: where there can be
+/// more, the others are not known.
 const MAX_ALLOC: u64 = 1 << 29;
 
 /// Linux's largest error number.
@@ -185,10 +186,9 @@ impl<'e> Explorer<'e> {
                     return reject(VerifyErrorKind::NotConstant { arg });
                 };
                 self.mark_precise(value.deps);
-                if size >= MAX_ALLOC {
-                    return reject(VerifyErrorKind::UnboundedSize { arg });
-                }
-                args.alloc = i32::try_from(size).unwrap_or(0);
+                // Some helpers look at the lower half alone.
+                let bytes = (size & u64::from(u32::MAX)).min(MAX_ALLOC);
+                args.alloc = i32::try_from(bytes).unwrap_or(0);
                 Ok(())
             }
             ArgKind::AllocMem => {
