@@ -225,14 +225,30 @@ fn check_header<'d>(bytes: &'d [u8], header: &[u8]) -> Result<(&'d [u8], u16), L
     match sub(header, 4, 2) {
         Some([2, 1]) => {}
         Some([2, 2]) => return Err(LoadError::unsupported("byte order", "big endian")),
-        _ => return Err(LoadError::unsupported("ELF class", "not ELF64")),
+        Some([1, _]) => return Err(LoadError::unsupported("ELF class", "ELF32")),
+        _ => return Err(LoadError::unsupported("ELF class", "unknown")),
     }
-    // Early compilers for BPF left the machine at 0.
-    if !matches!(u16_at(header, 18), Some(0 | EM_BPF)) {
-        return Err(LoadError::unsupported("machine", "not BPF"));
+    let machine = match u16_at(header, 18) {
+        // Early compilers for BPF left the machine at 0.
+        Some(0 | EM_BPF) => None,
+        Some(3) => Some("x86"),
+        Some(40) => Some("Arm"),
+        Some(62) => Some("x86-64"),
+        Some(183) => Some("AArch64"),
+        Some(243) => Some("RISC-V"),
+        _ => Some("unknown"),
+    };
+    if let Some(machine) = machine {
+        return Err(LoadError::unsupported("machine", machine));
     }
-    if u16_at(header, 16) != Some(ET_REL) {
-        return Err(LoadError::unsupported("ELF file type", "not relocatable"));
+    let file_type = match u16_at(header, 16) {
+        Some(ET_REL) => None,
+        Some(2) => Some("executable"),
+        Some(3) => Some("shared object"),
+        _ => Some("unknown"),
+    };
+    if let Some(file_type) = file_type {
+        return Err(LoadError::unsupported("ELF file type", file_type));
     }
     let at = u64_at(header, 40).and_then(|at| usize::try_from(at).ok()).ok_or(broken)?;
     if u16_at(header, 58).map(usize::from) != Some(SECTION) {

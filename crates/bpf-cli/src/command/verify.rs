@@ -8,7 +8,7 @@ mod table;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
@@ -91,7 +91,11 @@ pub fn run(args: &Verify, output: Output) -> Result<Status> {
     for found in &files {
         bar.set_message(found.path.display().to_string());
         let before = programs.len();
-        match LoadedFile::open(&found.path, &loading) {
+        let file = match &found.unreadable {
+            Some(error) => Err(anyhow!("{error:#}")),
+            None => LoadedFile::open(&found.path, &loading),
+        };
+        match file {
             // One bad file of a folder does not hide the others.
             Err(error) if !found.named => programs.push(unloaded(&found.path, &error)),
             file => add_file(&file?, &found.path, args, measured, output, &mut programs)?,

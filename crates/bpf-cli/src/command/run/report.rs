@@ -248,8 +248,9 @@ fn print_text(answer: &Answer, output: Output) -> Result<()> {
     for map in &answer.maps {
         let name = output.paint(Role::Heading, &map.name);
         let count = map.entries.len();
+        let entries = if count == 1 { "entry" } else { "entries" };
         output.line(format!(
-            "map {name} ({}), {count} entries, digest {}",
+            "map {name} ({}), {count} {entries}, digest {}",
             map.map_type, map.digest
         ))?;
         for entry in map.entries.iter().take(SHOWN_ENTRIES) {
