@@ -2,7 +2,10 @@
 //!
 //! Everything that a verification keeps lives here, so that its cost is what
 //! the caller gave (or allowed). Blocks are named by the index of their first
-//! word; freed ones wait in lists by size.
+//! word; freed ones wait in lists by size, and are made larger ones before more memory
+//! is taken ([`gather`]).
+
+mod gather;
 
 use bpf_profile::config::VERIFIER_WORKSPACE_BYTES;
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
@@ -34,7 +37,9 @@ pub(crate) enum Words<'a> {
     Own(&'a mut OwnWords),
 }
 
-const CLASSES: usize = 88;
+const CLASSES: usize = 104;
+/// Sizes that are multiples of the smallest: up to 128 words.
+const EVEN: usize = 32;
 /// Words of the smallest block.
 const LEAST: usize = 4;
 
@@ -42,12 +47,19 @@ pub(crate) struct Arena<'a> {
     words: Words<'a>,
     /// Words in use, the freed ones among them.
     used: usize,
+    /// The most that were.
+    peak: usize,
     /// Words that storage may grow to.
     limit: usize,
-    /// First freed block of each size; its first word names the next one.
+    /// First freed block of each size; its first word names the next one, and its size.
     free: [At; CLASSES],
     /// One bit for each size of which there is a freed block.
     filled: u128,
+    /// Words of freed blocks, and how many blocks.
+    free_words: usize,
+    blocks: usize,
+    /// Blocks that were freed since they were gathered.
+    freed: usize,
 }
 
 impl<'a> Arena<'a> {
@@ -56,13 +68,15 @@ impl<'a> Arena<'a> {
             Words::Given(slice) => slice.len(),
             Words::Own(_) => Memory::room(WORDS, limit_bytes / 8),
         };
-        Self { words, used: 1, limit, free: [NONE; CLASSES], filled: 0 }
+        let free = [NONE; CLASSES];
+        Self { words, used: 1, peak: 1, limit, free, filled: 0, free_words: 0, blocks: 0, freed: 0 }
     }
 
     /// The same arena, with nothing in it.
     #[cfg(feature = "embedded-profile")]
     pub fn emptied(self) -> Self {
-        Self { used: 1, free: [NONE; CLASSES], filled: 0, ..self }
+        let limit_bytes = self.limit_bytes();
+        Self::new(self.words, limit_bytes)
     }
 
     #[inline]
@@ -83,7 +97,7 @@ impl<'a> Arena<'a> {
 
     /// Bytes in use at the most.
     pub const fn peak_bytes(&self) -> usize {
-        self.used.saturating_mul(size_of::<u64>())
+        self.peak.saturating_mul(size_of::<u64>())
     }
 
     /// Bytes that storage may grow to.
@@ -97,12 +111,20 @@ impl<'a> Arena<'a> {
         if let Some(at) = self.reuse(class, size, CLASSES) {
             return Ok(at);
         }
+        let more = self.used.saturating_add(size) <= self.limit;
+        if self.is_gathering_due(size, more) {
+            self.gather();
+            if let Some(at) = self.reuse(class, size, CLASSES) {
+                return Ok(at);
+            }
+        }
         let end = self.used.saturating_add(size);
         if end > self.all().len() && !self.grow(end) {
             return Err(NoRoom { words: size });
         }
         let at = At::try_from(self.used).map_err(|_| NoRoom { words })?;
         self.used = end;
+        self.peak = self.peak.max(end);
         Ok(at)
     }
 
@@ -116,14 +138,16 @@ impl<'a> Arena<'a> {
             return None;
         }
         let at = self.free.get(found).copied()?;
-        let next = low(self.word(at));
+        let (next, words) = free_block(self.word(at));
         *self.free.get_mut(found)? = next;
+        self.free_words = self.free_words.saturating_sub(words);
+        self.blocks = self.blocks.saturating_sub(1);
         if next == NONE {
             self.filled &= !1_u128.wrapping_shl(fitting.trailing_zeros());
         }
         if found != class {
             let rest = At::try_from(size).ok().and_then(|size| at.checked_add(size))?;
-            self.free_pieces(rest, size_of_class(found).saturating_sub(size));
+            self.free_pieces(rest, words.saturating_sub(size));
         }
         Some(at)
     }
@@ -153,15 +177,23 @@ impl<'a> Arena<'a> {
 
     /// Gives a block of `words` words back.
     pub fn free(&mut self, at: At, words: usize) {
-        if let Some((class, _)) = class_of(words)
+        if let Some((class, size)) = class_of(words)
             && at != NONE
             && let Some(head) = self.free.get_mut(class)
         {
             let next = *head;
             *head = at;
             self.filled |= 1_u128.wrapping_shl(slot_words(class));
-            self.set(at, u64::from(next));
+            self.link(at, next, size);
+            self.free_words = self.free_words.saturating_add(size);
+            self.blocks = self.blocks.saturating_add(1);
+            self.freed = self.freed.saturating_add(1);
         }
+    }
+
+    /// Notes in a freed block of `size` words which one follows.
+    fn link(&mut self, at: At, next: At, size: usize) {
+        self.set(at, pair(next, slot_words(size)));
     }
 
     /// Keeps the first words of a block alone: in a smaller one if there is one that
@@ -224,25 +256,31 @@ fn slot_words(words: usize) -> u32 {
 
 /// Words of a block of a size class.
 fn size_of_class(class: usize) -> usize {
-    if class < 8 {
+    if class < EVEN {
         return class.wrapping_add(1).wrapping_mul(LEAST);
     }
-    let (octave, part) = (class.wrapping_sub(8) / 4, class.wrapping_sub(8) % 4);
-    8_usize.wrapping_shl(slot_words(octave)).wrapping_mul(part.wrapping_add(5))
+    let (octave, part) = (class.wrapping_sub(EVEN) / 4, class.wrapping_sub(EVEN) % 4);
+    EVEN.wrapping_shl(slot_words(octave)).wrapping_mul(part.wrapping_add(5))
+}
+
+/// The block that follows a freed one, and the words of this, by its first word.
+const fn free_block(word: u64) -> (At, usize) {
+    (low(word), high(word) as usize)
 }
 
 /// The size class that holds `words` words, and its size: multiples of 4 up to
-/// 32, then four sizes per doubling.
+/// 128, then four sizes per doubling.
 fn class_of(words: usize) -> Option<(usize, usize)> {
     let last = words.max(1).wrapping_sub(1);
-    if last < 32 {
+    if last < EVEN.wrapping_mul(LEAST) {
         let class = last / LEAST;
         return Some((class, size_of_class(class)));
     }
     let power = last.ilog2();
     let (base, step) = (1_usize.wrapping_shl(power), 1_usize.wrapping_shl(power.wrapping_sub(2)));
     let part = last.wrapping_sub(base).checked_div(step)?;
-    let class = (power as usize).wrapping_sub(5).wrapping_mul(4).wrapping_add(8).wrapping_add(part);
+    let octave = (power as usize).wrapping_sub(7);
+    let class = octave.wrapping_mul(4).wrapping_add(EVEN).wrapping_add(part);
     (class < CLASSES).then_some((class, size_of_class(class)))
 }
 

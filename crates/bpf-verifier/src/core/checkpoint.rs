@@ -360,15 +360,17 @@ impl Explorer<'_> {
         if let Ok(at) = self.arena.alloc(words) {
             return Ok(at);
         }
-        // To look through all points again and again would cost too much.
+        // Soon after the last time, what was of use goes as well.
+        let points = self.code.points().len() as u64;
         let pause = self.figures.processed.saturating_sub(self.reclaimed);
-        if self.reclaimed != 0 && pause < (self.code.points().len() / 8) as u64 {
-            return Ok(self.arena.alloc(words)?);
-        }
+        let again = self.reclaimed != 0 && pause < points / 8;
         self.reclaimed = self.figures.processed;
-        self.reclaim(true);
-        if let Ok(at) = self.arena.alloc(words) {
-            return Ok(at);
+        self.work(points);
+        if !again {
+            self.reclaim(true);
+            if let Ok(at) = self.arena.alloc(words) {
+                return Ok(at);
+            }
         }
         self.reclaim(false);
         self.forget_hints(0);

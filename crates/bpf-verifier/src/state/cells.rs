@@ -249,7 +249,7 @@ impl Cells {
     }
 
     fn reserve(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {
-        let room = len.saturating_mul(2).max(8);
+        let room = len.saturating_add(len / 4).saturating_add(4);
         let words = |cells: u32| (cells as usize).saturating_mul(CELL_WORDS);
         let at = arena.alloc(words(room))?;
         if self.at != NONE {
