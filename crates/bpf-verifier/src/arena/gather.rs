@@ -15,7 +15,7 @@ impl Arena<'_> {
     /// blocks that were freed since it was done last, so there must be some for those
     /// there are; more of them, as long as there is more memory to be had.
     pub(super) const fn is_gathering_due(&self, size: usize, more: bool) -> bool {
-        let share = if more { 1 } else { 8 };
+        let share = if more { 1 } else { 32 };
         let paid = self.freed.saturating_mul(share) > self.blocks;
         let enough = if more { self.used / WORTH } else { 0 };
         paid && self.free_words >= size && self.free_words > enough

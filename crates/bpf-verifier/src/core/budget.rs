@@ -71,7 +71,7 @@ impl Explorer<'_> {
 
     /// Counts a comparison with a node.
     pub(super) fn charge_node(&mut self, node: Node) {
-        self.charge(node.words(&self.arena));
+        self.charge(node.weight(&self.arena));
     }
 
     /// Counts that a state of so many words is kept.

@@ -19,7 +19,7 @@ use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
 use crate::meter::{Meter, Tail};
 use crate::state::cover::{Closeness, covers, entry_bit};
-use crate::state::snapshot::Snapshot;
+use crate::state::snapshot::{Plan, Snapshot};
 use crate::state::{Kind, Value};
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
@@ -134,7 +134,7 @@ impl Explorer<'_> {
             if node.0 == NONE {
                 break;
             }
-            self.charge(node.words(&self.arena));
+            self.charge_node(node);
             let old = node.snapshot(&self.arena);
             // Whoever used up some of an allowance meanwhile cannot go on so for ever.
             let same = node.grants(&self.arena) == self.walker.grants
@@ -227,11 +227,11 @@ impl Explorer<'_> {
 
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
-        let size = Snapshot::measure(&self.state, &self.arena);
+        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), true);
         let nest = self.walker.active.nest(&self.arena);
         let head = Node::head_words(nest);
-        let words = size.saturating_add(head) as usize;
-        self.charge_kept(words);
+        let words = plan.words.saturating_add(head) as usize;
+        self.charge_kept(plan.weight.saturating_add(head) as usize);
         let at = self.alloc(words)?;
         let node = Node(at);
         let Walker { pc, parent, meter, trail, trail_len, active, grants, .. } = self.walker;
@@ -247,7 +247,8 @@ impl Explorer<'_> {
         };
         node.write(&mut self.arena, &fresh);
         node.begin_rounds(&mut self.arena, grants, serial, instance);
-        Snapshot::write(&self.state, &mut self.arena, at.saturating_add(head), size);
+        let at_state = at.saturating_add(head);
+        Snapshot::write_planned(&self.state, &mut self.arena, at_state, &plan);
         self.rest_on_node();
         self.walker = Walker {
             pc,
@@ -265,6 +266,12 @@ impl Explorer<'_> {
         figures.total_states = figures.total_states.saturating_add(1);
         figures.peak_states = figures.peak_states.max(figures.states);
         Ok(node)
+    }
+
+    /// The state of the last node on the path.
+    pub(super) fn last_kept(&self) -> Option<Snapshot> {
+        let last = Node(self.walker.parent);
+        (last.0 != NONE).then(|| last.snapshot(&self.arena))
     }
 
     /// From here on, what is known rests on the entries of the new node.
@@ -331,9 +338,13 @@ impl Explorer<'_> {
             return self.forget_node(node);
         }
         let open = node.next(&self.arena);
-        let room = node.words(&self.arena);
-        let done = Done::replace(&mut self.arena, node, paths, self.rules.forget);
-        let done = Done(self.arena.shrink(done.0, room, done.words(&self.arena)));
+        let done = Done::of(&mut self.arena, node, paths, self.rules.forget);
+        self.arena.free(node.0, node.words(&self.arena));
+        let Some(done) = done else {
+            self.figures.states = self.figures.states.saturating_sub(1);
+            self.arena.set(point, pair(open, high(word)));
+            return;
+        };
         done.set_next(&mut self.arena, high(word));
         self.arena.set(point, pair(open, done.0));
         // The summary that it rests on outlives it; others may not.

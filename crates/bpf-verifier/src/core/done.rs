@@ -54,16 +54,15 @@ impl Done {
         self.0.saturating_add(index)
     }
 
-    /// Puts what is kept in the place of an open node, which takes more room. Every
+    /// Keeps an open node as a done one, which takes less room, if there is some. Every
     /// entry of its state that is marked matters; without `forget`, all do.
-    pub fn replace(arena: &mut Arena<'_>, node: Node, paths: &Tail, forget: bool) -> Self {
-        let done = Self(node.0);
+    pub fn of(arena: &mut Arena<'_>, node: Node, paths: &Tail, forget: bool) -> Option<Self> {
         let level = paths.level();
         let owner = level.map_or(Trial(NONE), |level| node.owner(arena).at_level(arena, level));
         let nest = level.map_or(0, |level| u32::try_from(level).unwrap_or(0).saturating_add(1));
         let (slot, grants) = (super::slot_number(node.pc(arena)), node.grants(arena));
         let all = if forget { 0 } else { u64::MAX };
-        let (read, exact) = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
+        let marks = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
         let closings =
             u32::from(!paths.near.is_none()).saturating_add((!paths.far.is_none()).into());
         let loops = match closings {
@@ -72,8 +71,10 @@ impl Done {
             _ => INSIDE | SEVERAL,
         };
         let generation = node.generation(arena).wrapping_shl(GENERATION_SHIFT);
-        let state = done.field(head_words(closings, nest));
-        node.snapshot(arena).strip(arena, state, read, exact);
+        let (state, head) = (node.snapshot(arena), head_words(closings, nest));
+        let words = state.measure_stripped(arena, marks).saturating_add(head);
+        let done = Self(arena.alloc(words as usize).ok()?);
+        state.write_stripped(arena, done.field(head), marks);
         arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
         arena.set(done.field(1), pair(loops | generation, grants));
         paths.exit.store(arena, done.field(EXIT));
@@ -90,7 +91,7 @@ impl Done {
                 at = at.saturating_add(Meter::WORDS);
             }
         }
-        done
+        Some(done)
     }
 
     pub fn next(self, arena: &Arena<'_>) -> At {

@@ -205,4 +205,10 @@ impl Node {
         let head = Self::head_words(self.nest(arena));
         self.snapshot(arena).words(arena).saturating_add(head) as usize
     }
+
+    /// Words that it would take with all entries of its state.
+    pub fn weight(self, arena: &Arena<'_>) -> usize {
+        let head = Self::head_words(self.nest(arena));
+        self.snapshot(arena).weight(arena).saturating_add(head) as usize
+    }
 }

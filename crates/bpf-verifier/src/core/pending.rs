@@ -6,7 +6,7 @@ use super::{Explorer, Step, Walker};
 use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::meter::Meter;
-use crate::state::snapshot::Snapshot;
+use crate::state::snapshot::{Plan, Snapshot};
 
 const METER: u32 = 4;
 const SNAPSHOT: u32 = METER + Meter::WORDS;
@@ -15,9 +15,9 @@ impl Explorer<'_> {
     /// Keeps the state as it is before the branch at the current instruction,
     /// to go on later where the condition holds.
     pub(super) fn fork(&mut self) -> Step {
-        let size = Snapshot::measure(&self.state, &self.arena);
-        self.charge_waiting(size as usize);
-        let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
+        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), false);
+        self.charge_waiting(plan.weight as usize);
+        let at = self.alloc(plan.words.saturating_add(SNAPSHOT) as usize)?;
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;
         let Walker { pc, parent, meter, trail, trail_len, forks, grants, active, .. } = self.walker;
@@ -28,7 +28,7 @@ impl Explorer<'_> {
         arena.set(field(2), trail);
         arena.set(field(3), pair(active.0, grants));
         meter.store(arena, field(METER));
-        Snapshot::write(&self.state, arena, field(SNAPSHOT), size);
+        Snapshot::write_planned(&self.state, arena, field(SNAPSHOT), &plan);
         Node(parent).add_branch(arena);
         self.pending = at;
         Ok(())

@@ -122,7 +122,7 @@ impl Explorer<'_> {
         }
         self.set_back(trial, guess);
         let first = trial.first_id(&self.arena);
-        self.charge(guess.words(&self.arena) as usize);
+        self.charge(guess.weight(&self.arena) as usize);
         let Some(rests) = covers(guess, &self.state, &self.arena, Closeness::Whole, first) else {
             self.improve(trial)?;
             return Ok(Arrival::Elsewhere);
@@ -199,7 +199,7 @@ impl Explorer<'_> {
     /// Makes the state a guess that covers `old`, by how the state differs from
     /// it: whether anything does; none, if there is no guess.
     pub(super) fn join(&mut self, trial: Trial, old: Snapshot, mode: Mode) -> Step<Option<bool>> {
-        self.charge(old.words(&self.arena) as usize);
+        self.charge(old.weight(&self.arena) as usize);
         let (thresholds, count) = trial.thresholds(&self.arena);
         let known = thresholds.get(..count).unwrap_or_default();
         let mut join = Join::new(mode, known, self.last_id);
@@ -413,12 +413,16 @@ impl Explorer<'_> {
     fn keep_hint(&mut self, trial: Trial, node: Node) {
         let subject = trial.subject(&self.arena);
         self.forget_hint(subject);
+        // Not a copy of its words: it may leave out what a node holds that ends before.
         let guess = node.snapshot(&self.arena);
-        let words = guess.words(&self.arena);
+        if guess.load(&mut self.arena, &mut self.scratch).is_err() {
+            return;
+        }
+        let words = Snapshot::measure(&self.scratch, &self.arena);
         let Ok(at) = self.arena.alloc(words.saturating_add(1) as usize) else { return };
         let last = trial.first_id(&self.arena);
         self.arena.set(at, pair(words, last));
-        self.arena.copy(guess.0, at.saturating_add(1), words as usize);
+        Snapshot::write(&self.scratch, &mut self.arena, at.saturating_add(1), words);
         subject.set_hint(&mut self.arena, at);
     }
 

@@ -61,6 +61,11 @@ impl Packed {
         low(head)
     }
 
+    pub const fn addr(&self) -> u32 {
+        let [span, ..] = self.0;
+        low(span)
+    }
+
     pub const fn live(&self) -> u64 {
         let [_, live, ..] = self.0;
         live

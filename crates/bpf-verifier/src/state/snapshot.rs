@@ -4,22 +4,29 @@
 //! holds, frame and references. What follows are, as [`origins`](super::origins),
 //! the dependencies of every entry (the registers that are set, then the cells) and,
 //! behind each cell's, the bytes that it rests on; and then the entries themselves.
-//! What is stripped has the entries alone, and only those that matter.
+//! What is stripped has the entries alone, and only those that matter; others may leave
+//! out some that another snapshot holds ([`sharing`]).
+
+mod entry;
+mod sharing;
 
 use bpf_bytecode::Register;
 
-use super::cells::{Cell, Packed, SAVED};
-use super::class::{Class, small};
+use super::cells::SAVED;
+use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{In, Out, code_words, own_words};
-use super::reg::{FREE_BITS, Kind, head, head_of_scalar, split_head, unpack_number};
+use super::reg::Kind;
 use super::{State, Value};
-use crate::arena::{Arena, At, NoRoom, high, low, pair};
-use crate::domain::{Scalar, Tnum};
+use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+use entry::{ANY_NUMBER, each_of_cell, each_of_value, is_number};
+pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;
 /// Beside the registers that are set: what entries depend on is not kept.
 const STRIPPED: u32 = 1 << 15;
+/// In the same place: entries that another snapshot holds are left out.
+const SHARING: u32 = 1 << 14;
 
 /// Whether the value is a number that is told apart from what its identity
 /// names. Its entry has a bit in the place of an index.
@@ -59,32 +66,50 @@ impl Snapshot {
         words.saturating_add(code_words(sets))
     }
 
-    /// Writes a snapshot of `state` into a block of `words` words at `at`.
+    /// Writes a snapshot of `state` with all entries into a block of `words` words at
+    /// `at`.
     pub fn write(state: &State, arena: &mut Arena<'_>, at: At, words: u32) -> Self {
-        let (mut mask, mut regs) = (0_u32, 0_u32);
+        Self::write_planned(state, arena, at, &Plan::whole(words))
+    }
+
+    /// Writes a snapshot of `state` as it was planned into a block at `at`.
+    pub fn write_planned(state: &State, arena: &mut Arena<'_>, at: At, plan: &Plan) -> Self {
+        let mut mask = 0_u32;
         for (number, value) in (0_u32..).zip(state.regs()) {
             if value.is_init() {
                 mask |= 1_u32.wrapping_shl(number);
-                regs = regs.saturating_add(1);
             }
         }
         let cells = state.cells.len();
-        arena.set(at, pair(words, cells));
-        arena.set(at.saturating_add(1), pair(mask | state.frame.wrapping_shl(16), state.refs));
-        let mut origins = Out::new(at.saturating_add(HEAD_WORDS), at.saturating_add(words));
-        let entries = Self(at).read(arena).at;
-        let mut out = Writer { arena, at: entries };
+        let flag = if plan.base == NONE { 0 } else { SHARING };
+        arena.set(at, pair(plan.words, cells));
+        let second = pair(mask | flag | state.frame.wrapping_shl(16), state.refs);
+        arena.set(at.saturating_add(1), second);
+        plan.write(arena, Self(at));
+        let (from, end) = (Self(at).head_words(arena), at.saturating_add(plan.words));
+        let mut origins = Out::new(at.saturating_add(from), end);
+        let mut shared = plan.shared;
+        let mut is_shared = || {
+            let first = shared & 1 == 1;
+            shared = shared.wrapping_shr(1);
+            first
+        };
+        let mut out = Self(at).entries_at(arena);
         for value in state.regs().iter().filter(|value| value.is_init()) {
-            origins.add(out.arena, value.deps);
-            out.value(value);
+            origins.add(arena, value.deps);
+            if !is_shared() {
+                each_of_value(value, |word| put(arena, &mut out, word));
+            }
         }
         for index in 0..cells {
-            let Some(cell) = state.cells.packed(out.arena, index) else { break };
-            origins.add(out.arena, cell.deps());
-            origins.add(out.arena, cell.live());
-            out.cell(&cell);
+            let Some(cell) = state.cells.packed(arena, index) else { break };
+            origins.add(arena, cell.deps());
+            origins.add(arena, cell.live());
+            if !is_shared() {
+                each_of_cell(&cell, |word| put(arena, &mut out, word));
+            }
         }
-        origins.finish(out.arena);
+        origins.finish(arena);
         Self(at)
     }
 
@@ -125,7 +150,7 @@ impl Snapshot {
     /// What the entries rest on; nothing, where that was stripped.
     fn origins(self, arena: &Arena<'_>) -> Option<In> {
         let end = self.0.saturating_add(self.words(arena));
-        let from = self.0.saturating_add(HEAD_WORDS);
+        let from = self.0.saturating_add(self.head_words(arena));
         (!self.is_stripped(arena)).then(|| In::new(from, end))
     }
 
@@ -156,40 +181,64 @@ impl Snapshot {
         all
     }
 
-    /// The entries, registers first.
-    pub fn read(self, arena: &Arena<'_>) -> Reader {
+    /// Where its own entries begin.
+    fn entries_at(self, arena: &Arena<'_>) -> At {
         let sets = self.regs(arena).saturating_add(self.cells(arena).saturating_mul(2));
         let skip = if self.is_stripped(arena) { 0 } else { code_words(sets) };
-        Reader { at: self.0.saturating_add(HEAD_WORDS).saturating_add(skip) }
+        self.0.saturating_add(self.head_words(arena)).saturating_add(skip)
     }
 
-    /// Keeps at `to`, which lies before it, what serves comparisons alone: of the
-    /// bytes those with a bit in `read`, of the numbers those with one in `exact`.
-    /// Other numbers may be any.
-    pub fn strip(self, arena: &mut Arena<'_>, to: At, read: u64, exact: u64) {
-        let (second, cells, regs) = (self.second(arena), self.cells(arena), self.regs(arena));
-        let mut entries = self.read(arena);
-        let mut out = Writer { arena, at: to.saturating_add(HEAD_WORDS) };
-        let matters = |value: Value, bit: u64| match value.kind {
-            Kind::Scalar if exact & bit == 0 => Value::UNKNOWN,
-            _ => value,
-        };
-        for index in 0..regs {
-            let value = entries.value(out.arena);
-            out.value(&matters(value, entry_bit(index)));
-        }
-        let mut kept = 0_u32;
-        for index in regs..regs.saturating_add(cells) {
-            let (cell, bit) = (entries.cell(out.arena), entry_bit(index));
-            if cell.addr < SAVED && read & bit == 0 {
-                continue;
+    /// Hands on what serves comparisons alone, as words that lie there: of the bytes those
+    /// with a bit in `read`, of the numbers those with one in `exact`. Other numbers may be
+    /// any: of these, only the span is handed on. How many cells that are.
+    fn strip(
+        self,
+        arena: &mut Arena<'_>,
+        (read, exact): (u64, u64),
+        mut keep: impl FnMut(&mut Arena<'_>, Stripped),
+    ) -> u32 {
+        let (cells, regs) = (self.cells(arena), self.regs(arena));
+        let (mut entries, mut kept) = (self.read(arena), 0_u32);
+        for index in 0..regs.saturating_add(cells) {
+            let (cell, bit) = (index >= regs, entry_bit(index));
+            let (at, words) = entries.place(arena, cell);
+            if cell {
+                if low(arena.word(at)) < SAVED && read & bit == 0 {
+                    continue;
+                }
+                kept = kept.saturating_add(1);
             }
-            kept = kept.saturating_add(1);
-            out.word(pair(cell.addr, cell.len));
-            out.value(&matters(cell.value, bit));
+            let span = u32::from(cell);
+            let head = arena.word(at.saturating_add(span));
+            let any = exact & bit == 0 && is_number(head);
+            keep(arena, Stripped { at, words: if any { span } else { words }, any });
         }
-        let words = out.at.saturating_sub(to);
-        arena.set(to, pair(words, kept));
+        kept
+    }
+
+    /// Words of a snapshot of what serves comparisons alone; see [`Self::write_stripped`].
+    pub fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
+        let mut words = HEAD_WORDS;
+        self.strip(arena, marks, |_, entry| {
+            words = words.saturating_add(entry.words).saturating_add(entry.any.into());
+        });
+        words
+    }
+
+    /// Keeps at `to` what serves comparisons alone: of the bytes those that the first of
+    /// the marks names, of the numbers those that the second does.
+    pub fn write_stripped(self, arena: &mut Arena<'_>, to: At, marks: (u64, u64)) {
+        let second = self.second(arena) & !u64::from(SHARING);
+        let mut end = to.saturating_add(HEAD_WORDS);
+        let kept = self.strip(arena, marks, |arena, entry| {
+            arena.copy(entry.at, end, entry.words as usize);
+            end = end.saturating_add(entry.words);
+            if entry.any {
+                arena.set(end, ANY_NUMBER);
+                end = end.saturating_add(1);
+            }
+        });
+        arena.set(to, pair(end.saturating_sub(to), kept));
         arena.set(to.saturating_add(1), second | u64::from(STRIPPED));
     }
 
@@ -219,139 +268,17 @@ impl Snapshot {
     }
 }
 
-struct Writer<'a, 'w> {
-    arena: &'a mut Arena<'w>,
+/// An entry as it is kept of a done node: words that lie elsewhere, and then the head of a
+/// number that may be any, if it is one.
+struct Stripped {
     at: At,
+    words: u32,
+    any: bool,
 }
 
-impl Writer<'_, '_> {
-    fn word(&mut self, word: u64) {
-        self.arena.set(self.at, word);
-        self.at = self.at.saturating_add(1);
-    }
-
-    /// A cell as running states have it.
-    fn cell(&mut self, cell: &Packed) {
-        let [span, _, head, place, number @ .., _] = cell.0;
-        let [value, mask, umin, umax, ..] = number;
-        self.word(span);
-        let class = cell.class();
-        if cell.is_scalar() {
-            self.word(head_of_scalar(head, place != 0));
-        } else {
-            self.word(head);
-        }
-        if cell.has_place() {
-            self.word(place);
-        }
-        match class {
-            Class::Constant => self.word(value),
-            Class::SmallRange | Class::SmallBits => {
-                self.word(pair(low(umin), low(umax)));
-                if class == Class::SmallBits {
-                    self.word(pair(low(value), low(mask)));
-                }
-            }
-            Class::General => {
-                for word in number {
-                    self.word(word);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn value(&mut self, value: &Value) {
-        let class = Class::of(&value.number);
-        let sum = is_sum(value);
-        let index = if value.is_scalar() { sum.into() } else { value.index };
-        let word = head(value.kind, index, value.id);
-        self.word(word | (class as u64).wrapping_shl(FREE_BITS));
-        if has_place(value.kind) || sum {
-            self.word(pair(value.off.cast_unsigned(), value.range.cast_unsigned()));
-        }
-        match class {
-            Class::Constant => self.word(value.number.bits().value()),
-            Class::SmallRange | Class::SmallBits => {
-                self.word(pair(low(value.number.umin()), low(value.number.umax())));
-                if class == Class::SmallBits {
-                    let bits = value.number.bits();
-                    self.word(pair(low(bits.value()), low(bits.mask())));
-                }
-            }
-            Class::General => {
-                let [_, _, number @ .., _] = value.pack(class);
-                for word in number {
-                    self.word(word);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Reads entries one after the other.
-pub(crate) struct Reader {
-    at: At,
-}
-
-impl Reader {
-    fn word(&mut self, arena: &Arena<'_>) -> u64 {
-        let word = arena.word(self.at);
-        self.at = self.at.saturating_add(1);
-        word
-    }
-
-    /// The next entry, a register.
-    pub fn value(&mut self, arena: &Arena<'_>) -> Value {
-        self.value_of_class(arena).0
-    }
-
-    /// The next entry, and how its number is kept.
-    fn value_of_class(&mut self, arena: &Arena<'_>) -> (Value, Class) {
-        let word = self.word(arena);
-        let class = Class::from_bits(low(word).wrapping_shr(FREE_BITS) & 0xf);
-        let (kind, index, id) = split_head(word);
-        let mut value = Value::pointer(kind, index, id);
-        let sum = value.is_scalar() && index != 0;
-        if sum {
-            value.index = 0;
-        }
-        if has_place(kind) || sum {
-            let place = self.word(arena);
-            value.off = low(place).cast_signed();
-            value.range = high(place).cast_signed();
-        }
-        value.number = match class {
-            Class::Constant => Scalar::constant(self.word(arena)),
-            Class::SmallRange => {
-                let word = self.word(arena);
-                let (umin, umax) = (low(word), high(word));
-                small(umin, umax, Tnum::between(umin.into(), umax.into()))
-            }
-            Class::SmallBits => {
-                let (range, bits) = (self.word(arena), self.word(arena));
-                let bits = Tnum::new(low(bits).into(), high(bits).into());
-                small(low(range), high(range), bits)
-            }
-            Class::General => {
-                let words = arena.slice(self.at, 8).first_chunk().copied().unwrap_or_default();
-                self.at = self.at.saturating_add(8);
-                unpack_number(words)
-            }
-            _ => class.plain().unwrap_or(Scalar::UNKNOWN),
-        };
-        (value, class)
-    }
-
-    /// The next entry, a cell.
-    pub fn cell(&mut self, arena: &Arena<'_>) -> Cell {
-        self.cell_of_class(arena).0
-    }
-
-    fn cell_of_class(&mut self, arena: &Arena<'_>) -> (Cell, Class) {
-        let span = self.word(arena);
-        let (value, class) = self.value_of_class(arena);
-        (Cell { addr: low(span), len: high(span), value, live: 0 }, class)
-    }
+/// Writes the next word.
+#[inline]
+fn put(arena: &mut Arena<'_>, at: &mut At, word: u64) {
+    arena.set(*at, word);
+    *at = at.saturating_add(1);
 }

@@ -1,0 +1,208 @@
+//! Snapshots that leave out what another one holds.
+//!
+//! From one node to the next, and from there to the branches behind it, most of a state
+//! stays as it is. A snapshot may name another as its *base*, which lives longer and has
+//! all of its entries, and leave out those that lie there word for word. Which these are
+//! is said by a bit for each of its entries, and one for each of the base's; what entries
+//! rest on is the snapshot's own.
+
+use super::entry::{Reader, Walk, cell_key, each_of_cell, each_of_value};
+use super::{HEAD_WORDS, SHARING, Snapshot, value_words};
+use crate::arena::{Arena, At, NONE, high, low, pair};
+use crate::state::State;
+use crate::state::class::Class;
+use crate::state::origins::{code_words, own_words};
+
+/// The words of a snapshot that is to be written, and what it leaves out.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub words: u32,
+    /// Words that it would take with all entries.
+    pub weight: u32,
+    pub(super) base: At,
+    pub(super) shared: u128,
+    pub(super) used: u128,
+}
+
+/// Words that a bit for each of so many entries takes. Further entries have none.
+const fn bit_words(entries: u32) -> u32 {
+    if entries > 64 { 2 } else { 1 }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the half that is meant")]
+const fn half(bits: u128, upper: bool) -> u64 {
+    if upper { bits.wrapping_shr(64) as u64 } else { bits as u64 }
+}
+
+impl Plan {
+    /// A snapshot with all entries.
+    pub fn whole(words: u32) -> Self {
+        Self { words, weight: words, base: NONE, shared: 0, used: 0 }
+    }
+
+    /// A snapshot of `state` that leaves out what the last node holds, or what that has
+    /// left out. With `whole`, only where it leaves out more than half.
+    pub fn new(state: &State, arena: &Arena<'_>, last: Option<Snapshot>, whole: bool) -> Self {
+        // Of registers alone there is little to leave out.
+        let Some(last) = last.filter(|_| state.cells.len() > 0) else {
+            return Self::whole(Snapshot::measure(state, arena));
+        };
+        let base = last.base(arena).unwrap_or(last);
+        let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
+        let (mut index, mut sets, mut all) = (0_u32, state.cells.len(), HEAD_WORDS);
+        for (number, value) in (0_u64..).zip(state.regs()) {
+            if value.is_init() {
+                let own = value_words(value, Class::of(&value.number));
+                all = all.saturating_add(own).saturating_add(own_words(value.deps));
+                if matching.finds(arena, number, index, own) {
+                    let mut same = Same::new(arena, matching.held.at, own);
+                    each_of_value(value, |word| same.compare(word));
+                    matching.note(index, own, same.all);
+                }
+                index = index.saturating_add(1);
+            }
+        }
+        sets = sets.saturating_mul(2).saturating_add(index);
+        for cell in 0..state.cells.len() {
+            let Some(cell) = state.cells.packed(arena, cell) else { break };
+            let own = cell.words();
+            all = all.saturating_add(own_words(cell.deps())).saturating_add(own_words(cell.live()));
+            all = all.saturating_add(own);
+            if matching.finds(arena, cell_key(cell.addr()), index, own) {
+                let mut same = Same::new(arena, matching.held.at, own);
+                each_of_cell(&cell, |word| same.compare(word));
+                matching.note(index, own, same.all);
+            }
+            index = index.saturating_add(1);
+        }
+        let plan = Self::whole(all.saturating_add(code_words(sets)));
+        let more =
+            1_u32.saturating_add(bit_words(index)).saturating_add(bit_words(base.entries(arena)));
+        let least = if whole { plan.words / 2 } else { 0 };
+        if matching.saved <= more.saturating_add(least) {
+            return plan;
+        }
+        let words = plan.words.saturating_sub(matching.saved).saturating_add(more);
+        let Matching { shared, used, .. } = matching;
+        Self { words, base: base.0, shared, used, ..plan }
+    }
+
+    /// Writes the words behind the head, if there are any.
+    pub(super) fn write(&self, arena: &mut Arena<'_>, snapshot: Snapshot) {
+        if self.base == NONE {
+            return;
+        }
+        let mut at = snapshot.0.saturating_add(HEAD_WORDS);
+        arena.set(at, pair(self.base, self.weight));
+        let counts = [snapshot.entries(arena), Snapshot(self.base).entries(arena)];
+        for (bits, count) in [self.shared, self.used].into_iter().zip(counts) {
+            for upper in [false, true].into_iter().take(bit_words(count) as usize) {
+                at = at.saturating_add(1);
+                arena.set(at, half(bits, upper));
+            }
+        }
+    }
+}
+
+/// Finds the entries of a state that a snapshot holds.
+struct Matching {
+    held: Walk,
+    shared: u128,
+    used: u128,
+    /// Words that need not be written.
+    saved: u32,
+}
+
+impl Matching {
+    /// Goes on to the entry of this key. Whether there is one, of so many words.
+    #[inline]
+    fn finds(&mut self, arena: &Arena<'_>, key: u64, index: u32, words: u32) -> bool {
+        let mut held = self.held.key(arena);
+        while held < key {
+            self.held.skip(arena);
+            held = self.held.key(arena);
+        }
+        let has_bits = index < u128::BITS && self.held.index < u128::BITS;
+        held == key && has_bits && self.held.words(arena) == words
+    }
+
+    /// Whether the entry that was found is the same as the one at `index`.
+    #[inline]
+    fn note(&mut self, index: u32, words: u32, same: bool) {
+        if same {
+            self.shared |= 1_u128.wrapping_shl(index);
+            self.used |= 1_u128.wrapping_shl(self.held.index);
+            self.saved = self.saved.saturating_add(words);
+        }
+        self.held.pass(self.held.at.saturating_add(words));
+    }
+}
+
+/// Compares words with those of an entry.
+struct Same<'a> {
+    held: core::slice::Iter<'a, u64>,
+    /// Whether all were the same.
+    all: bool,
+}
+
+impl<'a> Same<'a> {
+    #[inline]
+    fn new(arena: &'a Arena<'_>, held: At, words: u32) -> Self {
+        Self { held: arena.slice(held, words as usize).iter(), all: true }
+    }
+
+    #[inline]
+    fn compare(&mut self, word: u64) {
+        self.all &= self.held.next() == Some(&word);
+    }
+}
+
+impl Snapshot {
+    /// The snapshot that holds what this one leaves out.
+    pub(super) fn base(self, arena: &Arena<'_>) -> Option<Self> {
+        let shares = low(self.second(arena)) & SHARING != 0;
+        shares.then(|| Self(low(arena.word(self.0.saturating_add(HEAD_WORDS)))))
+    }
+
+    /// Words that it would take with all entries.
+    pub fn weight(self, arena: &Arena<'_>) -> u32 {
+        match self.base(arena) {
+            Some(_) => high(arena.word(self.0.saturating_add(HEAD_WORDS))),
+            None => self.words(arena),
+        }
+    }
+
+    fn entries(self, arena: &Arena<'_>) -> u32 {
+        self.regs(arena).saturating_add(self.cells(arena))
+    }
+
+    /// Words in front of the codes of what entries rest on.
+    pub(super) fn head_words(self, arena: &Arena<'_>) -> u32 {
+        let bits = |snapshot: Self| bit_words(snapshot.entries(arena));
+        let more = |base| bits(self).saturating_add(bits(base)).saturating_add(1);
+        HEAD_WORDS.saturating_add(self.base(arena).map_or(0, more))
+    }
+
+    /// Goes through its entries, if it has all of them.
+    fn walk(self, arena: &Arena<'_>) -> Walk {
+        Walk::new(self.entries_at(arena), self.reg_mask(arena), self.cells(arena))
+    }
+
+    /// The entries, registers first.
+    pub fn read(self, arena: &Arena<'_>) -> Reader {
+        let own = self.entries_at(arena);
+        let Some(base) = self.base(arena) else { return Reader::own(own) };
+        let mut at = self.0.saturating_add(HEAD_WORDS);
+        let mut bits = |entries| {
+            let mut bits = 0_u128;
+            for word in 0..bit_words(entries) {
+                at = at.saturating_add(1);
+                bits |= u128::from(arena.word(at)).wrapping_shl(word.wrapping_mul(64));
+            }
+            bits
+        };
+        let shared = bits(self.entries(arena));
+        let used = bits(base.entries(arena));
+        Reader::sharing(own, base.walk(arena), used, shared)
+    }
+}
