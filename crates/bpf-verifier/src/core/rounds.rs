@@ -18,6 +18,11 @@
 //! loop again, in a round of an outer loop, passes the node again, and its
 //! bound counts again.
 //!
+//! A loop may be closed at several nodes, one after the other: at its first round by
+//! rounds that change nothing, at a later one by those that do. All rounds are then
+//! counted at each of them, although they have them in common, and the bound is so
+//! much wider.
+//!
 //! A node from which a loop of an ancestor is closed serves as a cover only as
 //! long as that ancestor is open: afterwards it is not known any more what
 //! follows from there.
