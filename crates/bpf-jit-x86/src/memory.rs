@@ -58,7 +58,7 @@ pub trait CodeMemory {
 /// it back.
 pub trait WritableCode {
     /// The bytes to fill, as many as were asked for or more; best up to the end of the
-    /// last page.
+    /// last page. They hold anything.
     fn bytes(&mut self) -> &mut [u8];
 
     /// Takes the right to write away and gives the right to execute, in this

@@ -1,5 +1,5 @@
 //! A thousand programs, compiled, run and dropped in each way there is, leave neither
-//! memory of the heap nor pages behind. One test, in a process of its own, as it counts
+//! memory of the heap nor pages behind, but for a few pages that the first has left. One test, in a process of its own, as it counts
 //! what the process has.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(unsafe_code)]
@@ -97,8 +97,16 @@ fn a_thousand_programs_leave_nothing() {
 
     // The count counts: what is kept is seen.
     let kept = CompiledProgram::compile_checked(&program(1), &HostMemory).expect("code");
-    assert_eq!(pages(), pages_before + 3, "code and a guard at each end");
+    assert_eq!(pages(), pages_before + 1, "code, between guards that were kept");
     assert!(bytes() > bytes_before);
     drop(kept);
     assert_eq!((pages(), bytes()), (pages_before, bytes_before));
+
+    // Of many that are there at once, all but a few go back.
+    let compile = |number| CompiledProgram::compile_checked(&program(number), &HostMemory);
+    let many: Vec<_> = (0..100).map(|number| compile(number).expect("code")).collect();
+    assert!(pages() >= 300, "each with a guard at each end");
+    drop(many);
+    assert!(pages() <= pages_before + 2 * 3, "guards of four mappings, of which one was there");
+    assert_eq!(bytes(), bytes_before);
 }
