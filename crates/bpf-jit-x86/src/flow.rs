@@ -79,10 +79,26 @@ impl Flow {
         self.slots.get(index(slot)).map_or(Registers::ALL, |slot| slot.live())
     }
 
+    /// Whether control comes to a step from elsewhere than the slot in front, and the
+    /// registers that are read behind it.
+    #[inline]
+    pub fn around(&self, step: &Step) -> (bool, Registers) {
+        let own = index(step.pc);
+        match self.slots.get(own..own.wrapping_add(2)) {
+            Some([slot, next]) => (slot.is(Slot::JOINED), self.live_from(step, next.live())),
+            _ => (self.is_joined(step.pc), self.live_behind(step)),
+        }
+    }
+
     /// Registers that are read behind a step.
     #[inline]
     pub fn live_behind(&self, step: &Step) -> Registers {
-        let next = self.live_at(step.pc.saturating_add(1));
+        self.live_from(step, self.live_at(step.pc.saturating_add(1)))
+    }
+
+    /// The same, where it is known what is read at the next slot.
+    #[inline]
+    fn live_from(&self, step: &Step, next: Registers) -> Registers {
         if !step.effect.turns() {
             return next;
         }

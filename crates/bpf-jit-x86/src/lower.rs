@@ -98,11 +98,11 @@ impl Lowered<'_> {
         let additional = insns.len().saturating_sub(self.steps.len());
         reserve(&mut self.steps, additional)?;
         self.steps.resize(insns.len(), Step::NOTHING);
-        let mut rest = insns;
-        let facts = facts.iter().copied().chain(core::iter::repeat(InsnFact::Unreached));
-        for (step, (fact, pc)) in self.steps.iter_mut().zip(facts.zip(0..)) {
+        let (mut rest, mut facts) = (insns, facts);
+        for (step, pc) in self.steps.iter_mut().zip(0_u32..) {
             let [insn, behind @ ..] = rest else { break };
             rest = behind;
+            let fact = facts.split_off_first().copied().unwrap_or_default();
             translate::proven(pc, *insn, behind, fact, &mut self.maps, step);
             if step.effect.names_slot() {
                 note(&mut self.transfers, step)?;

@@ -75,12 +75,12 @@ pub(super) fn proven(
     let Some(found) = Found::at(pc, insn, behind) else {
         return *step = Step::new(pc, Op::Nothing);
     };
-    match fact {
-        InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField => {
-            special(found, fact, step);
-        }
-        _ if found.form == Form::LoadImm64 => *step = Step::new(pc, linked(found, maps)),
-        _ => plain(found, step),
+    if matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField) {
+        special(found, fact, step);
+    } else if found.form == Form::LoadImm64 {
+        *step = Step::new(pc, linked(found, maps));
+    } else {
+        plain(found, step);
     }
 }
 

@@ -185,7 +185,15 @@ impl CodeBuffer {
     }
 
     fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
-        let mem = mem.shortest();
+        match mem.index {
+            // Most places are without, and what follows is shorter then.
+            None => self.on_place(op, width, reg, Mem { index: None, ..mem }, imm),
+            Some(_) => self.on_place(op, width, reg, mem.shortest(), imm),
+        }
+    }
+
+    #[inline(always)]
+    fn on_place(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
         let (r, x, b) = high(reg, mem);
         let byte = if op.bytes == Bytes::Reg { reg } else { 0 };
         let head = head(op, wide(width) << 3 | r << 2 | x << 1 | b, byte);

@@ -10,9 +10,6 @@ use crate::error::CompileError;
 /// Bytes of a short jump.
 const SHORT: u32 = 2;
 
-/// The place of a label that has none.
-const NOWHERE: u32 = u32::MAX;
-
 /// How often distances are looked at again because code moved together. What a
 /// further look would find is left long.
 const ROUNDS: usize = 3;
@@ -43,8 +40,14 @@ impl CodeBuffer {
         let mut places = Vec::new();
         let requested = count.saturating_mul(size_of::<u32>());
         places.try_reserve_exact(count).map_err(|_| OutOfMemory { requested })?;
-        let labels = self.labels.iter().take(count);
-        places.extend(labels.map(|place| moved(*place, &self.saved).unwrap_or(NOWHERE)));
+        let labels = self.labels.get(..count).unwrap_or_default();
+        // Of a label without a place no fixup is in front, and its number stays as it is.
+        let saved = |fixups| index(fixups).and_then(|fixups| self.saved.get(fixups));
+        places.extend(
+            labels
+                .iter()
+                .map(|place| place.at.wrapping_sub(saved(place.fixups).copied().unwrap_or(0))),
+        );
         Ok(places)
     }
 

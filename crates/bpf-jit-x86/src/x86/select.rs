@@ -103,23 +103,24 @@ impl<'a, 'o> Selector<'a, 'o> {
         let mut at = 0;
         while let Some(step) = self.steps.get(at) {
             let effect = step.effect;
-            at = at.saturating_add(1);
+            at = at.wrapping_add(1);
             if effect.is_void() && step.op == Op::Nothing {
                 continue;
             }
-            if self.flow.is_joined(step.pc) {
+            let (joined, behind) = self.flow.around(step);
+            if joined {
                 self.join(step.pc);
             }
             self.out.code.bind(CodeBuffer::slot(step.pc));
             if effect.is_void() && self.is_trap_behind(at) {
                 continue;
             }
-            self.live = self.flow.live_behind(step);
-            if effect.is_pure() && self.live.and(effect.writes()).is_empty() {
+            self.live = behind;
+            if effect.is_pure() && behind.and(effect.writes()).is_empty() {
                 continue;
             }
-            self.needed = self.live.without(effect.writes()).with(effect.reads());
-            at = at.saturating_add(self.step(step));
+            self.needed = behind.without(effect.writes()).with(effect.reads());
+            at = at.wrapping_add(self.step(step));
         }
     }
 
@@ -275,15 +276,15 @@ impl Selector<'_, '_> {
 
     /// Puts a stable value off.
     fn define(&mut self, dst: Register, value: Value) {
-        let others = value.reads().without(Registers::of(dst));
-        for gone in others.and(self.pending).iter() {
+        let reads = value.reads();
+        for gone in reads.without(Registers::of(dst)).and(self.pending).iter() {
             self.forget(gone);
         }
         if !self.live.has(dst) {
             self.forget(dst);
         } else if let Some(entry) = self.values.get_mut(index(dst)) {
             *entry = value;
-            self.pend(dst, value.reads());
+            self.pend(dst, reads);
         }
     }
 

@@ -86,34 +86,70 @@ impl Selector<'_, '_> {
         dst: Register,
         src: Operand,
     ) -> usize {
-        let bits = self.result_bits(op, width, dst, src);
-        match (op, src) {
-            (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, _) => self.shift(op, width, dst, src),
-            (AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod, _) => {
-                self.divide(op, width, dst, src);
-            }
-            _ if self.out.hides(src) => self.two_operands(op, width, dst, src),
-            (AluOp::Add, Operand::Imm(imm)) => self.add_immediate(width, dst, imm),
-            (AluOp::Sub, Operand::Imm(imm)) if imm != i32::MIN => {
-                self.add_immediate(width, dst, imm.wrapping_neg());
-            }
-            (AluOp::Add | AluOp::Or | AluOp::Xor, Operand::Reg(other))
-                if self.is_rotation(width, dst, other) => {}
-            (AluOp::Add, Operand::Reg(other)) => self.add_register(width, dst, other),
-            (AluOp::And, Operand::Imm(imm)) => {
-                if let Some(done) = self.tests(step, width, dst, imm) {
-                    return done;
+        // Where an arm is for one operation, what depends on it is settled at build time.
+        match op {
+            AluOp::Add => {
+                let bits = self.result_bits(AluOp::Add, width, dst, src);
+                match src {
+                    _ if self.out.hides(src) => self.two_operands(op, width, dst, src),
+                    Operand::Imm(imm) => self.add_immediate(width, dst, imm),
+                    Operand::Reg(other) => {
+                        if !self.is_rotation(width, dst, other) {
+                            self.add_register(width, dst, other);
+                        }
+                    }
                 }
-                self.and_immediate(width, dst, imm);
+                self.set_bits(dst, bits);
             }
-            (AluOp::Mul, Operand::Imm(imm)) => self.multiply(width, dst, imm),
-            _ => self.two_operands(op, width, dst, src),
+            AluOp::And => {
+                let bits = self.result_bits(AluOp::And, width, dst, src);
+                match src {
+                    Operand::Imm(imm) if !self.out.hides(src) => {
+                        if let Some(done) = self.tests(step, width, dst, imm) {
+                            return done;
+                        }
+                        self.and_immediate(width, dst, imm);
+                    }
+                    _ => self.two_operands(AluOp::And, width, dst, src),
+                }
+                self.set_bits(dst, bits);
+            }
+            AluOp::Or | AluOp::Xor => {
+                let bits = self.result_bits(AluOp::Or, width, dst, src);
+                match src {
+                    Operand::Reg(other) if self.is_rotation(width, dst, other) => {}
+                    _ => self.two_operands(op, width, dst, src),
+                }
+                self.set_bits(dst, bits);
+            }
+            AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
+                let bits = self.result_bits(op, width, dst, src);
+                self.shift(op, width, dst, src);
+                self.set_bits(dst, bits);
+            }
+            AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod => {
+                let bits = self.result_bits(op, width, dst, src);
+                self.divide(op, width, dst, src);
+                self.set_bits(dst, bits);
+            }
+            _ => {
+                let bits = self.result_bits(op, width, dst, src);
+                match (op, src) {
+                    _ if self.out.hides(src) => self.two_operands(op, width, dst, src),
+                    (AluOp::Sub, Operand::Imm(imm)) if imm != i32::MIN => {
+                        self.add_immediate(width, dst, imm.wrapping_neg());
+                    }
+                    (AluOp::Mul, Operand::Imm(imm)) => self.multiply(width, dst, imm),
+                    _ => self.two_operands(op, width, dst, src),
+                }
+                self.set_bits(dst, bits);
+            }
         }
-        self.set_bits(dst, bits);
         0
     }
 
     /// How many low bits of a result may be set.
+    #[inline(always)]
     fn result_bits(&self, op: AluOp, width: Width, dst: Register, src: Operand) -> u8 {
         let own = self.bits(dst);
         let other = match src {
@@ -152,6 +188,10 @@ impl Selector<'_, '_> {
     fn add_register(&mut self, width: Width, dst: Register, src: Register) {
         if let Value::Const(value) = self.value(src) {
             return self.add_immediate(width, dst, value);
+        }
+        if !self.pending.has(dst) && !self.pending.has(src) {
+            let sum = Sum { index: Some((src, 0)), ..Sum::copy(dst, width) };
+            return self.define(dst, Value::Sum(sum));
         }
         self.locate(dst);
         self.locate(src);
@@ -285,7 +325,12 @@ impl Selector<'_, '_> {
     }
 
     /// Whether two shifts make a rotation, which is then put off.
+    #[inline]
     fn is_rotation(&mut self, width: Width, dst: Register, src: Register) -> bool {
+        matches!(self.value(dst), Value::Shift(_)) && self.rotates(width, dst, src)
+    }
+
+    fn rotates(&mut self, width: Width, dst: Register, src: Register) -> bool {
         let (Value::Shift(one), Value::Shift(two)) = (self.value(dst), self.value(src)) else {
             return false;
         };

@@ -41,8 +41,14 @@ impl Selector<'_, '_> {
 
     /// Puts the address of a map's value into a register that holds the address
     /// of one of its bytes; the distance stays put off.
+    #[inline]
     pub(super) fn locate(&mut self, register: Register) {
-        let Value::Place(Place { link, off, .. }) = self.value(register) else { return };
+        if let Value::Place(place) = self.value(register) {
+            self.locate_place(register, place);
+        }
+    }
+
+    fn locate_place(&mut self, register: Register, Place { link, off, .. }: Place) {
         let Some(sum) =
             i32::try_from(off).ok().and_then(|off| Sum::copy(register, Width::W64).offset(off))
         else {
