@@ -140,7 +140,7 @@ fn programs_are_of_all_kinds() {
     let (mut built, mut accepted) = (0, 0);
     let mut kinds =
         [("tame", 5, 0), ("rounds", 30, 0), ("ends", 5, 0), ("joins", 1, 0), ("delayed", 1, 0)];
-    for attempt in 0..500 {
+    for attempt in 0..2_000 {
         let case = program::case(&mutate::bytes(&mut Rng::new(attempt), &[]));
         let Some(program) = program::build(&case) else { continue };
         built += 1;
