@@ -213,3 +213,25 @@ fn in_loops_and_calls() {
     );
     rejects("release what a helper's caller acquired", &looping);
 }
+
+/// A slice of a map's value, on the path that is walked first, stands for none of a record
+/// that is given back.
+#[test]
+fn a_slice_of_a_value_is_none_of_a_record() {
+    let both =
+        format!("r9 = *(u32 *)(r1 +12)\n{}{}", from_value().replace("-16", "-32"), reserve());
+    let slice = |at: u32| format!("r1 = r10\nr1 += -{at}\nr2 = 0\nr3 = 16\ncall 203\nr6 = r0\n");
+    let text = |first: u32, second: u32, end: &str| {
+        format!(
+            "{both}if r9 == 1 goto other\n{}goto join\nother: {}\
+             join: r3 = 0\nr3 = 1\n{SUBMIT}{end}out: {END}",
+            slice(first),
+            slice(second)
+        )
+    };
+    let used = "if r6 == 0 goto out\nr0 = *(u64 *)(r6 +0)\n";
+    accepts(&text(32, 32, used));
+    accepts(&text(32, 16, ""));
+    rejects("R6", &text(16, 32, used));
+    rejects("R6", &text(32, 16, used));
+}

@@ -15,7 +15,9 @@ use super::{Explorer, Step, reject};
 use crate::cfg::slot_number;
 use crate::domain::Scalar;
 use crate::error::{Access, Feature, VerifyErrorKind};
-use crate::state::{Kind, LENT, LENT_SLICE, PACKET_SLICE, READ_ONLY_SLICE, SLICE_BITS, Value};
+use crate::state::{
+    Kind, LENT, LENT_SLICE, PACKET_SLICE, READ_ONLY_SLICE, RECORD_SLICE, SLICE_BITS, Value,
+};
 
 const DYNPTR_FROM_MEM: u32 = 197;
 const DYNPTR_WRITE: u32 = 202;
@@ -282,10 +284,13 @@ impl Explorer<'_> {
 
     /// A part of so many bytes, or null.
     pub(super) fn slice_of(&mut self, dynptr: &Place, bytes: u32, read_only: bool) -> Value {
-        let of_packet = dynptr.source == Some(Source::Packet);
-        let index = dynptr.id.wrapping_shl(SLICE_BITS)
-            | if of_packet { PACKET_SLICE } else { 0 }
-            | if read_only { READ_ONLY_SLICE } else { 0 };
+        let part = match dynptr.source {
+            Some(Source::Packet) => PACKET_SLICE,
+            Some(Source::Record) => RECORD_SLICE,
+            Some(Source::Memory) | None => 0,
+        };
+        let index =
+            dynptr.id.wrapping_shl(SLICE_BITS) | part | if read_only { READ_ONLY_SLICE } else { 0 };
         let slice = Value::pointer(Kind::SliceOrNull, index, self.fresh_id());
         Value { range: i32::try_from(bytes).unwrap_or(0), ..slice }
     }

@@ -298,8 +298,10 @@ pub(crate) const READ_ONLY_SLICE: u32 = 1;
 pub(crate) const PACKET_SLICE: u32 = 2;
 /// It may be bytes of the stack that were lent to it.
 pub(crate) const LENT_SLICE: u32 = 4;
+/// It is part of a record that is held, and goes with it.
+pub(crate) const RECORD_SLICE: u32 = 8;
 /// Low bits of a slice's index.
-pub(crate) const SLICE_BITS: u32 = 3;
+pub(crate) const SLICE_BITS: u32 = 4;
 
 /// The index of bytes of the stack that are lent to a slice.
 pub(crate) const LENT: u32 = 4;
@@ -385,7 +387,7 @@ impl Value {
 
     /// Of a slice: what kind of part it is.
     pub(crate) const fn slice_flags(&self) -> u32 {
-        self.index & (READ_ONLY_SLICE | PACKET_SLICE | LENT_SLICE)
+        self.index & ((1 << SLICE_BITS) - 1)
     }
 
     /// Whether the value is a slice of the packet, or may be one.
