@@ -122,7 +122,7 @@ pub fn check_case(mut case: Case, inputs: usize, seed: u64) {
     let bound = verified.as_ref().map(|verified| {
         let info = verified.info();
         // Unverified programs go on with what others left of their budget.
-        info.max_insns * if info.tail_calls { TAIL_CALLS } else { 1 }
+        info.max_insns.saturating_mul(if info.tail_calls { TAIL_CALLS } else { 1 })
     });
     let all = fits && bound.is_none_or(|bound| bound <= BUDGET);
     let engines: Vec<_> = engines.into_iter().filter(|engine| all || !engine.verified).collect();

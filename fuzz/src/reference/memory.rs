@@ -153,11 +153,14 @@ impl Memory {
         self.objects.insert(at, Object { bytes, kind });
     }
 
-    /// R1 and R2 at the entry.
+    /// R1 and R2 at the entry: the context, and its length if it is bytes without
+    /// structure.
     pub fn entry(&self) -> (u64, u64) {
-        self.objects
-            .get(&self.at.context)
-            .map_or((0, 0), |context| (self.at.context, context.bytes.len() as u64))
+        match &self.input {
+            Input::Empty => (0, 0),
+            Input::Bytes(bytes) => (self.at.context, bytes.len() as u64),
+            Input::Packet(_) => (self.at.context, 0),
+        }
     }
 
     /// A new frame: its frame pointer.
