@@ -17,7 +17,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("context access", "r0 = *(u64 *)(r1 +4)\nexit"),
     ("termination", "r6 = r1\nagain: r0 = 0\nif r0 == 0 goto again\nexit"),
     ("stack", "*(u8 *)(r10 -512) = 1\ncall deep\nexit\ndeep: *(u8 *)(r10 -8) = 1\nr0 = 0\nexit"),
-    ("unsupported", "r1 = 0\nr2 = 0\nr3 = 0\ncall 166\nr0 = 0\nexit"),
+    ("unsupported", "r1 = 0\nr2 = 0\ncall 194\nr0 = 0\nexit"),
 ];
 
 #[test]

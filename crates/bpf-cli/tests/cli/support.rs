@@ -67,6 +67,10 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+/// Milliseconds for a search: more than it needs, unless the machine has other things
+/// to do.
+pub const PATIENCE: &str = "20000";
+
 /// Programs with mistakes.
 pub const MISTAKES: &str = "crates/bpf-cli/tests/objects/mistakes.bpf.o";
 

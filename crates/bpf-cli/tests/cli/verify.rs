@@ -1,16 +1,17 @@
 //! `kbpf verify`.
 
-use crate::support::{MISTAKES, PROFILE, TempFile, example, kbpf};
+use crate::support::{MISTAKES, PATIENCE, PROFILE, TempFile, example, kbpf};
 use crate::{assert_json, assert_text};
 
 #[test]
 fn each_mistake_is_shown_with_its_line_and_the_way_there() {
-    assert_text!(kbpf(&["verify", MISTAKES]).ended(1));
+    assert_text!(kbpf(&["verify", "--search-ms", PATIENCE, MISTAKES]).ended(1));
 }
 
 #[test]
 fn a_rejection_in_json() {
-    assert_json!(kbpf(&["verify", "--json", "--prog", "off_by_one", MISTAKES]).json(1));
+    let args = ["verify", "--json", "--search-ms", PATIENCE, "--prog", "off_by_one", MISTAKES];
+    assert_json!(kbpf(&args).json(1));
 }
 
 #[test]

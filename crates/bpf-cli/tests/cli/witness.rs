@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{MISTAKES, TempFile, kbpf};
-
-/// More than a test needs, unless the machine has other things to do.
-const PATIENCE: &str = "20000";
+use crate::support::{MISTAKES, PATIENCE, TempFile, kbpf};
 
 fn search(prog: &str) -> Value {
     let args = ["verify", "--json", "--search-ms", PATIENCE, "--prog", prog, MISTAKES];
