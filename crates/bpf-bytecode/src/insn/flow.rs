@@ -60,6 +60,7 @@ impl BpfInsn {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests may panic")]
 mod tests {
     use super::*;
     use crate::Instruction;
