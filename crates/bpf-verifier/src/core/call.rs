@@ -6,11 +6,23 @@ use bpf_bytecode::instruction::jump_target;
 use super::later::Role;
 use super::{Explorer, Flow, Step, reject};
 use crate::cfg::slot_number;
+use crate::domain::Range;
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, ReturnTo, Value};
 
 /// R6 to R9.
 pub(super) const PRESERVED: u16 = 0x3c0;
+
+/// Refuses a result that may be less than `min` or more than `max`.
+pub(super) fn within(result: &Range, min: i32, max: i32) -> Step {
+    if result.smin >= min.into() && result.smax <= max.into() {
+        return Ok(());
+    }
+    let bound =
+        |value: i64| i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX });
+    let (smin, smax) = (bound(result.smin), bound(result.smax));
+    reject(VerifyErrorKind::ReturnValue { smin, smax, min, max })
+}
 
 impl Explorer<'_> {
     /// Enters a function: with the arguments, a frame of its own, and nothing
@@ -92,13 +104,7 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::NotANumber { reg, found });
         }
         self.mark_precise(result.deps);
-        let half = result.number.half();
-        if half.smin < min.into() || half.smax > max.into() {
-            let bound = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
-            let (smin, smax) = (bound(half.smin), bound(half.smax));
-            return reject(VerifyErrorKind::ReturnValue { smin, smax, min, max });
-        }
-        Ok(())
+        within(result.number.half(), min, max)
     }
 
     /// The function to which a frame belongs.

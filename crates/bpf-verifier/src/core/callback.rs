@@ -14,6 +14,7 @@ use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
 use super::call::PRESERVED;
+use super::call::within;
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::cfg::slot_number;
 use crate::domain::Scalar;
@@ -200,14 +201,7 @@ impl Explorer<'_> {
         let rounds = self.state.kept_reg(&self.arena, Register::R0);
         self.state
             .revoke(&mut self.arena, |value| value.kind == Kind::MapKey && value.id == rounds.id);
-        let full = result.number.full();
-        if full.smin < 0 || full.smax > 1 {
-            let bound = |value: i64| {
-                i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })
-            };
-            let (smin, smax) = (bound(full.smin), bound(full.smax));
-            return reject(VerifyErrorKind::ReturnValue { smin, smax, min: 0, max: 1 });
-        }
+        within(result.number.full(), 0, 1)?;
         let held = rounds.off.unsigned_abs();
         if self.state.refs > held
             && let Some(pc) = self.state.last_reference(&self.arena)

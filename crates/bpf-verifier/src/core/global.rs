@@ -59,20 +59,31 @@ impl Explorer<'_> {
         }
         self.suspend()?;
         self.code.set_progress(&mut self.arena, function, Progress::Begun);
-        self.entry = function;
         // Paths that were walked before it was refused are not walked again.
         (self.effects, _) = self.code.outcome(&self.arena, function);
+        let args = global.params.map(|param| self.param(param));
+        self.begin_function(function, args, observer)?;
+        Ok(true)
+    }
+
+    /// Sets out at the first slot of a function, with these values in R1 and so on.
+    pub(super) fn begin_function<const N: usize>(
+        &mut self,
+        function: u32,
+        args: [Value; N],
+        observer: &mut dyn Observer,
+    ) -> Step {
+        self.entry = function;
         self.walker = Walker::at(self.code.function_start(&self.arena, function));
         self.state.clear();
-        for (number, param) in (1_u8..).zip(&global.params) {
-            let value = self.param(*param);
+        for (number, value) in (1_u8..).zip(args) {
             if let Some(register) = Register::new(number) {
                 self.state.set_reg(register, value);
             }
         }
         self.add_node()?;
         observer.turned_to(self.walker.pc);
-        Ok(true)
+        Ok(())
     }
 
     /// What a function finds in a register.

@@ -13,9 +13,10 @@ use bpf_bytecode::Register;
 use bpf_bytecode::abi::field::FieldType;
 use bpf_bytecode::abi::map::MapType;
 
+use super::call::within;
 use super::held::TRACING;
 use super::helper::Arguments;
-use super::{Explorer, Step, Walker, reject};
+use super::{Explorer, Step, reject};
 use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::{Effects, Progress};
 use crate::domain::Scalar;
@@ -166,31 +167,14 @@ impl Explorer<'_> {
             return Ok(false);
         };
         self.later.role = role;
-        self.entry = function;
         self.effects = Effects::default();
-        self.walker = Walker::at(self.code.function_start(&self.arena, function));
-        self.state.clear();
-        for (number, value) in (1_u8..).zip(args) {
-            if let Some(register) = Register::new(number) {
-                self.state.set_reg(register, value);
-            }
-        }
-        self.add_node()?;
-        observer.turned_to(self.walker.pc);
+        self.begin_function(function, args, observer)?;
         Ok(true)
     }
 
     /// Callbacks of timers give the number 0.
     pub(super) fn check_timer_result(&mut self, result: &Value) -> Step {
         self.mark_precise(result.deps);
-        let full = result.number.full();
-        if full.smin != 0 || full.smax != 0 {
-            let bound = |value: i64| {
-                i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })
-            };
-            let (smin, smax) = (bound(full.smin), bound(full.smax));
-            return reject(VerifyErrorKind::ReturnValue { smin, smax, min: 0, max: 0 });
-        }
-        Ok(())
+        within(result.number.full(), 0, 0)
     }
 }
