@@ -12,6 +12,7 @@
 pub(crate) mod cells;
 mod class;
 pub(crate) mod cover;
+mod identity;
 pub(crate) mod join;
 mod notation;
 mod origins;
@@ -24,8 +25,8 @@ use bpf_bytecode::Register;
 
 pub use notation::Shown;
 pub(crate) use reg::{
-    DOUBLED, HALVED, LENT, LENT_SLICE, LOW_HALF, NO_RANGE, PACKET_SLICE, RAISED, RAISED_LOW,
-    RAISED_SIGNED, READ_ONLY_SLICE, RECORD_SLICE, SLICE_BITS,
+    DOUBLED, HALVED, INDEX_BITS, LENT, LENT_SLICE, LOW_HALF, NO_RANGE, PACKET_SLICE, RAISED,
+    RAISED_LOW, RAISED_SIGNED, READ_ONLY_SLICE, SLICE_BITS,
 };
 pub use reg::{Kind, Value};
 pub use view::{Bytes, StateView};

@@ -4,7 +4,13 @@
 mod common;
 
 use bpf_bytecode::BpfProgType;
+#[cfg(feature = "cloud-profile")]
+use bpf_bytecode::text::assemble;
+#[cfg(feature = "cloud-profile")]
+use bpf_profile::ActiveProfile;
 use bpf_verifier::VerifyError;
+#[cfg(feature = "cloud-profile")]
+use bpf_verifier::{HelperTable, Verifier};
 use common::program;
 
 fn verify(text: &str) -> Result<(), VerifyError> {
@@ -234,4 +240,25 @@ fn a_slice_of_a_value_is_none_of_a_record() {
     accepts(&text(32, 16, ""));
     rejects("R6", &text(16, 32, used));
     rejects("R6", &text(32, 16, used));
+}
+
+/// Whatever number a dynptr has, its slices go with it.
+#[cfg(feature = "cloud-profile")]
+#[test]
+fn dynptrs_behind_very_many_identities() {
+    let insns = |text: &str| assemble::<ActiveProfile>(text).expect("correct");
+    let begin = insns("r9 = *(u32 *)(r1 +12)\n");
+    // Each copy of an unknown number takes an identity.
+    let copy = insns("r3 = *(u32 *)(r1 +12)\nr4 = r3\n");
+    let end = format!(
+        "{}{}if r9 == 1 goto other\n{SUBMIT}{END}other: {SUBMIT}r0 = *(u64 *)(r6 +0)\n{END}\
+         none: {SUBMIT}{END}",
+        reserve(),
+        slice(8)
+    );
+    let all = [begin, copy.repeat(1 << 18), insns(&end)].concat();
+    let program = common::built(BpfProgType::Xdp, &all);
+    let result = Verifier::<ActiveProfile>::with_env(HelperTable::linux()).verify(&program);
+    let error = result.expect_err("a record that was given back is used").to_string();
+    assert!(error.contains("R6"), "{error}");
 }

@@ -16,7 +16,7 @@ use crate::cfg::slot_number;
 use crate::domain::Scalar;
 use crate::error::{Access, Feature, VerifyErrorKind};
 use crate::state::{
-    Kind, LENT, LENT_SLICE, PACKET_SLICE, READ_ONLY_SLICE, RECORD_SLICE, SLICE_BITS, Value,
+    INDEX_BITS, Kind, LENT, LENT_SLICE, PACKET_SLICE, READ_ONLY_SLICE, SLICE_BITS, Value,
 };
 
 const DYNPTR_FROM_MEM: u32 = 197;
@@ -27,8 +27,8 @@ const HALF: u32 = 8;
 /// The index of a second half; that of a first one is the [`Source`].
 const SECOND: u32 = 2;
 
-/// Identities of dynptrs are below: slices name them in 19 bits.
-const MAX_ID: u32 = 1 << 19;
+/// Identities of dynptrs are below: slices name them in what their index has left.
+const MAX_ID: u32 = 1 << (INDEX_BITS - SLICE_BITS);
 
 /// What a dynptr is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,17 +205,24 @@ impl Explorer<'_> {
         Ok(Value { index: slice.index | LENT_SLICE, ..slice })
     }
 
-    /// A slice is accessed: all that follows rests on which bytes may be it.
+    /// A slice is accessed: all that follows rests on where its dynptr is, as who writes
+    /// there ends it, and on which bytes of the stack may be it.
     pub(super) fn use_slice(&mut self, base: &Value) {
-        if !base.is_lent_slice() {
+        if !matches!(base.kind, Kind::Slice | Kind::SliceOrNull) {
             return;
         }
         let mut live = 0;
         for index in 0..self.state.cells.len() {
-            let cell = self.state.cells.get(&self.arena, index);
-            if let Some(cell) = cell.filter(|cell| cell.value.is_lent() && cell.value.id == base.id)
+            if let Some(cell) = self.state.cells.get(&self.arena, index)
+                && cell.value.kind == Kind::Dynptr
             {
-                live |= cell.live;
+                let lent = cell.value.is_lent();
+                let of = if lent {
+                    base.is_lent_slice() && cell.value.id == base.id
+                } else {
+                    cell.value.id == base.dynptr()
+                };
+                live |= if of { cell.live } else { 0 };
             }
         }
         self.mark_read(live);
@@ -284,13 +291,10 @@ impl Explorer<'_> {
 
     /// A part of so many bytes, or null.
     pub(super) fn slice_of(&mut self, dynptr: &Place, bytes: u32, read_only: bool) -> Value {
-        let part = match dynptr.source {
-            Some(Source::Packet) => PACKET_SLICE,
-            Some(Source::Record) => RECORD_SLICE,
-            Some(Source::Memory) | None => 0,
-        };
-        let index =
-            dynptr.id.wrapping_shl(SLICE_BITS) | part | if read_only { READ_ONLY_SLICE } else { 0 };
+        let of_packet = dynptr.source == Some(Source::Packet);
+        let index = dynptr.id.wrapping_shl(SLICE_BITS)
+            | if of_packet { PACKET_SLICE } else { 0 }
+            | if read_only { READ_ONLY_SLICE } else { 0 };
         let slice = Value::pointer(Kind::SliceOrNull, index, self.fresh_id());
         Value { range: i32::try_from(bytes).unwrap_or(0), ..slice }
     }

@@ -1,9 +1,10 @@
 //! Whether everything that can happen from one state was seen from another.
 
 use super::cells::{REFS, SAVED};
+use super::identity::{Field, Ids};
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
-use super::{NO_RANGE, RAISED, RAISED_SIGNED, State};
+use super::{NO_RANGE, State};
 use crate::arena::Arena;
 use crate::domain::{Scalar, alu};
 use bpf_bytecode::Register;
@@ -39,91 +40,6 @@ pub(crate) struct RestsOn {
     pub unwritten: bool,
 }
 
-const MAX_IDS: usize = 32;
-
-/// What took the place of what an identity named: another identity, or 0 for a
-/// constant, and how much more than what that names; none for a number of which
-/// no more is known.
-type Place = Option<(u32, i64)>;
-
-/// Identities of the older state with what took their place in the newer one.
-struct Ids {
-    pairs: [Pair; MAX_IDS],
-    len: usize,
-    /// See [`Closeness::Matters`].
-    instances: bool,
-    /// Identities up to this one stand for themselves alone.
-    shared: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Pair {
-    old: u32,
-    new: Place,
-    /// Values that have it, and what those rest on that are known by it alone.
-    uses: u32,
-    deps: u64,
-}
-
-impl Ids {
-    /// Whether `new` may stand for `old`: always the same one for the same one.
-    fn matches(&mut self, old: u32, new: u32) -> bool {
-        if old <= self.shared && old != 0 {
-            return old == new;
-        }
-        old == 0 || self.stands(old, (new != 0).then_some((new, 0)))
-    }
-
-    /// Whether the number `new` may stand for `old`.
-    fn number_matches(&mut self, old: &Value, new: &Value) -> bool {
-        if old.id <= self.shared && old.id != 0 {
-            return (old.id, old.off, old.range) == (new.id, new.off, new.range);
-        }
-        if matches!(old.range, RAISED | RAISED_SIGNED) {
-            // Lowered again, it has its identity back.
-            let more = i64::from(new.off).wrapping_sub(old.off.into());
-            return new.range == old.range && self.stands(old.id, Some((new.id, more)));
-        }
-        if old.id == 0 || old.range != 0 {
-            return true;
-        }
-        let base = new.base().map(|(id, more)| (id, more.wrapping_sub(old.off.into())));
-        self.stands(old.id, base)
-    }
-
-    fn stands(&mut self, old: u32, new: Place) -> bool {
-        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
-        if let Some(pair) = known.iter_mut().find(|pair| pair.old == old) {
-            pair.uses = pair.uses.saturating_add(1);
-            return pair.new == new && new.is_some();
-        }
-        match self.pairs.get_mut(self.len) {
-            Some(slot) => {
-                *slot = Pair { old, new, uses: 1, deps: 0 };
-                self.len = self.len.saturating_add(1);
-                true
-            }
-            None => false,
-        }
-    }
-}
-
-impl Ids {
-    /// A number that may be anything is known by its identity alone, which says
-    /// something where others have it, too.
-    fn owe(&mut self, old: u32, deps: u64) {
-        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
-        if let Some(pair) = known.iter_mut().find(|pair| pair.old == old) {
-            pair.deps |= deps;
-        }
-    }
-
-    fn owed(&self) -> u64 {
-        let known = self.pairs.get(..self.len).unwrap_or_default();
-        known.iter().filter(|pair| pair.uses > 1).fold(0, |deps, pair| deps | pair.deps)
-    }
-}
-
 /// Whether the snapshot `old` covers `new`; if so, what its proof rests on.
 /// Identities up to `shared` must be the same in both.
 pub(crate) fn covers(
@@ -141,8 +57,7 @@ pub(crate) fn covers(
         return None;
     }
     let instances = !matches!(close, Closeness::Matters { instances: false });
-    let none = Pair { old: 0, new: None, uses: 0, deps: 0 };
-    let mut ids = Ids { pairs: [none; MAX_IDS], len: 0, instances, shared };
+    let mut ids = Ids::new(instances, shared);
     let loose =
         |value: &Value| close == Closeness::Whole && value.id > shared && value.number.is_unknown();
     let mut rests = RestsOn::default();
@@ -249,57 +164,29 @@ fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
     if old.kind != new.kind {
         return false;
     }
+    if old.is_scalar() {
+        let within = if same { old.number == new.number } else { old.number.covers(&new.number) };
+        return within && ids.number_matches(old, new);
+    }
+    let names = old.kind.names();
+    if !ids.things_match(names, old, new) {
+        return false;
+    }
+    if !same && old.names_offset() && old.id > ids.shared {
+        return moved_covers(old, new, ids);
+    }
+    if names.id == Field::Number && !ids.offset_matches(old.id, new.id) {
+        return false;
+    }
+    let ((old_plain, had), (new_plain, has)) = (names.plain(old), names.plain(new));
+    if old_plain != new_plain {
+        return false;
+    }
     match old.kind {
-        Kind::NotInit | Kind::NoPreemption | Kind::RcuSection => true,
-        Kind::Scalar if same => old.number == new.number && ids.number_matches(old, new),
-        Kind::Scalar => old.number.covers(&new.number) && ids.number_matches(old, new),
-        Kind::Return | Kind::ReturnToHelper => old.id == new.id && old.index == new.index,
+        _ if same => old.number == new.number && had == has,
         // Whoever has had fewer rounds may have more that are still to come.
-        Kind::Rounds | Kind::Iterator => {
-            let most = if same {
-                old.number == new.number
-            } else {
-                old.number.umax() >= new.number.umax()
-            };
-            let rounds = if same { old.range == new.range } else { old.range <= new.range };
-            let which = if ids.instances { old.id == new.id } else { ids.matches(old.id, new.id) };
-            rounds && most && which && (old.off, old.index) == (new.off, new.index)
-        }
-        // Where it was acquired does not matter.
-        Kind::Reference => ids.matches(old.id, new.id),
-        Kind::Lock => {
-            (old.off, old.range) == (new.off, new.range)
-                && (old.id == 0) == (new.id == 0)
-                && ids.matches(old.id, new.id)
-        }
-        Kind::MapValue | Kind::MapValueOrNull if old.lookup() | new.lookup() != 0 => {
-            // By another lookup it is not the same lock.
-            let plain = |value: &Value| Value { range: 0, ..*value };
-            ids.matches(old.lookup(), new.lookup())
-                && value_covers(&plain(old), &plain(new), same, ids)
-        }
-        kind if kind.is_socket() => {
-            place_covers(old, new, same)
-                && ids.matches(old.id, new.id)
-                && (old.holder() == 0) == (new.holder() == 0)
-                && ids.matches(old.holder(), new.holder())
-        }
-        Kind::Dynptr => old.index == new.index && ids.matches(old.id, new.id),
-        Kind::Slice | Kind::SliceOrNull => {
-            let plain = |value: &Value| Value { index: value.slice_flags(), ..*value };
-            ids.matches(old.dynptr(), new.dynptr())
-                && place_covers(&plain(old), &plain(new), same)
-                && old.range == new.range
-                && ids.matches(old.id, new.id)
-        }
-        Kind::Reserved | Kind::ReservedOrNull | Kind::Memory | Kind::Given | Kind::GivenOrNull => {
-            place_covers(old, new, same) && old.range == new.range && ids.matches(old.id, new.id)
-        }
-        _ if !same && old.names_offset() && old.id > ids.shared => moved_covers(old, new, ids),
-        _ => {
-            let enough = if same { old.range == new.range } else { old.range <= new.range };
-            enough && place_covers(old, new, same) && ids.matches(old.id, new.id)
-        }
+        Kind::Rounds | Kind::Iterator => old.number.umax() >= new.number.umax() && had <= has,
+        _ => old.number.covers(&new.number) && had <= has,
     }
 }
 
@@ -310,7 +197,8 @@ fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
     let shift = Scalar::signed_constant(by.into());
     let number = alu(AluOp::Add, Width::W64, new.number, shift);
     let range = match old.range {
-        _ if !old.kind.is_packet() => old.range <= new.range,
+        // Of a map's value, it names a thing.
+        _ if !old.kind.is_packet() => true,
         NO_RANGE => true,
         range => new.range != NO_RANGE && range <= new.range.saturating_sub(by),
     };
@@ -319,11 +207,8 @@ fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
         None if new.id != 0 => Some((new.id, by.into())),
         _ => None,
     };
-    old.index == new.index && old.number.covers(&number) && range && ids.stands(old.id, place)
-}
-
-/// Whether a pointer of `old` can point to wherever one of `new` does.
-fn place_covers(old: &Value, new: &Value, same: bool) -> bool {
-    let offset = if same { old.number == new.number } else { old.number.covers(&new.number) };
-    offset && old.index == new.index && old.off == new.off
+    old.index == new.index
+        && old.number.covers(&number)
+        && range
+        && ids.place_matches(old.id, place)
 }

@@ -298,10 +298,8 @@ pub(crate) const READ_ONLY_SLICE: u32 = 1;
 pub(crate) const PACKET_SLICE: u32 = 2;
 /// It may be bytes of the stack that were lent to it.
 pub(crate) const LENT_SLICE: u32 = 4;
-/// It is part of a record that is held, and goes with it.
-pub(crate) const RECORD_SLICE: u32 = 8;
 /// Low bits of a slice's index.
-pub(crate) const SLICE_BITS: u32 = 4;
+pub(crate) const SLICE_BITS: u32 = 3;
 
 /// The index of bytes of the stack that are lent to a slice.
 pub(crate) const LENT: u32 = 4;
@@ -476,9 +474,12 @@ pub(crate) fn unpack_number(words: [u64; 8]) -> Scalar {
     Scalar::from_parts(Tnum::new(value, mask), full, half)
 }
 
+/// Bits of an index that are kept.
+pub(crate) const INDEX_BITS: u32 = 22;
+
 /// Kind in six bits, four that are free, index in 22, identity in the high half.
 pub(crate) const fn head(kind: Kind, index: u32, id: u32) -> u64 {
-    pair((kind as u32) | index.wrapping_shl(10), id)
+    pair((kind as u32) | index.wrapping_shl(u32::BITS - INDEX_BITS), id)
 }
 
 /// The bits of a kind in a [`head`].
@@ -495,5 +496,9 @@ pub(super) const fn head_of_scalar(head: u64, is_sum: bool) -> u64 {
 pub(crate) const FREE_BITS: u32 = 6;
 
 pub(crate) const fn split_head(word: u64) -> (Kind, u32, u32) {
-    (Kind::from_bits(low(word) & KIND_BITS), low(word).wrapping_shr(10), high(word))
+    (
+        Kind::from_bits(low(word) & KIND_BITS),
+        low(word).wrapping_shr(u32::BITS - INDEX_BITS),
+        high(word),
+    )
 }

@@ -1,0 +1,293 @@
+//! What identities of values are for, by kind, and how those of two states correspond.
+//!
+//! States number what they refer to differently, so comparing two of them takes a
+//! correspondence of identities ([`Ids`]). It may be one of two sorts. Where an identity
+//! says no more than that numbers are the same, two of the older state may be one in the
+//! newer one, as more that is the same is less that can happen. Where it stands for
+//! something that there is once (what is held, lent, locked, counted, or null or not), two
+//! never become one: what ends, or is found to be null, under one of them would be thought
+//! to live on under the other.
+//!
+//! Every kind says here which of its fields are identities, and of which sort
+//! ([`Kind::names`], without a default). What is not named so is compared as it is:
+//! a kind that forgets to say it is covered too rarely, and not too often.
+
+use super::reg::{Kind, RAISED, RAISED_SIGNED, Value};
+
+/// What a field of a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// No identity.
+    Plain,
+    /// No identity: where something began, which does not matter later.
+    Origin,
+    /// Names a number, or the unknown part of an offset. 0 says nothing.
+    Number,
+    /// Names one thing; 0 names none.
+    Thing,
+    /// Names what counts rounds, which is one thing, too. See
+    /// [`Closeness::Matters`](super::cover::Closeness).
+    Counter,
+}
+
+/// What the fields of a value are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    pub id: Field,
+    index: Field,
+    range: Field,
+}
+
+/// What of a value is no identity, and not its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plain {
+    id: u32,
+    index: u32,
+    off: i32,
+    range: i32,
+}
+
+impl Names {
+    const fn of(id: Field) -> Self {
+        Self { id, index: Field::Plain, range: Field::Plain }
+    }
+
+    /// The rest of a value, and how far it reaches or how often it was used.
+    pub const fn plain(self, value: &Value) -> (Plain, i32) {
+        let id = if matches!(self.id, Field::Plain) { value.id } else { 0 };
+        let index = match self.index {
+            Field::Plain => value.index,
+            Field::Origin => 0,
+            _ => value.slice_flags(),
+        };
+        let off = value.off;
+        let (range, more) = match (self.range, value.kind) {
+            (Field::Plain, Kind::Packet | Kind::PacketMeta | Kind::Rounds | Kind::Iterator) => {
+                (0, value.range)
+            }
+            (Field::Plain, _) => (value.range, 0),
+            _ => (0, 0),
+        };
+        (Plain { id, index, off, range }, more)
+    }
+}
+
+impl Kind {
+    /// What the fields of a value of this kind are.
+    pub(super) const fn names(self) -> Names {
+        let thing = Names::of(Field::Thing);
+        match self {
+            Self::NotInit
+            | Self::Context
+            | Self::Map
+            | Self::PacketEnd
+            | Self::Return
+            | Self::ReturnToHelper
+            | Self::Function
+            | Self::FlowKeys => Names::of(Field::Plain),
+            Self::Scalar | Self::Stack | Self::Packet | Self::PacketMeta => {
+                Names::of(Field::Number)
+            }
+            // Which lookup found it, too.
+            Self::MapValue => Names { range: Field::Thing, ..Names::of(Field::Number) },
+            // And by which reference it is held.
+            Self::MapValueOrNull
+            | Self::SocketCommon
+            | Self::SocketCommonOrNull
+            | Self::Socket
+            | Self::SocketOrNull
+            | Self::TcpSocket
+            | Self::TcpSocketOrNull => Names { range: Field::Thing, ..thing },
+            Self::Reserved
+            | Self::ReservedOrNull
+            | Self::MapKey
+            | Self::Memory
+            | Self::Given
+            | Self::GivenOrNull
+            | Self::Dynptr
+            | Self::MapOrNull
+            | Self::XdpSocket
+            | Self::XdpSocketOrNull => thing,
+            Self::Slice | Self::SliceOrNull => Names { index: Field::Thing, ..thing },
+            Self::Reference | Self::Lock => Names { index: Field::Origin, ..thing },
+            Self::NoPreemption | Self::RcuSection => {
+                Names { index: Field::Origin, ..Names::of(Field::Plain) }
+            }
+            Self::Rounds | Self::Iterator => Names::of(Field::Counter),
+        }
+    }
+}
+
+const MAX_IDS: usize = 32;
+
+/// What took the place of what an identity named: another identity, or 0 for a
+/// constant, and how much more than what that names; none for a number of which
+/// no more is known.
+pub(super) type Place = Option<(u32, i64)>;
+
+/// Identities of the older state with what took their place in the newer one.
+pub(super) struct Ids {
+    pairs: [Pair; MAX_IDS],
+    len: usize,
+    /// See [`Closeness::Matters`](super::cover::Closeness).
+    instances: bool,
+    /// Identities up to this one stand for themselves alone.
+    pub shared: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Pair {
+    old: u32,
+    new: Place,
+    /// Whether what is named is a thing.
+    thing: bool,
+    /// Values that have it, and what those rest on that are known by it alone.
+    uses: u16,
+    deps: u64,
+}
+
+impl Ids {
+    pub const fn new(instances: bool, shared: u32) -> Self {
+        let none = Pair { old: 0, new: None, thing: false, uses: 0, deps: 0 };
+        Self { pairs: [none; MAX_IDS], len: 0, instances, shared }
+    }
+
+    /// Whether the things that two values of a kind name may be the same ones.
+    #[inline]
+    pub fn things_match(&mut self, names: Names, old: &Value, new: &Value) -> bool {
+        let id = match names.id {
+            Field::Plain | Field::Origin | Field::Number => true,
+            Field::Counter if self.instances => old.id == new.id,
+            Field::Thing | Field::Counter => self.thing_matches(old.id, new.id),
+        };
+        let range = names.range != Field::Thing
+            || self.thing_matches(old.range.cast_unsigned(), new.range.cast_unsigned());
+        let index = names.index != Field::Thing || self.thing_matches(old.dynptr(), new.dynptr());
+        id && range && index
+    }
+
+    /// Whether the thing `new` may stand for `old`: always the same one for the same one,
+    /// and for no other.
+    fn thing_matches(&mut self, old: u32, new: u32) -> bool {
+        if old == 0 || new == 0 || old <= self.shared || new <= self.shared {
+            return old == new;
+        }
+        let place = Some((new, 0));
+        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
+        if known.iter().any(|pair| pair.thing && pair.new == place && pair.old != old) {
+            return false;
+        }
+        match self.stands(old, place) {
+            Some(pair) => {
+                pair.thing = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the unknown part `new` of an offset may stand for `old`.
+    pub fn offset_matches(&mut self, old: u32, new: u32) -> bool {
+        if old <= self.shared && old != 0 {
+            return old == new;
+        }
+        old == 0 || self.place_matches(old, (new != 0).then_some((new, 0)))
+    }
+
+    /// Whether the number `new` may stand for `old`.
+    #[inline]
+    pub fn number_matches(&mut self, old: &Value, new: &Value) -> bool {
+        if old.id <= self.shared && old.id != 0 {
+            return (old.id, old.off, old.range) == (new.id, new.off, new.range);
+        }
+        if matches!(old.range, RAISED | RAISED_SIGNED) {
+            // Lowered again, it has its identity back.
+            let more = i64::from(new.off).wrapping_sub(old.off.into());
+            return new.range == old.range && self.place_matches(old.id, Some((new.id, more)));
+        }
+        if old.id == 0 || old.range != 0 {
+            return true;
+        }
+        let base = new.base().map(|(id, more)| (id, more.wrapping_sub(old.off.into())));
+        self.place_matches(old.id, base)
+    }
+
+    /// Whether what is at a place may stand for the number `old`.
+    pub fn place_matches(&mut self, old: u32, new: Place) -> bool {
+        self.stands(old, new).is_some()
+    }
+
+    fn stands(&mut self, old: u32, new: Place) -> Option<&mut Pair> {
+        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
+        if let Some(at) = known.iter().position(|pair| pair.old == old) {
+            let pair = self.pairs.get_mut(at)?;
+            pair.uses = pair.uses.saturating_add(1);
+            return (pair.new == new && new.is_some()).then_some(pair);
+        }
+        let slot = self.pairs.get_mut(self.len)?;
+        *slot = Pair { old, new, thing: false, uses: 1, deps: 0 };
+        self.len = self.len.saturating_add(1);
+        Some(slot)
+    }
+
+    /// A number that may be anything is known by its identity alone, which says
+    /// something where others have it, too.
+    pub fn owe(&mut self, old: u32, deps: u64) {
+        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
+        if let Some(pair) = known.iter_mut().find(|pair| pair.old == old) {
+            pair.deps |= deps;
+        }
+    }
+
+    pub fn owed(&self) -> u64 {
+        let known = self.pairs.get(..self.len).unwrap_or_default();
+        known.iter().filter(|pair| pair.uses > 1).fold(0, |deps, pair| deps | pair.deps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ids, Kind, Value};
+    use crate::state::SLICE_BITS;
+
+    #[test]
+    fn two_things_never_become_one() {
+        let mut ids = Ids::new(true, 0);
+        let mut matches = |old, new| {
+            let value = |id| Value::pointer(Kind::Reserved, 0, id);
+            ids.things_match(Kind::Reserved.names(), &value(old), &value(new))
+        };
+        assert!(matches(1, 5) && matches(1, 5) && matches(2, 6));
+        assert!(!matches(1, 6) && !matches(3, 5) && !matches(0, 7) && !matches(4, 0));
+    }
+
+    #[test]
+    fn two_names_of_a_thing_are_its_own() {
+        // The dynptr of a slice is what a reference holds.
+        let mut ids = Ids::new(true, 0);
+        let reference = |id| Value::pointer(Kind::Reference, 0, id);
+        let slice = |dynptr: u32, id| Value::pointer(Kind::Slice, dynptr << SLICE_BITS, id);
+        let mut matches = |old: Value, new: Value| ids.things_match(old.kind.names(), &old, &new);
+        assert!(matches(reference(1), reference(11)));
+        assert!(!matches(slice(2, 3), slice(11, 13)));
+        assert!(matches(slice(1, 3), slice(11, 13)));
+    }
+
+    #[test]
+    fn numbers_may_become_one() {
+        let mut ids = Ids::new(true, 0);
+        let place = Some((5, 0));
+        assert!(ids.place_matches(1, place) && ids.place_matches(2, place));
+        assert!(!ids.place_matches(1, Some((5, 1))) && !ids.place_matches(1, Some((6, 0))));
+    }
+
+    #[test]
+    fn what_did_not_change_stands_for_itself() {
+        let mut ids = Ids::new(true, 4);
+        let mut matches = |old, new| {
+            let value = |id| Value::pointer(Kind::Memory, 0, id);
+            ids.things_match(Kind::Memory.names(), &value(old), &value(new))
+        };
+        assert!(matches(4, 4) && matches(5, 6) && !matches(3, 4) && !matches(7, 4));
+    }
+}
