@@ -9,8 +9,17 @@ use bpf_verifier::{HelperTable, StackPolicy};
 use crate::helper::Helper;
 use crate::platform::{NullPlatform, Platform};
 
-/// Instructions that one program may execute where nothing else is said.
+/// Instructions that one program may execute where nothing else is said, if they
+/// are counted as they are executed.
 pub const DEFAULT_BUDGET: u64 = 100_000_000;
+
+/// Up to which proven bound a verified program runs where nothing else is said.
+/// Time is soft on cloud: the bound is finite, and that is all it has to be.
+#[cfg(feature = "cloud-profile")]
+const DEFAULT_BOUND: u64 = u64::MAX;
+/// Up to which proven bound a verified program runs where nothing else is said.
+#[cfg(feature = "embedded-profile")]
+const DEFAULT_BOUND: u64 = DEFAULT_BUDGET;
 
 /// The surroundings of programs, shared by all engines. Cheap to copy.
 ///
@@ -34,6 +43,8 @@ pub struct Environment<'e> {
     helpers: &'e [&'e dyn Helper],
     platform: &'e dyn Platform,
     budget: u64,
+    /// The highest bound of a verified program that runs.
+    bound: u64,
     stack: StackPolicy,
     /// Of the helper table; none where no program can be verified against it.
     fingerprint: Option<u64>,
@@ -41,7 +52,8 @@ pub struct Environment<'e> {
 
 impl<'e> Environment<'e> {
     /// No maps, the standard helpers, [`NullPlatform`], [`DEFAULT_BUDGET`] and
-    /// Linux's stack.
+    /// Linux's stack. On cloud a verified program runs whatever its proven bound
+    /// is; on embedded if that is not above [`DEFAULT_BUDGET`].
     pub fn new() -> Self {
         Self {
             maps: &[],
@@ -49,6 +61,7 @@ impl<'e> Environment<'e> {
             helpers: &[],
             platform: &NullPlatform,
             budget: DEFAULT_BUDGET,
+            bound: DEFAULT_BOUND,
             stack: StackPolicy::LINUX,
             fingerprint: Some(HelperTable::standard().fingerprint()),
         }
@@ -88,10 +101,11 @@ impl<'e> Environment<'e> {
 
     /// With this many instructions for one program; a tail call's target gets as
     /// many again. An instruction is counted before it is executed, a 64-bit
-    /// immediate load as one.
+    /// immediate load as one. A verified program, which runs uncounted, is refused
+    /// before it starts if its proven bound is higher.
     #[must_use]
     pub const fn with_budget(self, budget: u64) -> Self {
-        Self { budget, ..self }
+        Self { budget, bound: budget, ..self }
     }
 
     /// With this stack.
@@ -138,9 +152,14 @@ impl<'e> Environment<'e> {
         self.platform
     }
 
-    /// Instructions of one execution.
+    /// Instructions of one execution, where they are counted.
     pub const fn budget(&self) -> u64 {
         self.budget
+    }
+
+    /// The highest proven bound of a verified program that is not refused.
+    pub const fn bound(&self) -> u64 {
+        self.bound
     }
 
     /// The stack of one execution.
@@ -161,6 +180,7 @@ impl fmt::Debug for Environment<'_> {
             .field("maps", &self.maps.len())
             .field("helpers", &self.helpers.len())
             .field("budget", &self.budget)
+            .field("bound", &self.bound)
             .field("stack", &self.stack)
             .finish_non_exhaustive()
     }

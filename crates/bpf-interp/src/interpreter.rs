@@ -101,8 +101,8 @@ impl<'e, P: PhysicalProfile> Interpreter<'e, P> {
 
 /// Runs verified programs.
 ///
-/// A program whose proven bound exceeds the budget is refused before it starts
-/// and never cut off.
+/// A program whose proven bound exceeds [`Environment::bound`] is refused before it
+/// starts, and never cut off.
 pub struct VerifiedInterpreter<'e, P: PhysicalProfile> {
     env: Environment<'e>,
     programs: &'e [&'e VerifiedProgram<P>],

@@ -9,8 +9,8 @@ use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_bytecode::abi::map::MapDef;
 use bpf_interp::run::StackMemory;
 use bpf_interp::{
-    BpfContext, BpfError, BpfResult, Environment, Fault, Helper, HelperCall, Prepared, Refusal,
-    VerifiedInterpreter,
+    BpfContext, BpfError, BpfResult, DEFAULT_BUDGET, Environment, Fault, Helper, HelperCall,
+    Prepared, Refusal, VerifiedInterpreter,
 };
 use bpf_maps::{BpfMap, ProgArray, RingBuf, RingBuffer};
 use bpf_profile::ActiveProfile;
@@ -88,6 +88,28 @@ fn what_does_not_fit_the_environment_cannot_be_prepared() {
     let interp = VerifiedInterpreter::with_env(Environment::new().with_budget(1));
     let refusal = interp.prepare(&program, &mut StackMemory::new()).err();
     assert_eq!(refusal, Some(Refusal::BudgetTooSmall { bound, budget: 1 }));
+}
+
+#[test]
+fn time_is_soft_on_cloud_alone() {
+    let text = "r0 = 0
+r0 += 1
+if r0 < 100000000 goto -2
+exit";
+    let program = verified(BpfProgType::Xdp, &[], text);
+    let bound = program.info().max_insns;
+    let refused = |env| {
+        let interp = VerifiedInterpreter::with_env(env);
+        interp.prepare(&program, &mut StackMemory::new()).err()
+    };
+    let budget = DEFAULT_BUDGET;
+    let refusal = Some(Refusal::BudgetTooSmall { bound, budget });
+    assert_eq!(refused(Environment::new().with_budget(budget)), refusal);
+    assert_eq!(refused(Environment::new().with_budget(bound)), None);
+    #[cfg(feature = "cloud-profile")]
+    assert_eq!(refused(Environment::new()), None);
+    #[cfg(feature = "embedded-profile")]
+    assert_eq!(refused(Environment::new()), refusal);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub(super) fn check_proof(env: &Environment<'_>, info: &VerifiedInfo) -> Result<
     if info.stack_policy.frame_bytes() > stack.frame_bytes() || info.frames > stack.frames() {
         return Err(Refusal::StackTooSmall);
     }
-    let (bound, budget) = (info.max_insns, env.budget());
+    let (bound, budget) = (info.max_insns, env.bound());
     if bound > budget {
         return Err(Refusal::BudgetTooSmall { bound, budget });
     }

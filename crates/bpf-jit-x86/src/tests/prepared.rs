@@ -61,10 +61,17 @@ fn what_does_not_fit_is_refused_before_it_runs() {
         let proof = Some((&facts[..], info));
         built(&program, proof)
     };
-    let refused = |info| JitExecutor::new().prepare(&build(&info), &mut StackMemory::new()).err();
-    assert_eq!(refused(VerifiedInfo { helpers: 1, ..info }), Some(Refusal::HelperMismatch));
+    let refused_in = |env, info| {
+        JitExecutor::with_env(env).prepare(&build(&info), &mut StackMemory::new()).err()
+    };
+    let env = Environment::new();
+    let other = VerifiedInfo { helpers: 1, ..info };
+    assert_eq!(refused_in(env, other), Some(Refusal::HelperMismatch));
     let long = VerifiedInfo { max_insns: 1 << 40, ..info };
-    assert!(matches!(refused(long), Some(Refusal::BudgetTooSmall { .. })));
+    let budget = (1 << 40) - 1;
+    let refusal = Some(Refusal::BudgetTooSmall { bound: 1 << 40, budget });
+    assert_eq!(refused_in(env.with_budget(budget), long), refusal);
+    assert_eq!(refused_in(env, long), None, "time is soft");
 
     let (compiled, jit) = (build(&info), JitExecutor::new());
     let mut stack = StackMemory::new();
