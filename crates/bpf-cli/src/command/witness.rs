@@ -5,11 +5,14 @@
 //! branches an input goes another way, and changes what was compared there:
 //! bytes of the input that hold one operand are set to the other, the packet is
 //! made longer or shorter by the distance between two addresses, entries are
-//! put into maps that were looked up in vain. What is found was run and failed;
-//! that nothing is found says nothing.
+//! put into maps that were looked up in vain, fields of the context are set.
+//! What is found was run and failed; that nothing is found says nothing.
 
 mod change;
+mod descent;
+mod fields;
 mod input;
+mod origins;
 mod trace;
 
 use std::time::{Duration, Instant};
@@ -22,7 +25,9 @@ use kernel_bpf::verifier::{ErrorClass, Event, VerifyError, VerifyErrorKind};
 use serde::Serialize;
 
 use self::change::Changes;
+use self::descent::{Reached, Way, descend};
 use self::input::{Input, Random};
+use self::origins::Outside;
 use self::trace::Trace;
 use super::run::frame::Form;
 use crate::hex;
@@ -42,10 +47,19 @@ pub struct Counterexample {
     pub input: String,
     /// What the input is.
     pub form: &'static str,
+    /// Fields of the packet's context that say nothing of the packet.
+    pub fields: Vec<FieldShape>,
     /// Entries that maps must have.
     pub maps: Vec<EntryShape>,
     /// What `get_prandom_u32` must give, one number after the other.
     pub random: Vec<u32>,
+}
+
+/// A field of the context.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldShape {
+    pub name: &'static str,
+    pub value: u32,
 }
 
 /// An entry of a map.
@@ -70,6 +84,9 @@ impl Counterexample {
             (_, "") => format!("{form}: {bytes} bytes, all zero"),
             _ => format!("{form}: {bytes} bytes: {hex}{rest}"),
         });
+        for FieldShape { name, value } in &self.fields {
+            lines.push(format!("context: {name} = {value}"));
+        }
         for EntryShape { map, key, value } in &self.maps {
             lines.push(format!("map {map}: entry {key}: {value}"));
         }
@@ -189,7 +206,7 @@ fn choose(pool: &[Candidate], random: &mut Random) -> usize {
 
 impl Search<'_> {
     fn go(&mut self, begun: Instant, patience: Duration) -> Option<Counterexample> {
-        let form = Form::of(self.program.prog_type());
+        let form = self.form();
         let mut random = Random::new();
         let mut pool: Vec<Candidate> = Vec::new();
         for input in Input::first(form, self.program, &mut random) {
@@ -205,6 +222,22 @@ impl Search<'_> {
             let at = choose(&pool, &mut random);
             pool[at].tries += 1;
             let tries = pool[at].tries;
+            if let Some(way) = [(2, Way::Up), (3, Way::Down)].iter().find(|way| way.0 == tries) {
+                let Candidate { input, trace, .. } = pool.swap_remove(at);
+                let patient = || begun.elapsed() < patience;
+                let reached = descend(self, (&input, &trace), way.1, patient);
+                pool.push(Candidate { input, trace, tries });
+                match reached {
+                    Reached::Wrong(input, shown) => {
+                        return Some(self.simplest((input, shown), begun, patience));
+                    }
+                    Reached::Farther(input, trace) => {
+                        pool.push(Candidate { input, trace: *trace, tries: 0 });
+                    }
+                    Reached::Same => {}
+                }
+                continue;
+            }
             let changes = Changes::of(&pool[at].input, &pool[at].trace, &mut random);
             for input in changes.0 {
                 if let Some(found) = self.attempt(input, tries, &mut pool) {
@@ -262,9 +295,10 @@ impl Search<'_> {
             .with_platform(&input.numbers)
             .with_budget(budget);
         input.numbers.rewind();
-        let form = Form::of(self.program.prog_type());
+        let form = self.form();
         let mut buffer = form.buffer(&input.data);
         let context = form.context(&input.data, &mut buffer).ok()?;
+        let context = fields::set(context, &input.fields);
         let mut trace = Trace::new(self.program, &self.path, &maps, self.wanted.pc);
         let result = Interpreter::<ActiveProfile>::with_env(env).execute_with(
             self.program,
@@ -294,6 +328,12 @@ impl Search<'_> {
             }
             _ => None,
         };
+        let shown = shown.or_else(|| {
+            let outside = trace.outside.filter(|_| self.wanted.kind == WantedKind::Fault);
+            let Outside { offset, size, limit } = outside?;
+            let fault = format!("{size} bytes at offset {offset} of a map's value of {limit}");
+            Some(Shown { pc: self.wanted.pc, fault, executed: trace.executed })
+        });
         Some((trace, shown))
     }
 
@@ -325,8 +365,13 @@ impl Search<'_> {
         self.describe(&input, shown)
     }
 
+    /// The form of the program's context.
+    fn form(&self) -> Form {
+        Form::of(self.program.prog_type())
+    }
+
     fn describe(&self, input: &Input, shown: Shown) -> Counterexample {
-        let form = match Form::of(self.program.prog_type()) {
+        let form = match self.form() {
             Form::Xdp => "packet",
             Form::Frame | Form::Network => "frame",
             Form::Bytes => "context",
@@ -343,12 +388,17 @@ impl Search<'_> {
             key: hex::plain(key),
             value: hex::plain(&value[..value.len().min(size(*index))]),
         };
+        let field = |(offset, value): (&u16, &u32)| {
+            let name = fields::name(self.form(), *offset)?;
+            Some(FieldShape { name, value: *value })
+        };
         Counterexample {
             fault: shown.fault,
             pc: shown.pc,
             executed: shown.executed,
             input: hex::plain(&input.data),
             form,
+            fields: input.fields.iter().filter_map(field).collect(),
             maps: input.entries.iter().map(entry).collect(),
             random: input.numbers.used(),
         }

@@ -71,6 +71,8 @@ pub fn root() -> &'static Path {
 /// to do.
 pub const PATIENCE: &str = "20000";
 
+/// Programs with offsets that are wrong for some inputs.
+pub const OFFSETS: &str = "crates/bpf-cli/tests/objects/offsets.bpf.o";
 /// Programs with mistakes.
 pub const MISTAKES: &str = "crates/bpf-cli/tests/objects/mistakes.bpf.o";
 

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use crate::support::{MISTAKES, PATIENCE, TempFile, kbpf};
+use crate::support::{MISTAKES, OFFSETS, PATIENCE, TempFile, kbpf};
 
 fn search(prog: &str) -> Value {
-    let args = ["verify", "--json", "--search-ms", PATIENCE, "--prog", prog, MISTAKES];
+    search_in(MISTAKES, prog)
+}
+
+fn search_in(object: &str, prog: &str) -> Value {
+    let args = ["verify", "--json", "--search-ms", PATIENCE, "--prog", prog, object];
     kbpf(&args).json(1)["programs"][0]["rejection"].take()
 }
 
@@ -63,6 +67,55 @@ fn numbers_that_are_compared_are_brought_about() {
     let found = &rejection["search"]["found"];
     let seen = found["input"].as_str().unwrap().len() / 2 - 14;
     assert!((77..=78).contains(&seen), "{found}");
+}
+
+#[test]
+fn an_access_of_the_next_value_is_none_of_this_one() {
+    let rejection = search_in(OFFSETS, "into_the_next_value");
+    let found = &rejection["search"]["found"];
+    let value = found["maps"][0]["value"].as_str().unwrap();
+    let next = usize::from_str_radix(&value[8..10], 16).unwrap() & 63;
+    assert!(next >= 56, "{found}");
+    let wanted = format!("1 bytes at offset {} of a map's value of 64", 8 + next);
+    assert_eq!(found["fault"], wanted, "{found}");
+}
+
+#[test]
+fn numbers_that_are_worked_out_are_brought_about() {
+    let rejection = search_in(OFFSETS, "by_two_bytes");
+    let found = &rejection["search"]["found"];
+    let packet = found["input"].as_str().unwrap();
+    let byte = |at: usize| u32::from_str_radix(&packet[2 * at..2 * at + 2], 16).unwrap();
+    assert_eq!((byte(14) ^ byte(15)) + 3 * byte(16), 200, "{found}");
+    assert!(byte(17) >= 56, "{found}");
+}
+
+#[test]
+fn what_the_context_says_beside_the_packet_is_brought_about() {
+    // The mark at offset 8, the queue at 12: their product is 4100.
+    let source = "
+        r2 = *(u32 *)(r1 +8)
+        r3 = *(u32 *)(r1 +12)
+        r4 = r2
+        r4 *= r3
+        if r4 != 4100 goto out
+        r2 += r3
+        r2 &= 3
+        r4 = r10
+        r4 += -1
+        r4 += r2
+        r0 = *(u8 *)(r4 +0)
+        out: r0 = 0
+        exit";
+    let rejection = rejected("fields.s", source, PATIENCE);
+    assert_eq!(rejection["class"], "memory safety", "{rejection}");
+    let found = &rejection["search"]["found"];
+    let value = |name: &str| {
+        let fields = found["fields"].as_array().unwrap().iter();
+        fields.filter(|field| field["name"] == name).find_map(|field| field["value"].as_u64())
+    };
+    let (mark, queue) = (value("mark").unwrap(), value("queue_mapping").unwrap());
+    assert_eq!((mark * queue, (mark + queue) % 4 > 0), (4100, true), "{found}");
 }
 
 #[test]

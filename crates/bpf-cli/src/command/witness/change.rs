@@ -17,6 +17,7 @@ impl Changes {
     pub fn of(input: &Input, trace: &Trace, random: &mut Random) -> Self {
         let mut changes = Self(Vec::new());
         changes.look_up(input, trace, random);
+        changes.set_field(input, trace, random);
         if let Some(mismatch) = &trace.mismatch {
             changes.turn(input, mismatch);
         }
@@ -55,6 +56,16 @@ impl Changes {
                 // Maps cut values to their size.
                 next.entries.insert(at, random.bytes(64));
             }
+            self.0.push(next);
+        }
+    }
+
+    /// A field of the context that was loaded has another value.
+    fn set_field(&mut self, input: &Input, trace: &Trace, random: &mut Random) {
+        for offset in &trace.fields {
+            let value = u32::try_from(random.next() >> 32).unwrap_or(0);
+            let mut next = input.clone();
+            next.fields.insert(*offset, value >> random.below(32));
             self.0.push(next);
         }
     }
@@ -99,6 +110,16 @@ impl Changes {
                         }
                         self.0.push(next);
                     }
+                }
+                for (offset, _) in input
+                    .fields
+                    .iter()
+                    .filter(|(_, value)| !big && size == 4 && value.to_le_bytes() == *old)
+                {
+                    let mut next = input.clone();
+                    let bytes = <[u8; 4]>::try_from(&*new).unwrap_or_default();
+                    next.fields.insert(*offset, u32::from_le_bytes(bytes));
+                    self.0.push(next);
                 }
             }
         }

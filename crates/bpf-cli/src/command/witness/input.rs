@@ -63,9 +63,15 @@ impl Numbers {
     }
 }
 
+impl From<Vec<u32>> for Numbers {
+    fn from(given: Vec<u32>) -> Self {
+        Self { given, at: AtomicUsize::new(0) }
+    }
+}
+
 impl Clone for Numbers {
     fn clone(&self) -> Self {
-        Self { given: self.given.clone(), at: AtomicUsize::new(0) }
+        Self::from(self.given.clone())
     }
 }
 
@@ -89,6 +95,8 @@ pub struct Input {
     pub data: Vec<u8>,
     /// Values of maps, by map and key.
     pub entries: BTreeMap<(usize, Vec<u8>), Vec<u8>>,
+    /// Fields of the context, by offset.
+    pub fields: BTreeMap<u16, u32>,
     pub numbers: Numbers,
 }
 
@@ -124,32 +132,51 @@ impl Input {
         let random_input = |length: &usize| Self {
             data: random.bytes(*length),
             entries: BTreeMap::new(),
-            numbers: Numbers { given: vec![0; 8], at: AtomicUsize::new(0) },
+            fields: BTreeMap::new(),
+            numbers: Numbers::from(vec![0; 8]),
         };
         lengths.iter().map(random_input).collect()
     }
 
     /// A simpler input, the first, second and so on of those there are: without
-    /// an entry, shorter, or with zeros.
+    /// an entry or a field, shorter, or with zeros.
     pub fn simpler(&self, which: usize) -> Option<Self> {
-        const CUTS: usize = 24;
+        /// Of what can be cut off, all, then halves, quarters and so on, by powers.
+        const CUTS: [u32; 24] =
+            [0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 7, 16, 16];
+        const ENTRIES: usize = 8;
+        const FIELDS: usize = 4;
+        const VALUES: usize = 16;
         let mut next = self.clone();
-        let entries = 8;
-        if which < entries {
+        if which < ENTRIES {
             if let Some(key) = self.entries.keys().nth(which).cloned() {
                 next.entries.remove(&key);
             }
             return Some(next);
         }
-        let cut = which - entries;
-        if cut < CUTS {
-            // Ever smaller pieces off the end, then single bytes.
-            let piece = (self.data.len() >> (cut + 1)).max(1);
-            let length = self.data.len().saturating_sub(piece).max(ETH_HLEN.min(self.data.len()));
-            next.data.truncate(length);
+        if which < ENTRIES + FIELDS {
+            if let Some(key) = self.fields.keys().nth(which - ENTRIES).copied() {
+                next.fields.remove(&key);
+            }
             return Some(next);
         }
-        let at = cut - CUTS;
+        let cut = which - ENTRIES - FIELDS;
+        if let Some(power) = CUTS.get(cut) {
+            let most = self.data.len().saturating_sub(ETH_HLEN);
+            let piece = (most >> power).max(1).min(most);
+            next.data.truncate(self.data.len() - piece);
+            return Some(next);
+        }
+        let at = cut - CUTS.len();
+        // The values of entries.
+        if at < VALUES {
+            let mut bytes = next.entries.values_mut().flat_map(|value| value.chunks_mut(8));
+            if let Some(bytes) = bytes.nth(at) {
+                bytes.fill(0);
+            }
+            return Some(next);
+        }
+        let at = at - VALUES;
         // Pieces of eight bytes first, then each byte.
         let pieces = self.data.len().div_ceil(8);
         let range = if at < pieces {

@@ -8,6 +8,12 @@ use kernel_bpf::maps::BpfMap;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::Event;
 
+use super::fields;
+use super::origins::{Origins, Outside};
+use crate::command::run::frame::Form;
+
+/// Fields of the context that are remembered.
+const FIELDS: usize = 16;
 /// Numbers that were loaded and are remembered.
 const LOADS: usize = 24;
 /// The number of `bpf_map_lookup_elem`.
@@ -57,6 +63,17 @@ pub struct Trace {
     pub lookups: Vec<(usize, Vec<u8>)>,
     /// The last numbers that were loaded.
     pub loads: Vec<Loaded>,
+    /// Fields of the context that were loaded, by offset.
+    pub fields: Vec<u16>,
+    form: Form,
+    context: Option<u64>,
+    origins: Origins,
+    /// Bytes of the value that a lookup, just called, may find.
+    lookup: Option<u32>,
+    /// How the access at fault leaves the value that it is to.
+    pub outside: Option<Outside>,
+    /// What was added to the address that is accessed at fault.
+    pub offset: Option<i64>,
     /// Registers at the instruction at fault.
     pub at_fault: Option<[u64; 11]>,
     /// Whether the instruction at fault was reached.
@@ -92,6 +109,13 @@ impl Trace {
             mismatch: None,
             lookups: Vec::new(),
             loads: Vec::new(),
+            fields: Vec::new(),
+            form: Form::of(program.prog_type()),
+            context: None,
+            origins: Origins::default(),
+            lookup: None,
+            outside: None,
+            offset: None,
             at_fault: None,
             reached: false,
             held: false,
@@ -143,17 +167,31 @@ impl Trace {
                 let operands = Mismatch { first: cut(reg(dst)), second: cut(second), wide };
                 self.branch = Some((step.pc, operands));
             }
-            Instruction::Load { size, dst, .. } => {
+            Instruction::Load { size, dst, base, off, .. } => {
                 self.load = Some((usize::from(dst.number()), size));
+                self.remember_field(reg(base).wrapping_add_signed(i64::from(off)));
             }
             Instruction::Call(CallTarget::Helper(MAP_LOOKUP)) => self.remember_key(step),
             _ => {}
         }
     }
 
+    /// A field of the context is loaded, if there is one at `address`.
+    fn remember_field(&mut self, address: u64) {
+        let Some(context) = self.context else { return };
+        if let Ok(offset) = u16::try_from(address.wrapping_sub(context) & !3)
+            && fields::name(self.form, offset).is_some()
+            && !self.fields.contains(&offset)
+            && self.fields.len() < FIELDS
+        {
+            self.fields.push(offset);
+        }
+    }
+
     fn remember_key(&mut self, step: &Step<'_, '_>) {
         let [_, handle, key, ..] = step.registers;
         let Some(map) = step.run.map(*handle) else { return };
+        self.lookup = Some(map.def().value_size);
         let Some(index) = self.maps.iter().position(|known| *known == address(map)) else { return };
         let size = map.def().key_size.min(KEY_BYTES);
         let bytes = (0..u64::from(size)).map(|at| step.run.load(key.wrapping_add(at), Size::B));
@@ -173,6 +211,7 @@ impl Observer for Trace {
             return;
         }
         self.executed += 1;
+        self.context.get_or_insert(step.registers[1]);
         let (pc, insn) = (step.pc, self.instructions.get(step.pc).copied().flatten());
         if let Some((from, operands)) = self.branch.take() {
             let target = self.instructions.get(from).copied().flatten();
@@ -187,12 +226,22 @@ impl Observer for Trace {
             self.loads.insert(0, loaded);
             self.loads.truncate(LOADS);
         }
+        if let Some(bytes) = self.lookup.take()
+            && step.registers[0] != 0
+        {
+            self.origins.found(step.registers[0], bytes);
+        }
         if pc == self.wanted {
             self.reached = true;
             self.held |= step.run.held_records() > 0;
             self.at_fault = Some(*step.registers);
         }
         if let Some(insn) = insn {
+            if pc == self.wanted {
+                self.offset = self.origins.accessed(insn, step.registers);
+                self.outside = self.outside.or(self.origins.outside(insn, step.registers));
+            }
+            self.origins.step(insn, step.registers);
             self.remember(step, insn);
         }
     }
