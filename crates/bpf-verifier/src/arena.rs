@@ -6,9 +6,12 @@
 //! is taken ([`gather`]).
 
 mod gather;
+mod halves;
 
 use bpf_profile::config::VERIFIER_WORKSPACE_BYTES;
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
+
+pub(crate) use halves::Halves;
 
 type Memory = <ActiveProfile as PhysicalProfile>::Memory;
 
@@ -37,11 +40,12 @@ pub(crate) enum Words<'a> {
     Own(&'a mut OwnWords),
 }
 
-const CLASSES: usize = 104;
+const CLASSES: usize = 128;
 /// Sizes that are multiples of the smallest: up to 128 words.
-const EVEN: usize = 32;
+const EVEN: usize = 64;
 /// Words of the smallest block.
-const LEAST: usize = 4;
+const LEAST: usize = 2;
+const EVEN_WORDS: usize = EVEN * LEAST;
 
 pub(crate) struct Arena<'a> {
     words: Words<'a>,
@@ -108,6 +112,18 @@ impl<'a> Arena<'a> {
     /// A block of at least `words` words, their content left as it is.
     pub fn alloc(&mut self, words: usize) -> Result<At, NoRoom> {
         let (class, size) = class_of(words).ok_or(NoRoom { words })?;
+        self.take(class, size)
+    }
+
+    /// A block that is never freed: no larger than it need be.
+    pub fn alloc_for_good(&mut self, words: usize) -> Result<At, NoRoom> {
+        let (class, _) = class_of(words).ok_or(NoRoom { words })?;
+        self.take(class, words.max(1).next_multiple_of(LEAST))
+    }
+
+    /// A block of `size` words, from freed ones of this class and above, or where none
+    /// was before.
+    fn take(&mut self, class: usize, size: usize) -> Result<At, NoRoom> {
         if let Some(at) = self.reuse(class, size, CLASSES) {
             return Ok(at);
         }
@@ -122,7 +138,7 @@ impl<'a> Arena<'a> {
         if end > self.all().len() && !self.grow(end) {
             return Err(NoRoom { words: size });
         }
-        let at = At::try_from(self.used).map_err(|_| NoRoom { words })?;
+        let at = At::try_from(self.used).map_err(|_| NoRoom { words: size })?;
         self.used = end;
         self.peak = self.peak.max(end);
         Ok(at)
@@ -145,7 +161,7 @@ impl<'a> Arena<'a> {
         if next == NONE {
             self.filled &= !1_u128.wrapping_shl(fitting.trailing_zeros());
         }
-        if found != class {
+        if words > size {
             let rest = At::try_from(size).ok().and_then(|size| at.checked_add(size))?;
             self.free_pieces(rest, words.saturating_sub(size));
         }
@@ -242,7 +258,7 @@ fn size_of_class(class: usize) -> usize {
         return class.wrapping_add(1).wrapping_mul(LEAST);
     }
     let (octave, part) = (class.wrapping_sub(EVEN) / 4, class.wrapping_sub(EVEN) % 4);
-    EVEN.wrapping_shl(slot_words(octave)).wrapping_mul(part.wrapping_add(5))
+    EVEN_WORDS.wrapping_shl(slot_words(octave)).wrapping_mul(part.wrapping_add(5)) / 4
 }
 
 /// The block that follows a freed one, and the words of this, by its first word.
@@ -250,18 +266,18 @@ const fn free_block(word: u64) -> (At, usize) {
     (low(word), high(word) as usize)
 }
 
-/// The size class that holds `words` words, and its size: multiples of 4 up to
+/// The size class that holds `words` words, and its size: multiples of 2 up to
 /// 128, then four sizes per doubling.
 fn class_of(words: usize) -> Option<(usize, usize)> {
     let last = words.max(1).wrapping_sub(1);
-    if last < EVEN.wrapping_mul(LEAST) {
+    if last < EVEN_WORDS {
         let class = last / LEAST;
         return Some((class, size_of_class(class)));
     }
     let power = last.ilog2();
     let (base, step) = (1_usize.wrapping_shl(power), 1_usize.wrapping_shl(power.wrapping_sub(2)));
     let part = last.wrapping_sub(base).checked_div(step)?;
-    let octave = (power as usize).wrapping_sub(7);
+    let octave = (power as usize).wrapping_sub(EVEN_WORDS.ilog2() as usize);
     let class = octave.wrapping_mul(4).wrapping_add(EVEN).wrapping_add(part);
     (class < CLASSES).then_some((class, size_of_class(class)))
 }
@@ -327,13 +343,13 @@ mod tests {
             arena.free(at, size);
         }
         let mut served = 0;
-        let mut least = [NONE; 500];
+        let mut least = [NONE; 1000];
         for slot in &mut least {
             let Ok(at) = arena.alloc(LEAST) else { break };
             *slot = at;
             served += LEAST;
         }
-        assert_eq!(served, 1996);
+        assert_eq!(served, 1998);
         for at in least {
             arena.free(at, LEAST);
         }

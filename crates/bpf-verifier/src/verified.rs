@@ -44,7 +44,7 @@ pub enum InsnFact {
 }
 
 impl InsnFact {
-    pub(crate) const fn to_bits(self) -> u64 {
+    pub(crate) const fn to_bits(self) -> u32 {
         match self {
             Self::Unreached => 0,
             Self::Plain => 1,
@@ -66,7 +66,7 @@ impl InsnFact {
         }
     }
 
-    pub(crate) const fn from_bits(bits: u64) -> Self {
+    pub(crate) const fn from_bits(bits: u32) -> Self {
         match bits {
             1 => Self::Plain,
             2 => Self::Stack,

@@ -6,7 +6,7 @@ use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 use super::functions::function_named;
 use super::{CfgError, Code, bit, reject, slot_number};
 use crate::HelperTable;
-use crate::arena::{Arena, NoRoom};
+use crate::arena::Arena;
 use crate::core::iterator::asks;
 use crate::error::VerifyErrorKind;
 
@@ -107,31 +107,10 @@ impl Code<'_> {
     }
 
     fn check_reached(&self, arena: &Arena<'_>) -> Result<(), CfgError> {
-        let mut words = arena.slice(self.slots, self.insns.len()).iter();
-        match words.position(|word| word & (bit::REACHED | bit::SECOND) == 0) {
+        let mut all = self.slots.iter_from(arena, 0);
+        match all.position(|half| half & (bit::REACHED | bit::SECOND) == 0) {
             Some(pc) => reject(VerifyErrorKind::Unreachable { pc: slot_number(pc) }, pc),
             None => Ok(()),
         }
-    }
-
-    /// Makes a point for each place where paths join.
-    pub(super) fn make_points(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
-        for word in arena.slice_mut(self.slots, self.insns.len()) {
-            *word &= !u64::from(u32::MAX);
-        }
-        let joins = self.count_with(arena, bit::JOIN);
-        if joins == 0 {
-            return Ok(());
-        }
-        let mut point = arena.alloc(joins)?;
-        arena.slice_mut(point, joins).fill(0);
-        (self.points, self.point_count) = (point, slot_number(joins));
-        for word in arena.slice_mut(self.slots, self.insns.len()) {
-            if *word & bit::JOIN != 0 {
-                *word |= u64::from(point);
-                point = point.saturating_add(1);
-            }
-        }
-        Ok(())
     }
 }

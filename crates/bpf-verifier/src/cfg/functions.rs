@@ -3,7 +3,7 @@
 use bpf_bytecode::BpfInsn;
 use bpf_bytecode::instruction::jump_target;
 
-use super::{CfgError, Code, FUNCTION_WORDS, bit, liveness, reject, slot_number};
+use super::{CfgError, Code, FUNCTION_WORDS, bit, reject, slot_number};
 use crate::HelperTable;
 use crate::arena::{Arena, pair};
 use crate::error::VerifyErrorKind;
@@ -32,7 +32,7 @@ impl Code<'_> {
                 Ok(insn) => insn,
                 Err(kind) => return reject(kind, pc),
             };
-            self.mark(arena, pc, liveness::effects(&insn, helpers).to_bits());
+            self.note_effects(arena, pc, &insn, helpers);
             if let Some(target) = function_named(pc, self.slot(pc)) {
                 self.mark(arena, target, bit::FUNCTION | bit::ENTERED);
             }
@@ -43,7 +43,7 @@ impl Code<'_> {
         }
         let count = self.count_with(arena, bit::FUNCTION);
         let words = count.saturating_mul(FUNCTION_WORDS as usize);
-        let functions = arena.alloc(words)?;
+        let functions = arena.alloc_for_good(words)?;
         arena.slice_mut(functions, words).fill(0);
         self.functions = functions;
         let mut from = 0;

@@ -6,9 +6,9 @@ use bpf_bytecode::instruction::{CallTarget, Instruction, Operand};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
 
 use super::functions::function_named;
-use super::{ALL_LIVE, Code, bit, edges};
+use super::{ALL_LIVE, Code, bit, edges, slot_number};
 use crate::HelperTable;
-use crate::arena::Arena;
+use crate::arena::{Arena, At};
 
 /// Passes over a program before liveness is given up: one more than loops are
 /// nested suffices where compilers order the code.
@@ -34,18 +34,23 @@ const fn operand(operand: Operand) -> u16 {
     }
 }
 
+/// In an instruction's word, beside its [`RegisterEffects`]: it begins here.
+const BEGINS: u64 = 1 << 20;
+/// Ten bits: the registers that are live before it.
+const LIVE: u32 = 32;
+
 /// Registers that an instruction reads, and those that it writes or leaves
 /// without a value. What a local call and the end of a function read lies
 /// elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RegisterEffects {
+struct RegisterEffects {
     read: u16,
     written: u16,
 }
 
 impl RegisterEffects {
     /// Twenty bits.
-    pub fn to_bits(self) -> u64 {
+    fn to_bits(self) -> u64 {
         u64::from(self.read) | u64::from(self.written).wrapping_shl(10)
     }
 
@@ -57,7 +62,7 @@ impl RegisterEffects {
 }
 
 /// See [`RegisterEffects`].
-pub(super) fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
+fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
     let (read, written) = match *insn {
         Instruction::Alu { op: AluOp::Mov, dst, src, .. } => (operand(src), one(dst)),
         Instruction::Alu { dst, src, .. } => (one(dst) | operand(src), one(dst)),
@@ -92,20 +97,47 @@ pub(super) fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> Register
 }
 
 impl Code<'_> {
-    /// Goes backwards over the program until nothing changes. Where that takes
-    /// too long, every register counts as live everywhere.
+    /// The word of a slot, which there is as long as it is not known what is live.
+    fn flow_at(&self, pc: usize) -> At {
+        self.flow.saturating_add(slot_number(pc))
+    }
+
+    pub(super) fn note_effects(
+        &self,
+        arena: &mut Arena<'_>,
+        pc: usize,
+        insn: &Instruction,
+        helpers: &HelperTable<'_>,
+    ) {
+        arena.set(self.flow_at(pc), effects(insn, helpers).to_bits() | BEGINS);
+    }
+
+    /// Finds what is live where paths join.
     pub(super) fn find_liveness(&self, arena: &mut Arena<'_>) {
+        let found = self.settle_liveness(arena);
+        let mut from = 0;
+        while let Some(pc) = self.next_with(arena, from, bit::JOIN) {
+            let live = if found { self.live_before(arena, pc) } else { ALL_LIVE };
+            self.set_live(arena, pc, live);
+            from = pc.saturating_add(1);
+        }
+    }
+
+    /// Goes backwards over the program until nothing changes; not, where that takes too
+    /// long.
+    fn settle_liveness(&self, arena: &mut Arena<'_>) -> bool {
         self.mark_results(arena);
         // What lies behind an instruction is known when it is come to.
         let once = self.function_count == 1 && !self.turns_back;
-        for _ in 0..PASSES {
-            if !self.liveness_pass(arena) || once {
-                return;
-            }
+        (0..PASSES).any(|_| !self.liveness_pass(arena) || once)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "masked")]
+    fn live_before(&self, arena: &Arena<'_>, pc: usize) -> u16 {
+        if pc >= self.insns.len() {
+            return ALL_LIVE;
         }
-        for pc in 0..self.insns.len() {
-            self.set_live(arena, pc, ALL_LIVE);
-        }
+        arena.word(self.flow_at(pc)).wrapping_shr(LIVE) as u16 & ALL_LIVE
     }
 
     /// Marks the functions whose results matter whoever calls them: the program
@@ -131,16 +163,16 @@ impl Code<'_> {
         let mut changed = false;
         let mut next = ALL_LIVE;
         for pc in (0..self.insns.len()).rev() {
-            let word = arena.word(self.at(pc));
-            if word & bit::SECOND != 0 {
+            let word = arena.word(self.flow_at(pc));
+            if word & BEGINS == 0 {
                 continue;
             }
             let (insn, mut effects) = (self.slot(pc), RegisterEffects::from_bits(word));
             let mut after = next;
             if insn.is_jump_class() {
                 let (first, second) = edges::successors(pc, insn);
-                after = first.map_or(0, |pc| self.live(arena, pc));
-                after |= second.map_or(0, |pc| self.live(arena, pc));
+                after = first.map_or(0, |pc| self.live_before(arena, pc));
+                after |= second.map_or(0, |pc| self.live_before(arena, pc));
                 if let Some(function) = function_named(pc, insn) {
                     effects.read = self.read_by_callee(arena, function);
                     changed |= after & R0 != 0 && self.is_new_result(arena, function);
@@ -151,8 +183,10 @@ impl Code<'_> {
                 }
             }
             next = (after & !effects.written) | effects.read;
-            if next != self.live(arena, pc) {
-                self.set_live(arena, pc, next);
+            let live = u64::from(next).wrapping_shl(LIVE);
+            let known = u64::from(ALL_LIVE).wrapping_shl(LIVE) & word;
+            if live != known {
+                arena.set(self.flow_at(pc), word ^ known | live);
                 changed = true;
             }
         }
@@ -163,7 +197,7 @@ impl Code<'_> {
     fn read_by_callee(&self, arena: &Arena<'_>, function: usize) -> u16 {
         let read = match self.global_at(arena, function) {
             Some((_, global)) => arguments(global.arity()),
-            None => self.live(arena, function),
+            None => self.live_before(arena, function),
         };
         read & ARGUMENTS
     }

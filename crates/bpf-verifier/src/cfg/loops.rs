@@ -12,7 +12,7 @@
 
 use super::edges::successors;
 use super::{CfgError, Code, bit, slot_number};
-use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+use crate::arena::{Arena, At, Halves, NONE, NoRoom, high, low, pair};
 use crate::core::iterator::asks;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
@@ -191,17 +191,19 @@ impl Code<'_> {
         if count == 0 {
             return Ok(());
         }
-        self.nests = arena.alloc(count)?;
-        arena.slice_mut(self.nests, count).fill(0);
+        let joins = Joins { points: self.points, words: arena.alloc(count)? };
+        arena.slice_mut(joins.words, count).fill(0);
         let branches = self.insns.iter().filter(|insn| insn.is_jump_class()).count();
         let room = count.saturating_add(branches).saturating_add(1);
         let stack = arena.alloc(room)?;
         for function in 0..self.function_count {
             let start = self.function_start(arena, function);
-            self.walk_joins(arena, stack, start);
+            self.walk_joins(arena, &joins, stack, start);
         }
         arena.free(stack, room);
-        Ok(self.record_loops(arena)?)
+        self.record_loops(arena, &joins)?;
+        arena.free(joins.words, count);
+        Ok(())
     }
 
     fn asks_iterator(&self, pc: usize) -> bool {
@@ -212,8 +214,7 @@ impl Code<'_> {
         insn.is_ok_and(|insn| matches!(insn, Instruction::Call(CallTarget::Kfunc(n)) if asks(n)))
     }
 
-    fn walk_joins(&self, arena: &mut Arena<'_>, stack: At, start: usize) {
-        let joins = Joins { points: self.points, words: self.nests };
+    fn walk_joins(&self, arena: &mut Arena<'_>, joins: &Joins, stack: At, start: usize) {
         let (mut depth, mut path) = (1_u32, 0_u32);
         arena.set(stack, Task::Enter(slot_number(start)).pack(NONE));
         while let Some(top) = depth.checked_sub(1) {
@@ -237,7 +238,7 @@ impl Code<'_> {
             while let Some(pc) = next.take() {
                 if let Some(join) = self.point(arena, pc) {
                     if joins.position(arena, join) != 0 {
-                        self.meet(arena, &joins, from, (join, pc));
+                        self.meet(arena, joins, from, (join, pc));
                         break;
                     }
                     path = path.saturating_add(1);
@@ -274,16 +275,17 @@ impl Code<'_> {
         }
     }
 
-    /// A record for each loop; the words of the joins name them from here on.
-    fn record_loops(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
-        let joins = Joins { points: self.points, words: self.nests };
+    /// A record for each loop, and for each join which one is around it.
+    fn record_loops(&mut self, arena: &mut Arena<'_>, joins: &Joins) -> Result<(), NoRoom> {
         let heads = self.count_with(arena, bit::HEAD);
-        let words = heads.saturating_mul(LOOP_WORDS as usize);
-        if heads > 0 {
-            self.loops = arena.alloc(words)?;
-            arena.slice_mut(self.loops, words).fill(0);
+        if heads == 0 {
+            return Ok(());
         }
+        let words = heads.saturating_mul(LOOP_WORDS as usize);
+        self.loops = arena.alloc_for_good(words)?;
+        arena.slice_mut(self.loops, words).fill(0);
         self.loop_count = slot_number(heads);
+        self.nests = Halves::new(arena, self.point_count as usize)?;
         let (mut at, mut from) = (self.loops, 0);
         while let Some(pc) = self.next_with(arena, from, bit::JOIN) {
             from = pc.saturating_add(1);
@@ -298,9 +300,10 @@ impl Code<'_> {
             }
         }
         // What lies in a loop names the loop's head, whose own record is known.
-        for join in self.points() {
+        for (index, join) in self.points().enumerate() {
             let (own, head) = (joins.position(arena, join), joins.head(arena, join));
             let around = if head == NONE { NONE } else { joins.position(arena, head) };
+            self.nests.set(arena, index, if own == NONE { around } else { own });
             if own != NONE {
                 let word = arena.word(own);
                 arena.set(own, pair(low(word), around));
@@ -335,13 +338,7 @@ impl Code<'_> {
 
     /// The innermost loop that a join lies in, or whose head it is.
     fn around(&self, arena: &Arena<'_>, join: At) -> Loop {
-        let joins = Joins { points: self.points, words: self.nests };
-        let (own, head) = (joins.position(arena, join), joins.head(arena, join));
-        match (own, head) {
-            (NONE, NONE) => Loop(NONE),
-            (NONE, head) => Loop(joins.position(arena, head)),
-            (own, _) => Loop(own),
-        }
+        Loop(self.nests.get(arena, join.saturating_sub(self.points) as usize))
     }
 
     /// Whether the slot, where paths join, belongs to a loop.

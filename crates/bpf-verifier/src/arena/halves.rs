@@ -1,0 +1,63 @@
+//! Tables of half words.
+
+use super::{Arena, At, NONE, NoRoom, high, low};
+
+/// So many half words in a block of their own, two in each word.
+#[derive(Clone, Copy)]
+pub(crate) struct Halves {
+    at: At,
+    len: usize,
+}
+
+impl Halves {
+    pub const EMPTY: Self = Self { at: NONE, len: 0 };
+
+    const fn words(len: usize) -> usize {
+        len.div_ceil(2)
+    }
+
+    /// A table of zeros, which is never freed.
+    pub fn new(arena: &mut Arena<'_>, len: usize) -> Result<Self, NoRoom> {
+        let words = Self::words(len);
+        let at = arena.alloc_for_good(words)?;
+        arena.slice_mut(at, words).fill(0);
+        Ok(Self { at, len })
+    }
+
+    /// Where the half word at an index lies, and by how much its word is shifted.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "indices of blocks fit, a bit does")]
+    const fn place(self, index: usize) -> (At, u32) {
+        (self.at.wrapping_add((index / 2) as u32), (index as u32 & 1).wrapping_mul(32))
+    }
+
+    /// The half word at an index; behind the last one, 0.
+    #[inline]
+    pub fn get(self, arena: &Arena<'_>, index: usize) -> u32 {
+        if index >= self.len {
+            return 0;
+        }
+        let (at, shift) = self.place(index);
+        low(arena.word(at).wrapping_shr(shift))
+    }
+
+    #[inline]
+    pub fn set(self, arena: &mut Arena<'_>, index: usize, half: u32) {
+        if index < self.len {
+            let (at, shift) = self.place(index);
+            let rest = arena.word(at) & !u64::from(u32::MAX).wrapping_shl(shift);
+            arena.set(at, rest | u64::from(half).wrapping_shl(shift));
+        }
+    }
+
+    /// Those from an index on.
+    pub fn iter_from<'a>(
+        self,
+        arena: &'a Arena<'_>,
+        from: usize,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let words = arena.slice(self.at, Self::words(self.len)).get(from / 2..);
+        let halves = words.unwrap_or_default().iter().flat_map(|word| [low(*word), high(*word)]);
+        halves.skip(from % 2).take(self.len.saturating_sub(from))
+    }
+}
