@@ -154,8 +154,9 @@
 //! as in the state itself. When all that follows was walked, the merged state is a node
 //! like others; after an error the attempt is undone, and the state walked alone. A node
 //! that is merged again and again is made wider each time, so that there is an end to it.
-//! Nothing is merged inside of loops, and attempts that fail may take a part of all
-//! steps only, as those of the next section.
+//! In a loop that is walked round by round, states must agree in what they know for
+//! certain, as the number of the round; where summaries are tried, nothing is merged.
+//! Attempts that fail may take a part of all steps only, as those of the next section.
 //!
 //! # Loops
 //!

@@ -63,3 +63,42 @@ fn where_it_fails_states_are_walked_alone() {
     assert!(info.processed > 128 * 7, "{info:?}");
     assert_eq!(info.max_insns, 3 + 7 * 5 + 1 + 6);
 }
+
+/// Headers of a packet, one behind the other, each of one of three kinds that say
+/// differently how long they are; ten of them at the most.
+const HEADERS: &str = "
+    r2 = *(u32 *)(r1 +0)
+    r3 = *(u32 *)(r1 +4)
+    r6 = 0
+    next:
+    r4 = r2
+    r4 += 2
+    if r4 > r3 goto out
+    r4 = *(u8 *)(r2 +0)
+    r5 = *(u8 *)(r2 +1)
+    if r4 == 1 goto eights
+    if r4 == 2 goto fours
+    if r4 != 3 goto out
+    r2 += 8
+    goto on
+    eights: r5 <<= 3
+    r2 += r5
+    goto on
+    fours: r5 <<= 2
+    r2 += r5
+    on: r6 += 1
+    if r6 != 10 goto next
+    out: r0 = r6
+    exit";
+
+/// Where the next header is differs in what each of those before it was. In a round the
+/// states are made one, and rounds are not: by their number they end.
+#[test]
+fn states_of_one_round_are_made_one() {
+    let program = program(BpfProgType::Xdp, HEADERS);
+    let info = *Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe").info();
+    // Each way through the rounds by itself would be 3^9 rounds at the end.
+    assert!(info.processed < 10_000, "{info:?}");
+    // The kind that takes longest in every round.
+    assert_eq!(info.max_insns, 3 + 10 * 12 + 2);
+}

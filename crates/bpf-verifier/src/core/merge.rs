@@ -41,10 +41,9 @@ impl Explorer<'_> {
         if self.steps() < patience || !self.rules.summaries || !self.may_try() {
             return Ok(false);
         }
-        let in_loop = self.walker.active.0 != NONE
-            || self.code.is_round_head(&self.arena, self.walker.pc)
-            || self.code.is_in_any_loop(&self.arena, point);
-        if in_loop {
+        // Summaries and bounded rounds do without.
+        let in_summary = self.walker.active.0 != NONE;
+        if in_summary || self.code.is_round_head(&self.arena, self.walker.pc) {
             return Ok(false);
         }
         let mut found = [Done(NONE); LOOKED_AT];
@@ -64,7 +63,8 @@ impl Explorer<'_> {
         let (steps, counted) = (self.steps(), self.counted_ids());
         let Some(trial) = self.new_trial(Loop(NONE)) else { return Ok(false) };
         trial.set_phase(&mut self.arena, Phase::Merge, steps, counted);
-        if self.merge_with(trial, &found)? {
+        let in_loop = self.code.is_in_any_loop(&self.arena, point);
+        if self.merge_with(trial, &found, in_loop)? {
             self.walk_merged(trial)?;
         } else {
             self.give_up(trial)?;
@@ -74,7 +74,7 @@ impl Explorer<'_> {
 
     /// Makes the state one with all of these that are alike. Whether any is, and says
     /// more.
-    fn merge_with(&mut self, trial: Trial, found: &[Done]) -> Step<bool> {
+    fn merge_with(&mut self, trial: Trial, found: &[Done], in_loop: bool) -> Step<bool> {
         let (mut merged, mut generation) = (false, 0);
         for node in found.iter().filter(|node| node.0 != NONE) {
             self.charge(node.words(&self.arena));
@@ -84,7 +84,7 @@ impl Explorer<'_> {
                 found => Snapshot(found),
             };
             node.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
-            if self.join(trial, base, Mode::Merge(before))? == Some(true) {
+            if self.join(trial, base, Mode::Merge { before, in_loop })? == Some(true) {
                 node.set_tried(&mut self.arena);
                 merged = true;
                 generation = before.max(generation);

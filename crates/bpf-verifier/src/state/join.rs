@@ -44,15 +44,21 @@ pub(crate) enum Mode {
     /// As far as the next number that they are compared with.
     Next,
     /// What either may be, of two states at one place, of which the newer was
-    /// walked before and says only what mattered then. If that was made one with
-    /// others so often already, more in the direction in which the older goes beyond it.
-    Merge(u32),
+    /// walked before and says only what mattered then.
+    Merge {
+        /// How often that was made one with others already. If so, it becomes more in
+        /// the direction in which the older goes beyond it.
+        before: u32,
+        /// Whether both are in a loop. What they know for certain must be the same
+        /// then: by that rounds are told apart.
+        in_loop: bool,
+    },
 }
 
 impl Mode {
     /// Whether two states at one place are joined, and not two rounds of a loop.
     const fn is_merge(self) -> bool {
-        matches!(self, Self::Merge(_))
+        matches!(self, Self::Merge { .. })
     }
 }
 
@@ -203,6 +209,11 @@ impl<'a> Join<'a> {
                 self.changed = true;
                 Ok(Value::NOT_INIT)
             }
+            _ if matches!(self.mode, Mode::Merge { in_loop: true, .. })
+                && are_told_apart(old, new) =>
+            {
+                Err(Apart)
+            }
             Kind::Scalar => Ok(self.number(old, new)),
             Kind::Stack | Kind::MapValue | Kind::Packet | Kind::PacketMeta => {
                 Ok(self.pointer(old, new))
@@ -260,7 +271,7 @@ impl<'a> Join<'a> {
         if self.is_kept(new) {
             return *old;
         }
-        let often = matches!(self.mode, Mode::Merge(before) if before >= UNRANGED);
+        let often = matches!(self.mode, Mode::Merge { before, .. } if before >= UNRANGED);
         let range = |by: i32| {
             if !old.kind.is_packet() {
                 return old.range;
@@ -330,8 +341,8 @@ impl<'a> Join<'a> {
     /// What a number becomes that moved from `old` to `new`.
     fn wider(&self, old: &Scalar, new: &Scalar, ids: (u32, u32), off: i64, most: i64) -> Scalar {
         match self.mode {
-            Mode::Union | Mode::Hint(_) | Mode::Merge(0) => return old.join(new),
-            Mode::Merge(before) => return widened(old, new, most, before),
+            Mode::Union | Mode::Hint(_) | Mode::Merge { before: 0, .. } => return old.join(new),
+            Mode::Merge { before, .. } => return widened(old, new, most, before),
             _ => {}
         }
         if old.covers(new) {
@@ -438,6 +449,12 @@ impl<'a> Join<'a> {
             });
         }
     }
+}
+
+/// Whether two values are known for certain, and not the same.
+fn are_told_apart(old: &Value, new: &Value) -> bool {
+    let known = |value: &Value| Some((value.number.as_constant()?, value.off));
+    known(old).zip(known(new)).is_some_and(|(old, new)| old != new)
 }
 
 /// Whether nothing rested on a value of a state that was walked before.
