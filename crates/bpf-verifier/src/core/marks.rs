@@ -17,7 +17,6 @@ use super::Explorer;
 use super::node::Node;
 use crate::arena::NONE;
 use crate::state::cover::entry_bit;
-use crate::state::snapshot::Snapshot;
 
 /// Which marks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,34 +69,11 @@ impl Explorer<'_> {
                 Mark::Read => node.set_read(&mut self.arena, marked | new),
             }
             let snapshot = node.snapshot(&self.arena);
-            bits = self.origin(snapshot, mark, new);
+            bits = snapshot.origins_of(&self.arena, new, mark == Mark::Read);
             if new >> 63 == 1 {
                 self.work(snapshot.cells(&self.arena).into());
             }
             node = Node(node.parent(&self.arena));
         }
-    }
-
-    /// What the entries that `bits` stands for were derived from.
-    fn origin(&self, snapshot: Snapshot, mark: Mark, bits: u64) -> u64 {
-        let arena = &self.arena;
-        let of = |index| match mark {
-            Mark::Precise | Mark::Exact => snapshot.deps(arena, index),
-            Mark::Read => snapshot.live(arena, index),
-        };
-        let entries = snapshot.regs(arena).saturating_add(snapshot.cells(arena));
-        let mut rest = bits & !(1 << 63);
-        let mut origin = 0;
-        while rest != 0 {
-            let index = rest.trailing_zeros();
-            if index < entries {
-                origin |= of(index);
-            }
-            rest &= rest.wrapping_sub(1);
-        }
-        if bits >> 63 == 1 {
-            origin |= snapshot.last_origins(arena, mark == Mark::Read);
-        }
-        origin
     }
 }

@@ -50,6 +50,11 @@ const PLACED: u64 = {
     kinds
 };
 
+/// Whether the kind in the low half of a head is one of these.
+pub(super) const fn is_placed(head: u32) -> bool {
+    PLACED.wrapping_shr(head & KIND_BITS) & 1 == 1
+}
+
 /// A cell as it lies in working memory: where and how long, the bytes that it rests on,
 /// and the value, with how snapshots keep its number.
 #[derive(Clone, Copy)]
@@ -87,8 +92,7 @@ impl Packed {
     /// Whether a snapshot keeps offset and range.
     pub const fn has_place(&self) -> bool {
         let [_, _, _, place, ..] = self.0;
-        let placed = PLACED.wrapping_shr(self.head() & KIND_BITS) & 1 == 1;
-        placed || (self.is_scalar() && place != 0)
+        is_placed(self.head()) || (self.is_scalar() && place != 0)
     }
 
     /// Words of a snapshot that it takes, beside what it rests on.

@@ -109,23 +109,22 @@ impl<'a> Join<'a> {
             return Ok(false);
         }
         (out.frame, out.refs, out.frame_bytes) = (new.frame, new.refs, new.frame_bytes);
-        let mut entries = old.read(arena);
-        let (mask, mut index) = (old.reg_mask(arena), 0_u32);
+        let (mut entries, mut origins) = (old.read(arena), old.origins(arena));
+        let mut origin = |arena: &Arena<'_>| origins.as_mut().map_or(0, |set| set.next(arena));
+        let mask = old.reg_mask(arena);
         for register in Register::all() {
             let mut value = Value::NOT_INIT;
             if mask.wrapping_shr(register.number().into()) & 1 == 1 {
                 let before = entries.value(arena);
                 let Ok(joined) = self.value(&before, &new.reg(register)) else { return Ok(false) };
-                value = Value { deps: old.deps(arena, index), ..joined };
-                index = index.saturating_add(1);
+                value = Value { deps: origin(arena), ..joined };
             }
             out.set_reg(register, value);
         }
         out.cells.clear();
         for _ in 0..old.cells(arena) {
             let cell = entries.cell(arena);
-            let (deps, live) = (old.deps(arena, index), old.live(arena, index));
-            index = index.saturating_add(1);
+            let (deps, live) = (origin(arena), origin(arena));
             let Ok(joined) = self.cell(&cell, new, arena) else { return Ok(false) };
             if joined.is_init() {
                 let value = Value { deps, ..joined };

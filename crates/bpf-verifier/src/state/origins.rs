@@ -12,10 +12,12 @@ const PER_WORD: u32 = 8;
 const OTHER: u64 = 65;
 
 fn code_of(set: u64) -> u64 {
-    match set.count_ones() {
-        0 => 0,
-        1 => u64::from(set.trailing_zeros()).saturating_add(1),
-        _ => OTHER,
+    if set == 0 {
+        0
+    } else if set & set.wrapping_sub(1) == 0 {
+        u64::from(set.trailing_zeros()).saturating_add(1)
+    } else {
+        OTHER
     }
 }
 
@@ -71,6 +73,7 @@ impl Out {
 }
 
 /// Reads sets one after the other.
+#[derive(Clone, Copy)]
 pub(super) struct In {
     at: At,
     index: u32,

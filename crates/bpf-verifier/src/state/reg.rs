@@ -476,10 +476,12 @@ pub(crate) fn unpack_number(words: [u64; 8]) -> Scalar {
 
 /// Bits of an index that are kept.
 pub(crate) const INDEX_BITS: u32 = 22;
+/// The first of them in a [`head`].
+pub(super) const INDEX_SHIFT: u32 = u32::BITS - INDEX_BITS;
 
 /// Kind in six bits, four that are free, index in 22, identity in the high half.
 pub(crate) const fn head(kind: Kind, index: u32, id: u32) -> u64 {
-    pair((kind as u32) | index.wrapping_shl(u32::BITS - INDEX_BITS), id)
+    pair((kind as u32) | index.wrapping_shl(INDEX_SHIFT), id)
 }
 
 /// The bits of a kind in a [`head`].
@@ -489,16 +491,12 @@ pub(crate) const KIND_BITS: u32 = 0x3f;
 /// is told apart from what its identity names.
 pub(super) const fn head_of_scalar(head: u64, is_sum: bool) -> u64 {
     let kind = low(head) & 0x3ff;
-    pair(kind | (is_sum as u32).wrapping_shl(10), high(head))
+    pair(kind | (is_sum as u32).wrapping_shl(INDEX_SHIFT), high(head))
 }
 
 /// The first of the free bits of a [`head`].
 pub(crate) const FREE_BITS: u32 = 6;
 
 pub(crate) const fn split_head(word: u64) -> (Kind, u32, u32) {
-    (
-        Kind::from_bits(low(word) & KIND_BITS),
-        low(word).wrapping_shr(u32::BITS - INDEX_BITS),
-        high(word),
-    )
+    (Kind::from_bits(low(word) & KIND_BITS), low(word).wrapping_shr(INDEX_SHIFT), high(word))
 }

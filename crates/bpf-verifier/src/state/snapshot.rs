@@ -23,7 +23,9 @@ use entry::{ANY_NUMBER, each_of_cell, each_of_value, is_number};
 pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;
-/// Beside the registers that are set: what entries depend on is not kept.
+/// Beside the registers that are set: how many they are, in four bits.
+const COUNT_SHIFT: u32 = 10;
+/// In the same place: what entries depend on is not kept.
 const STRIPPED: u32 = 1 << 15;
 /// In the same place: entries that another snapshot holds are left out.
 const SHARING: u32 = 1 << 14;
@@ -83,7 +85,8 @@ impl Snapshot {
         let cells = state.cells.len();
         let flag = if plan.base == NONE { 0 } else { SHARING };
         arena.set(at, pair(plan.words, cells));
-        let second = pair(mask | flag | state.frame.wrapping_shl(16), state.refs);
+        let count = mask.count_ones().wrapping_shl(COUNT_SHIFT);
+        let second = pair(mask | count | flag | state.frame.wrapping_shl(16), state.refs);
         arena.set(at.saturating_add(1), second);
         plan.write(arena, Self(at));
         let (from, end) = (Self(at).head_words(arena), at.saturating_add(plan.words));
@@ -98,7 +101,8 @@ impl Snapshot {
         for value in state.regs().iter().filter(|value| value.is_init()) {
             origins.add(arena, value.deps);
             if !is_shared() {
-                each_of_value(value, |word| put(arena, &mut out, word));
+                let class = Class::of(&value.number);
+                each_of_value(value, class, |word| put(arena, &mut out, word));
             }
         }
         for index in 0..cells {
@@ -144,38 +148,47 @@ impl Snapshot {
 
     /// Entries that are registers.
     pub fn regs(self, arena: &Arena<'_>) -> u32 {
-        self.reg_mask(arena).count_ones()
+        low(self.second(arena)).wrapping_shr(COUNT_SHIFT) & 0xf
     }
 
-    /// What the entries rest on; nothing, where that was stripped.
-    fn origins(self, arena: &Arena<'_>) -> Option<In> {
+    /// What the entries rest on, one after the other, and behind each cell what its bytes
+    /// do; nothing, where that was stripped.
+    pub(super) fn origins(self, arena: &Arena<'_>) -> Option<In> {
         let end = self.0.saturating_add(self.words(arena));
         let from = self.0.saturating_add(self.head_words(arena));
         (!self.is_stripped(arena)).then(|| In::new(from, end))
     }
 
-    /// Dependencies of the entry at `index`.
-    pub fn deps(self, arena: &Arena<'_>, index: u32) -> u64 {
-        let index = index.saturating_add(index.saturating_sub(self.regs(arena)));
-        self.origins(arena).map_or(0, |origins| origins.at(arena, index))
-    }
-
-    /// What the bytes of the entry at `index` rest on; nothing, for registers.
-    pub fn live(self, arena: &Arena<'_>, index: u32) -> u64 {
-        let Some(cell) = index.checked_sub(self.regs(arena)) else { return 0 };
-        let index = index.saturating_add(cell).saturating_add(1);
-        self.origins(arena).map_or(0, |origins| origins.at(arena, index))
-    }
-
-    /// What all entries without a bit of their own rest on, the bytes or the numbers.
-    pub fn last_origins(self, arena: &Arena<'_>, bytes: bool) -> u64 {
-        let (Some(mut origins), regs) = (self.origins(arena), self.regs(arena)) else { return 0 };
-        let mut all = 0;
-        for index in 0..regs.saturating_add(self.cells(arena)) {
-            let deps = origins.next(arena);
-            let live = if index < regs { 0 } else { origins.next(arena) };
-            if index >= 63 {
-                all |= if bytes { live } else { deps };
+    /// What the entries rest on that `bits` stands for, the bytes or the numbers; the
+    /// last bit stands for all that have none of their own.
+    pub fn origins_of(self, arena: &Arena<'_>, bits: u64, bytes: bool) -> u64 {
+        let Some(origins) = self.origins(arena) else { return 0 };
+        let (regs, entries) = (self.regs(arena), self.entries(arena));
+        // Registers have one set, and cells, which come behind them, two.
+        let of = |index: u32| match index.checked_sub(regs) {
+            None if bytes => 0,
+            None => origins.at(arena, index),
+            Some(cell) => {
+                let first = index.saturating_add(cell);
+                origins.at(arena, first.saturating_add(bytes.into()))
+            }
+        };
+        let (mut rest, mut all) = (bits & !entry_bit(u32::MAX), 0);
+        while rest != 0 {
+            let index = rest.trailing_zeros();
+            if index < entries {
+                all |= of(index);
+            }
+            rest &= rest.wrapping_sub(1);
+        }
+        if bits & entry_bit(u32::MAX) != 0 {
+            let mut origins = origins;
+            for index in 0..entries {
+                let deps = origins.next(arena);
+                let live = if index < regs { 0 } else { origins.next(arena) };
+                if index >= 63 {
+                    all |= if bytes { live } else { deps };
+                }
             }
         }
         all

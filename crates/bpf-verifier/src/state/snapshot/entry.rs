@@ -5,16 +5,15 @@ use super::{has_place, is_sum};
 use crate::arena::{Arena, At, high, low, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::state::Value;
-use crate::state::cells::{Cell, Packed};
+use crate::state::cells::{Cell, Packed, is_placed};
 use crate::state::class::{Class, small};
 use crate::state::reg::{
-    FREE_BITS, KIND_BITS, Kind, head, head_of_scalar, split_head, unpack_number,
+    FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, head_of_scalar, split_head, unpack_number,
 };
 
 /// Hands on the words of a register's entry, one after the other.
 #[inline]
-pub(super) fn each_of_value(value: &Value, mut word: impl FnMut(u64)) {
-    let class = Class::of(&value.number);
+pub(super) fn each_of_value(value: &Value, class: Class, mut word: impl FnMut(u64)) {
     let sum = is_sum(value);
     let index = if value.is_scalar() { sum.into() } else { value.index };
     let first = head(value.kind, index, value.id);
@@ -79,9 +78,8 @@ const fn class_of_head(word: u64) -> Class {
 fn entry_words(arena: &Arena<'_>, at: At, cell: bool) -> u32 {
     let span = u32::from(cell);
     let word = arena.word(at.saturating_add(span));
-    let (kind, index, _) = split_head(word);
-    let sum = is_number(word) && index != 0;
-    let place = u32::from(has_place(kind) || sum);
+    let sum = is_number(word) && low(word).wrapping_shr(INDEX_SHIFT) != 0;
+    let place = u32::from(is_placed(low(word)) || sum);
     class_of_head(word).words().saturating_add(place).saturating_add(1).saturating_add(span)
 }
 
@@ -101,7 +99,7 @@ fn read_value(arena: &Arena<'_>, at: &mut At) -> (Value, Class) {
     if sum {
         value.index = 0;
     }
-    if has_place(kind) || sum {
+    if is_placed(low(word)) || sum {
         let place = take();
         value.off = low(place).cast_signed();
         value.range = high(place).cast_signed();

@@ -52,11 +52,12 @@ impl Plan {
         let (mut index, mut sets, mut all) = (0_u32, state.cells.len(), HEAD_WORDS);
         for (number, value) in (0_u64..).zip(state.regs()) {
             if value.is_init() {
-                let own = value_words(value, Class::of(&value.number));
+                let class = Class::of(&value.number);
+                let own = value_words(value, class);
                 all = all.saturating_add(own).saturating_add(own_words(value.deps));
                 if matching.finds(arena, number, index, own) {
                     let mut same = Same::new(arena, matching.held.at, own);
-                    each_of_value(value, |word| same.compare(word));
+                    each_of_value(value, class, |word| same.compare(word));
                     matching.note(index, own, same.all);
                 }
                 index = index.saturating_add(1);
@@ -172,7 +173,7 @@ impl Snapshot {
         }
     }
 
-    fn entries(self, arena: &Arena<'_>) -> u32 {
+    pub(super) fn entries(self, arena: &Arena<'_>) -> u32 {
         self.regs(arena).saturating_add(self.cells(arena))
     }
 
