@@ -168,7 +168,10 @@ fn enter<'r, P: PhysicalProfile>(
     let run = Run::begin(env, program.info(), context, stack).map_err(BpfError::Refused)?;
     let mut session = Session::new(run, shims, program, programs);
     match session.link(program) {
-        Ok(()) => session.go(program.entry()),
+        Ok(()) => {
+            let r0 = session.go(program.entry());
+            session.run.outcome(r0)
+        }
         Err(refusal) => Err(BpfError::Refused(refusal)),
     }
 }
@@ -200,7 +203,8 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         // a helper panics.
         let entered = unsafe { self.session.run.enter_over(self.contexts, context) };
         entered.map_err(BpfError::Refused)?;
-        Entered(&mut self.session).0.go(self.entry)
+        let r0 = Entered(&mut self.session).0.go(self.entry);
+        self.session.run.outcome(r0)
     }
 }
 
@@ -238,9 +242,9 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
     }
 
     /// Runs the program that the session was made for, by its entry, once its links
-    /// are there.
+    /// are there. Gives R0, which means nothing where the run was stopped.
     #[inline(always)]
-    fn go(&mut self, entry: Entry) -> BpfResult {
+    fn go(&mut self, entry: Entry) -> u64 {
         self.set_entry_registers();
         let session = &raw mut *self;
         // What the code does to memory is either checked by the run (the program was
@@ -253,7 +257,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
         // SAFETY: the session is still there, and the code no longer runs.
         let session = unsafe { &mut *session };
         session.panic.resume();
-        session.run.outcome(r0)
+        r0
     }
 
     /// Finds out where the maps have their values that a program has links to.
