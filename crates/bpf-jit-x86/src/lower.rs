@@ -8,7 +8,7 @@
 
 use alloc::vec::Vec;
 
-use bpf_bytecode::{BpfInsn, BpfProgram};
+use bpf_bytecode::{BpfInsn, BpfProgram, Register};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
 use bpf_verifier::InsnFact;
 
@@ -89,6 +89,18 @@ pub fn lower<'p, P: PhysicalProfile>(
 }
 
 impl Lowered<'_> {
+    /// Of a program that was verified, the registers that it, or another one that takes
+    /// its place, may change; R10 is among them where there are frames.
+    pub fn changed(&self) -> Registers {
+        let effect = self.steps.iter().fold(Effect::NONE, |all, step| all.with(step.effect));
+        if effect.leaves() {
+            return Registers::ALL;
+        }
+        let framed = effect.is_framed() || self.transfers.iter().any(|transfer| transfer.calls);
+        let frame = if framed { Registers::of(Register::R10) } else { Registers::NONE };
+        effect.writes().with(frame)
+    }
+
     /// The memory of the lists.
     pub fn into_lists(self) -> Lists {
         Lists { steps: self.steps, transfers: self.transfers }

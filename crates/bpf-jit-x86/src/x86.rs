@@ -31,13 +31,14 @@
 
 use alloc::vec::Vec;
 
+use bpf_bytecode::Register;
 use bpf_bytecode::opcode::Size;
 
 use crate::descriptor::Stop;
 use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::functions::Functions;
-use crate::lower::{Lowered, Mode, Op, Order, Step};
+use crate::lower::{Lowered, Mode, Op, Order, Registers, Step};
 use crate::options::CompileOptions;
 use crate::runtime::Shim;
 
@@ -105,14 +106,19 @@ pub(crate) fn emit<'w>(
 ) -> Result<MachineCode<'w>, CompileError> {
     let Workspace { flow, functions, code } = workspace;
     let mut emitter = Emitter::new(lowered, features, options, code);
-    emitter.entry();
+    let (mut changed, mut read) = (Registers::ALL, Registers::ALL);
+    if lowered.mode == Mode::Proven {
+        flow.find(lowered)?;
+        functions.find(lowered)?;
+        changed = lowered.changed();
+        read = flow.live_at(0).with(changed.and(Registers::of(Register::R10)));
+    }
+    emitter.entry(changed);
     let body = emitter.code.label();
     emitter.code.bind(body);
-    emitter.body();
+    emitter.body(read);
     match lowered.mode {
         Mode::Proven => {
-            flow.find(lowered)?;
-            functions.find(lowered)?;
             Selector::new(&mut emitter, lowered, flow, functions).run();
         }
         Mode::Checked => emitter.one_by_one(&lowered.steps),
@@ -139,7 +145,7 @@ struct Emitter<'o> {
     start: Label,
     /// Bytes that a call zeroes.
     zeroed: u32,
-    /// Restores the host's registers and returns.
+    /// Leaves a program that was stopped.
     exit: Label,
     thunks: Thunks,
     /// Where the budget of an instruction is used up, and its slot.

@@ -225,6 +225,20 @@ fn branch(dice: &mut Dice, items: &mut Vec<Item>, wide: Wide, dst: u8, imm: i32)
         let target = Some(items.len() + 1 + dice.below(4));
         return items.push(Item { target, ..Item::plain(JUMP) });
     }
+    if dice.one_in(3) {
+        // One value or another.
+        let [into, from] = core::array::from_fn(|_| dice.pick(&REGISTERS));
+        let near = Wide(dice.one_in(2));
+        let value =
+            if dice.one_in(2) { near.reg(MOV, into, from) } else { near.imm(MOV, into, imm) };
+        let meets = items.len() + if dice.one_in(3) { 3 + dice.below(4) } else { 2 };
+        items.push(Item { target: Some(meets), ..Item::plain(insn) });
+        items.push(Item::plain(value));
+        if meets > items.len() {
+            items.push(Item { target: Some(meets), ..Item::plain(JUMP) });
+        }
+        return;
+    }
     let target = Some(items.len() + 1 + dice.below(4));
     items.push(Item { target, ..Item::plain(insn) });
 }

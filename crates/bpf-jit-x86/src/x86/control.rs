@@ -80,14 +80,14 @@ impl Emitter<'_> {
     }
 
     /// Pushes registers.
-    fn save(&mut self, registers: Registers) {
+    pub(super) fn save(&mut self, registers: Registers) {
         for register in registers.iter() {
             self.code.short(false, 0x50, Width::W32, native(register), Part::EMPTY);
         }
     }
 
     /// Pops them again.
-    fn restore(&mut self, registers: Registers) {
+    pub(super) fn restore(&mut self, registers: Registers) {
         let mut left = registers;
         while let Some(register) = left.iter().last() {
             self.code.short(false, 0x58, Width::W32, native(register), Part::EMPTY);

@@ -6,46 +6,57 @@ use dynasm::dynasm;
 
 use super::Emitter;
 use super::regs::native;
-use crate::lower::Mode;
+use crate::lower::{Mode, Registers};
 use crate::runtime::offset;
 
 impl Emitter<'_> {
-    /// The entry from the host: a function that takes the session and gives R0.
-    pub(super) fn entry(&mut self) {
+    /// The entry from the host: a function that takes the session and gives R0. The
+    /// host has `changed`, of the registers that calls keep, as they were.
+    pub(super) fn entry(&mut self, changed: Registers) {
         let body = self.code.label();
+        let changed = changed.and(Registers::KEPT.with(Registers::of(Register::R10)));
+        // The body finds the stack aligned as a function of the host does.
+        let aligned = changed.len().is_multiple_of(2);
+        self.save(changed);
+        dynasm!(self.code; .arch x64; push r12);
+        if !aligned {
+            dynasm!(self.code; .arch x64; push rax);
+        }
         dynasm!(self.code; .arch x64
-            ; push rbp
-            ; push rbx
-            ; push r12
-            ; push r13
-            ; push r14
-            ; push r15
             ; mov r12, rdi
             ; mov [BYTE r12 + offset::STACK_POINTER], rsp
-            ; sub rsp, BYTE 8
         );
         self.code.call(body);
-        self.code.bind(self.exit);
-        dynasm!(self.code; .arch x64
-            ; mov rsp, [BYTE r12 + offset::STACK_POINTER]
-            ; pop r15
-            ; pop r14
-            ; pop r13
-            ; pop r12
-            ; pop rbx
-            ; pop rbp
-            ; ret
-        );
+        if !aligned {
+            dynasm!(self.code; .arch x64; pop r12);
+        }
+        dynasm!(self.code; .arch x64; pop r12);
+        self.restore(changed);
+        dynasm!(self.code; .arch x64; ret);
         self.code.bind(body);
     }
 
-    /// The registers at a program's entry. A verified program reads none that
-    /// it was not given; of another it is known that they are 0.
-    pub(super) fn body(&mut self) {
+    /// The way out of a program that is stopped, however deep in it that is: as if the
+    /// first function returned, to the entry of the program that the host has called.
+    /// The address at which that goes on is where it was left.
+    pub(super) fn exit(&mut self) {
+        self.code.bind(self.exit);
         dynasm!(self.code; .arch x64
-            ; mov rdi, [BYTE r12 + offset::R1]
-            ; mov rbp, [BYTE r12 + offset::R10]
+            ; mov rsp, [BYTE r12 + offset::STACK_POINTER]
+            ; sub rsp, BYTE 8
+            ; ret
         );
+    }
+
+    /// The registers at a program's entry, those that are read. A verified program
+    /// reads none that it was not given; of another it is known that they are 0.
+    pub(super) fn body(&mut self, read: Registers) {
+        if read.has(Register::R1) {
+            dynasm!(self.code; .arch x64; mov rdi, [BYTE r12 + offset::R1]);
+        }
+        if read.has(Register::R10) {
+            dynasm!(self.code; .arch x64; mov rbp, [BYTE r12 + offset::R10]);
+        }
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64
                 ; mov rsi, [BYTE r12 + offset::R2]

@@ -47,6 +47,16 @@ struct Flags {
     exact: bool,
 }
 
+/// What was stored last.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    /// Bytes of code behind that.
+    at: usize,
+    size: Size,
+    place: Mem,
+    value: Source,
+}
+
 /// Entries of a table of registers; a power of two, so that an index needs no check.
 const ROOM: usize = 16;
 
@@ -74,6 +84,7 @@ pub(super) struct Selector<'a, 'o> {
     /// Registers that are read behind the step or by it.
     needed: Registers,
     flags: Option<Flags>,
+    stored: Option<Stored>,
 }
 
 impl<'a, 'o> Selector<'a, 'o> {
@@ -96,6 +107,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             live: Registers::NONE,
             needed: Registers::NONE,
             flags: None,
+            stored: None,
         }
     }
 
@@ -137,7 +149,7 @@ impl<'a, 'o> Selector<'a, 'o> {
         self.needed = self.flow.live_at(slot);
         self.settle();
         self.bits = [64; ROOM];
-        self.flags = None;
+        (self.flags, self.stored) = (None, None);
     }
 
     /// Emits a step, or puts it off. How many steps behind it are done

@@ -42,6 +42,10 @@ impl Emitter<'_> {
                 _ => self.plain_thunk(shim),
             }
         }
+        // Only thunks lead there.
+        if self.thunks.labels.iter().any(Option::is_some) {
+            self.exit();
+        }
     }
 
     /// Calls a function with `r10`, the descriptor and R0; its result is in

@@ -7,7 +7,7 @@ use bpf_bytecode::opcode::{Cond, Size, Width};
 use bpf_maps::Elements;
 
 use super::super::buffer::CodeBuffer;
-use super::super::encode::{Mem, Rm};
+use super::super::encode::{Mem, Rm, Source};
 use super::super::link::{Found, Lookup};
 use super::super::regs::{RAX, native};
 use super::{Place, Selector, Sum, Value};
@@ -130,7 +130,12 @@ impl Selector<'_, '_> {
             }
             _ => (Found::Asks, 0),
         };
-        self.out.zero_extend(Size::W, RAX, Rm::Mem(key));
+        // Most keys have just been put on the stack.
+        match self.stored_at(Size::W, key) {
+            Some(Source::Imm(number)) => self.out.set(RAX, number.cast_unsigned().into()),
+            Some(Source::Reg(from)) => self.out.zero_extend(Size::W, RAX, Rm::Reg(from)),
+            _ => self.out.zero_extend(Size::W, RAX, Rm::Mem(key)),
+        }
         self.out.element(step.slot(), lookup, key, found);
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);

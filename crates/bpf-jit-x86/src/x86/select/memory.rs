@@ -8,7 +8,7 @@ use super::super::alu::{Arith, width_of};
 use super::super::control::flag;
 use super::super::encode::{Mem, Source};
 use super::super::regs::native;
-use super::{Selector, Sum, size_bits};
+use super::{Selector, Stored, Sum, size_bits};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
 
@@ -129,12 +129,14 @@ impl Selector<'_, '_> {
         }
     }
 
-    /// `other op= *at`, where the value is read no more.
+    /// `other op= *at`, where the value is read no more. What is on the stack is loaded by
+    /// itself: a CPU takes the number for a plain load from the register that was stored
+    /// there, and for an operand it waits for the store.
     fn combines(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
         let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = next.op else {
             return false;
         };
-        if src != dst || other == dst {
+        if src != dst || other == dst || at.base == Register::R10 {
             return false;
         }
         let behind = self.flow.live_behind(next);
@@ -198,8 +200,15 @@ impl Selector<'_, '_> {
     pub(super) fn store(&mut self, size: Size, at: Address, src: Operand) {
         self.ready_source(src, size);
         self.ready_place(at);
-        let (src, place) = (self.source(src, size), self.place(at));
-        self.out.store(size, place, src);
+        let (value, place) = (self.source(src, size), self.place(at));
+        self.out.store(size, place, value);
+        self.stored = Some(Stored { at: self.out.code.len(), size, place, value });
+    }
+
+    /// What is at a place, if it has been stored there just now.
+    pub(super) fn stored_at(&self, size: Size, place: Mem) -> Option<Source> {
+        let stored = self.stored.filter(|stored| stored.at == self.out.code.len())?;
+        ((stored.size, stored.place) == (size, place)).then_some(stored.value)
     }
 
     fn ready_source(&mut self, src: Operand, size: Size) {
