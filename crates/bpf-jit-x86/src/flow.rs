@@ -73,6 +73,12 @@ impl Flow {
         self.slots.get(index(slot)).is_none_or(|slot| slot.is(Slot::JOINED))
     }
 
+    /// Whether control comes to a slot from further down.
+    #[inline]
+    pub fn is_looped(&self, slot: u32) -> bool {
+        self.slots.get(index(slot)).is_some_and(|slot| slot.is(Slot::LOOPED))
+    }
+
     /// Registers that are read at or behind a slot.
     #[inline]
     pub fn live_at(&self, slot: u32) -> Registers {

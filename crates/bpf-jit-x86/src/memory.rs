@@ -8,7 +8,8 @@
 //! writing, [`WritableCode::seal`] takes the right to write away, flushes the
 //! translations of every CPU, and only then gives the right to execute, and the
 //! drop of the [`ExecutableCode`] unmaps them. Code may lie anywhere: it holds no
-//! address of its own and none of the kernel.
+//! address of its own and none of the kernel. Where it begins at a multiple of 64, as
+//! pages do, loops lie in no more of the CPU's cache lines than they need.
 //!
 //! # Guards
 //! In front of the pages and behind them should be one each that nobody may access,

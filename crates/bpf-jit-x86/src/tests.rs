@@ -24,6 +24,7 @@ mod generator;
 mod hardened;
 mod hostile;
 mod idioms;
+mod loops;
 mod maps;
 mod memory;
 mod prepared;

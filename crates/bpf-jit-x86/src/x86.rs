@@ -8,12 +8,13 @@
 //! The code of a program is laid out as
 //!
 //! ```text
-//! entry:   save the host's registers, call body
-//! exit:    restore them, return to the host
+//! entry:   save those of the host's registers that change, call body,
+//!          restore them, return to the host
 //! body:    load the entry registers          <- tail calls enter here
 //!          the program's instructions
 //!          stops of the instruction budget, lookups that leave the short way
 //! thunks:  what calling out takes, once for each function that is called
+//! exit:    return to the entry, from however deep, where one of these may stop
 //! ```
 //!
 //! A BPF function is a native function: a call is a `call`, an exit a `ret`.
@@ -42,6 +43,7 @@ use crate::lower::{Lowered, Mode, Op, Order, Registers, Step};
 use crate::options::CompileOptions;
 use crate::runtime::Shim;
 
+mod align;
 mod alu;
 mod atomic;
 mod blinding;

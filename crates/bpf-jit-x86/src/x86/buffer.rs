@@ -89,6 +89,9 @@ pub(super) enum Kind {
     JumpIf(Flag),
     /// An instruction of as many bytes, of which the last four are the distance.
     Long(u8),
+    /// None, but room for as many bytes that do nothing, in front of a loop whose last
+    /// jump back has this number among the fixups.
+    Pad(u8, u32),
 }
 
 impl Kind {
@@ -98,9 +101,14 @@ impl Kind {
             Self::Jump => 5,
             Self::JumpIf(_) => 6,
             Self::Long(bytes) => bytes as u32,
+            Self::Pad(..) => PAD,
         }
     }
 }
+
+/// Bytes that there is room for in front of a loop: they are executed when it is
+/// entered, so that more would cost short loops what they gain.
+pub(super) const PAD: u32 = 24;
 
 /// Where a label is: bytes and fixups in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +145,8 @@ pub(crate) struct CodeBuffer {
     pub(super) fixups: Vec<Fixup>,
     /// What `relax` finds out.
     pub(super) saved: Vec<u32>,
+    /// Whether there is room in front of a loop.
+    pub(super) padded: bool,
     failure: Option<CompileError>,
 }
 
@@ -146,7 +156,7 @@ impl CodeBuffer {
     pub(super) fn begin(&mut self, bytes: usize, labels: usize) {
         self.labels.clear();
         self.fixups.clear();
-        (self.len, self.failure) = (0, None);
+        (self.len, self.padded, self.failure) = (0, false, None);
         if self.labels.try_reserve(labels.saturating_add(LABELS)).is_ok() {
             self.labels.resize(labels, Place::UNBOUND);
         } else {
@@ -302,6 +312,18 @@ impl CodeBuffer {
     pub(super) fn address_to_r11(&mut self, label: Label) {
         self.fixup(Kind::Long(7), label);
         self.put(0x1d_8d4c, 7);
+    }
+
+    /// Leaves room in front of a loop, for `relax` to say where it begins.
+    pub(super) fn pad(&mut self) {
+        let end = self.len.saturating_add(index(PAD).unwrap_or(0));
+        if self.bytes.len() < end {
+            self.grow(end);
+        }
+        if end <= self.bytes.len() {
+            self.fixup(Kind::Pad(0, 0), Label(u32::MAX));
+            (self.len, self.padded) = (end, true);
+        }
     }
 
     fn fixup(&mut self, kind: Kind, label: Label) {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bpf_profile::OutOfMemory;
 
-use super::buffer::{CodeBuffer, Fixup, Kind, Label, Place, index};
+use super::buffer::{CodeBuffer, Fixup, Kind, Label, PAD, Place, index};
 use crate::error::CompileError;
 
 /// Bytes of a short jump.
@@ -25,13 +25,24 @@ impl CodeBuffer {
         }
         // For each fixup, how many bytes are saved in front of it.
         saved.resize(wanted, 0_u32);
-        for _ in 0..ROUNDS {
-            if !self.shorten(&mut saved) {
-                break;
-            }
+        self.take_short(&mut saved);
+        if self.padded && self.align(&saved) {
+            self.take_short(&mut saved);
         }
         self.move_together(&saved);
         self.saved = saved;
+    }
+
+    /// Takes short forms, in loops at the places that they have now.
+    fn take_short(&self, saved: &mut [u32]) {
+        if self.padded {
+            self.leave_out(saved);
+        }
+        for _ in 0..ROUNDS {
+            if !self.shorten(saved) {
+                break;
+            }
+        }
     }
 
     /// Where the labels below `count` are once the code has moved together, or a
@@ -67,7 +78,9 @@ impl CodeBuffer {
             let old_next = saved.get(next).copied().unwrap_or(0);
             let was_short = old_next != old;
             let can_be = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
-            if was_short || can_be && self.reaches(fixup, number, (old, new), saved) {
+            if let Kind::Pad(bytes, _) = fixup.kind {
+                new = new.saturating_add(PAD.saturating_sub(bytes.into()));
+            } else if was_short || can_be && self.reaches(fixup, number, (old, new), saved) {
                 new = new.saturating_add(fixup.kind.long().saturating_sub(SHORT));
                 changed |= !was_short;
             }
@@ -99,6 +112,10 @@ impl CodeBuffer {
             let Some(at) = index(fixup.at) else { return self.fail(CompileError::TooLarge) };
             to = self.copy_down(from, at, to);
             from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
+            if let Kind::Pad(bytes, _) = fixup.kind {
+                to = self.do_nothing(to, bytes);
+                continue;
+            }
             let short = saved.get(number) != saved.get(number.saturating_add(1));
             let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
             let place = self.labels.get(fixup.label.number());

@@ -122,6 +122,9 @@ impl<'a, 'o> Selector<'a, 'o> {
             let (joined, behind) = self.flow.around(step);
             if joined {
                 self.join(step.pc);
+                if self.flow.is_looped(step.pc) {
+                    self.out.code.pad();
+                }
             }
             self.out.code.bind(CodeBuffer::slot(step.pc));
             if effect.is_void() && self.is_trap_behind(at) {

@@ -1,0 +1,100 @@
+//! Where loops begin.
+//!
+//! A CPU fetches code, and keeps what it has decoded, by lines of 64 bytes. A loop
+//! that lies in more of them than it needs can take half as long again or twice as
+//! long, depending on nothing but what stands in front of it. So it begins at the
+//! next line where that spares one.
+
+use super::buffer::{CodeBuffer, Kind, PAD, index};
+
+/// Bytes that a CPU fetches together.
+const LINE: u32 = 64;
+
+/// Instructions that do nothing, by their length.
+const NOTHING: [&[u8]; 9] = [
+    &[0x90],
+    &[0x66, 0x90],
+    &[0x0f, 0x1f, 0x00],
+    &[0x0f, 0x1f, 0x40, 0x00],
+    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+];
+
+impl CodeBuffer {
+    /// Notes what is saved where no loop is moved further than it is, and no jump is
+    /// short.
+    pub(super) fn leave_out(&self, saved: &mut [u32]) {
+        let mut all = 0_u32;
+        for (fixup, entry) in self.fixups.iter().zip(saved.iter_mut().skip(1)) {
+            if let Kind::Pad(bytes, _) = fixup.kind {
+                all = all.saturating_add(PAD.saturating_sub(bytes.into()));
+            }
+            *entry = all;
+        }
+    }
+
+    /// Says where loops begin, by what is saved as long as none is moved. Whether any
+    /// is moved.
+    pub(super) fn align(&mut self, saved: &[u32]) -> bool {
+        self.find_ends();
+        let now = |at: u32, number: usize| {
+            at.saturating_sub(saved.get(number.saturating_add(1)).copied().unwrap_or(0))
+        };
+        let mut added = 0_u32;
+        for number in 0..self.fixups.len() {
+            let Some(Kind::Pad(_, last)) = self.fixups.get(number).map(|fixup| fixup.kind) else {
+                continue;
+            };
+            let Some(last) = index(last).filter(|last| *last > number) else { continue };
+            let Some(jump) = self.fixups.get(last) else { continue };
+            let end = now(jump.at.saturating_add(jump.kind.long()), last);
+            let Some(fixup) = self.fixups.get_mut(number) else { continue };
+            let start = now(fixup.at.saturating_add(PAD), number);
+            let bytes = padding(start.saturating_add(added), end.saturating_sub(start));
+            if let (Kind::Pad(pad, _), Ok(bytes)) = (&mut fixup.kind, u8::try_from(bytes)) {
+                *pad = bytes;
+            }
+            added = added.saturating_add(bytes);
+        }
+        added != 0
+    }
+
+    /// Finds the last jump back to the start of each loop.
+    fn find_ends(&mut self) {
+        for number in 0..self.fixups.len() {
+            let Some(jump) = self.fixups.get(number) else { return };
+            if !matches!(jump.kind, Kind::Jump | Kind::JumpIf(_)) {
+                continue;
+            }
+            let Some(place) = self.place(jump.label) else { continue };
+            let pad = index(place.fixups).and_then(|behind| behind.checked_sub(1));
+            let Some(pad) = pad.filter(|pad| *pad < number) else { continue };
+            if let Some(Kind::Pad(_, last)) = self.fixups.get_mut(pad).map(|pad| &mut pad.kind) {
+                *last = u32::try_from(number).unwrap_or(0);
+            }
+        }
+    }
+
+    /// Writes instructions that do nothing, and says where they end.
+    pub(super) fn do_nothing(&mut self, at: usize, bytes: u8) -> usize {
+        let end = at.saturating_add(bytes.into());
+        if let Some(room) = self.bytes.get_mut(at..end) {
+            for part in room.chunks_mut(NOTHING.len()) {
+                if let Some(nothing) = NOTHING.get(part.len().wrapping_sub(1)) {
+                    part.copy_from_slice(nothing);
+                }
+            }
+        }
+        end
+    }
+}
+
+/// Bytes in front of a loop that is at `start` and of `len` bytes.
+const fn padding(start: u32, len: u32) -> u32 {
+    let into = start % LINE;
+    let needed = LINE.saturating_sub(into);
+    if len <= LINE && len > needed && needed <= PAD { needed } else { 0 }
+}
