@@ -2,9 +2,9 @@
 //!
 //! `cargo bench -p kernel-bpf-benches --features cloud-profile [-- OPTIONS] [NAME…]`
 //! measures the workloads whose names contain a NAME, or all, and then what
-//! entering and compiling take. In each round every engine has its turn, and of
-//! all rounds the least time counts: what else the machine does then bears on
-//! all alike, and mostly not at all. Before anything is measured, every engine
+//! entering and compiling take. In each round every engine has its turn, not always
+//! at the same distance from its last one, and of all rounds the least time counts: what else
+//! the machine does then bears on all alike, and mostly not at all. Before anything is measured, every engine
 //! must give the same answer.
 
 mod compile;
@@ -29,7 +29,7 @@ times and code sizes.
 
 OPTIONS:
     --modes       What constant blinding and retpolines cost, and nothing else
-    --rounds N    Rounds, of which the fastest counts [default: 30]
+    --rounds N    Rounds, of which the fastest counts [default: 120]
 ";
 
 /// What the command line asks for.
@@ -40,7 +40,7 @@ struct Options {
 }
 
 fn options() -> Result<Option<Options>> {
-    let mut options = Options { rounds: 30, modes: false, names: Vec::new() };
+    let mut options = Options { rounds: 120, modes: false, names: Vec::new() };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -88,7 +88,7 @@ fn main() -> Result<()> {
     }
     let enter = measure(&Workload::ENTER, native.as_ref(), options.rounds, &mut table)?;
     table.print(&enter);
-    compile::print(options.rounds)
+    compile::print(options.rounds.div_ceil(4))
 }
 
 /// Measures one workload on every engine that takes it; which does not, goes to
@@ -139,7 +139,9 @@ fn measure(
     }
     let mut measured: Vec<_> =
         engines.into_iter().map(|(engine, runner)| (engine, Measured::new(runner))).collect();
-    for _ in 0..rounds {
+    for round in (0..measured.len()).cycle().take(usize::try_from(rounds)?) {
+        // What disturbs now and then, disturbs another engine each time.
+        measured.rotate_left(round);
         for (_, measured) in &mut measured {
             measured.round()?;
         }
