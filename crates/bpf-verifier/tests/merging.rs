@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{Verifier, VerifyErrorKind};
-use common::program;
+use common::{PACKET, XDP, program};
 
 /// Counts in R8 how many of so many words of the context are not zero: after `n` of
 /// them, the count is one of `n + 1` numbers, on which nothing is decided until the
@@ -101,4 +101,40 @@ fn states_of_one_round_are_made_one() {
     assert!(info.processed < 10_000, "{info:?}");
     // The kind that takes longest in every round.
     assert_eq!(info.max_insns, 3 + 10 * 12 + 2);
+}
+
+/// A walk round by round, where two ways part and meet again inside of each round, and
+/// nothing parts between where they meet and the head.
+fn options(rounds: u32, size: u32) -> String {
+    let text = "r1 = ROUNDS
+         again: r4 = r2
+         r4 += 2
+         if r4 > r3 goto out
+         r5 = *(u8 *)(r2 +0)
+         r6 = r2
+         if r5 == 1 goto found
+         r6 += 1
+         found: r5 = *(u8 *)(r6 +0)
+         r5 = *(u8 *)(r2 +1)
+         r5 <<= 3
+         r2 += r5
+         r2 += 2
+         r1 += -1
+         if r1 != 0 goto again
+         r4 = r2
+         r4 += SIZE
+         if r4 > r3 goto out
+         r0 = *(u8 *)(r2 +1)
+         out: r0 = 0
+         exit";
+    let text = text.replace("ROUNDS", &rounds.to_string()).replace("SIZE", &size.to_string());
+    String::from(PACKET) + &text
+}
+
+#[test]
+fn ways_that_met_are_one_in_the_next_round() {
+    let info = XDP.accepts(&options(16, 2));
+    // And not 2 to the power of 16.
+    assert!(info.processed < 16 * 60, "{}", info.processed);
+    XDP.rejects("invalid access to packet", &options(16, 1));
 }

@@ -85,7 +85,14 @@ impl Explorer<'_> {
     pub(super) fn settle(&mut self) -> Step {
         let Walker { meter, forks, lonely, .. } = self.walker;
         let head = self.code.is_round_head(&self.arena, self.walker.pc);
-        let worth = head || (forks > 0 && meter.insns() >= SHORT_SEGMENT);
+        // Where a loop is walked round by round, ways that parted before the last node
+        // may have met behind it: without a node at the head they are never compared again.
+        let parted = || {
+            let found = self.code.loop_at(&self.arena, self.walker.pc);
+            let alone = self.walker.active.0 == NONE;
+            found.filter(|_| alone).is_some_and(|found| lonely <= found.len(&self.arena))
+        };
+        let worth = head || (meter.insns() >= SHORT_SEGMENT && (forks > 0 || parted()));
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
         let far = meter.insns() >= LONG_SEGMENT && meter.insns() >= lonely / 4;
