@@ -4,7 +4,7 @@
 mod common;
 
 use bpf_bytecode::BpfProgType;
-use common::{LOOKUP, SOCKET, UNPRIVILEGED, XDP, program, verify_linux, with_value};
+use common::{LOOKUP, PACKET, SOCKET, UNPRIVILEGED, XDP, program, verify_linux, with_value};
 
 /// The processor looks at the low bits of a count alone.
 #[test]
@@ -170,4 +170,87 @@ fn known_quotients() {
     for number in ["r8 = *(u32 *)(r6 +0)\nr8 &= 8", "r8 = 800\nr8 /= 1"] {
         verify(&keys(number)).expect_err(number);
     }
+}
+
+/// What was proven to lie behind a pointer is there behind a place further on, too.
+#[test]
+fn unknown_offsets_in_proven_bytes() {
+    // 16 bytes are there; R5 is from 0 to 7, R6 from 0 to 255.
+    let check = |walk: &str| {
+        format!(
+            "{PACKET}
+             r4 = r2
+             r4 += 16
+             if r4 > r3 goto out
+             r6 = *(u8 *)(r2 +0)
+             r5 = r6
+             r5 &= 7
+             {walk}
+             out: r0 = 0
+             exit"
+        )
+    };
+    XDP.accepts(&check("r2 += r5\nr0 = *(u8 *)(r2 +8)"));
+    XDP.rejects("size=1", &check("r2 += r5\nr0 = *(u8 *)(r2 +9)"));
+    XDP.accepts(&check("r2 += r5\nr0 = *(u64 *)(r2 +1)"));
+    XDP.rejects("size=8", &check("r2 += r5\nr0 = *(u64 *)(r2 +2)"));
+    XDP.rejects("size=1", &check("r2 += r5\nr0 = *(u8 *)(r2 -1)"));
+    // Twice, and behind a constant.
+    XDP.accepts(&check("r2 += r5\nr2 += r5\nr0 = *(u8 *)(r2 +1)"));
+    XDP.rejects("size=1", &check("r2 += r5\nr2 += r5\nr0 = *(u8 *)(r2 +2)"));
+    XDP.accepts(&check("r2 += 4\nr2 += r5\nr0 = *(u8 *)(r2 +4)"));
+    XDP.rejects("size=1", &check("r2 += 4\nr2 += r5\nr0 = *(u8 *)(r2 +5)"));
+    // Backwards.
+    XDP.accepts(&check("r2 += 16\nr2 -= r5\nr0 = *(u64 *)(r2 -8)"));
+    XDP.rejects("size=8", &check("r2 += 16\nr2 -= r5\nr0 = *(u64 *)(r2 -7)"));
+    XDP.accepts(&check("r2 += 8\nr2 -= r5\nr0 = *(u8 *)(r2 -1)"));
+    XDP.rejects("size=1", &check("r2 += 8\nr2 -= r5\nr0 = *(u8 *)(r2 -2)"));
+    // What may be negative leads forwards where it is taken away.
+    XDP.rejects("size=1", &check("r5 += -4\nr2 -= r5\nr0 = *(u8 *)(r2 +8)"));
+    XDP.rejects("size=1", &check("r2 += 8\nr5 += -8\nr2 += r5\nr0 = *(u8 *)(r2 +8)"));
+    // Too far.
+    XDP.rejects("size=1", &check("r2 += r6\nr0 = *(u8 *)(r2 +0)"));
+    // Around: two times nearly half of all addresses are taken away.
+    let far = "r5 = r6\nr5 <<= 55\nr5 >>= 1\nr2 -= r5\nr2 -= r5\nr0 = *(u8 *)(r2 +8)";
+    XDP.rejects("unbounded", &check(far));
+    // A comparison with what it was says nothing new of what it became.
+    let later = |size: u32| {
+        check(&format!(
+            "r4 = r2
+             r4 += r5
+             r7 = r2
+             r7 += 32
+             if r7 > r3 goto out
+             r0 = *(u8 *)(r4 +{size})"
+        ))
+    };
+    XDP.accepts(&later(8));
+    XDP.rejects("size=1", &later(9));
+}
+
+/// All sixteen bytes in a loop that is not unrolled.
+#[test]
+fn loops_over_proven_bytes() {
+    let text = |rounds: u32| {
+        format!(
+            "{PACKET}
+             r4 = r2
+             r4 += 16
+             if r4 > r3 goto out
+             r5 = 0
+             r0 = 0
+             again: r4 = r2
+             r4 += r5
+             r6 = *(u8 *)(r4 +0)
+             r0 += r6
+             r5 += 1
+             if r5 != {rounds} goto again
+             out: exit"
+        )
+    };
+    let text = |rounds| {
+        text(rounds).replace("r4 = r2\n             r4 += 16", "r0 = 0\nr4 = r2\nr4 += 16")
+    };
+    assert!(XDP.accepts(&text(16)).processed < 60);
+    XDP.rejects("invalid access to packet", &text(17));
 }

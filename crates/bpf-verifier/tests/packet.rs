@@ -174,7 +174,7 @@ fn unknown_parts_are_told_apart() {
              exit"
         ),
     );
-    // Nor does a pointer for what it becomes when more is added.
+    // Nor does a pointer for what it becomes when more is added than it was proven for.
     XDP.rejects(
         "size=1",
         &format!(
@@ -183,7 +183,7 @@ fn unknown_parts_are_told_apart() {
              r4 += 8
              if r4 > r3 goto out
              r5 = *(u8 *)(r2 +0)
-             r5 &= 7
+             r5 &= 15
              r2 += r5
              r0 = *(u8 *)(r2 +0)
              out: r0 = 0

@@ -5,7 +5,7 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::{Explorer, Step, reject};
-use crate::domain::alu;
+use crate::domain::{Scalar, alu};
 use crate::error::VerifyErrorKind;
 use crate::state::{Kind, NO_RANGE, Value};
 
@@ -13,6 +13,25 @@ use crate::state::{Kind, NO_RANGE, Value};
 pub(super) const MAX_OFFSET: i32 = 1 << 29;
 const LIMIT: i64 = MAX_OFFSET as i64;
 const MINUS_LIMIT: i64 = -LIMIT;
+
+/// How many bytes are proven to lie behind a pointer into a packet, where `range` did
+/// and an unknown number is added or taken away: as many less as it may go forwards.
+///
+/// The unknown part `x` of a pointer with a range was found to be from 0 to
+/// `MAX_PACKET_OFFSET` by a comparison, and moved since by what is said here, never below
+/// `-MAX_OFFSET`, where addresses are refused. So for `n` from 0 to `MAX_OFFSET` neither
+/// `x + n` nor `x - n` wraps, and behind `x + n` lie `range - n` bytes. That an access does
+/// not begin before the packet is a question of its own.
+fn range_behind(range: i32, op: AluOp, number: &Scalar) -> i32 {
+    let forwards = match op {
+        AluOp::Add => i32::try_from(number.smax()).ok(),
+        _ => Some(0),
+    };
+    let left = forwards.and_then(|by| range.checked_sub(by));
+    let small = number.smin() >= 0 && number.smax() <= LIMIT;
+    // Where the range is not positive, nothing was compared.
+    left.filter(|left| small && *left > 0).unwrap_or(NO_RANGE)
+}
 
 impl Explorer<'_> {
     /// `dst op src`, at least one of them an address.
@@ -89,11 +108,11 @@ impl Explorer<'_> {
             out.off = off;
         } else {
             out.number = alu(op, Width::W64, pointer.number, number.number);
-            // Another unknown part: what was proven is of no use to it.
             match kind {
                 Kind::Packet | Kind::PacketMeta => {
+                    // Another unknown part.
                     out.id = self.fresh_id();
-                    out.range = NO_RANGE;
+                    out.range = range_behind(pointer.range, op, &number.number);
                 }
                 Kind::Stack | Kind::MapValue => out.id = 0,
                 _ => {}
