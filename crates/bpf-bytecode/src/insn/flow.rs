@@ -15,6 +15,7 @@ const JA: u8 = 0x05;
 const GOTOL: u8 = 0x06;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
+const MAY_GOTO: u8 = 0xe5;
 
 impl BpfInsn {
     /// Slots of the instruction: 2 for a 64-bit immediate load, else 1.
@@ -45,6 +46,18 @@ impl BpfInsn {
     #[inline]
     pub const fn falls_through(self) -> bool {
         !matches!(self.code, JA | GOTOL | EXIT)
+    }
+
+    /// Whether it calls something, a function of the same program or any other.
+    #[inline]
+    pub const fn is_call(self) -> bool {
+        self.code == CALL
+    }
+
+    /// Whether it jumps when the allowance is used up.
+    #[inline]
+    pub const fn is_may_goto(self) -> bool {
+        self.code == MAY_GOTO
     }
 
     /// Distance in slots, from the slot behind this one, of the function of the
@@ -89,6 +102,10 @@ mod tests {
                     _ => None,
                 };
                 assert_eq!(slot.function_offset(), named, "{insn:?}");
+                let calls = matches!(insn, Instruction::Call(_));
+                assert_eq!(slot.is_call(), calls, "{insn:?}");
+                let may_go = matches!(insn, Instruction::MayGoto { .. });
+                assert_eq!(slot.is_may_goto(), may_go, "{insn:?}");
             }
         }
         assert!(decoded_ones > 1000, "{decoded_ones}");

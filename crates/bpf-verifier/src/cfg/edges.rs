@@ -66,7 +66,7 @@ impl Code<'_> {
             if let Some(successor) = second {
                 self.enter(arena, pc, successor);
             }
-            if insn.is_jump_class() && self.counts_rounds(pc, helpers) {
+            if insn.is_may_goto() || insn.is_call() && self.calls_in_rounds(pc, helpers) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);
                 self.mark(arena, pc.saturating_add(1), bit::JOIN);
             }
@@ -86,10 +86,9 @@ impl Code<'_> {
         self.check_reached(arena)
     }
 
-    /// Whether an instruction is the head of loops whose rounds it bounds.
-    fn counts_rounds(&self, pc: usize, helpers: &HelperTable<'_>) -> bool {
+    /// Whether a call is the head of loops whose rounds it bounds.
+    fn calls_in_rounds(&self, pc: usize, helpers: &HelperTable<'_>) -> bool {
         match self.insn(pc) {
-            Ok(Instruction::MayGoto { .. }) => true,
             Ok(Instruction::Call(CallTarget::Helper(id))) => helpers.calls_back(id),
             Ok(Instruction::Call(CallTarget::Kfunc(number))) => asks(number),
             _ => false,

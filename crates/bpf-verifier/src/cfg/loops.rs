@@ -207,11 +207,8 @@ impl Code<'_> {
     }
 
     fn asks_iterator(&self, pc: usize) -> bool {
-        if !self.slot(pc).is_jump_class() {
-            return false;
-        }
-        let insn = self.insn(pc);
-        insn.is_ok_and(|insn| matches!(insn, Instruction::Call(CallTarget::Kfunc(n)) if asks(n)))
+        let next = |insn| matches!(insn, Instruction::Call(CallTarget::Kfunc(n)) if asks(n));
+        self.slot(pc).is_call() && self.insn(pc).is_ok_and(next)
     }
 
     fn walk_joins(&self, arena: &mut Arena<'_>, joins: &Joins, stack: At, start: usize) {
