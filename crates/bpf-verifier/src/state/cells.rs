@@ -101,6 +101,9 @@ impl Packed {
     }
 }
 
+/// Cells that are looked at one by one before others.
+const CLOSE: u32 = 4;
+
 const CELL_WORDS: usize = VALUE_WORDS + 2;
 const CELL_STRIDE: u32 = 13;
 const _: () = assert!(CELL_STRIDE as usize == CELL_WORDS);
@@ -145,17 +148,6 @@ impl Cells {
     }
 
     pub fn set(&self, arena: &mut Arena<'_>, index: u32, cell: &Cell) {
-        self.set_of_class(arena, index, cell, Class::of(&cell.value.number));
-    }
-
-    /// Sets a cell of which it is known how snapshots keep its number.
-    pub(super) fn set_of_class(
-        &self,
-        arena: &mut Arena<'_>,
-        index: u32,
-        cell: &Cell,
-        class: Class,
-    ) {
         let words = arena.slice_mut(self.place(index), CELL_WORDS);
         if let Some((span, rest)) = words.split_first_mut()
             && let Some((live, rest)) = rest.split_first_mut()
@@ -163,7 +155,15 @@ impl Cells {
         {
             *span = pair(cell.addr, cell.len);
             *live = cell.live;
-            *value = cell.value.pack(class);
+            *value = cell.value.pack(Class::of(&cell.value.number));
+        }
+    }
+
+    /// Sets a cell as it is to lie there.
+    pub(super) fn set_packed(&self, arena: &mut Arena<'_>, index: u32, cell: &Packed) {
+        let words = arena.slice_mut(self.place(index), CELL_WORDS);
+        if let Some(words) = words.first_chunk_mut() {
+            *words = cell.0;
         }
     }
 
@@ -184,7 +184,22 @@ impl Cells {
 
     /// Index of the first cell that ends behind `addr`.
     pub fn find(&self, arena: &Arena<'_>, addr: u32) -> u32 {
-        let (mut from, mut to) = (0, self.len);
+        self.find_between(arena, addr, 0, self.len)
+    }
+
+    /// The same, where it is not before `from`, and most likely close behind.
+    pub fn find_from(&self, arena: &Arena<'_>, addr: u32, from: u32) -> u32 {
+        for index in from..from.saturating_add(CLOSE).min(self.len) {
+            let (start, len) = self.span(arena, index);
+            if start.saturating_add(len) > addr {
+                return index;
+            }
+        }
+        self.find_between(arena, addr, from.saturating_add(CLOSE).min(self.len), self.len)
+    }
+
+    fn find_between(&self, arena: &Arena<'_>, addr: u32, from: u32, to: u32) -> u32 {
+        let (mut from, mut to) = (from, to);
         while from < to {
             let middle = from.midpoint(to);
             let (start, len) = self.span(arena, middle);

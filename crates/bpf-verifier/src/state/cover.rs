@@ -85,9 +85,11 @@ pub(crate) fn covers(
         }
         index = index.saturating_add(1);
     }
+    let mut at = 0;
     for _ in 0..old.cells(arena) {
         let cell = entries.cell(arena);
         index = index.saturating_add(1);
+        at = new.cells.find_from(arena, cell.addr, at);
         let (value, live) = if cell.addr >= SAVED {
             // References are in the order of acquisition, the number behind
             // the others; they correspond by place.
@@ -97,7 +99,7 @@ pub(crate) fn covers(
                 let at = new.cells.len().checked_sub(from_end.saturating_add(1))?;
                 new.cells.get(arena, at)?
             } else {
-                new.cells.at_addr(arena, cell.addr)?.1
+                new.cells.get(arena, at).filter(|found| found.addr == cell.addr)?
             };
             (found.value, 0)
         } else if cell.len > 8 {
@@ -107,7 +109,7 @@ pub(crate) fn covers(
             }
             continue;
         } else {
-            let got = new.read_stack(arena, cell.addr, cell.len).ok()?;
+            let got = new.read_stack_at(arena, at, cell.addr, cell.len).ok()?;
             rests.unwritten |= got.unwritten;
             (got.value, got.live)
         };

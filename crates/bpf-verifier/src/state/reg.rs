@@ -431,20 +431,10 @@ impl Value {
 
     /// Its words, with how snapshots keep its number.
     pub(super) fn pack(&self, class: Class) -> [u64; VALUE_WORDS] {
-        let (full, half) = (self.number.full(), self.number.half());
-        [
-            head(self.kind, self.index, self.id) | (class as u64).wrapping_shl(FREE_BITS),
-            pair(self.off.cast_unsigned(), self.range.cast_unsigned()),
-            self.number.bits().value(),
-            self.number.bits().mask(),
-            full.umin,
-            full.umax,
-            full.smin.cast_unsigned(),
-            full.smax.cast_unsigned(),
-            pair(low(half.umin), low(half.umax)),
-            pair(low(half.smin.cast_unsigned()), low(half.smax.cast_unsigned())),
-            self.deps,
-        ]
+        let first = head(self.kind, self.index, self.id) | (class as u64).wrapping_shl(FREE_BITS);
+        let place = pair(self.off.cast_unsigned(), self.range.cast_unsigned());
+        let [value, mask, umin, umax, smin, smax, half_u, half_s] = pack_number(&self.number);
+        [first, place, value, mask, umin, umax, smin, smax, half_u, half_s, self.deps]
     }
 
     pub(crate) fn unpack(words: &[u64; VALUE_WORDS]) -> Self {
@@ -460,6 +450,20 @@ impl Value {
             deps,
         }
     }
+}
+
+pub(super) const fn pack_number(number: &Scalar) -> [u64; 8] {
+    let (bits, full, half) = (number.bits(), number.full(), number.half());
+    [
+        bits.value(),
+        bits.mask(),
+        full.umin,
+        full.umax,
+        full.smin.cast_unsigned(),
+        full.smax.cast_unsigned(),
+        pair(low(half.umin), low(half.umax)),
+        pair(low(half.smin.cast_unsigned()), low(half.smax.cast_unsigned())),
+    ]
 }
 
 pub(crate) fn unpack_number(words: [u64; 8]) -> Scalar {

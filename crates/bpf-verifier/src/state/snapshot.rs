@@ -272,10 +272,9 @@ impl Snapshot {
         let cells = self.cells(arena);
         state.cells.refill(arena, cells)?;
         for index in 0..cells {
-            let (mut cell, class) = entries.cell_of_class(arena);
-            cell.value.deps = origin(arena);
-            cell.live = origin(arena);
-            state.cells.set_of_class(arena, index, &cell, class);
+            let (deps, live) = (origin(arena), origin(arena));
+            let cell = entries.packed(arena, deps, live);
+            state.cells.set_packed(arena, index, &cell);
         }
         Ok(())
     }

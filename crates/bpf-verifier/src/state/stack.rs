@@ -112,8 +112,18 @@ impl State {
         addr: u32,
         size: u32,
     ) -> Result<StackRead, StackFault> {
-        let end = addr.saturating_add(size);
-        let mut index = self.cells.find(arena, addr);
+        self.read_stack_at(arena, self.cells.find(arena, addr), addr, size)
+    }
+
+    /// The same, where the first cell that ends behind `addr` is the one at `index`.
+    pub fn read_stack_at(
+        &self,
+        arena: &Arena<'_>,
+        index: u32,
+        addr: u32,
+        size: u32,
+    ) -> Result<StackRead, StackFault> {
+        let (end, mut index) = (addr.saturating_add(size), index);
         let (mut pos, mut live, mut deps, mut unwritten) = (addr, 0, 0, false);
         let mut known = Some(0_u64);
         while pos < end {

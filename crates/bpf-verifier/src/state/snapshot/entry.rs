@@ -8,7 +8,8 @@ use crate::state::Value;
 use crate::state::cells::{Cell, Packed, is_placed};
 use crate::state::class::{Class, small};
 use crate::state::reg::{
-    FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, head_of_scalar, split_head, unpack_number,
+    FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, head_of_scalar, pack_number, split_head,
+    unpack_number,
 };
 
 /// Hands on the words of a register's entry, one after the other.
@@ -83,9 +84,9 @@ fn entry_words(arena: &Arena<'_>, at: At, cell: bool) -> u32 {
     class_of_head(word).words().saturating_add(place).saturating_add(1).saturating_add(span)
 }
 
-/// The value at `at`, and how its number is kept. Goes on behind it.
+/// The value at `at`. Goes on behind it.
 #[inline]
-fn read_value(arena: &Arena<'_>, at: &mut At) -> (Value, Class) {
+fn read_value(arena: &Arena<'_>, at: &mut At) -> Value {
     let mut take = || {
         let word = arena.word(*at);
         *at = at.saturating_add(1);
@@ -106,15 +107,10 @@ fn read_value(arena: &Arena<'_>, at: &mut At) -> (Value, Class) {
     }
     value.number = match class {
         Class::Constant => Scalar::constant(take()),
-        Class::SmallRange => {
-            let word = take();
-            let (umin, umax) = (low(word), high(word));
-            small(umin, umax, Tnum::between(umin.into(), umax.into()))
-        }
+        Class::SmallRange => small_range(take()),
         Class::SmallBits => {
-            let (range, bits) = (take(), take());
-            let bits = Tnum::new(low(bits).into(), high(bits).into());
-            small(low(range), high(range), bits)
+            let range = take();
+            small_bits(range, take())
         }
         Class::General => {
             let words = arena.slice(*at, 8).first_chunk().copied().unwrap_or_default();
@@ -123,7 +119,40 @@ fn read_value(arena: &Arena<'_>, at: &mut At) -> (Value, Class) {
         }
         _ => class.plain().unwrap_or(Scalar::UNKNOWN),
     };
-    (value, class)
+    value
+}
+
+/// The words of a number of a class, of which those in a snapshot are taken as needed.
+#[inline]
+fn number_words(class: Class, mut take: impl FnMut() -> u64) -> [u64; 8] {
+    const ZERO: [u64; 8] = pack_number(&Scalar::constant(0));
+    const BITS8: [u64; 8] = pack_number(&Scalar::of_bits(8));
+    const BITS16: [u64; 8] = pack_number(&Scalar::of_bits(16));
+    const BITS32: [u64; 8] = pack_number(&Scalar::of_bits(32));
+    const UNKNOWN: [u64; 8] = pack_number(&Scalar::UNKNOWN);
+    match class {
+        Class::Zero => ZERO,
+        Class::Constant => pack_number(&Scalar::constant(take())),
+        Class::Bits8 => BITS8,
+        Class::Bits16 => BITS16,
+        Class::Bits32 => BITS32,
+        Class::Unknown => UNKNOWN,
+        Class::SmallRange => pack_number(&small_range(take())),
+        Class::SmallBits => {
+            let range = take();
+            pack_number(&small_bits(range, take()))
+        }
+        Class::General => core::array::from_fn(|_| take()),
+    }
+}
+
+fn small_range(range: u64) -> Scalar {
+    let (umin, umax) = (low(range), high(range));
+    small(umin, umax, Tnum::between(umin.into(), umax.into()))
+}
+
+const fn small_bits(range: u64, bits: u64) -> Scalar {
+    small(low(range), high(range), Tnum::new(low(bits) as u64, high(bits) as u64))
 }
 
 /// Goes through the entries of a snapshot that has all of them.
@@ -237,7 +266,7 @@ impl Reader {
     #[inline]
     pub fn value(&mut self, arena: &Arena<'_>) -> Value {
         let (mut at, shared) = self.next(arena);
-        let (value, _) = read_value(arena, &mut at);
+        let value = read_value(arena, &mut at);
         self.pass(at, shared);
         value
     }
@@ -245,17 +274,32 @@ impl Reader {
     /// The next entry, a cell.
     #[inline]
     pub fn cell(&mut self, arena: &Arena<'_>) -> Cell {
-        self.cell_of_class(arena).0
-    }
-
-    /// The next entry, a cell, and how its number is kept.
-    #[inline]
-    pub(super) fn cell_of_class(&mut self, arena: &Arena<'_>) -> (Cell, Class) {
         let (mut at, shared) = self.next(arena);
         let span = arena.word(at);
         at = at.saturating_add(1);
-        let (value, class) = read_value(arena, &mut at);
+        let value = read_value(arena, &mut at);
         self.pass(at, shared);
-        (Cell { addr: low(span), len: high(span), value, live: 0 }, class)
+        Cell { addr: low(span), len: high(span), value, live: 0 }
+    }
+
+    /// The next entry, a cell, as it lies in a state, with what it rests on.
+    #[inline]
+    pub(super) fn packed(&mut self, arena: &Arena<'_>, deps: u64, live: u64) -> Packed {
+        let (mut at, shared) = self.next(arena);
+        let mut take = || {
+            let word = arena.word(at);
+            at = at.saturating_add(1);
+            word
+        };
+        let (span, mut head) = (take(), take());
+        let sum = is_number(head) && low(head).wrapping_shr(INDEX_SHIFT) != 0;
+        let place = if is_placed(low(head)) || sum { take() } else { 0 };
+        let number = number_words(class_of_head(head), take);
+        if sum {
+            head = head_of_scalar(head, false);
+        }
+        self.pass(at, shared);
+        let [value, mask, umin, umax, smin, smax, half_u, half_s] = number;
+        Packed([span, live, head, place, value, mask, umin, umax, smin, smax, half_u, half_s, deps])
     }
 }
