@@ -13,7 +13,8 @@
 //! | a comparison of what may be null with a register that holds 0 | null checks are comparisons with the number 0, or with what cannot be null | whoever differs from 0 is not null |
 //! | an offset that is the quotient or remainder of known numbers, where only a known one may be added | the result of a division is unknown | the domain divides known numbers as the machine does |
 //! | bytes of a packet behind an unknown number of others, all of which one comparison proved to be there | whoever adds an unknown number to a pointer has to compare it again | of the bytes behind a pointer as many are left behind the sum as the number cannot be greater; neither wraps, as `range_behind` in `core/pointer.rs` says |
-//! | indices that are the remainder of an unknown number | the result of a division is unknown | a remainder is below what was divided by |
+//! | indices that are the quotient or remainder of an unknown number and a constant | the result of a division is unknown | a remainder is below what was divided by, and a quotient no larger than that of the bound |
+//! | a size or index whose low half has bounds, where two shifts or a signed move make that half the whole | the shifts lose the bound from below, so that a size might be 0; the move loses both | the half stays as it was, and the domain keeps its bounds |
 //! | tail calls in functions behind 256 bytes of frames and more | so that 33 of them, one in the other, do not overrun the kernel's stack | a run has as many frames as its policy says; a tail call that finds none left fails like others |
 //! | tail calls and deprecated loads in functions that return nothing by their type | what takes over returns a number, and so does a load beyond the packet | that return is a path of its own, with that number in R0 |
 //!

@@ -234,11 +234,11 @@ fn loops_over_proven_bytes() {
     let text = |rounds: u32| {
         format!(
             "{PACKET}
+             r0 = 0
              r4 = r2
              r4 += 16
              if r4 > r3 goto out
              r5 = 0
-             r0 = 0
              again: r4 = r2
              r4 += r5
              r6 = *(u8 *)(r4 +0)
@@ -248,9 +248,48 @@ fn loops_over_proven_bytes() {
              out: exit"
         )
     };
-    let text = |rounds| {
-        text(rounds).replace("r4 = r2\n             r4 += 16", "r0 = 0\nr4 = r2\nr4 += 16")
-    };
     assert!(XDP.accepts(&text(16)).processed < 60);
     XDP.rejects("invalid access to packet", &text(17));
+}
+
+/// What an unknown number in R6, made so, leads to in a value of 48 bytes.
+fn indexed(number: &str, access: &str) -> String {
+    with_value(&format!(
+        "r7 = r0
+         call 7
+         r6 = r0
+         {number}
+         r7 += r6
+         r0 = *(u8 *)(r7 {access})
+         out: r0 = 0
+         exit"
+    ))
+}
+
+/// A remainder is less than what was divided by.
+#[test]
+fn unknown_remainders() {
+    SOCKET.accepts(&indexed("r6 %= 48", "+0"));
+    SOCKET.accepts(&indexed("w6 %= 48", "+0"));
+    SOCKET.accepts(&indexed("r6 &= 0xffff\nr6 /= 1366", "+0"));
+    SOCKET.rejects("within its 48 bytes", &indexed("r6 %= 49", "+0"));
+    SOCKET.rejects("within its 48 bytes", &indexed("w6 %= 48", "+1"));
+    SOCKET.rejects("within its 48 bytes", &indexed("r6 &= 0xffff\nr6 /= 1365", "+0"));
+    // By 0, the number stays what it is; what is signed may be negative.
+    SOCKET.rejects("unbounded", &indexed("r8 = *(u64 *)(r10 -8)\nr8 &= 31\nr6 %= r8", "+0"));
+    SOCKET.rejects("within its 48 bytes", &indexed("r6 s%= 48", "+0"));
+}
+
+/// Bounds of the low half, behind two shifts or a move that makes it the whole.
+#[test]
+fn bounds_of_a_half_that_becomes_the_whole() {
+    let shifted = "w6 = w6\nif r6 < 6 goto out\nr6 <<= 32\nr6 >>= 32\nif r6 > 8 goto out";
+    SOCKET.accepts(&indexed(shifted, "-6"));
+    SOCKET.rejects("within its 48 bytes", &indexed(shifted, "-7"));
+    let moved = "if w6 s> 15 goto out\nif w6 s< 0 goto out\nr6 = (s32)r6";
+    SOCKET.accepts(&indexed(moved, "+32"));
+    SOCKET.rejects("within its 48 bytes", &indexed(moved, "+33"));
+    // The whole has no such bounds.
+    let half = "if w6 s> 15 goto out\nif w6 s< 0 goto out";
+    SOCKET.rejects("unbounded", &indexed(half, "+32"));
 }
