@@ -187,7 +187,7 @@ fn run(program: &Program, info: &VerifiedInfo, beside: &RefCell<Beside<'_>>, pla
     count(&TALLY.steps, beside.compared());
     beside.assert_within(info);
     // What other programs leave of a budget need not do.
-    let tail_calls = info.tail_calls && budget < info.max_insns * TAIL_CALLS;
+    let tail_calls = info.tail_calls && budget < info.max_insns.saturating_mul(TAIL_CALLS);
     let cut_off = tail_calls || budget < info.max_insns && beside.executed() >= budget;
     // An interpreter that knows no proof begins programs for which there are too few
     // frames.
