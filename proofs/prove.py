@@ -229,6 +229,8 @@ class Memory:
 # them no more than that.
 SUMMARIES = {'sync': r'Scalar.*4sync17h', 'sync_once': r'Scalar.*9sync_once17h'}
 SET_WORDS, OPTION_WORDS = 10, 11
+# Properties that are too much at once.
+IN_PARTS = r'^prove\.alu\.(Add|Sub)\..*\.64$'
 
 
 class Machine:
@@ -240,6 +242,8 @@ class Machine:
         # Numbers that summarised functions are said to keep.
         self.tracked = tracked
         self.assumed = []
+        # What is to be proven of sets before they are summarised, part by part.
+        self.cuts = []
         self.objects = 0
         # When something is reached that must not be.
         self.bad = []
@@ -259,9 +263,13 @@ class Machine:
             return z3.FreshConst(z3.BitVecSort(bits(kind)))
         return z3.BitVecVal(int(text), bits(kind))
 
-    def summary(self, args, memory):
+    def summary(self, args, memory, inside):
         """In place of a function that keeps members: any result that does."""
         (_, out, at), = args[0]
+        for name in sorted(FUNCTIONS):
+            if name.startswith('part.') and width_of(name) == self.width and self.tracked:
+                held, _ = self.run(name, [args[1], self.tracked[-1]], memory.copy(), TRUE)
+                self.cuts.append((name, z3.Implies(inside, held)))
         for word in range(OPTION_WORDS):
             memory.store(out, at + 8 * word, 8, z3.FreshConst(z3.BitVecSort(64)))
         for number in self.tracked:
@@ -275,7 +283,7 @@ class Machine:
     def run(self, name, args, memory, inside):
         """The result of a function, and memory behind it."""
         if any(re.search(pattern, name) for pattern in self.summarised):
-            return self.summary(args, memory.copy())
+            return self.summary(args, memory.copy(), inside)
         function = self.functions[name]
         env = dict(zip(function.params, args))
         pending = {function.entry: [(TRUE, env, memory, None)]}
@@ -606,11 +614,28 @@ def keeps_members(name):
     return machine, machine.lemma(source, out, words[-1], after)
 
 
-def solve(machine, held, seconds):
+def solve(name, machine, held, seconds):
     """`proven`, `FALSE` or `undecided`."""
     # `simplify` leaves no connective with one operand, which other solvers refuse.
     wrong = z3.simplify(z3.Or(z3.Not(held), *machine.bad))
-    parts = [z3.simplify(part) for part in machine.assumed] + [wrong]
+    assumed = [z3.simplify(part) for part in machine.assumed]
+    if not re.search(IN_PARTS, name):
+        return decide(assumed + [wrong], seconds)
+    # Suppose it is wrong. Then each part holds all the same; and with all of them it is
+    # not wrong.
+    for part, cut in machine.cuts:
+        cut = z3.simplify(cut)
+        if z3.is_true(cut):
+            continue
+        verdict = decide([wrong, z3.simplify(z3.Not(cut))], seconds)
+        if verdict != 'proven':
+            return f'{verdict}: {part}'
+        assumed.append(cut)
+    return decide(assumed + [wrong], seconds)
+
+
+def decide(parts, seconds):
+    """Whether the formulas cannot all hold."""
     if bitwuzla is None:
         solver = z3.SolverFor('QF_BV')
         solver.set('timeout', 1000 * seconds)
@@ -640,7 +665,7 @@ def prove(job):
     began = time.process_time()
     build = keeps_members if name.startswith('keeps') else property_holds
     machine, held = build(name)
-    verdict = solve(machine, held, seconds)
+    verdict = solve(name, machine, held, seconds)
     return name, verdict, time.process_time() - began
 
 

@@ -163,6 +163,35 @@ macro_rules! lemma {
 
 lemma!(8 16 64);
 
+/// What being a member is made of: each of these can be proven apart of what an
+/// operation hands on to be synchronised.
+macro_rules! parts {
+    ($($bits:literal: $($name:ident $holds:expr;)*)*) => {$($(
+        const _: () = {
+            // SAFETY: nothing is linked with this; no other symbol has such a name.
+            #[unsafe(export_name = concat!("part.", stringify!($name), ".", stringify!($bits)))]
+            extern "C" fn part(set: &Scalar<$bits>, x: u64) -> bool {
+                let holds: fn(&Scalar<$bits>, u64) -> bool = $holds;
+                holds(set, x)
+            }
+        };
+    )*)*};
+}
+
+parts! {
+    64:
+    fits |s, _| fits(s);
+    bits |s, x| s.bits().contains(x);
+    umin |s, x| s.full().umin <= x;
+    umax |s, x| x <= s.full().umax;
+    smin |s, x| s.full().smin <= x.cast_signed();
+    smax |s, x| x.cast_signed() <= s.full().smax;
+    half_umin |s, x| s.half().umin <= concrete::low(x, 32);
+    half_umax |s, x| concrete::low(x, 32) <= s.half().umax;
+    half_smin |s, x| s.half().smin <= concrete::signed(x, 32);
+    half_smax |s, x| concrete::signed(x, 32) <= s.half().smax;
+}
+
 /// A function under the name of what it proves.
 macro_rules! property {
     ($input:ident, $holds:expr, $($name:tt)*) => {
