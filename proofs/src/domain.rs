@@ -19,3 +19,8 @@ pub use compare::compare;
 pub use range::Range;
 pub use scalar::Scalar;
 pub use tnum::Tnum;
+
+/// A number of the low half, by its bits and bounds.
+pub fn of_half<const BITS: u32>(bits: Tnum, half: Range) -> Scalar<BITS> {
+    Scalar::of_half(bits, half)
+}

@@ -3,7 +3,7 @@
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Cond, Width};
 
 use crate::concrete;
-use crate::domain::{Range, Scalar, Tnum, alu, byte_swap, compare, negate, sign_extend};
+use crate::domain::{Range, Scalar, Tnum, alu, byte_swap, compare, negate, of_half, sign_extend};
 
 /// Words that stand for a set.
 const WORDS: usize = 10;
@@ -192,6 +192,15 @@ parts! {
     half_smax |s, x| concrete::signed(x, 32) <= s.half().smax;
 }
 
+/// What a half of known bits and bounds is made of keeps what is in both.
+#[inline(always)]
+fn half_kept(input: &One) -> bool {
+    let [words @ .., x, _] = *input;
+    let s: Scalar = set(words);
+    let known = s.bits().low(32).contains(x) && s.half().contains(x, 32);
+    !known || !fits(&s) || member::<64>(&of_half(s.bits().low(32), *s.half()), x)
+}
+
 /// A function under the name of what it proves.
 macro_rules! property {
     ($input:ident, $holds:expr, $($name:tt)*) => {
@@ -250,6 +259,7 @@ from_sizes!(8 W64 16 W64 32 W64 8 W32 16 W32);
 property!(One, |i| extension::<8>(Width::W64, 3, i), sign_extend 3 W64 8);
 property!(One, |i| extension::<8>(Width::W64, 4, i), sign_extend 4 W64 8);
 property!(One, |i| extension::<8>(Width::W32, 2, i), sign_extend 2 W32 8);
+property!(One, half_kept, low half 64);
 property!(One, |i| low_bits::<64>(8, i), low 8 64);
 property!(One, |i| low_bits::<64>(16, i), low 16 64);
 property!(One, |i| low_bits::<64>(32, i), low 32 64);
