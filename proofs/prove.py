@@ -27,7 +27,7 @@ except ImportError:
 IDENT = r'("[^"]+"|[-\w.$]+)'
 LABEL = re.compile(f'^{IDENT}:')
 FLAGS = re.compile(r'^(?:nuw|nsw|exact|disjoint|samesign|nneg|inbounds|nusw) ')
-ONE_OPERAND = ('negate', 'sync', 'sign_extend', 'low', 'byte_swap')
+ONE_OPERAND = ('negate', 'sync', 'sign_extend', 'low', 'byte_swap', 'step')
 TRUE = z3.BoolVal(True)
 
 
@@ -229,7 +229,7 @@ class Memory:
 # them no more than that.
 SUMMARIES = {'sync': r'Scalar.*4sync17h', 'sync_once': r'Scalar.*9sync_once17h'}
 SET_WORDS, OPTION_WORDS = 10, 11
-# Properties that are too much at once.
+# Properties that are too much at once: what is synchronised is proven part by part first.
 IN_PARTS = r'^prove\.alu\.(Add|Sub)\..*\.64$'
 
 

@@ -24,3 +24,13 @@ pub use tnum::Tnum;
 pub fn of_half<const BITS: u32>(bits: Tnum, half: Range) -> Scalar<BITS> {
     Scalar::of_half(bits, half)
 }
+
+/// What the bounds of the whole say of the low half.
+pub fn half_of(full: &Range) -> Range {
+    Scalar::<64>::half_of(full)
+}
+
+/// Bounds of the whole without what those of the half exclude.
+pub fn full_of(full: Range, half: &Range) -> Range {
+    Scalar::<64>::full_of(full, half)
+}

@@ -3,7 +3,9 @@
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Cond, Width};
 
 use crate::concrete;
-use crate::domain::{Range, Scalar, Tnum, alu, byte_swap, compare, negate, of_half, sign_extend};
+use crate::domain::{
+    Range, Scalar, Tnum, alu, byte_swap, compare, full_of, half_of, negate, of_half, sign_extend,
+};
 
 /// Words that stand for a set.
 const WORDS: usize = 10;
@@ -201,6 +203,14 @@ fn half_kept(input: &One) -> bool {
     !known || !fits(&s) || member::<64>(&of_half(s.bits().low(32), *s.half()), x)
 }
 
+/// One step of synchronising a set of 64 bits. Each is given one number that is in what
+/// the step is made of, and must keep it; `sync_once` is nothing but these.
+#[inline(always)]
+fn step(input: &One, kept: fn(&Scalar, u64) -> bool) -> bool {
+    let Some((s, x, _)) = one::<64>(input) else { return true };
+    kept(&s, x)
+}
+
 /// A function under the name of what it proves.
 macro_rules! property {
     ($input:ident, $holds:expr, $($name:tt)*) => {
@@ -260,6 +270,27 @@ property!(One, |i| extension::<8>(Width::W64, 3, i), sign_extend 3 W64 8);
 property!(One, |i| extension::<8>(Width::W64, 4, i), sign_extend 4 W64 8);
 property!(One, |i| extension::<8>(Width::W32, 2, i), sign_extend 2 W32 8);
 property!(One, half_kept, low half 64);
+
+macro_rules! steps {
+    ($($name:ident $kept:expr;)*) => {$(
+        property!(One, |i| step(i, $kept), step $name 64);
+    )*};
+}
+
+steps! {
+    full_by_bits |s, x| s.full().meet_bits(s.bits(), 64).contains(x, 64);
+    half_by_bits |s, x| {
+        s.half().meet_bits(s.bits().low(32), 32).contains(concrete::low(x, 32), 32)
+    };
+    full_tightened |s, x| s.full().tighten(64).contains(x, 64);
+    half_tightened |s, x| s.half().tighten(32).contains(concrete::low(x, 32), 32);
+    half_by_full |s, x| half_of(s.full()).contains(concrete::low(x, 32), 32);
+    full_by_half |s, x| full_of(*s.full(), s.half()).contains(x, 64);
+    bits_by_full |s, x| Tnum::between(s.full().umin, s.full().umax).contains(x);
+    bits_by_half |s, x| {
+        Tnum::between(s.half().umin, s.half().umax).contains(concrete::low(x, 32))
+    };
+}
 property!(One, |i| low_bits::<64>(8, i), low 8 64);
 property!(One, |i| low_bits::<64>(16, i), low 16 64);
 property!(One, |i| low_bits::<64>(32, i), low 32 64);

@@ -230,7 +230,7 @@ impl<const BITS: u32> Scalar<BITS> {
     }
 
     /// What the bounds of the whole say of its low half.
-    fn half_of(full: &Range) -> Range {
+    pub(super) fn half_of(full: &Range) -> Range {
         let (low, high) = (mask(Self::HALF), !mask(Self::HALF));
         let mut half = Range::full(Self::HALF);
         // The same high half throughout: the low halves are in order.
@@ -253,7 +253,7 @@ impl<const BITS: u32> Scalar<BITS> {
     }
 
     /// `full` without the values at its ends whose low half `half` excludes.
-    fn full_of(full: Range, half: &Range) -> Range {
+    pub(super) fn full_of(full: Range, half: &Range) -> Range {
         let mut out = full;
         if Self::fits_half(&full) {
             out.smin = out.smin.max(half.smin);
