@@ -35,7 +35,7 @@ const QUICK: &str = r"(keeps|negate|low).*\.8$|alu\.(Add|Sub|And|Or|Xor|Mov|Lsh|
 
 /// Runs the command.
 pub fn run(args: Vec<OsString>) -> Result<()> {
-    let (mut only, mut limit) = (QUICK.to_owned(), "300");
+    let (mut only, mut limit) = (QUICK.to_owned(), "1200");
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
@@ -64,7 +64,7 @@ pub fn run(args: Vec<OsString>) -> Result<()> {
 /// machine has no solver.
 pub fn quick(root: &Path, log: &Path) -> Result<bool> {
     let Some(python) = python(root) else { return Ok(false) };
-    Run::new(python, root).args(solver(root, QUICK, "300")?).check(log)?;
+    Run::new(python, root).args(solver(root, QUICK, "1200")?).check(log)?;
     Ok(true)
 }
 
