@@ -28,6 +28,9 @@ pub(crate) type At = u32;
 /// No block; word 0 belongs to none.
 pub(crate) const NONE: At = 0;
 
+/// Words that there may be, so that half words have indices, too.
+const MOST_WORDS: usize = (u32::MAX / 2) as usize;
+
 /// There is no room for so many words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom {
@@ -72,7 +75,7 @@ impl<'a> Arena<'a> {
             Words::Given(slice) => slice.len(),
             Words::Own(_) => Memory::room(WORDS, limit_bytes / 8),
         };
-        let free = [NONE; CLASSES];
+        let (limit, free) = (limit.min(MOST_WORDS), [NONE; CLASSES]);
         Self { words, used: 1, peak: 1, limit, free, filled: 0, free_words: 0, blocks: 0, freed: 0 }
     }
 
@@ -224,6 +227,12 @@ impl<'a> Arena<'a> {
         }
     }
 
+    /// All words, from which half words are read.
+    #[inline]
+    pub fn half_words(&self) -> HalfWords<'_> {
+        HalfWords(self.all())
+    }
+
     #[inline]
     pub fn slice(&self, at: At, words: usize) -> &[u64] {
         let at = at as usize;
@@ -244,6 +253,19 @@ impl<'a> Arena<'a> {
         if end <= len && to.saturating_add(words) <= len {
             all.copy_within(from..end, to);
         }
+    }
+}
+
+/// Words that are read in halves.
+#[derive(Clone, Copy)]
+pub(crate) struct HalfWords<'a>(&'a [u64]);
+
+impl HalfWords<'_> {
+    /// The half word at an index, two for each word.
+    #[inline]
+    pub fn at(self, index: u32) -> u32 {
+        let word = self.0.get((index / 2) as usize).copied().unwrap_or(0);
+        low(word.wrapping_shr((index & 1).wrapping_mul(32)))
     }
 }
 

@@ -13,12 +13,13 @@ pub struct Shape {
 }
 
 /// All kinds.
-pub const SHAPES: [Shape; 5] = [
+pub const SHAPES: [Shape; 6] = [
     Shape { name: "straight", walked: 1, write: straight },
     Shape { name: "diamonds", walked: 1, write: diamonds },
     Shape { name: "stack", walked: 1, write: stack },
     Shape { name: "packet", walked: 1, write: packet },
     Shape { name: "calls", walked: 2, write: calls },
+    Shape { name: "loops", walked: 5, write: loops },
 ];
 
 /// A program in the making.
@@ -56,6 +57,7 @@ const LOAD_U32: u8 = 0x61;
 const LOAD_U64: u8 = 0x79;
 const STORE_U64: u8 = 0x7b;
 const JGT_IMM: u8 = 0x25;
+const JLT_IMM: u8 = 0xa5;
 const JLE: u8 = 0xbd;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
@@ -185,6 +187,21 @@ fn calls(code: &mut Code, slots: usize) {
         code.main.extend([
             slot(CALL, 0, LOCAL, 0, -1),
             slot(ADD, 7, 0, 0, 0),
+            slot(AND_IMM, 7, 0, 0, 0xff),
+        ]);
+    });
+}
+
+/// Loops of many rounds, one behind the other.
+fn loops(code: &mut Code, slots: usize) {
+    let head = [slot(MOV, 6, 1, 0, 0), slot(MOV_IMM, 7, 0, 0, 0)];
+    code.fill(slots, &head, &|code, at| {
+        code.main.extend([
+            slot(MOV_IMM, 8, 0, 0, 0),
+            slot(LOAD_U32, 2, 6, INGRESS_IFINDEX, 0),
+            slot(ADD, 7, 2, 0, 0),
+            slot(ADD_IMM, 8, 0, 0, 1),
+            slot(JLT_IMM, 8, 0, -4, 100 + vary::<i32>(at, 1000)),
             slot(AND_IMM, 7, 0, 0, 0xff),
         ]);
     });

@@ -19,12 +19,13 @@ impl Explorer<'_> {
     /// room.
     pub(super) fn new_trial(&mut self, subject: Loop) -> Option<Trial> {
         let size = Snapshot::measure(&self.state, &self.arena);
-        let start = self.arena.alloc(size as usize).ok()?;
+        let words = size.words() as usize;
+        let start = self.arena.alloc(words).ok()?;
         let Ok(at) = self.arena.alloc(TRIAL_WORDS as usize) else {
-            self.arena.free(start, size as usize);
+            self.arena.free(start, words);
             return None;
         };
-        self.charge(size as usize);
+        self.charge(size.weight() as usize);
         Snapshot::write(&self.state, &mut self.arena, start, size);
         let trial = Trial(at);
         let more = (self.pending, start, self.last_id, self.state.frame);

@@ -179,7 +179,7 @@ impl Explorer<'_> {
                 node = Done(next);
                 continue;
             };
-            self.charge(node.words(&self.arena));
+            self.charge(node.weight(&self.arena));
             let close = Closeness::Matters { instances: node.is_inside(&self.arena) };
             let old = node.snapshot(&self.arena);
             let usable = self.resolves(node);

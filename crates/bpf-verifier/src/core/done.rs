@@ -208,6 +208,13 @@ impl Done {
         snapshot.words(arena).saturating_add(head) as usize
     }
 
+    /// What comparing with it counts as.
+    pub fn weight(self, arena: &Arena<'_>) -> usize {
+        let snapshot = self.snapshot(arena);
+        let head = snapshot.0.saturating_sub(self.0);
+        snapshot.weight(arena).saturating_add(head) as usize
+    }
+
     pub fn kill(self, arena: &mut Arena<'_>) {
         let flags = self.flags(arena) | DEAD;
         self.set_flags(arena, flags);

@@ -143,7 +143,7 @@ impl Explorer<'_> {
     /// Puts the walk aside.
     fn suspend(&mut self) -> Step {
         let size = Snapshot::measure(&self.state, &self.arena);
-        let at = self.alloc(size.saturating_add(SNAPSHOT) as usize)?;
+        let at = self.alloc(size.words().saturating_add(SNAPSHOT) as usize)?;
         let Walker { pc, parent, meter, trail, trail_len, forks, lonely, grants, active } =
             self.walker;
         let words = [

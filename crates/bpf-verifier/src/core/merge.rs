@@ -77,7 +77,7 @@ impl Explorer<'_> {
     fn merge_with(&mut self, trial: Trial, found: &[Done], in_loop: bool) -> Step<bool> {
         let (mut merged, mut generation) = (false, 0);
         for node in found.iter().filter(|node| node.0 != NONE) {
-            self.charge(node.words(&self.arena));
+            self.charge(node.weight(&self.arena));
             let before = node.generation(&self.arena);
             let base = match trial.found(&self.arena) {
                 NONE => trial.first(&self.arena),
@@ -91,7 +91,7 @@ impl Explorer<'_> {
                 self.drop_found(trial);
                 // Room is not made here: the nodes must stay.
                 let size = Snapshot::measure(&self.state, &self.arena);
-                let at = self.arena.alloc(size as usize)?;
+                let at = self.arena.alloc(size.words() as usize)?;
                 Snapshot::write(&self.state, &mut self.arena, at, size);
                 trial.set_found(&mut self.arena, at);
             }

@@ -280,7 +280,7 @@ impl Explorer<'_> {
             self.drop_found(trial);
         }
         let size = Snapshot::measure(&self.state, &self.arena);
-        let at = self.alloc(size as usize)?;
+        let at = self.alloc(size.words() as usize)?;
         Snapshot::write(&self.state, &mut self.arena, at, size);
         trial.set_found(&mut self.arena, at);
         Ok(())
@@ -418,11 +418,12 @@ impl Explorer<'_> {
         if guess.load(&mut self.arena, &mut self.scratch).is_err() {
             return;
         }
-        let words = Snapshot::measure(&self.scratch, &self.arena);
+        let size = Snapshot::measure(&self.scratch, &self.arena);
+        let words = size.words();
         let Ok(at) = self.arena.alloc(words.saturating_add(1) as usize) else { return };
         let last = trial.first_id(&self.arena);
         self.arena.set(at, pair(words, last));
-        Snapshot::write(&self.scratch, &mut self.arena, at.saturating_add(1), words);
+        Snapshot::write(&self.scratch, &mut self.arena, at.saturating_add(1), size);
         subject.set_hint(&mut self.arena, at);
     }
 

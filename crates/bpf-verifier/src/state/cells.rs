@@ -2,8 +2,7 @@
 //! callers keep, open references. A sorted list of cells in working memory.
 
 use super::class::Class;
-use super::reg::{FREE_BITS, KIND_BITS, Kind, VALUE_WORDS, Value};
-use super::snapshot::has_place;
+use super::reg::{FREE_BITS, VALUE_WORDS, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 use crate::domain::Scalar;
 
@@ -38,23 +37,6 @@ impl Cell {
     }
 }
 
-/// Kinds whose values have a place, one bit each.
-const PLACED: u64 = {
-    let (mut kinds, mut number) = (0_u64, 0_u32);
-    while number < 64 {
-        if has_place(Kind::from_bits(number)) {
-            kinds |= 1_u64.wrapping_shl(number);
-        }
-        number = number.wrapping_add(1);
-    }
-    kinds
-};
-
-/// Whether the kind in the low half of a head is one of these.
-pub(super) const fn is_placed(head: u32) -> bool {
-    PLACED.wrapping_shr(head & KIND_BITS) & 1 == 1
-}
-
 /// A cell as it lies in working memory: where and how long, the bytes that it rests on,
 /// and the value, with how snapshots keep its number.
 #[derive(Clone, Copy)]
@@ -83,21 +65,6 @@ impl Packed {
 
     pub const fn class(&self) -> Class {
         Class::from_bits(self.head().wrapping_shr(FREE_BITS) & 0xf)
-    }
-
-    pub const fn is_scalar(&self) -> bool {
-        self.head() & KIND_BITS == Kind::Scalar as u32
-    }
-
-    /// Whether a snapshot keeps offset and range.
-    pub const fn has_place(&self) -> bool {
-        let [_, _, _, place, ..] = self.0;
-        is_placed(self.head()) || (self.is_scalar() && place != 0)
-    }
-
-    /// Words of a snapshot that it takes, beside what it rests on.
-    pub const fn words(&self) -> u32 {
-        self.class().words().saturating_add(2).saturating_add(self.has_place() as u32)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How numbers are kept: in as few words as they need.
+//! How numbers are kept: in as few half words as they need.
 
 use crate::arena::low;
 use crate::domain::{Range, Scalar, Tnum};
@@ -17,6 +17,8 @@ pub(super) enum Class {
     SmallRange = 7,
     /// Bounds below 2^31, and known bits.
     SmallBits = 8,
+    /// A number of 32 bits with a sign.
+    SmallConstant = 9,
 }
 
 /// The number between two bounds below 2^31, with these known bits.
@@ -26,10 +28,16 @@ pub(super) const fn small(umin: u32, umax: u32, bits: Tnum) -> Scalar {
     Scalar::from_parts(bits, range, range)
 }
 
+/// Whether a number is one of 32 bits with a sign.
+const fn is_small(value: u64) -> bool {
+    low(value).cast_signed() as i64 == value.cast_signed()
+}
+
 impl Class {
     pub fn of(number: &Scalar) -> Self {
         match number.as_constant() {
             Some(0) => return Self::Zero,
+            Some(value) if is_small(value) => return Self::SmallConstant,
             Some(_) => return Self::Constant,
             None => {}
         }
@@ -55,7 +63,7 @@ impl Class {
         if bits == implied { Self::SmallRange } else { Self::SmallBits }
     }
 
-    /// The number of a class that needs no words.
+    /// The number of a class that needs none.
     pub fn plain(self) -> Option<Scalar> {
         Some(match self {
             Self::Zero => Scalar::constant(0),
@@ -63,15 +71,21 @@ impl Class {
             Self::Bits16 => Scalar::of_bits(16),
             Self::Bits32 => Scalar::of_bits(32),
             Self::Unknown => Scalar::UNKNOWN,
-            Self::Constant | Self::General | Self::SmallRange | Self::SmallBits => return None,
+            Self::SmallConstant
+            | Self::Constant
+            | Self::General
+            | Self::SmallRange
+            | Self::SmallBits => return None,
         })
     }
 
-    pub const fn words(self) -> u32 {
+    /// Half words that the number takes.
+    pub const fn halves(self) -> u32 {
         match self {
-            Self::Constant | Self::SmallRange => 1,
-            Self::SmallBits => 2,
-            Self::General => 8,
+            Self::SmallConstant => 1,
+            Self::Constant | Self::SmallRange => 2,
+            Self::SmallBits => 4,
+            Self::General => 16,
             _ => 0,
         }
     }
@@ -86,6 +100,7 @@ impl Class {
             5 => Self::Unknown,
             7 => Self::SmallRange,
             8 => Self::SmallBits,
+            9 => Self::SmallConstant,
             _ => Self::General,
         }
     }

@@ -429,12 +429,19 @@ impl Value {
         self.off == 0 && self.number.as_constant() == Some(0)
     }
 
+    /// Its first two words, with how snapshots keep its number.
+    #[inline]
+    pub(super) fn pack_head(&self, class: Class) -> (u64, u64) {
+        let head = head(self.kind, self.index, self.id);
+        let place = pair(self.off.cast_unsigned(), self.range.cast_unsigned());
+        (head | (class as u64).wrapping_shl(FREE_BITS), place)
+    }
+
     /// Its words, with how snapshots keep its number.
     pub(super) fn pack(&self, class: Class) -> [u64; VALUE_WORDS] {
-        let first = head(self.kind, self.index, self.id) | (class as u64).wrapping_shl(FREE_BITS);
-        let place = pair(self.off.cast_unsigned(), self.range.cast_unsigned());
+        let (head, place) = self.pack_head(class);
         let [value, mask, umin, umax, smin, smax, half_u, half_s] = pack_number(&self.number);
-        [first, place, value, mask, umin, umax, smin, smax, half_u, half_s, self.deps]
+        [head, place, value, mask, umin, umax, smin, smax, half_u, half_s, self.deps]
     }
 
     pub(crate) fn unpack(words: &[u64; VALUE_WORDS]) -> Self {
@@ -490,13 +497,6 @@ pub(crate) const fn head(kind: Kind, index: u32, id: u32) -> u64 {
 
 /// The bits of a kind in a [`head`].
 pub(crate) const KIND_BITS: u32 = 0x3f;
-
-/// The head of a number in a snapshot, which says in the place of an index whether it
-/// is told apart from what its identity names.
-pub(super) const fn head_of_scalar(head: u64, is_sum: bool) -> u64 {
-    let kind = low(head) & 0x3ff;
-    pair(kind | (is_sum as u32).wrapping_shl(INDEX_SHIFT), high(head))
-}
 
 /// The first of the free bits of a [`head`].
 pub(crate) const FREE_BITS: u32 = 6;

@@ -3,23 +3,26 @@
 //! A snapshot begins with its size and its number of cells, the registers it
 //! holds, frame and references. What follows are, as [`origins`](super::origins),
 //! the dependencies of every entry (the registers that are set, then the cells) and,
-//! behind each cell's, the bytes that it rests on; and then the entries themselves.
+//! behind each cell's, the bytes that it rests on; and then the entries themselves, in
+//! half words ([`entry`]).
 //! What is stripped has the entries alone, and only those that matter; others may leave
 //! out some that another snapshot holds ([`sharing`]).
 
 mod entry;
 mod sharing;
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests may panic")]
+mod tests;
 
 use bpf_bytecode::Register;
 
-use super::cells::SAVED;
+use super::cells::{Packed, SAVED};
 use super::class::Class;
 use super::cover::entry_bit;
-use super::origins::{In, Out, code_words, own_words};
-use super::reg::Kind;
+use super::origins::{self, In, code_words, own_words};
 use super::{State, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
-use entry::{ANY_NUMBER, each_of_cell, each_of_value, is_number};
+use entry::{ANY_NUMBER, each_of_cell, each_of_value, is_number, read_span};
 pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;
@@ -30,20 +33,44 @@ const STRIPPED: u32 = 1 << 15;
 /// In the same place: entries that another snapshot holds are left out.
 const SHARING: u32 = 1 << 14;
 
-/// Whether the value is a number that is told apart from what its identity
-/// names. Its entry has a bit in the place of an index.
-const fn is_sum(value: &Value) -> bool {
-    value.is_scalar() && (value.off != 0 || value.range != 0)
+/// What the parts of a snapshot take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// Words of what is not an entry.
+    words: u32,
+    /// Half words of the entries.
+    halves: u32,
 }
 
-const fn value_words(value: &Value, class: Class) -> u32 {
-    let place = (has_place(value.kind) || is_sum(value)) as u32;
-    class.words().saturating_add(place).saturating_add(1)
-}
+impl Size {
+    const HEAD: Self = Self { words: HEAD_WORDS, halves: 0 };
 
-/// Whether offset and range of a value of this kind say something.
-pub(super) const fn has_place(kind: Kind) -> bool {
-    kind.is_pointer() || matches!(kind, Kind::Rounds | Kind::Iterator | Kind::Lock)
+    /// Words of all.
+    pub const fn words(self) -> u32 {
+        self.words.saturating_add(self.halves.div_ceil(2))
+    }
+
+    /// What handling it counts as, in words: of entries, each half word as five eighths.
+    pub const fn weight(self) -> u32 {
+        self.words.saturating_add(self.halves / 2).saturating_add(self.halves / 8)
+    }
+
+    /// Adds a register, whose entry takes so many half words.
+    fn add_value(&mut self, value: &Value, halves: u32) {
+        self.words = self.words.wrapping_add(own_words(value.deps));
+        self.halves = self.halves.wrapping_add(halves);
+    }
+
+    /// Adds a cell, whose entry takes so many half words.
+    fn add_cell(&mut self, cell: &Packed, halves: u32) {
+        let sets = own_words(cell.deps()).wrapping_add(own_words(cell.live()));
+        self.words = self.words.wrapping_add(sets);
+        self.halves = self.halves.wrapping_add(halves);
+    }
+
+    fn add_sets(&mut self, sets: u32) {
+        self.words = self.words.wrapping_add(code_words(sets));
+    }
 }
 
 /// A snapshot in working memory.
@@ -51,27 +78,29 @@ pub(super) const fn has_place(kind: Kind) -> bool {
 pub(crate) struct Snapshot(pub At);
 
 impl Snapshot {
-    /// Words that a snapshot of `state` takes.
-    pub fn measure(state: &State, arena: &Arena<'_>) -> u32 {
-        let (mut words, mut sets) = (HEAD_WORDS, state.cells.len().saturating_mul(2));
+    /// What a snapshot of `state` takes.
+    pub fn measure(state: &State, arena: &Arena<'_>) -> Size {
+        let (mut size, mut sets) = (Size::HEAD, state.cells.len().saturating_mul(2));
         for value in state.regs().iter().filter(|value| value.is_init()) {
             sets = sets.saturating_add(1);
-            words = words.saturating_add(own_words(value.deps));
-            words = words.saturating_add(value_words(value, Class::of(&value.number)));
+            let mut halves = 0_u32;
+            each_of_value(value, Class::of(&value.number), |_| halves = halves.wrapping_add(1));
+            size.add_value(value, halves);
         }
         for index in 0..state.cells.len() {
             if let Some(cell) = state.cells.packed(arena, index) {
-                words = words.saturating_add(own_words(cell.deps()));
-                words = words.saturating_add(own_words(cell.live())).saturating_add(cell.words());
+                let mut halves = 0_u32;
+                each_of_cell(&cell, |_| halves = halves.wrapping_add(1));
+                size.add_cell(&cell, halves);
             }
         }
-        words.saturating_add(code_words(sets))
+        size.add_sets(sets);
+        size
     }
 
-    /// Writes a snapshot of `state` with all entries into a block of `words` words at
-    /// `at`.
-    pub fn write(state: &State, arena: &mut Arena<'_>, at: At, words: u32) -> Self {
-        Self::write_planned(state, arena, at, &Plan::whole(words))
+    /// Writes a snapshot of `state` with all entries into a block of its size at `at`.
+    pub fn write(state: &State, arena: &mut Arena<'_>, at: At, size: Size) -> Self {
+        Self::write_planned(state, arena, at, &Plan::whole(size))
     }
 
     /// Writes a snapshot of `state` as it was planned into a block at `at`.
@@ -90,19 +119,19 @@ impl Snapshot {
         arena.set(at.saturating_add(1), second);
         plan.write(arena, Self(at));
         let (from, end) = (Self(at).head_words(arena), at.saturating_add(plan.words));
-        let mut origins = Out::new(at.saturating_add(from), end);
+        let mut origins = origins::Out::new(at.saturating_add(from), end);
         let mut shared = plan.shared;
         let mut is_shared = || {
             let first = shared & 1 == 1;
             shared = shared.wrapping_shr(1);
             first
         };
-        let mut out = Self(at).entries_at(arena);
+        let mut out = Out::new(Self(at).entries_at(arena));
         for value in state.regs().iter().filter(|value| value.is_init()) {
             origins.add(arena, value.deps);
             if !is_shared() {
                 let class = Class::of(&value.number);
-                each_of_value(value, class, |word| put(arena, &mut out, word));
+                each_of_value(value, class, |half| out.put(arena, half));
             }
         }
         for index in 0..cells {
@@ -110,10 +139,11 @@ impl Snapshot {
             origins.add(arena, cell.deps());
             origins.add(arena, cell.live());
             if !is_shared() {
-                each_of_cell(&cell, |word| put(arena, &mut out, word));
+                each_of_cell(&cell, |half| out.put(arena, half));
             }
         }
         origins.finish(arena);
+        out.finish(arena);
         Self(at)
     }
 
@@ -201,7 +231,7 @@ impl Snapshot {
         self.0.saturating_add(self.head_words(arena)).saturating_add(skip)
     }
 
-    /// Hands on what serves comparisons alone, as words that lie there: of the bytes those
+    /// Hands on what serves comparisons alone, as half words that lie there: of the bytes those
     /// with a bit in `read`, of the numbers those with one in `exact`. Other numbers may be
     /// any: of these, only the span is handed on. How many cells that are.
     fn strip(
@@ -214,43 +244,46 @@ impl Snapshot {
         let (mut entries, mut kept) = (self.read(arena), 0_u32);
         for index in 0..regs.saturating_add(cells) {
             let (cell, bit) = (index >= regs, entry_bit(index));
-            let (at, words) = entries.place(arena, cell);
+            let (at, end) = entries.place(arena, cell);
+            let mut head = at;
             if cell {
-                if low(arena.word(at)) < SAVED && read & bit == 0 {
+                let (addr, _) = read_span(arena.half_words(), &mut head);
+                if addr < SAVED && read & bit == 0 {
                     continue;
                 }
                 kept = kept.saturating_add(1);
             }
-            let span = u32::from(cell);
-            let head = arena.word(at.saturating_add(span));
-            let any = exact & bit == 0 && is_number(head);
-            keep(arena, Stripped { at, words: if any { span } else { words }, any });
+            let any = exact & bit == 0 && is_number(arena.half_words().at(head));
+            keep(arena, Stripped { at, end: if any { head } else { end }, any });
         }
         kept
     }
 
     /// Words of a snapshot of what serves comparisons alone; see [`Self::write_stripped`].
     pub fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
-        let mut words = HEAD_WORDS;
-        self.strip(arena, marks, |_, entry| {
-            words = words.saturating_add(entry.words).saturating_add(entry.any.into());
+        let mut size = Size::HEAD;
+        self.strip(arena, marks, |_, Stripped { at, end, any }| {
+            let own = end.saturating_sub(at).saturating_add(any.into());
+            size.halves = size.halves.saturating_add(own);
         });
-        words
+        size.words()
     }
 
     /// Keeps at `to` what serves comparisons alone: of the bytes those that the first of
     /// the marks names, of the numbers those that the second does.
     pub fn write_stripped(self, arena: &mut Arena<'_>, to: At, marks: (u64, u64)) {
         let second = self.second(arena) & !u64::from(SHARING);
-        let mut end = to.saturating_add(HEAD_WORDS);
+        let mut out = Out::new(to.saturating_add(HEAD_WORDS));
         let kept = self.strip(arena, marks, |arena, entry| {
-            arena.copy(entry.at, end, entry.words as usize);
-            end = end.saturating_add(entry.words);
+            for at in entry.at..entry.end {
+                let half = arena.half_words().at(at);
+                out.put(arena, half);
+            }
             if entry.any {
-                arena.set(end, ANY_NUMBER);
-                end = end.saturating_add(1);
+                out.put(arena, ANY_NUMBER);
             }
         });
+        let end = out.finish(arena);
         arena.set(to, pair(end.saturating_sub(to), kept));
         arena.set(to.saturating_add(1), second | u64::from(STRIPPED));
     }
@@ -280,17 +313,43 @@ impl Snapshot {
     }
 }
 
-/// An entry as it is kept of a done node: words that lie elsewhere, and then the head of a
-/// number that may be any, if it is one.
+/// An entry as it is kept of a done node: half words that lie elsewhere, and then the head
+/// of a number that may be any, if it is one.
 struct Stripped {
-    at: At,
-    words: u32,
+    at: u32,
+    end: u32,
     any: bool,
 }
 
-/// Writes the next word.
-#[inline]
-fn put(arena: &mut Arena<'_>, at: &mut At, word: u64) {
-    arena.set(*at, word);
-    *at = at.saturating_add(1);
+/// Writes half words one after the other.
+struct Out {
+    /// The next one.
+    at: u32,
+    /// The one before it, if that is the first of its word.
+    first: u32,
+}
+
+impl Out {
+    /// From the word at `at` on.
+    const fn new(at: At) -> Self {
+        Self { at: at.saturating_mul(2), first: 0 }
+    }
+
+    #[inline]
+    fn put(&mut self, arena: &mut Arena<'_>, half: u32) {
+        if self.at & 1 == 0 {
+            self.first = half;
+        } else {
+            arena.set(self.at / 2, pair(self.first, half));
+        }
+        self.at = self.at.wrapping_add(1);
+    }
+
+    /// All were written. The word behind the last one.
+    fn finish(self, arena: &mut Arena<'_>) -> At {
+        if self.at & 1 == 1 {
+            arena.set(self.at / 2, self.first.into());
+        }
+        self.at.div_ceil(2)
+    }
 }

@@ -1,130 +1,214 @@
-//! How a value is kept: its span, for cells; its head; its place, where that says
-//! something; and its number, in as many words as it needs.
+//! How a value is kept: in half words.
+//!
+//! The first one is the *head*: kind, how the number is kept, what follows, and the index,
+//! if that is small. Index, identity, offset and range follow, as far as they are not
+//! zero, and then the number, in as many half words as it needs. In front of a cell's
+//! value is its span.
 
-use super::{has_place, is_sum};
-use crate::arena::{Arena, At, high, low, pair};
+use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::state::Value;
-use crate::state::cells::{Cell, Packed, is_placed};
+use crate::state::cells::{Cell, Packed, SAVED};
 use crate::state::class::{Class, small};
 use crate::state::reg::{
-    FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, head_of_scalar, pack_number, split_head,
-    unpack_number,
+    FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, pack_number, unpack_number,
 };
 
-/// Hands on the words of a register's entry, one after the other.
+/// In a head, above kind and class: the parts that follow it.
+const INDEX: u32 = 1 << INDEX_SHIFT;
+const ID: u32 = 1 << 11;
+const OFF: u32 = 1 << 12;
+const RANGE: u32 = 1 << 13;
+const PARTS: u32 = INDEX | ID | OFF | RANGE;
+/// Above these: an index, if it fits.
+const NEAR_SHIFT: u32 = 14;
+const NEAR_END: u32 = 1 << (u32::BITS - NEAR_SHIFT);
+
+/// Of a span in one half word, the address has the bits below this one, and the length
+/// those above but two. Addresses that are no stack's, where the length is always 1, have
+/// the uppermost bit.
+const LEN_SHIFT: u32 = 20;
+/// Address and length follow.
+const LONG: u32 = 1 << 30;
+
+/// Whether a span takes one half word.
+const fn is_short(addr: u32, len: u32) -> bool {
+    if addr >= SAVED { len == 1 } else { addr < 1 << LEN_SHIFT && len < 1 << (30 - LEN_SHIFT) }
+}
+
+const fn flag(part: u32, bit: u32) -> u32 {
+    ((part != 0) as u32).wrapping_mul(bit)
+}
+
+/// The head of a value, by its words in a [`Packed`].
+const fn short_head(head: u64, place: u64) -> u32 {
+    let (first, index) = (low(head) & (INDEX - 1), low(head).wrapping_shr(INDEX_SHIFT));
+    let index = if index < NEAR_END { index.wrapping_shl(NEAR_SHIFT) } else { INDEX };
+    first | index | flag(high(head), ID) | flag(low(place), OFF) | flag(high(place), RANGE)
+}
+
+const fn halves_of_head(head: u32) -> u32 {
+    class_of_head(head).halves().wrapping_add((head & PARTS).count_ones()).wrapping_add(1)
+}
+
 #[inline]
-pub(super) fn each_of_value(value: &Value, class: Class, mut word: impl FnMut(u64)) {
-    let sum = is_sum(value);
-    let index = if value.is_scalar() { sum.into() } else { value.index };
-    let first = head(value.kind, index, value.id);
-    word(first | (class as u64).wrapping_shl(FREE_BITS));
-    if has_place(value.kind) || sum {
-        word(pair(value.off.cast_unsigned(), value.range.cast_unsigned()));
+fn each_of_head(head: u64, place: u64, half: &mut impl FnMut(u32)) {
+    let short = short_head(head, place);
+    half(short);
+    if short & PARTS == 0 {
+        return;
     }
+    let parts = [low(head).wrapping_shr(INDEX_SHIFT), high(head), low(place), high(place)];
+    for (part, bit) in parts.into_iter().zip([INDEX, ID, OFF, RANGE]) {
+        if short & bit != 0 {
+            half(part);
+        }
+    }
+}
+
+#[inline]
+fn each_of_number(class: Class, number: [u64; 8], half: &mut impl FnMut(u32)) {
+    let [value, mask, umin, umax, ..] = number;
     match class {
-        Class::Constant => word(value.number.bits().value()),
+        Class::SmallConstant => half(low(value)),
+        Class::Constant => {
+            half(low(value));
+            half(high(value));
+        }
         Class::SmallRange | Class::SmallBits => {
-            word(pair(low(value.number.umin()), low(value.number.umax())));
+            half(low(umin));
+            half(low(umax));
             if class == Class::SmallBits {
-                let bits = value.number.bits();
-                word(pair(low(bits.value()), low(bits.mask())));
+                half(low(value));
+                half(low(mask));
             }
         }
         Class::General => {
-            let [_, _, number @ .., _] = value.pack(class);
-            number.into_iter().for_each(word);
+            for word in number {
+                half(low(word));
+                half(high(word));
+            }
         }
         _ => {}
     }
 }
 
-/// Hands on the words of a cell's entry, one after the other.
+/// Hands on the half words of a register's entry, one after the other.
 #[inline]
-pub(super) fn each_of_cell(cell: &Packed, mut word: impl FnMut(u64)) {
+pub(super) fn each_of_value(value: &Value, class: Class, mut half: impl FnMut(u32)) {
+    let (head, place) = value.pack_head(class);
+    each_of_head(head, place, &mut half);
+    each_of_number(class, pack_number(&value.number), &mut half);
+}
+
+/// Hands on the half words of a cell's entry, one after the other.
+#[inline]
+pub(super) fn each_of_cell(cell: &Packed, mut half: impl FnMut(u32)) {
     let [span, _, head, place, number @ .., _] = cell.0;
-    let [value, mask, umin, umax, ..] = number;
-    word(span);
-    word(if cell.is_scalar() { head_of_scalar(head, place != 0) } else { head });
-    if cell.has_place() {
-        word(place);
+    let (addr, len) = (low(span), high(span));
+    if !is_short(addr, len) {
+        half(LONG);
+        half(addr);
+        half(len);
+    } else if addr >= SAVED {
+        half(addr);
+    } else {
+        half(addr | len.wrapping_shl(LEN_SHIFT));
     }
-    match cell.class() {
-        Class::Constant => word(value),
-        Class::SmallRange => word(pair(low(umin), low(umax))),
-        Class::SmallBits => {
-            word(pair(low(umin), low(umax)));
-            word(pair(low(value), low(mask)));
-        }
-        Class::General => number.into_iter().for_each(word),
-        _ => {}
+    each_of_head(head, place, &mut half);
+    each_of_number(cell.class(), number, &mut half);
+}
+
+/// The span at `at`. Goes on behind it.
+#[inline]
+pub(super) fn read_span(words: HalfWords<'_>, at: &mut u32) -> (u32, u32) {
+    let first = take(words, at);
+    if first >= SAVED {
+        return (first, 1);
     }
+    if first & LONG != 0 {
+        let addr = take(words, at);
+        return (addr, take(words, at));
+    }
+    (first & ((1 << LEN_SHIFT) - 1), first.wrapping_shr(LEN_SHIFT))
 }
 
 /// The head of a number that may be any.
-pub(super) const ANY_NUMBER: u64 =
-    head(Kind::Scalar, 0, 0) | (Class::Unknown as u64).wrapping_shl(FREE_BITS);
+pub(super) const ANY_NUMBER: u32 =
+    short_head(head(Kind::Scalar, 0, 0) | (Class::Unknown as u64).wrapping_shl(FREE_BITS), 0);
 
 /// Whether a head is a number's.
-pub(super) const fn is_number(head: u64) -> bool {
-    low(head) & KIND_BITS == Kind::Scalar as u32
+pub(super) const fn is_number(head: u32) -> bool {
+    head & KIND_BITS == Kind::Scalar as u32
 }
 
-const fn class_of_head(word: u64) -> Class {
-    Class::from_bits(low(word).wrapping_shr(FREE_BITS) & 0xf)
+const fn class_of_head(head: u32) -> Class {
+    Class::from_bits(head.wrapping_shr(FREE_BITS) & 0xf)
 }
 
-/// Words of an entry that begins at `at`, of a cell or of a register.
+/// The next half word.
 #[inline]
-fn entry_words(arena: &Arena<'_>, at: At, cell: bool) -> u32 {
-    let span = u32::from(cell);
-    let word = arena.word(at.saturating_add(span));
-    let sum = is_number(word) && low(word).wrapping_shr(INDEX_SHIFT) != 0;
-    let place = u32::from(is_placed(low(word)) || sum);
-    class_of_head(word).words().saturating_add(place).saturating_add(1).saturating_add(span)
+fn take(words: HalfWords<'_>, at: &mut u32) -> u32 {
+    let half = words.at(*at);
+    *at = at.wrapping_add(1);
+    half
+}
+
+/// Where an entry that begins at `at` ends, of a cell or of a register.
+#[inline]
+fn entry_end(arena: &Arena<'_>, at: u32, cell: bool) -> u32 {
+    let (words, mut head) = (arena.half_words(), at);
+    if cell {
+        read_span(words, &mut head);
+    }
+    head.wrapping_add(halves_of_head(words.at(head)))
+}
+
+/// A head, and what follows it before the number.
+struct Parts {
+    head: u32,
+    index: u32,
+    id: u32,
+    off: u32,
+    range: u32,
+}
+
+/// What is at `at` before the number. Goes on behind it.
+#[inline]
+fn read_parts(words: HalfWords<'_>, at: &mut u32) -> Parts {
+    let head = take(words, at);
+    let mut parts = Parts { head, index: head.wrapping_shr(NEAR_SHIFT), id: 0, off: 0, range: 0 };
+    if head & PARTS != 0 {
+        let mut part = |bit: u32| if head & bit == 0 { 0 } else { take(words, at) };
+        // Where it follows, there is none in the head.
+        parts.index |= part(INDEX);
+        (parts.id, parts.off, parts.range) = (part(ID), part(OFF), part(RANGE));
+    }
+    parts
 }
 
 /// The value at `at`. Goes on behind it.
 #[inline]
-fn read_value(arena: &Arena<'_>, at: &mut At) -> Value {
-    let mut take = || {
-        let word = arena.word(*at);
-        *at = at.saturating_add(1);
-        word
-    };
-    let word = take();
-    let class = class_of_head(word);
-    let (kind, index, id) = split_head(word);
-    let mut value = Value::pointer(kind, index, id);
-    let sum = value.is_scalar() && index != 0;
-    if sum {
-        value.index = 0;
-    }
-    if is_placed(low(word)) || sum {
-        let place = take();
-        value.off = low(place).cast_signed();
-        value.range = high(place).cast_signed();
-    }
-    value.number = match class {
-        Class::Constant => Scalar::constant(take()),
-        Class::SmallRange => small_range(take()),
-        Class::SmallBits => {
-            let range = take();
-            small_bits(range, take())
-        }
-        Class::General => {
-            let words = arena.slice(*at, 8).first_chunk().copied().unwrap_or_default();
-            *at = at.saturating_add(8);
-            unpack_number(words)
-        }
-        _ => class.plain().unwrap_or(Scalar::UNKNOWN),
+fn read_value(words: HalfWords<'_>, at: &mut u32) -> Value {
+    let Parts { head, index, id, off, range } = read_parts(words, at);
+    let mut value = Value::pointer(Kind::from_bits(head & KIND_BITS), index, id);
+    (value.off, value.range) = (off.cast_signed(), range.cast_signed());
+    let mut next = || take(words, at);
+    value.number = match class_of_head(head) {
+        Class::SmallConstant => small_constant(next()),
+        Class::Constant => Scalar::constant(whole(next)),
+        Class::SmallRange => small_range([next(), next()]),
+        Class::SmallBits => small_bits([next(), next(), next(), next()]),
+        Class::General => unpack_number(core::array::from_fn(|_| whole(&mut next))),
+        class => class.plain().unwrap_or(Scalar::UNKNOWN),
     };
     value
 }
 
-/// The words of a number of a class, of which those in a snapshot are taken as needed.
+/// The words of a number of a class, of which half words in a snapshot are taken as
+/// needed.
 #[inline]
-fn number_words(class: Class, mut take: impl FnMut() -> u64) -> [u64; 8] {
+fn number_words(class: Class, mut next: impl FnMut() -> u32) -> [u64; 8] {
     const ZERO: [u64; 8] = pack_number(&Scalar::constant(0));
     const BITS8: [u64; 8] = pack_number(&Scalar::of_bits(8));
     const BITS16: [u64; 8] = pack_number(&Scalar::of_bits(16));
@@ -132,33 +216,41 @@ fn number_words(class: Class, mut take: impl FnMut() -> u64) -> [u64; 8] {
     const UNKNOWN: [u64; 8] = pack_number(&Scalar::UNKNOWN);
     match class {
         Class::Zero => ZERO,
-        Class::Constant => pack_number(&Scalar::constant(take())),
+        Class::SmallConstant => pack_number(&small_constant(next())),
+        Class::Constant => pack_number(&Scalar::constant(whole(next))),
         Class::Bits8 => BITS8,
         Class::Bits16 => BITS16,
         Class::Bits32 => BITS32,
         Class::Unknown => UNKNOWN,
-        Class::SmallRange => pack_number(&small_range(take())),
-        Class::SmallBits => {
-            let range = take();
-            pack_number(&small_bits(range, take()))
-        }
-        Class::General => core::array::from_fn(|_| take()),
+        Class::SmallRange => pack_number(&small_range([next(), next()])),
+        Class::SmallBits => pack_number(&small_bits([next(), next(), next(), next()])),
+        Class::General => core::array::from_fn(|_| whole(&mut next)),
     }
 }
 
-fn small_range(range: u64) -> Scalar {
-    let (umin, umax) = (low(range), high(range));
+/// A word of two half words.
+fn whole(mut next: impl FnMut() -> u32) -> u64 {
+    let low = next();
+    pair(low, next())
+}
+
+const fn small_constant(half: u32) -> Scalar {
+    Scalar::signed_constant(half.cast_signed() as i64)
+}
+
+fn small_range([umin, umax]: [u32; 2]) -> Scalar {
     small(umin, umax, Tnum::between(umin.into(), umax.into()))
 }
 
-const fn small_bits(range: u64, bits: u64) -> Scalar {
-    small(low(range), high(range), Tnum::new(low(bits) as u64, high(bits) as u64))
+const fn small_bits([umin, umax, value, mask]: [u32; 4]) -> Scalar {
+    small(umin, umax, Tnum::new(value as u64, mask as u64))
 }
 
 /// Goes through the entries of a snapshot that has all of them.
 #[derive(Clone, Copy)]
 pub(super) struct Walk {
-    pub at: At,
+    /// The half word where the next entry begins.
+    pub at: u32,
     pub index: u32,
     /// The registers that are still to come, one bit each, and how many entries are.
     regs: u32,
@@ -166,7 +258,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub const fn new(at: At, mask: u32, cells: u32) -> Self {
+    pub const fn new(at: u32, mask: u32, cells: u32) -> Self {
         let left = cells.saturating_add(mask.count_ones());
         Self { at, index: 0, regs: mask, left }
     }
@@ -176,26 +268,24 @@ impl Walk {
     pub fn key(&self, arena: &Arena<'_>) -> u64 {
         match (self.left, self.regs) {
             (0, _) => u64::MAX,
-            (_, 0) => cell_key(low(arena.word(self.at))),
+            (_, 0) => {
+                let mut at = self.at;
+                cell_key(read_span(arena.half_words(), &mut at).0)
+            }
             (_, regs) => regs.trailing_zeros().into(),
         }
     }
 
-    /// Words of the next entry.
-    pub fn words(&self, arena: &Arena<'_>) -> u32 {
-        entry_words(arena, self.at, self.regs == 0)
-    }
-
     /// Goes on to where the next entry ends.
-    pub fn pass(&mut self, end: At) {
+    pub fn pass(&mut self, end: u32) {
         self.at = end;
         self.regs &= self.regs.wrapping_sub(1);
-        self.index = self.index.saturating_add(1);
+        self.index = self.index.wrapping_add(1);
         self.left = self.left.saturating_sub(1);
     }
 
     pub fn skip(&mut self, arena: &Arena<'_>) {
-        let end = self.at.saturating_add(self.words(arena));
+        let end = entry_end(arena, self.at, self.regs == 0);
         self.pass(end);
     }
 }
@@ -208,7 +298,7 @@ pub(super) const fn cell_key(addr: u32) -> u64 {
 /// Reads entries one after the other.
 pub(crate) struct Reader {
     /// The next one of its own.
-    at: At,
+    at: u32,
     /// Those of the other snapshot, and which of them are in this one; which of this
     /// one's lie there, the next one first.
     base: Walk,
@@ -217,17 +307,17 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(super) const fn own(at: At) -> Self {
+    pub(super) const fn own(at: u32) -> Self {
         Self { at, base: Walk::new(at, 0, 0), used: 0, shared: 0 }
     }
 
-    pub(super) const fn sharing(at: At, base: Walk, used: u128, shared: u128) -> Self {
+    pub(super) const fn sharing(at: u32, base: Walk, used: u128, shared: u128) -> Self {
         Self { at, base, used, shared }
     }
 
     /// Where the next entry is, and whether that is in the other snapshot.
     #[inline]
-    fn next(&mut self, arena: &Arena<'_>) -> (At, bool) {
+    fn next(&mut self, arena: &Arena<'_>) -> (u32, bool) {
         if self.shared == 0 {
             return (self.at, false);
         }
@@ -246,7 +336,7 @@ impl Reader {
 
     /// The entry was read up to `end`.
     #[inline]
-    fn pass(&mut self, end: At, shared: bool) {
+    fn pass(&mut self, end: u32, shared: bool) {
         if shared {
             self.base.pass(end);
         } else {
@@ -254,19 +344,19 @@ impl Reader {
         }
     }
 
-    /// Where the next entry is, a cell or a register, and its words.
-    pub(super) fn place(&mut self, arena: &Arena<'_>, cell: bool) -> (At, u32) {
+    /// Where the next entry begins and ends, a cell or a register.
+    pub(super) fn place(&mut self, arena: &Arena<'_>, cell: bool) -> (u32, u32) {
         let (at, shared) = self.next(arena);
-        let words = entry_words(arena, at, cell);
-        self.pass(at.saturating_add(words), shared);
-        (at, words)
+        let end = entry_end(arena, at, cell);
+        self.pass(end, shared);
+        (at, end)
     }
 
     /// The next entry, a register.
     #[inline]
     pub fn value(&mut self, arena: &Arena<'_>) -> Value {
         let (mut at, shared) = self.next(arena);
-        let value = read_value(arena, &mut at);
+        let value = read_value(arena.half_words(), &mut at);
         self.pass(at, shared);
         value
     }
@@ -274,32 +364,24 @@ impl Reader {
     /// The next entry, a cell.
     #[inline]
     pub fn cell(&mut self, arena: &Arena<'_>) -> Cell {
-        let (mut at, shared) = self.next(arena);
-        let span = arena.word(at);
-        at = at.saturating_add(1);
-        let value = read_value(arena, &mut at);
+        let ((mut at, shared), words) = (self.next(arena), arena.half_words());
+        let (addr, len) = read_span(words, &mut at);
+        let value = read_value(words, &mut at);
         self.pass(at, shared);
-        Cell { addr: low(span), len: high(span), value, live: 0 }
+        Cell { addr, len, value, live: 0 }
     }
 
     /// The next entry, a cell, as it lies in a state, with what it rests on.
     #[inline]
     pub(super) fn packed(&mut self, arena: &Arena<'_>, deps: u64, live: u64) -> Packed {
-        let (mut at, shared) = self.next(arena);
-        let mut take = || {
-            let word = arena.word(at);
-            at = at.saturating_add(1);
-            word
-        };
-        let (span, mut head) = (take(), take());
-        let sum = is_number(head) && low(head).wrapping_shr(INDEX_SHIFT) != 0;
-        let place = if is_placed(low(head)) || sum { take() } else { 0 };
-        let number = number_words(class_of_head(head), take);
-        if sum {
-            head = head_of_scalar(head, false);
-        }
+        let ((mut at, shared), words) = (self.next(arena), arena.half_words());
+        let (addr, len) = read_span(words, &mut at);
+        let Parts { head, index, id, off, range } = read_parts(words, &mut at);
+        let number = number_words(class_of_head(head), || take(words, &mut at));
         self.pass(at, shared);
+        let head = pair(head & (INDEX - 1) | index.wrapping_shl(INDEX_SHIFT), id);
         let [value, mask, umin, umax, smin, smax, half_u, half_s] = number;
+        let (span, place) = (pair(addr, len), pair(off, range));
         Packed([span, live, head, place, value, mask, umin, umax, smin, smax, half_u, half_s, deps])
     }
 }

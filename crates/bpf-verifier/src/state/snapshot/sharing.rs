@@ -7,17 +7,16 @@
 //! rest on is the snapshot's own.
 
 use super::entry::{Reader, Walk, cell_key, each_of_cell, each_of_value};
-use super::{HEAD_WORDS, SHARING, Snapshot, value_words};
-use crate::arena::{Arena, At, NONE, high, low, pair};
+use super::{HEAD_WORDS, SHARING, Size, Snapshot};
+use crate::arena::{Arena, At, HalfWords, NONE, high, low, pair};
 use crate::state::State;
 use crate::state::class::Class;
-use crate::state::origins::{code_words, own_words};
 
 /// The words of a snapshot that is to be written, and what it leaves out.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub words: u32,
-    /// Words that it would take with all entries.
+    /// What handling it counts as: as much as with all entries.
     pub weight: u32,
     pub(super) base: At,
     pub(super) shared: u128,
@@ -36,8 +35,8 @@ const fn half(bits: u128, upper: bool) -> u64 {
 
 impl Plan {
     /// A snapshot with all entries.
-    pub fn whole(words: u32) -> Self {
-        Self { words, weight: words, base: NONE, shared: 0, used: 0 }
+    pub fn whole(size: Size) -> Self {
+        Self { words: size.words(), weight: size.weight(), base: NONE, shared: 0, used: 0 }
     }
 
     /// A snapshot of `state` that leaves out what the last node holds, or what that has
@@ -49,42 +48,39 @@ impl Plan {
         };
         let base = last.base(arena).unwrap_or(last);
         let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
-        let (mut index, mut sets, mut all) = (0_u32, state.cells.len(), HEAD_WORDS);
+        let (mut index, mut size) = (0_u32, Size::HEAD);
         for (number, value) in (0_u64..).zip(state.regs()) {
             if value.is_init() {
                 let class = Class::of(&value.number);
-                let own = value_words(value, class);
-                all = all.saturating_add(own).saturating_add(own_words(value.deps));
-                if matching.finds(arena, number, index, own) {
-                    let mut same = Same::new(arena, matching.held.at, own);
-                    each_of_value(value, class, |word| same.compare(word));
-                    matching.note(index, own, same.all);
-                }
+                let found = matching.finds(arena, number);
+                let mut same = matching.compare(arena, found);
+                each_of_value(value, class, |half| same.compare(half));
+                size.add_value(value, same.halves());
+                matching.note(arena, index, found, &same);
                 index = index.saturating_add(1);
             }
         }
-        sets = sets.saturating_mul(2).saturating_add(index);
+        size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
         for cell in 0..state.cells.len() {
             let Some(cell) = state.cells.packed(arena, cell) else { break };
-            let own = cell.words();
-            all = all.saturating_add(own_words(cell.deps())).saturating_add(own_words(cell.live()));
-            all = all.saturating_add(own);
-            if matching.finds(arena, cell_key(cell.addr()), index, own) {
-                let mut same = Same::new(arena, matching.held.at, own);
-                each_of_cell(&cell, |word| same.compare(word));
-                matching.note(index, own, same.all);
-            }
+            let found = matching.finds(arena, cell_key(cell.addr()));
+            let mut same = matching.compare(arena, found);
+            each_of_cell(&cell, |half| same.compare(half));
+            size.add_cell(&cell, same.halves());
+            matching.note(arena, index, found, &same);
             index = index.saturating_add(1);
         }
-        let plan = Self::whole(all.saturating_add(code_words(sets)));
+        let plan = Self::whole(size);
         let more =
             1_u32.saturating_add(bit_words(index)).saturating_add(bit_words(base.entries(arena)));
         let least = if whole { plan.words / 2 } else { 0 };
-        if matching.saved <= more.saturating_add(least) {
+        let Matching { shared, used, saved, .. } = matching;
+        size.words = size.words.saturating_add(more);
+        size.halves = size.halves.saturating_sub(saved);
+        let words = size.words();
+        if words.saturating_add(least) >= plan.words {
             return plan;
         }
-        let words = plan.words.saturating_sub(matching.saved).saturating_add(more);
-        let Matching { shared, used, .. } = matching;
         Self { words, base: base.0, shared, used, ..plan }
     }
 
@@ -110,51 +106,62 @@ struct Matching {
     held: Walk,
     shared: u128,
     used: u128,
-    /// Words that need not be written.
+    /// Half words that need not be written.
     saved: u32,
 }
 
 impl Matching {
-    /// Goes on to the entry of this key. Whether there is one, of so many words.
+    /// Goes on to the entry of this key. Whether there is one.
     #[inline]
-    fn finds(&mut self, arena: &Arena<'_>, key: u64, index: u32, words: u32) -> bool {
+    fn finds(&mut self, arena: &Arena<'_>, key: u64) -> bool {
         let mut held = self.held.key(arena);
         while held < key {
             self.held.skip(arena);
             held = self.held.key(arena);
         }
-        let has_bits = index < u128::BITS && self.held.index < u128::BITS;
-        held == key && has_bits && self.held.words(arena) == words
+        held == key
     }
 
-    /// Whether the entry that was found is the same as the one at `index`.
+    /// To compare an entry with the one that was found.
     #[inline]
-    fn note(&mut self, index: u32, words: u32, same: bool) {
-        if same {
-            self.shared |= 1_u128.wrapping_shl(index);
-            self.used |= 1_u128.wrapping_shl(self.held.index);
-            self.saved = self.saved.saturating_add(words);
+    fn compare<'a>(&self, arena: &'a Arena<'_>, found: bool) -> Same<'a> {
+        Same { words: arena.half_words(), from: self.held.at, at: self.held.at, all: found }
+    }
+
+    /// The entry at `index` was compared, with the one that was found, if there is one.
+    #[inline]
+    fn note(&mut self, arena: &Arena<'_>, index: u32, found: bool, same: &Same<'_>) {
+        if same.all {
+            if index < u128::BITS && self.held.index < u128::BITS {
+                self.shared |= 1_u128.wrapping_shl(index);
+                self.used |= 1_u128.wrapping_shl(self.held.index);
+                self.saved = self.saved.saturating_add(same.halves());
+            }
+            self.held.pass(same.at);
+        } else if found {
+            self.held.skip(arena);
         }
-        self.held.pass(self.held.at.saturating_add(words));
     }
 }
 
-/// Compares words with those of an entry.
+/// Compares half words with those of an entry, and counts them.
 struct Same<'a> {
-    held: core::slice::Iter<'a, u64>,
+    words: HalfWords<'a>,
+    from: u32,
+    at: u32,
     /// Whether all were the same.
     all: bool,
 }
 
-impl<'a> Same<'a> {
+impl Same<'_> {
     #[inline]
-    fn new(arena: &'a Arena<'_>, held: At, words: u32) -> Self {
-        Self { held: arena.slice(held, words as usize).iter(), all: true }
+    fn compare(&mut self, half: u32) {
+        self.all = self.all && self.words.at(self.at) == half;
+        self.at = self.at.wrapping_add(1);
     }
 
-    #[inline]
-    fn compare(&mut self, word: u64) {
-        self.all &= self.held.next() == Some(&word);
+    const fn halves(&self) -> u32 {
+        self.at.wrapping_sub(self.from)
     }
 }
 
@@ -165,12 +172,15 @@ impl Snapshot {
         shares.then(|| Self(low(arena.word(self.0.saturating_add(HEAD_WORDS)))))
     }
 
-    /// Words that it would take with all entries.
+    /// What handling it counts as.
     pub fn weight(self, arena: &Arena<'_>) -> u32 {
-        match self.base(arena) {
-            Some(_) => high(arena.word(self.0.saturating_add(HEAD_WORDS))),
-            None => self.words(arena),
+        if self.base(arena).is_some() {
+            return high(arena.word(self.0.saturating_add(HEAD_WORDS)));
         }
+        let (words, entries) = (self.words(arena), self.entries_at(arena));
+        let before = entries.saturating_sub(self.0);
+        let halves = words.saturating_sub(before).saturating_mul(2);
+        Size { words: before, halves }.weight()
     }
 
     pub(super) fn entries(self, arena: &Arena<'_>) -> u32 {
@@ -186,12 +196,12 @@ impl Snapshot {
 
     /// Goes through its entries, if it has all of them.
     fn walk(self, arena: &Arena<'_>) -> Walk {
-        Walk::new(self.entries_at(arena), self.reg_mask(arena), self.cells(arena))
+        Walk::new(self.entries_at(arena).saturating_mul(2), self.reg_mask(arena), self.cells(arena))
     }
 
     /// The entries, registers first.
     pub fn read(self, arena: &Arena<'_>) -> Reader {
-        let own = self.entries_at(arena);
+        let own = self.entries_at(arena).saturating_mul(2);
         let Some(base) = self.base(arena) else { return Reader::own(own) };
         let mut at = self.0.saturating_add(HEAD_WORDS);
         let mut bits = |entries| {
