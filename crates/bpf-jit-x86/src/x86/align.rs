@@ -10,6 +10,10 @@ use super::buffer::{CodeBuffer, Kind, PAD, index};
 /// Bytes that a CPU fetches together.
 const LINE: u32 = 64;
 
+/// So many lines a loop may take that is moved: of a longer one, a line more is less
+/// than half as much again.
+const LINES: u32 = 2;
+
 /// Instructions that do nothing, by their length.
 const NOTHING: [&[u8]; 9] = [
     &[0x90],
@@ -96,5 +100,7 @@ impl CodeBuffer {
 const fn padding(start: u32, len: u32) -> u32 {
     let into = start % LINE;
     let needed = LINE.saturating_sub(into);
-    if len <= LINE && len > needed && needed <= PAD { needed } else { 0 }
+    let lines = len.div_ceil(LINE);
+    let more = into.saturating_add(len) > lines.saturating_mul(LINE);
+    if more && lines <= LINES && needed <= PAD { needed } else { 0 }
 }
