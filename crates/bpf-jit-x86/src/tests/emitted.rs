@@ -89,7 +89,9 @@ fn arithmetic() {
 #[test]
 fn shifts() {
     insta::assert_snapshot!(show(
-        "r0 <<= 3\nw1 >>= 4\nr2 s>>= 63\nr0 <<= r4\nw4 >>= w1\nr4 s>>= r4\nr6 <<= r7\nexit"
+        "r0 <<= 3\nw1 >>= 4\nr2 s>>= 63\nr0 <<= r4\nw4 >>= w1\nr4 s>>= r4\nr6 <<= r7
+         r3 = r2\nr3 <<= 48\nr3 s>>= 48\nw5 = w2\nw5 <<= 24\nw5 s>>= 24\nw8 = w2\nw8 <<= 16
+         w8 >>= 16\nr0 += r3\nr0 += r5\nr0 += r8\nexit"
     ));
 }
 

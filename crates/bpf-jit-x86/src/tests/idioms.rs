@@ -62,8 +62,10 @@ pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
             let down = if dice.one_in(2) { up } else { dice.pick(&[29, 30, 31, 33, 40, 63]) };
             let right = dice.pick(&[RSH, ARSH]);
             insns.push(near(dice).reg(MOV, a, b));
-            insns.push(Wide(true).imm(LSH, a, up));
-            insns.push(Wide(true).imm(right, a, down));
+            let wide = Wide(!dice.one_in(4));
+            let again = Wide(wide.0 != dice.one_in(8));
+            insns.push(wide.imm(LSH, a, up % wide.bits()));
+            insns.push(again.imm(right, a, down % again.bits()));
         }
         4 => {
             // Registers change places.

@@ -59,7 +59,7 @@ impl Selector<'_, '_> {
                 self.define(dst, Value::Sum(Sum::copy(from, Width::W32)));
                 return self.left(Width::W64, dst, 32_u8.wrapping_sub(by));
             }
-            if let Some(size) = kept(left).filter(|_| left == by) {
+            if let Some(size) = kept(width, left).filter(|_| left == by) {
                 let from = self.take_shifted(dst, from);
                 return self.out.zero_extend(size, native(dst), Rm::Reg(from));
             }
@@ -73,11 +73,11 @@ impl Selector<'_, '_> {
 
     fn arithmetic(&mut self, width: Width, dst: Register, by: u8) {
         if let Some((from, left)) = self.shifted_left(width, dst)
-            && let Some(size) = kept(left)
+            && let Some(size) = kept(width, left)
             && (left == by || left == 32 && (29..32).contains(&by))
         {
             let from = self.take_shifted(dst, from);
-            self.out.sign_extend(Width::W64, size, native(dst), Rm::Reg(from));
+            self.out.sign_extend(width, size, native(dst), Rm::Reg(from));
             if left != by {
                 self.set_bits(dst, 64);
                 self.left(Width::W64, dst, left.wrapping_sub(by));
@@ -93,8 +93,8 @@ impl Selector<'_, '_> {
     /// by how much.
     fn shifted_left(&self, width: Width, dst: Register) -> Option<(Register, u8)> {
         match self.value(dst) {
-            value @ Value::Shift(Shift { from, motion: Motion::Left, by, width: Width::W64 })
-                if width == Width::W64 && self.is_stable(dst, value) =>
+            value @ Value::Shift(Shift { from, motion: Motion::Left, by, width: shifted })
+                if shifted == width && self.is_stable(dst, value) =>
             {
                 Some((from, by))
             }
@@ -122,11 +122,11 @@ impl Selector<'_, '_> {
 }
 
 /// What is left of a register shifted up and down again.
-const fn kept(by: u8) -> Option<Size> {
-    match by {
-        32 => Some(Size::W),
-        48 => Some(Size::H),
-        56 => Some(Size::B),
+const fn kept(width: Width, by: u8) -> Option<Size> {
+    match (width, by) {
+        (Width::W64, 32) => Some(Size::W),
+        (Width::W64, 48) | (Width::W32, 16) => Some(Size::H),
+        (Width::W64, 56) | (Width::W32, 24) => Some(Size::B),
         _ => None,
     }
 }
