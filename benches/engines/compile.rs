@@ -31,6 +31,8 @@ struct Line {
     ours_bytes: usize,
     sbpf_bytes: usize,
     linux_bytes: Option<u32>,
+    /// What Linux takes to load the program, beyond verifying it.
+    linux_load: Option<f64>,
 }
 
 /// Measures and prints.
@@ -76,6 +78,16 @@ pub fn print(rounds: u32) -> Result<()> {
     ]);
     show(table);
 
+    if let Some(linux) = Linux::of(&all) {
+        println!(
+            "note: Linux compiles as it loads; without verifying, whose time it tells in whole \
+             microseconds, a load takes {:.1} us and {:.0} ns a slot (fitted to {} workloads)",
+            linux.load / 1000.0,
+            linux.each,
+            linux.programs
+        );
+    }
+
     println!("\nMachine code, in bytes for each slot of the program:");
     let mut table = Builder::default();
     table.push_record(["program", "slots", "our JIT", "solana-sbpf JIT", "Linux"]);
@@ -100,6 +112,30 @@ pub fn print(rounds: u32) -> Result<()> {
     Ok(())
 }
 
+/// What Linux takes for a load without verifying: a straight line through the workloads.
+struct Linux {
+    /// Of a program of no length, in nanoseconds.
+    load: f64,
+    /// More for each slot.
+    each: f64,
+    programs: usize,
+}
+
+impl Linux {
+    /// By least squares.
+    fn of(lines: &[Line]) -> Option<Self> {
+        let points = lines.iter().filter_map(|line| Some((float(line.slots), line.linux_load?)));
+        let points: Vec<_> = points.collect();
+        let count = float(points.len());
+        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let (slots, time) = (mean(&|point| point.0), mean(&|point| point.1));
+        let along = mean(&|point| (point.0 - slots) * (point.1 - time));
+        let each = along / mean(&|point| (point.0 - slots) * (point.0 - slots));
+        let load = time - each * slots;
+        each.is_finite().then_some(Self { load, each, programs: points.len() })
+    }
+}
+
 impl Line {
     /// Compiles a program on each engine in turn.
     fn measure(
@@ -113,6 +149,9 @@ impl Line {
         let executable = peers::sbpf::load(v2)?;
         let (mut compiler, options) = (Compiler::new(), CompileOptions::new());
         let (mut ours, mut rbpf, mut sbpf) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+        let mut linux_load = f64::INFINITY;
+        let calls = v3.insns.iter().any(|insn| insn.code() == 0x85 && insn.src() == 1);
+        let linux = v3.maps.is_empty() && !calls && linux::permitted().is_ok();
         // Compiling is short beside a batch of runs; so many make one round.
         let turns = 1 + u32::try_from(20_000 / v3.insns.len())?;
         for _ in 0..rounds * turns {
@@ -126,6 +165,9 @@ impl Line {
             let compile = || executable.jit_compile().map_err(|error| anyhow!("{error}"));
             sbpf = sbpf.min(timed(compile)?);
         }
+        for _ in 0..if linux { rounds } else { 0 } {
+            linux_load = linux_load.min(nanoseconds(linux::unverifying_load(v3)?));
+        }
         let compiled = executable.get_compiled_program().context("compiled code")?;
         Ok(Self {
             name: v3.name.to_owned(),
@@ -137,6 +179,7 @@ impl Line {
             ours_bytes: code.code().len(),
             sbpf_bytes: compiled.machine_code_length(),
             linux_bytes: linux::permitted().ok().and_then(|()| linux::code_bytes(v3).ok()),
+            linux_load: linux_load.is_finite().then_some(linux_load),
         })
     }
 

@@ -28,6 +28,7 @@ The project's engines beside others: times against native code, entry, compile
 times and code sizes.
 
 OPTIONS:
+    --compile     What compiling takes, and nothing else
     --modes       What constant blinding and retpolines cost, and nothing else
     --rounds N    Rounds, of which the fastest counts [default: 120]
 ";
@@ -36,16 +37,18 @@ OPTIONS:
 struct Options {
     rounds: u32,
     modes: bool,
+    compile: bool,
     names: Vec<String>,
 }
 
 fn options() -> Result<Option<Options>> {
-    let mut options = Options { rounds: 120, modes: false, names: Vec::new() };
+    let mut options = Options { rounds: 120, modes: false, compile: false, names: Vec::new() };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             // Cargo's own.
             "--bench" => {}
+            "--compile" => options.compile = true,
             "--modes" => options.modes = true,
             "--rounds" => {
                 let number = args.next().context("--rounds wants a number")?;
@@ -69,6 +72,9 @@ fn main() -> Result<()> {
     };
     let workloads: Vec<_> = WORKLOADS.iter().filter(wanted).collect();
     ensure!(!workloads.is_empty(), "no workload of that name");
+    if options.compile {
+        return compile::print(options.rounds);
+    }
     if options.modes {
         return modes::print(&workloads, options.rounds);
     }
