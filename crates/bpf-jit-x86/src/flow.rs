@@ -9,7 +9,7 @@ use core::cell::Cell;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::lower::{Lowered, Op, Registers, Step};
+use crate::lower::{Lowered, Registers, Step, Turn};
 
 /// What is known of a program's control flow.
 #[derive(Debug, Default)]
@@ -108,11 +108,11 @@ impl Flow {
         if !step.effect.turns() {
             return next;
         }
-        match step.op {
-            Op::Jump { target } => self.live_at(target),
-            Op::Branch { target, .. } | Op::MayGoto { target } => next.with(self.live_at(target)),
-            Op::Exit | Op::Trap(_) => Registers::NONE,
-            _ => next,
+        match step.turn() {
+            Turn::Jump(target) => self.live_at(target),
+            Turn::Perhaps(target) => next.with(self.live_at(target)),
+            Turn::End => Registers::NONE,
+            Turn::On | Turn::Call(_) => next,
         }
     }
 
@@ -161,25 +161,23 @@ impl Flow {
         let mut next = at(end);
         for (step, slot) in steps.get(..end)?.iter().zip(slots).rev() {
             let effect = step.effect;
-            if effect.turns() {
-                next = match step.op {
-                    Op::Jump { target } => at(index(target)),
-                    Op::Branch { target, .. } | Op::MayGoto { target } => {
-                        next.with(at(index(target)))
-                    }
+            next = if effect.turns() {
+                let ahead = match step.turn() {
+                    Turn::Jump(target) => at(index(target)),
+                    Turn::Perhaps(target) => next.with(at(index(target))),
                     // What it writes is not what is read by what it calls.
-                    Op::Call { target } => next.without(effect.writes()).with(at(index(target))),
-                    Op::Exit | Op::Trap(_) => Registers::NONE,
-                    _ => next,
+                    Turn::Call(target) => next.without(effect.writes()).with(at(index(target))),
+                    Turn::End => Registers::NONE,
+                    Turn::On => next,
                 };
-                next = next.with(effect.reads());
+                ahead.with(effect.reads())
             } else {
-                next = next.without(effect.writes()).with(effect.reads());
-            }
+                effect.in_front(next)
+            };
             let known = slot.get();
             let now = known.with(next);
             slot.set(now);
-            if now != known && known.is(Slot::LOOPED) {
+            if known.is(Slot::LOOPED) && now != known {
                 return Some(step.pc);
             }
         }

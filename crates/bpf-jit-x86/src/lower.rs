@@ -17,11 +17,12 @@ use crate::error::CompileError;
 mod effect;
 mod links;
 mod op;
+mod shape;
 mod translate;
 
 pub use effect::{Effect, Registers};
 pub use links::{MAX_LINKS, Maps};
-pub use op::{Address, Mode, Op, Order, Step, Trap};
+pub use op::{Address, Mode, Op, Order, Step, Then, Trap, Turn};
 
 /// A program as a list of operations.
 #[derive(Debug)]
@@ -110,12 +111,10 @@ impl Lowered<'_> {
         let additional = insns.len().saturating_sub(self.steps.len());
         reserve(&mut self.steps, additional)?;
         self.steps.resize(insns.len(), Step::NOTHING);
-        let (mut rest, mut facts) = (insns, facts);
-        for (step, pc) in self.steps.iter_mut().zip(0_u32..) {
-            let [insn, behind @ ..] = rest else { break };
-            rest = behind;
-            let fact = facts.split_off_first().copied().unwrap_or_default();
-            translate::proven(pc, *insn, behind, fact, &mut self.maps, step);
+        for ((at, insn), step) in insns.iter().enumerate().zip(&mut self.steps) {
+            let fact = facts.get(at).copied().unwrap_or_default();
+            let pc = u32::try_from(at).unwrap_or(u32::MAX);
+            translate::proven(pc, *insn, insns, fact, &mut self.maps, step);
             if step.effect.names_slot() {
                 note(&mut self.transfers, step)?;
             }
@@ -127,11 +126,8 @@ impl Lowered<'_> {
         self.steps.clear();
         // An instruction is counted, and may be followed by a trap.
         reserve(&mut self.steps, insns.len().saturating_mul(3))?;
-        let mut rest = insns;
-        for pc in 0.. {
-            let [insn, behind @ ..] = rest else { break };
-            rest = behind;
-            if let Some((step, then)) = translate::checked(pc, *insn, behind) {
+        for (pc, insn) in (0..).zip(insns) {
+            if let Some((step, then)) = translate::checked(pc, *insn, insns) {
                 self.steps.push(Step::new(pc, Op::Count));
                 self.steps.push(step);
                 self.steps.extend(then);
@@ -143,11 +139,13 @@ impl Lowered<'_> {
 
 /// Notes which slot a step names.
 fn note(transfers: &mut Vec<Transfer>, step: &Step) -> Result<(), CompileError> {
-    let (to, calls) = match step.op {
-        Op::Jump { target } | Op::Branch { target, .. } | Op::MayGoto { target } => (target, false),
-        Op::Call { target } => (target, true),
-        Op::FunctionReference { slot, .. } => (slot, true),
-        _ => return Ok(()),
+    let (to, calls) = match step.turn() {
+        Turn::Jump(target) | Turn::Perhaps(target) => (target, false),
+        Turn::Call(target) => (target, true),
+        Turn::On | Turn::End => match step.op() {
+            Op::FunctionReference { slot, .. } => (slot, true),
+            _ => return Ok(()),
+        },
     };
     if transfers.len() == transfers.capacity() {
         reserve(transfers, 1)?;

@@ -196,14 +196,14 @@ impl<'o> Emitter<'o> {
                 self.code.bind(CodeBuffer::slot(step.pc));
                 last = Some(step.pc);
             }
-            self.step(*step);
+            self.step(step, step.op());
         }
     }
 
     /// Encodes one operation, on the registers themselves.
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: &Step, op: Op) {
         let pc = step.slot();
-        match step.op {
+        match op {
             Op::Nothing | Op::ZeroExtend { from: Size::Dw, .. } => {}
             Op::Count => self.count(pc),
             Op::Trap(trap) => self.stop(pc, Stop::Trap(trap)),

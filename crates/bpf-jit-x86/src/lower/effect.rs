@@ -76,8 +76,11 @@ impl Registers {
 
     /// Each, the lowest first.
     pub fn iter(self) -> impl Iterator<Item = Register> {
-        let mut left = self.0;
+        let mut left = self.and(Self::ALL).0;
         core::iter::from_fn(move || {
+            if left == 0 {
+                return None;
+            }
             let lowest = u8::try_from(left.trailing_zeros()).ok()?;
             left &= left.wrapping_sub(1);
             Register::new(lowest)
@@ -111,6 +114,21 @@ impl Effect {
     const VOID: u32 = 1 << 26;
     /// It names a slot.
     const NAMES: u32 = 1 << 27;
+
+    /// R0 is read.
+    pub(super) const READ: Self = Self { bits: 1 };
+    /// R0 is written.
+    pub(super) const WRITE: Self = Self { bits: 1 << Self::WRITES };
+    /// Registers get values, and that is all.
+    pub(super) const PURELY: Self = Self { bits: Self::PURE };
+    /// Control may go to a slot that is named.
+    pub(super) const TO_SLOT: Self = Self { bits: Self::TURNS | Self::NAMES };
+
+    /// An effect on R0 as one on the register of a number, 0 to 10.
+    #[inline]
+    pub(super) const fn moved(self, number: u8) -> Self {
+        Self { bits: self.bits.wrapping_shl(number as u32) }
+    }
 
     const fn new(reads: Registers, writes: Registers) -> Self {
         Self { bits: reads.0 | writes.0 << Self::WRITES }
@@ -199,6 +217,13 @@ impl Effect {
     /// Registers that it gives other values.
     pub const fn writes(self) -> Registers {
         Registers(self.bits >> Self::WRITES & Registers::ALL.0)
+    }
+
+    /// Registers that are read by it or behind it, where `behind` are read behind it.
+    #[inline]
+    #[must_use]
+    pub const fn in_front(self, behind: Registers) -> Registers {
+        Registers(behind.0 & !(self.bits >> Self::WRITES) | self.bits & Registers::ALL.0)
     }
 
     /// Whether control need not go on behind it, or registers are read elsewhere.

@@ -8,58 +8,61 @@ use bpf_bytecode::{BpfInsn, Register};
 use bpf_interp::run::Run;
 use bpf_verifier::InsnFact;
 
-use super::Maps;
-use super::op::{Address, Op, Order, Step, Trap};
+use super::op::{Address, Itself, Op, Order, Step, Then, Trap};
+use super::{Maps, shape};
 
-/// An instruction: the row that it belongs to, its first slot, and what is behind.
+/// An instruction: what it means, its first slot, and the program.
 #[derive(Clone, Copy)]
 struct Found<'a> {
     pc: u32,
     form: Form,
     insn: BpfInsn,
-    behind: &'a [BpfInsn],
+    program: &'a [BpfInsn],
 }
 
 impl Found<'_> {
     /// The instruction at a slot; `None` for the second half of one.
     #[inline]
-    fn at(pc: u32, insn: BpfInsn, behind: &[BpfInsn]) -> Option<Found<'_>> {
+    fn at(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Option<Found<'_>> {
         let form = table::find(insn).ok()?.form;
-        Some(Found { pc, form, insn, behind })
+        Some(Found { pc, form, insn, program })
     }
 
-    /// The destination; R0 where the instruction has none.
-    #[inline]
     fn dst(&self) -> Register {
-        Register::new(self.insn.dst()).unwrap_or(Register::R0)
-    }
-
-    /// The source; R0 where the instruction has none.
-    #[inline]
-    fn src(&self) -> Register {
-        Register::new(self.insn.src()).unwrap_or(Register::R0)
-    }
-
-    #[inline]
-    fn operand(&self, source: Source) -> Operand {
-        match source {
-            Source::Imm => Operand::Imm(self.insn.imm()),
-            Source::Reg => Operand::Reg(self.src()),
-        }
+        register(self.insn.dst())
     }
 
     fn imm64(&self) -> Option<Imm64> {
-        match Instruction::decode(&[self.insn, *self.behind.first()?], 0) {
+        match Instruction::decode(self.program, usize::try_from(self.pc).ok()?) {
             Ok(Instruction::LoadImm64 { value, .. }) => Some(value),
             _ => None,
         }
     }
+}
 
-    /// The slot that a jump leads to; checked when the program was built.
-    #[inline]
-    fn target(&self, off: i32) -> u32 {
-        self.pc.wrapping_add(1).wrapping_add_signed(off)
-    }
+/// For each value of a field the register that it names; R0 where it names none.
+static REGISTERS: [Register; 16] = [
+    Register::R0,
+    Register::R1,
+    Register::R2,
+    Register::R3,
+    Register::R4,
+    Register::R5,
+    Register::R6,
+    Register::R7,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::R0,
+    Register::R0,
+    Register::R0,
+    Register::R0,
+    Register::R0,
+];
+
+#[inline]
+fn register(field: u8) -> Register {
+    REGISTERS.get(usize::from(field & 15)).copied().unwrap_or(Register::R0)
 }
 
 /// The step for a slot of a program that the verifier accepted.
@@ -67,47 +70,59 @@ impl Found<'_> {
 pub(super) fn proven(
     pc: u32,
     insn: BpfInsn,
-    behind: &[BpfInsn],
+    program: &[BpfInsn],
     fact: InsnFact,
     maps: &mut Maps<'_>,
     step: &mut Step,
 ) {
-    let Some(found) = Found::at(pc, insn, behind) else {
-        return *step = Step::new(pc, Op::Nothing);
-    };
-    if matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField) {
-        special(found, fact, step);
-    } else if found.form == Form::LoadImm64 {
-        *step = Step::new(pc, linked(found, maps));
-    } else {
-        plain(found, step);
+    let ordinary =
+        !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField);
+    match shape::find(insn) {
+        Some(shape) if ordinary => {
+            *step = Step::of_insn(pc, shape.effect(insn), shape.form, insn);
+        }
+        _ => *step = special(pc, insn, program, fact, maps),
     }
 }
 
-/// The step for an instruction of which the verifier found out something that matters
-/// here.
+/// The same for a slot of which it takes more than the instruction to say what it does.
 #[inline(never)]
-fn special(found: Found<'_>, fact: InsnFact, step: &mut Step) {
+fn special(
+    pc: u32,
+    insn: BpfInsn,
+    program: &[BpfInsn],
+    fact: InsnFact,
+    maps: &mut Maps<'_>,
+) -> Step {
+    let Some(found) = Found::at(pc, insn, program) else {
+        return Step::new(pc, Op::Nothing);
+    };
     let op = match (fact, found.form) {
         (InsnFact::Unreached, _) => Op::Trap(Trap::Unreached),
         (InsnFact::ContextPointer(kind), Form::Load(..)) => {
             Op::PacketAddress { dst: found.dst(), kind }
         }
         (InsnFact::ContextField, Form::Store(size, source)) => {
-            let at = Address { base: found.dst(), off: found.insn.off() };
-            Op::StoreField { size, at, src: found.operand(source) }
+            let at = Address { base: found.dst(), off: insn.off() };
+            Op::StoreField { size, at, src: operand(insn, source) }
         }
-        _ => return plain(found, step),
+        (_, Form::LoadImm64) => linked(found, maps),
+        _ => by_itself(pc, found.form, insn),
     };
-    *step = Step::new(found.pc, op);
+    Step::new(pc, op)
 }
 
 /// The steps for a slot of which nothing is known; none for the second half of an
 /// instruction. Loads of the context's addresses are recognised when they happen.
-pub(super) fn checked(pc: u32, insn: BpfInsn, behind: &[BpfInsn]) -> Option<(Step, Option<Step>)> {
-    let found = Found::at(pc, insn, behind)?;
-    let mut step = Step::NOTHING;
-    plain(found, &mut step);
+pub(super) fn checked(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Option<(Step, Option<Step>)> {
+    let found = Found::at(pc, insn, program)?;
+    let step = Step::new(
+        pc,
+        match found.form {
+            Form::LoadImm64 => load_imm64(found),
+            form => by_itself(pc, form, insn),
+        },
+    );
     if !writes_frame_pointer(found) {
         return Some((step, None));
     }
@@ -119,60 +134,84 @@ pub(super) fn checked(pc: u32, insn: BpfInsn, behind: &[BpfInsn]) -> Option<(Ste
     })
 }
 
+/// The slot that a jump leads to; checked when the program was built.
+#[inline]
+pub(super) fn target(pc: u32, off: i32) -> u32 {
+    pc.wrapping_add(1).wrapping_add_signed(off)
+}
+
+#[inline]
+fn operand(insn: BpfInsn, source: Source) -> Operand {
+    match source {
+        Source::Imm => Operand::Imm(insn.imm()),
+        Source::Reg => Operand::Reg(register(insn.src())),
+    }
+}
+
+/// What `then` makes of the operation of an instruction that has a [shape](super::shape).
 #[inline(always)]
-fn plain(found: Found<'_>, out: &mut Step) {
-    let (insn, dst, src) = (found.insn, found.dst(), found.src());
+pub(super) fn by_shape<T: Then>(pc: u32, form: Form, insn: BpfInsn, then: T) -> T::Result {
+    let (dst, src) = (register(insn.dst()), register(insn.src()));
     let (off, imm) = (insn.off(), insn.imm());
-    let mut step = |op| *out = Step::new(found.pc, op);
-    match found.form {
-        Form::Alu(AluOp::Mov, width, Source::Reg) => step(Op::Move { width, dst, src }),
+    match form {
+        Form::Alu(AluOp::Mov, width, Source::Reg) => then.then(Op::Move { width, dst, src }),
         Form::Alu(AluOp::Mov, width, Source::Imm) => {
-            step(Op::Const { dst, value: extend(width, imm) });
+            then.then(Op::Const { dst, value: extend(width, imm) })
         }
         Form::Alu(op, width, Source::Reg) => {
-            step(Op::Alu { op, width, dst, src: Operand::Reg(src) });
+            then.then(Op::Alu { op, width, dst, src: Operand::Reg(src) })
         }
         Form::Alu(op, width, Source::Imm) => {
             let mask = width.bits().wrapping_sub(1).cast_signed();
             let imm = if op.is_shift() { imm & mask } else { imm };
-            step(Op::Alu { op, width, dst, src: Operand::Imm(imm) });
+            then.then(Op::Alu { op, width, dst, src: Operand::Imm(imm) })
         }
-        Form::Neg(width) => step(Op::Neg { width, dst }),
-        Form::MovSx(width, from) => step(Op::SignExtend { width, from, dst, src }),
-        Form::ByteSwap(order, size) => step(byte_swap(order, size, dst)),
-        Form::LoadImm64 => step(load_imm64(found)),
+        Form::Neg(width) => then.then(Op::Neg { width, dst }),
         Form::Load(size, signed) => {
             let (order, at) = (Order::Relaxed, Address { base: src, off });
-            step(Op::Load { size, signed, order, dst, at });
-        }
-        Form::LoadAcquire(size) => {
-            let (order, at) = (Order::Ordered, Address { base: src, off });
-            step(Op::Load { size, signed: false, order, dst, at });
+            then.then(Op::Load { size, signed, order, dst, at })
         }
         Form::Store(size, source) => {
-            let (at, src) = (Address { base: dst, off }, found.operand(source));
-            step(Op::Store { size, order: Order::Relaxed, at, src });
+            let (at, src) = (Address { base: dst, off }, operand(insn, source));
+            then.then(Op::Store { size, order: Order::Relaxed, at, src })
+        }
+        Form::JumpIf(cond, width, source) => {
+            let (rhs, target) = (operand(insn, source), target(pc, off.into()));
+            then.then(Op::Branch { cond, width, lhs: dst, rhs, target })
+        }
+        Form::Ja => then.then(Op::Jump { target: target(pc, off.into()) }),
+        Form::Gotol => then.then(Op::Jump { target: target(pc, imm) }),
+        // These have none.
+        _ => then.then(Op::Trap(Trap::Unreached)),
+    }
+}
+
+/// What an instruction says by itself: any but a load of a 64-bit immediate.
+pub(super) fn by_itself(pc: u32, form: Form, insn: BpfInsn) -> Op {
+    let (dst, src) = (register(insn.dst()), register(insn.src()));
+    let (off, imm) = (insn.off(), insn.imm());
+    match form {
+        Form::MovSx(width, from) => Op::SignExtend { width, from, dst, src },
+        Form::ByteSwap(order, size) => byte_swap(order, size, dst),
+        Form::LoadAcquire(size) => {
+            let (order, at) = (Order::Ordered, Address { base: src, off });
+            Op::Load { size, signed: false, order, dst, at }
         }
         Form::StoreRelease(size) => {
             let (at, src) = (Address { base: dst, off }, Operand::Reg(src));
-            step(Op::Store { size, order: Order::Ordered, at, src });
+            Op::Store { size, order: Order::Ordered, at, src }
         }
         Form::Atomic(op, width, fetch) => {
-            step(Op::Atomic { op, fetch, width, at: Address { base: dst, off }, src });
+            Op::Atomic { op, fetch, width, at: Address { base: dst, off }, src }
         }
-        Form::LegacyAbs(size) => step(Op::PacketLoad { size, index: None, off: imm }),
-        Form::LegacyInd(size) => step(Op::PacketLoad { size, index: Some(src), off: imm }),
-        Form::Ja => step(Op::Jump { target: found.target(off.into()) }),
-        Form::Gotol => step(Op::Jump { target: found.target(imm) }),
-        Form::JumpIf(cond, width, source) => {
-            let (rhs, target) = (found.operand(source), found.target(off.into()));
-            step(Op::Branch { cond, width, lhs: dst, rhs, target });
-        }
-        Form::MayGoto => step(Op::MayGoto { target: found.target(off.into()) }),
-        Form::CallLocal => step(Op::Call { target: found.target(imm) }),
-        Form::CallHelper => step(helper(imm.cast_unsigned())),
-        Form::CallKfunc => step(Op::Kfunc { number: imm }),
-        Form::Exit => step(Op::Exit),
+        Form::LegacyAbs(size) => Op::PacketLoad { size, index: None, off: imm },
+        Form::LegacyInd(size) => Op::PacketLoad { size, index: Some(src), off: imm },
+        Form::MayGoto => Op::MayGoto { target: target(pc, off.into()) },
+        Form::CallLocal => Op::Call { target: target(pc, imm) },
+        Form::CallHelper => helper(imm.cast_unsigned()),
+        Form::CallKfunc => Op::Kfunc { number: imm },
+        Form::Exit => Op::Exit,
+        form => by_shape(pc, form, insn, Itself),
     }
 }
 
@@ -225,7 +264,7 @@ fn load_imm64(found: Found<'_>) -> Op {
         Some(Imm64::MapIdxValue(index, off)) => Op::MapValueAddress { dst, index, off },
         Some(Imm64::MapFd(_) | Imm64::MapFdValue(..)) => Op::Trap(Trap::MapDescriptor),
         Some(Imm64::Var(_)) => Op::Trap(Trap::Variable),
-        Some(Imm64::Code(off)) => Op::FunctionReference { dst, slot: found.target(off) },
+        Some(Imm64::Code(off)) => Op::FunctionReference { dst, slot: target(found.pc, off) },
         // No program has one.
         None => Op::Trap(Trap::Unreached),
     }
@@ -241,7 +280,7 @@ fn writes_frame_pointer(found: Found<'_>) -> bool {
         | Form::LoadImm64
         | Form::Load(..)
         | Form::LoadAcquire(_) => found.dst(),
-        Form::Atomic(op, _, true) if op != AtomicOp::Cmpxchg => found.src(),
+        Form::Atomic(op, _, true) if op != AtomicOp::Cmpxchg => register(found.insn.src()),
         _ => return false,
     };
     written == Register::R10

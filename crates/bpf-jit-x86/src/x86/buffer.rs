@@ -225,6 +225,15 @@ impl CodeBuffer {
         self.len = self.len.saturating_add(index(len).unwrap_or(CHUNK));
     }
 
+    /// Appends bytes.
+    #[inline]
+    pub(super) fn put_part(&mut self, part: Part) {
+        let Some(room) = self.room() else { return };
+        let (first, _) = room.split_at_mut(8);
+        first.copy_from_slice(&part.bytes.to_le_bytes());
+        self.len = self.len.wrapping_add(part.len());
+    }
+
     /// Appends the lowest bytes of both, at most eight of each.
     #[inline]
     pub(super) fn put_parts(&mut self, head: Part, tail: Part) {

@@ -107,40 +107,75 @@ impl Opcode {
     }
 }
 
+impl Opcode {
+    /// Whether nothing stands in front of it but what the registers and the width say.
+    #[inline(always)]
+    const fn is_plain(self) -> bool {
+        self.prefix == 0 && matches!(self.bytes, Bytes::Neither)
+    }
+
+    /// The same, where the other operand is no register.
+    #[inline(always)]
+    const fn is_plain_on_memory(self) -> bool {
+        self.prefix == 0 && !matches!(self.bytes, Bytes::Reg)
+    }
+
+    #[inline]
+    const fn part(self) -> Part {
+        Part { bytes: self.code as u64, bits: self.bits as u32 }
+    }
+}
+
+impl Part {
+    /// Behind the prefix with the width and the registers' high bits, if they ask for it.
+    #[inline]
+    const fn behind_rex(self, rex: u8) -> Self {
+        if rex == 0 {
+            return self;
+        }
+        Self { bytes: self.bytes << 8 | 0x40 | rex as u64, bits: self.bits.wrapping_add(8) }
+    }
+}
+
 /// Of 16-bit operands.
 pub(super) const OPERAND_16: u8 = 0x66;
 /// Of an atomic instruction.
 pub(super) const LOCK: u8 = 0xf0;
 
-/// What names a register operand and a place in memory: the bytes behind the opcode,
-/// and the displacement behind these.
+/// The displacement of a place whose base has these three low bits, and how it is said
+/// that there is one.
 #[inline]
-fn operands(reg: u8, Mem { base, index, disp }: Mem) -> (Part, Part) {
-    let (reg, low) = (u64::from(reg & 7) << 3, u64::from(base & 7));
-    // `rbp` and `r13` without a displacement mean something else.
-    let (mode, bits) = match i8::try_from(disp) {
-        Ok(0) if low != 5 => (0x00, 0),
-        Ok(_) => (0x40, 8),
-        Err(_) => (0x80, 32),
-    };
-    let disp = u64::from(disp.cast_unsigned()) & 1_u64.wrapping_shl(bits).wrapping_sub(1);
-    let place = match index {
-        Some((index, scale)) => {
-            let sib = u64::from(scale) << 6 | u64::from(index & 7) << 3 | low;
-            Part { bytes: sib << 8 | mode | reg | 4, bits: 16 }
-        }
-        // `rsp` and `r12` say that there is an index; here there is none.
-        None if low == 4 => Part { bytes: 0x2400 | mode | reg | 4, bits: 16 },
-        None => Part { bytes: mode | reg | low, bits: 8 },
-    };
-    (place, Part { bytes: disp, bits })
+fn displacement(disp: i32, low: u8) -> (u8, Part) {
+    match i8::try_from(disp) {
+        // `rbp` and `r13` without a displacement mean something else.
+        Ok(0) if low != 5 => (0x00, Part::EMPTY),
+        Ok(disp) => (0x40, Part { bytes: disp.cast_unsigned().into(), bits: 8 }),
+        Err(_) => (0x80, Part { bytes: disp.cast_unsigned().into(), bits: 32 }),
+    }
 }
 
-/// The high bits of a register operand and of a place's registers, where a prefix has
-/// them.
-#[inline]
-fn high(reg: u8, mem: Mem) -> (u8, u8, u8) {
-    (reg >> 3, mem.index.map_or(0, |(index, _)| index >> 3), mem.base >> 3)
+/// What names a register operand and a place in memory: the prefix `rex` with the high bits
+/// of the place's registers, the bytes behind the opcode, the displacement behind these.
+#[inline(always)]
+fn place_of(rex: u8, reg: u8, mem: Mem) -> (u8, Part, Part) {
+    let reg = (reg & 7) << 3;
+    if mem.index.is_none() {
+        let low = mem.base & 7;
+        let (mode, disp) = displacement(mem.disp, low);
+        let named = u64::from(mode | reg | low);
+        // `rsp` and `r12` say that there is an index; here there is none.
+        let place = match low {
+            4 => Part { bytes: 0x2400 | named, bits: 16 },
+            _ => Part { bytes: named, bits: 8 },
+        };
+        return (rex | mem.base >> 3, place, disp);
+    }
+    let Mem { base, index, disp } = mem.shortest();
+    let (index, scale) = index.unwrap_or_default();
+    let (mode, disp) = displacement(disp, base & 7);
+    let sib = u64::from(scale << 6 | (index & 7) << 3 | base & 7);
+    let place = Part { bytes: sib << 8 | u64::from(mode | reg | 4), bits: 16 };
+    (rex | index >> 3 << 1 | base >> 3, place, disp)
 }
 
 const fn wide(width: Width) -> u8 {
@@ -168,12 +203,33 @@ impl CodeBuffer {
     #[inline(always)]
     pub(super) fn insn(&mut self, op: Opcode, width: Width, reg: u8, rm: Rm, imm: Imm) {
         match rm {
-            Rm::Reg(rm) => self.on_registers(op, width, reg, rm, imm.part()),
-            Rm::Mem(mem) => self.on_memory(op, width, reg, mem, imm.part()),
+            // Where it is known what stands in front of an opcode, so is the way.
+            Rm::Reg(rm) if op.is_plain() => self.on_registers(op, width, reg, rm, imm.part()),
+            Rm::Reg(rm) => self.on_bytes(op, width, reg, rm, imm.part()),
+            Rm::Mem(mem) if op.is_plain_on_memory() => {
+                self.on_memory(op, width, reg, mem, imm.part());
+            }
+            Rm::Mem(mem) => self.on_byte_memory(op, width, reg, mem, imm.part()),
         }
     }
 
+    /// Of these, with all that stands in front and behind, none has more than eight bytes.
     fn on_registers(&mut self, op: Opcode, width: Width, reg: u8, rm: u8, imm: Part) {
+        let rex = wide(width) << 3 | reg >> 3 << 2 | rm >> 3;
+        let operands = u64::from(0xc0 | (reg & 7) << 3 | rm & 7);
+        let behind = op.part().and(operands, 8).and(imm.bytes, imm.bits);
+        self.put_part(behind.behind_rex(rex));
+    }
+
+    fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+        let rex = wide(width) << 3 | reg >> 3 << 2;
+        let (rex, place, disp) = place_of(rex, reg, mem);
+        let head = op.part().and(place.bytes, place.bits).behind_rex(rex);
+        self.put_parts(head, disp.and(imm.bytes, imm.bits));
+    }
+
+    /// With a prefix, or a register of which a byte is meant.
+    fn on_bytes(&mut self, op: Opcode, width: Width, reg: u8, rm: u8, imm: Part) {
         let rex = wide(width) << 3 | reg >> 3 << 2 | rm >> 3;
         let byte = match op.bytes {
             Bytes::Neither => 0,
@@ -184,21 +240,12 @@ impl CodeBuffer {
         self.put_parts(head(op, rex, byte).and(operands, 8), imm);
     }
 
-    fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
-        match mem.index {
-            // Most places are without, and what follows is shorter then.
-            None => self.on_place(op, width, reg, Mem { index: None, ..mem }, imm),
-            Some(_) => self.on_place(op, width, reg, mem.shortest(), imm),
-        }
-    }
-
-    #[inline(always)]
-    fn on_place(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
-        let (r, x, b) = high(reg, mem);
+    fn on_byte_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+        let rex = wide(width) << 3 | reg >> 3 << 2;
+        let (rex, place, disp) = place_of(rex, reg, mem);
         let byte = if op.bytes == Bytes::Reg { reg } else { 0 };
-        let head = head(op, wide(width) << 3 | r << 2 | x << 1 | b, byte);
-        let (place, disp) = operands(reg, mem);
-        self.put_parts(head.and(place.bytes, place.bits), disp.and(imm.bytes, imm.bits));
+        let head = head(op, rex, byte).and(place.bytes, place.bits);
+        self.put_parts(head, disp.and(imm.bytes, imm.bits));
     }
 
     /// `op reg, rm, other` of the extensions with three operands, on the page
@@ -230,7 +277,7 @@ impl CodeBuffer {
 /// registers' high bits, `byte` is a register of which one byte is meant.
 #[inline]
 fn head(op: Opcode, rex: u8, byte: u8) -> Part {
-    let mut head = Part { bytes: op.code.into(), bits: op.bits.into() };
+    let mut head = op.part();
     if rex != 0 || byte >= 4 {
         head = Part { bytes: (0x40 | rex).into(), bits: 8 }.and(head.bytes, head.bits);
     }

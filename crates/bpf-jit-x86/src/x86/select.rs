@@ -27,7 +27,7 @@ use super::regs::native;
 use super::value::{Motion, Place, Shift, Sum, Value};
 use crate::flow::Flow;
 use crate::functions::Functions;
-use crate::lower::{Lowered, Maps, Op, Registers, Step, Trap};
+use crate::lower::{Lowered, Maps, Op, Registers, Step, Then, Trap};
 
 mod alu;
 mod branch;
@@ -63,6 +63,22 @@ const ROOM: usize = 16;
 /// Of a register.
 const fn index(register: Register) -> usize {
     register.index() & (ROOM - 1)
+}
+
+/// Has the pass emit the operation of a step, or put it off.
+struct Emit<'s, 'p, 'a, 'o> {
+    selector: &'p mut Selector<'a, 'o>,
+    step: &'s Step,
+}
+
+impl Then for Emit<'_, '_, '_, '_> {
+    /// How many steps behind it are done with, too.
+    type Result = usize;
+
+    #[inline(always)]
+    fn then(self, op: Op) -> usize {
+        self.selector.operation(self.step, op)
+    }
 }
 
 /// The pass.
@@ -116,7 +132,8 @@ impl<'a, 'o> Selector<'a, 'o> {
         while let Some(step) = self.steps.get(at) {
             let effect = step.effect;
             at = at.wrapping_add(1);
-            if effect.is_void() && step.op == Op::Nothing {
+            if effect.is_void() {
+                self.void(step, at);
                 continue;
             }
             let (joined, behind) = self.flow.around(step);
@@ -127,9 +144,6 @@ impl<'a, 'o> Selector<'a, 'o> {
                 }
             }
             self.out.code.bind(CodeBuffer::slot(step.pc));
-            if effect.is_void() && self.is_trap_behind(at) {
-                continue;
-            }
             self.live = behind;
             if effect.is_pure() && behind.and(effect.writes()).is_empty() {
                 continue;
@@ -139,12 +153,28 @@ impl<'a, 'o> Selector<'a, 'o> {
         }
     }
 
+    /// The second half of an instruction, or what is never reached.
+    #[inline(never)]
+    fn void(&mut self, step: &Step, behind: usize) {
+        if step.op() == Op::Nothing {
+            return;
+        }
+        if self.flow.is_joined(step.pc) {
+            self.join(step.pc);
+        }
+        self.out.code.bind(CodeBuffer::slot(step.pc));
+        if !self.is_trap_behind(behind) {
+            (self.live, self.needed) = (Registers::NONE, Registers::NONE);
+            self.plain(step, step.op());
+        }
+    }
+
     /// Whether nothing is emitted for what is never reached in front of a step, because
     /// the step is never reached, either: one stop serves all.
     fn is_trap_behind(&self, at: usize) -> bool {
         let behind = self.steps.get(at..).unwrap_or_default();
-        let next = behind.iter().find(|step| step.op != Op::Nothing);
-        next.is_some_and(|step| matches!(step.op, Op::Trap(Trap::Unreached)))
+        let next = behind.iter().find(|step| step.op() != Op::Nothing);
+        next.is_some_and(|step| matches!(step.op(), Op::Trap(Trap::Unreached)))
     }
 
     /// Control meets at a slot.
@@ -159,7 +189,12 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// with, too.
     #[inline(always)]
     fn step(&mut self, step: &Step) -> usize {
-        match step.op {
+        step.with_op(Emit { selector: self, step })
+    }
+
+    #[inline(always)]
+    fn operation(&mut self, step: &Step, op: Op) -> usize {
+        match op {
             Op::Alu { op, width, dst, src } => return self.alu(step, op, width, dst, src),
             Op::Move { width, dst, src } => self.move_register(width, dst, src),
             Op::Const { dst, value } => self.constant(dst, value),
@@ -187,7 +222,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
             Op::Swap { size, dst } => return self.swap(step, size, dst),
             Op::Load { at, .. } | Op::Store { at, .. } if self.out.hides_distance(at) => {
-                self.plain(step);
+                self.plain(step, op);
             }
             Op::Load { size, signed, dst, at: place, .. } => {
                 return self.load(step, size, signed, dst, place);
@@ -199,26 +234,26 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.out.packet_address(dst, kind);
             }
             Op::Jump { target } => self.jump(step, target),
-            Op::Branch { cond, width, lhs, rhs, .. } => {
-                return self.branch(step, cond, width, lhs, rhs);
+            Op::Branch { cond, width, lhs, rhs, target } => {
+                return self.branch(step, target, cond, width, lhs, rhs);
             }
             Op::Call { target } => self.call(target),
             Op::Exit => {
                 self.settle();
                 self.out.ret();
             }
-            _ => self.plain(step),
+            _ => self.plain(step, op),
         }
         0
     }
 
     /// An operation that finds every register in its place.
-    fn plain(&mut self, step: &Step) {
+    fn plain(&mut self, step: &Step, op: Op) {
         self.settle();
         for register in step.effect.writes().iter() {
             self.set_bits(register, 64);
         }
-        self.out.step(*step);
+        self.out.step(step, op);
     }
 }
 
@@ -262,21 +297,36 @@ impl Selector<'_, '_> {
     }
 
     /// Puts a register's value in its place.
+    #[inline(always)]
     fn own(&mut self, register: Register) {
         if self.pending.has(register) {
-            let value = self.forget(register);
-            self.spare_readers(register, None);
-            self.put(register, value);
+            self.own_pending(register);
         }
+    }
+
+    #[inline(never)]
+    fn own_pending(&mut self, register: Register) {
+        let value = self.forget(register);
+        self.spare_readers(register, None);
+        self.put(register, value);
     }
 
     /// A register is about to be written: whatever speaks of it is put in place,
     /// but for a register that is about to be read by the same instruction.
+    #[inline]
     fn spare_readers(&mut self, written: Register, read: Option<Register>) {
         let readers = self.readers.get(index(written)).copied().unwrap_or(Registers::ALL);
-        for register in readers.and(self.pending).iter() {
+        let readers = readers.and(self.pending).without(Registers::of(written));
+        if !readers.is_empty() {
+            self.spare(readers, written, read);
+        }
+    }
+
+    /// The same, of registers that may speak of it.
+    fn spare(&mut self, readers: Registers, written: Register, read: Option<Register>) {
+        for register in readers.iter() {
             let speaks = self.value(register).reads().has(written);
-            if speaks && register != written && Some(register) != read {
+            if speaks && Some(register) != read {
                 self.own_if_needed(register);
             }
         }
@@ -295,6 +345,12 @@ impl Selector<'_, '_> {
         for gone in reads.without(Registers::of(dst)).and(self.pending).iter() {
             self.forget(gone);
         }
+        self.put_off(dst, value, reads);
+    }
+
+    /// Puts a value off that speaks of `reads`, of whose values none is put off but that
+    /// of `dst` itself.
+    fn put_off(&mut self, dst: Register, value: Value, reads: Registers) {
         if !self.live.has(dst) {
             self.forget(dst);
         } else if let Some(entry) = self.values.get_mut(index(dst)) {

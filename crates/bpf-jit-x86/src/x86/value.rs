@@ -110,6 +110,12 @@ impl Sum {
     /// Both added up, where the CPU's form of address can say so.
     pub(super) fn plus(self, other: Self) -> Option<Self> {
         let disp = self.disp.checked_add(other.disp)?;
+        if let Self { base: Some(base), index: None, .. } = other
+            && self.base.is_some()
+        {
+            let whole = Self { index: Some((base, 0)), disp, ..self };
+            return self.index.is_none().then_some(whole);
+        }
         let mut sum = Self { base: None, index: None, disp, width: self.width };
         for register in [self.base, other.base].into_iter().flatten() {
             match (sum.base, sum.index) {

@@ -15,7 +15,14 @@ use crate::lower::{Op, Registers, Step};
 impl Selector<'_, '_> {
     pub(super) fn move_register(&mut self, width: Width, dst: Register, src: Register) {
         let bits = self.bits(src);
-        if bits <= 32 || width == Width::W64 {
+        let whole = bits <= 32 || width == Width::W64;
+        if !self.pending.has(src) && dst != src {
+            // Mostly nothing is in the way.
+            let width = if whole { Width::W64 } else { width };
+            self.put_off(dst, Value::Sum(Sum::copy(src, width)), Registers::of(src));
+            return self.set_bits(dst, bits.min(bits_of(width)));
+        }
+        if whole {
             self.copy(dst, src);
             return self.set_bits(dst, bits);
         }
@@ -77,7 +84,8 @@ impl Selector<'_, '_> {
         self.set_bits(dst, bits);
     }
 
-    /// How many steps behind it are done with, too.
+    /// How many steps behind it are done with, too. Compiled for each kind of operand.
+    #[inline(always)]
     pub(super) fn alu(
         &mut self,
         step: &Step,
@@ -191,7 +199,8 @@ impl Selector<'_, '_> {
         }
         if !self.pending.has(dst) && !self.pending.has(src) {
             let sum = Sum { index: Some((src, 0)), ..Sum::copy(dst, width) };
-            return self.define(dst, Value::Sum(sum));
+            let reads = Registers::of(dst).with(Registers::of(src));
+            return self.put_off(dst, Value::Sum(sum), reads);
         }
         self.locate(dst);
         self.locate(src);
@@ -236,8 +245,9 @@ impl Selector<'_, '_> {
     /// Where this is an `and` whose result is compared with 0 and read no more, it and
     /// the comparison become one `test`. How many steps behind it are done with, then.
     fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<usize> {
-        let next = self.following(step)?;
-        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), .. } = next.op else {
+        let next = self.following_on(step, dst)?;
+        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } = next.op
+        else {
             return None;
         };
         let wide_enough = compared == Width::W64 || width == Width::W32 || imm >= 0;
@@ -246,13 +256,14 @@ impl Selector<'_, '_> {
             Cond::Ne => Cond::Set,
             _ => return None,
         };
-        let behind = self.flow.live_behind(next);
+        let behind = self.flow.live_behind(next.step);
         if lhs != dst || behind.has(dst) || !wide_enough {
             return None;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(dst));
-        let more = self.branch_on_bits(next, cond, width, dst, Operand::Imm(imm));
+        let way = self.way(next.step, target);
+        let more = self.branch_on_bits(way, cond, width, dst, Operand::Imm(imm));
         Some(more.saturating_add(1))
     }
 

@@ -11,6 +11,13 @@ use super::{Selector, Value};
 
 use crate::lower::{Op, Registers, Step};
 
+/// A step that may be combined with the one in front.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Next<'s> {
+    pub(super) step: &'s Step,
+    pub(super) op: Op,
+}
+
 /// Where a branch leads, and whether that is where its condition does not hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
@@ -21,9 +28,28 @@ pub(super) struct Way {
 impl<'s> Selector<'s, '_> {
     /// The operation behind a step, if control comes to it from there alone and it
     /// may be combined with others.
-    pub(super) fn following(&self, step: &Step) -> Option<&'s Step> {
-        let next = self.steps.get(step.slot().saturating_add(1))?;
-        (!self.flow.is_joined(next.pc) && !self.out.stands_alone(&next.op)).then_some(next)
+    pub(super) fn following(&self, step: &Step) -> Option<Next<'s>> {
+        self.behind(step).and_then(|next| self.alone(next))
+    }
+
+    /// The same, if it reads a register.
+    #[inline]
+    pub(super) fn following_on(&self, step: &Step, register: Register) -> Option<Next<'s>> {
+        let next = self.behind(step).filter(|next| next.effect.reads().has(register));
+        next.and_then(|next| self.alone(next))
+    }
+
+    #[inline]
+    fn behind(&self, step: &Step) -> Option<&'s Step> {
+        self.steps.get(step.slot().wrapping_add(1))
+    }
+
+    fn alone(&self, step: &'s Step) -> Option<Next<'s>> {
+        if self.flow.is_joined(step.pc) {
+            return None;
+        }
+        let op = step.op();
+        (!self.out.stands_alone(&op)).then_some(Next { step, op })
     }
 
     pub(super) fn jump(&mut self, step: &Step, target: u32) {
@@ -48,13 +74,15 @@ impl<'s> Selector<'s, '_> {
     pub(super) fn branch(
         &mut self,
         step: &Step,
+        target: u32,
         cond: Cond,
         width: Width,
         lhs: Register,
         rhs: Operand,
     ) -> usize {
+        let way = self.way(step, target);
         if cond == Cond::Set {
-            return self.branch_on_bits(step, cond, width, lhs, rhs);
+            return self.branch_on_bits(way, cond, width, lhs, rhs);
         }
         let rhs = match rhs {
             Operand::Reg(register) => match self.value(register) {
@@ -63,7 +91,6 @@ impl<'s> Selector<'s, '_> {
             },
             Operand::Imm(_) => rhs,
         };
-        let way = self.way(step);
         self.settle_for(way.target, lhs);
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
@@ -82,13 +109,12 @@ impl<'s> Selector<'s, '_> {
     /// have none. How many steps behind the branch are done with, too.
     pub(super) fn branch_on_bits(
         &mut self,
-        step: &Step,
+        way: Way,
         cond: Cond,
         width: Width,
         lhs: Register,
         rhs: Operand,
     ) -> usize {
-        let way = self.way(step);
         self.settle_for(way.target, lhs);
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
@@ -99,15 +125,15 @@ impl<'s> Selector<'s, '_> {
 
     /// Where a branch leads. One over a jump is a branch to where that leads, under the
     /// opposite condition.
-    pub(super) fn way(&self, branch: &Step) -> Way {
-        let Op::Branch { target, .. } = branch.op else {
-            return Way { target: branch.pc, turned: false };
-        };
+    pub(super) fn way(&self, branch: &Step, target: u32) -> Way {
         let over = target == branch.pc.saturating_add(2);
-        match self.following(branch).filter(|_| over).map(|next| next.op) {
-            Some(Op::Jump { target }) => Way { target, turned: true },
-            _ => Way { target, turned: false },
+        if over
+            && let Some(next) = self.following(branch)
+            && let Op::Jump { target } = next.op
+        {
+            return Way { target, turned: true };
         }
+        Way { target, turned: false }
     }
 
     /// Goes a way if a condition holds, or does not. How many steps behind the branch are

@@ -80,7 +80,7 @@ impl Selector<'_, '_> {
     /// done with, too.
     pub(super) fn lookup(&mut self, step: &Step) -> usize {
         let Value::Map(map) = self.value(MAP) else {
-            self.plain(step);
+            self.plain(step, step.op());
             return 0;
         };
         let def = self.maps.def(map).copied();
@@ -92,7 +92,7 @@ impl Selector<'_, '_> {
                 0
             }
             _ => {
-                self.plain(step);
+                self.plain(step, step.op());
                 0
             }
         }
@@ -148,7 +148,7 @@ impl Selector<'_, '_> {
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);
         }
-        if let Op::Helper { id } = step.op {
+        if let Op::Helper { id } = step.op() {
             self.out.host_call(shim, step.slot(), id);
         }
     }

@@ -8,6 +8,7 @@ use super::super::alu::{Arith, width_of};
 use super::super::control::flag;
 use super::super::encode::{Mem, Source};
 use super::super::regs::native;
+use super::branch::Next;
 use super::{Selector, Stored, Sum, size_bits};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
@@ -48,7 +49,7 @@ impl Selector<'_, '_> {
             return 0;
         }
         let mut swapped = false;
-        if !signed && let Some(next) = self.following(step) {
+        if !signed && let Some(next) = self.following_on(step, dst) {
             match next.op {
                 Op::Branch { .. } => {
                     if let Some(done) = self.compares(next, size, dst, at) {
@@ -59,7 +60,7 @@ impl Selector<'_, '_> {
                 Op::Alu { .. } if self.changes(next, size, dst, at) => return 2,
                 Op::Swap { .. } if self.is_swapped(next, size, dst) => {
                     swapped = true;
-                    self.live = self.flow.live_behind(next);
+                    self.live = self.flow.live_behind(next.step);
                     let base = Registers::of(at.base);
                     self.needed = self.live.without(Registers::of(dst)).with(base);
                 }
@@ -79,21 +80,27 @@ impl Selector<'_, '_> {
     }
 
     /// Whether what was loaded is swapped, and the CPU can do both at once.
-    fn is_swapped(&self, next: &Step, size: Size, dst: Register) -> bool {
+    fn is_swapped(&self, next: Next<'_>, size: Size, dst: Register) -> bool {
         let wide = matches!(size, Size::W | Size::Dw);
         wide && self.out.features.movbe && next.op == Op::Swap { size, dst }
     }
 
     /// `if *at cond imm`, where the value is read no more. How many steps behind the load
     /// are done with, then.
-    fn compares(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> Option<usize> {
-        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), .. } = next.op else {
+    fn compares(
+        &mut self,
+        next: Next<'_>,
+        size: Size,
+        dst: Register,
+        at: Address,
+    ) -> Option<usize> {
+        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = next.op else {
             return None;
         };
         if lhs != dst {
             return None;
         }
-        let behind = self.flow.live_behind(next);
+        let behind = self.flow.live_behind(next.step);
         let unsigned =
             matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
         let fits = match size {
@@ -108,7 +115,7 @@ impl Selector<'_, '_> {
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(at.base));
-        let way = self.way(next);
+        let way = self.way(next.step, target);
         self.settle_beside(way.target, at.base);
         self.ready_place(at);
         let place = self.place(at);
@@ -132,14 +139,14 @@ impl Selector<'_, '_> {
     /// `other op= *at`, where the value is read no more. What is on the stack is loaded by
     /// itself: a CPU takes the number for a plain load from the register that was stored
     /// there, and for an operand it waits for the store.
-    fn combines(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
+    fn combines(&mut self, next: Next<'_>, size: Size, dst: Register, at: Address) -> bool {
         let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = next.op else {
             return false;
         };
         if src != dst || other == dst || at.base == Register::R10 {
             return false;
         }
-        let behind = self.flow.live_behind(next);
+        let behind = self.flow.live_behind(next.step);
         let same = width == width_of(size) && matches!(size, Size::W | Size::Dw);
         let known = Arith::of(op).is_some() || op == AluOp::Mul;
         if !same || !known || behind.has(dst) {
@@ -165,16 +172,16 @@ impl Selector<'_, '_> {
     }
 
     /// `*at op= src`, where the value is read no more.
-    fn changes(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
+    fn changes(&mut self, next: Next<'_>, size: Size, dst: Register, at: Address) -> bool {
         let Op::Alu { op, width, dst: changed, src } = next.op else { return false };
         if changed != dst {
             return false;
         }
-        let Some(last) = self.following(next) else { return false };
+        let Some(last) = self.following_on(next.step, dst) else { return false };
         let Op::Store { size: stored, at: to, src: Operand::Reg(value), .. } = last.op else {
             return false;
         };
-        let behind = self.flow.live_behind(last);
+        let behind = self.flow.live_behind(last.step);
         let Some(op) = Arith::of(op) else { return false };
         let same = stored == size && to == at && value == dst && at.base != dst;
         // Slow to decode.
@@ -243,11 +250,11 @@ impl Selector<'_, '_> {
     pub(super) fn swap(&mut self, step: &Step, size: Size, dst: Register) -> usize {
         if self.out.features.movbe
             && size != Size::B
-            && let Some(next) = self.following(step)
+            && let Some(next) = self.following_on(step, dst)
             && let Op::Store { size: stored, at, src, .. } = next.op
             && (stored, src) == (size, Operand::Reg(dst))
             && at.base != dst
-            && let behind = self.flow.live_behind(next)
+            && let behind = self.flow.live_behind(next.step)
             && !behind.has(dst)
         {
             self.live = behind;
