@@ -105,20 +105,27 @@ impl Meter {
 pub(crate) const MAX_NEST: usize = 8;
 
 /// Loops of ancestors that are closed behind a place, by the serial numbers of
-/// those ancestors, and the costliest path to where that happens.
+/// those ancestors, the costliest path to where that happens, and the costliest
+/// round that begins behind the place and ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closing {
     pub outer: u32,
     pub inner: u32,
     pub cost: Meter,
+    pub round: Meter,
 }
 
 impl Closing {
     /// Words that it takes in working memory.
-    pub const WORDS: u32 = 1 + Meter::WORDS;
+    pub const WORDS: u32 = 1 + 2 * Meter::WORDS;
 
     /// No loop is closed.
-    pub const NONE: Self = Self { outer: 0, inner: 0, cost: Meter::ZERO };
+    pub const NONE: Self = Self { outer: 0, inner: 0, cost: Meter::ZERO, round: Meter::NONE };
+
+    /// That of the ancestor of this serial number is closed here.
+    pub const fn at(serial: u32) -> Self {
+        Self { outer: serial, inner: serial, ..Self::NONE }
+    }
 
     pub const fn is_none(&self) -> bool {
         self.outer == 0
@@ -141,18 +148,21 @@ impl Closing {
             outer: self.outer.min(other.outer),
             inner: self.inner.max(other.inner),
             cost: self.cost.max(other.cost),
+            round: self.round.max(other.round),
         }
     }
 
     pub fn load(arena: &Arena<'_>, at: At) -> Self {
         let loops = arena.word(at);
-        let cost = Meter::load(arena, at.saturating_add(1));
-        Self { outer: low(loops), inner: high(loops), cost }
+        let meter = |index: u32| Meter::load(arena, at.saturating_add(index));
+        let (cost, round) = (meter(1), meter(1 + Meter::WORDS));
+        Self { outer: low(loops), inner: high(loops), cost, round }
     }
 
     pub fn store(self, arena: &mut Arena<'_>, at: At) {
         arena.set(at, pair(self.outer, self.inner));
         self.cost.store(arena, at.saturating_add(1));
+        self.round.store(arena, at.saturating_add(1 + Meter::WORDS));
     }
 }
 
@@ -236,7 +246,8 @@ impl Tail {
     /// before it, 0 if there is none.
     #[must_use]
     pub fn closed(&self, serial: u32, rounds: u64, parent: u32) -> Self {
-        let mut tail = self.after(self.near.cost.times(rounds));
+        let round = self.near.cost.max(self.near.round);
+        let mut tail = self.after(round.times(rounds));
         if tail.near.outer >= serial {
             // No loop but this one.
             (tail.near, tail.far) = (tail.far, Closing::NONE);
@@ -245,6 +256,18 @@ impl Tail {
             tail.near.inner = parent;
         }
         tail
+    }
+
+    /// The paths from the place of this serial number, where a loop is closed whose
+    /// rounds are counted at an ancestor; none, where others are closed with it.
+    pub fn counted_at(&self, serial: u32, ancestor: u32) -> Option<Self> {
+        if self.near.outer < serial {
+            return None;
+        }
+        let round = self.near.cost.max(self.near.round);
+        let mut tail = Self { near: self.far, far: Closing::NONE, ..*self };
+        tail.add_closing(Closing { cost: Meter::NONE, round, ..Closing::at(ancestor) });
+        Some(tail)
     }
 
     /// The innermost loop with a summary that some path goes back to.

@@ -294,3 +294,27 @@ fn an_address_is_none_the_less_one_in_a_later_round() {
     UNPRIVILEGED.rejects("R0 leaks", text);
     SOCKET.accepts(text);
 }
+
+/// A loop that is closed at two of its rounds, one of them behind the other, has its
+/// rounds once.
+#[test]
+fn rounds_are_counted_once() {
+    let info = SOCKET.accepts(
+        "r6 = r1
+         r8 = 0
+         again: may_goto out
+         r2 = *(u32 *)(r6 +0)
+         if r2 == 1 goto again
+         if r2 == 2 goto reset
+         if r8 == 1 goto again
+         r8 = 1
+         goto again
+         reset: r8 = 0
+         goto again
+         out: r0 = r8
+         exit",
+    );
+    // By turns, R8 is set and reset. What goes through both nodes counts as one round.
+    let real = GRANTED / 2 * (7 + 6);
+    assert!((real..2 * real + 20).contains(&info.max_insns), "{} {real}", info.max_insns);
+}

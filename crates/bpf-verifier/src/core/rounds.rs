@@ -19,9 +19,12 @@
 //! bound counts again.
 //!
 //! A loop may be closed at several nodes, one after the other: at its first round by
-//! rounds that change nothing, at a later one by those that do. All rounds are then
-//! counted at each of them, although they have them in common, and the bound is so
-//! much wider.
+//! rounds that change nothing, at a later one by those that do. They have the rounds in
+//! common: each time it is closed, at whichever node, one is gone. So where an older
+//! one is known to be closed when all paths from a later one have been walked, the rounds
+//! are counted at the older one alone, by the costliest that closes either; the way from the
+//! older to the later one is gone again only after the older one was closed, by a path that
+//! goes it. Where the older one is closed afterwards, the rounds count at each.
 //!
 //! A node from which a loop of an ancestor is closed serves as a cover only as
 //! long as that ancestor is open: afterwards it is not known any more what
@@ -35,7 +38,7 @@ use super::node::{Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
-use crate::meter::{Closing, Meter, Tail};
+use crate::meter::{Closing, Tail};
 use crate::rules::MAY_GOTO_ROUNDS;
 use crate::state::cells::SAVED;
 use crate::state::cover::{Closeness, covers, entry_bit};
@@ -50,6 +53,8 @@ const ROUND_CHECKS: u32 = 8;
 /// rounds is found, such as the index of a ring; as far back as this.
 const OLDER_CHECKS: u32 = 64;
 const OLDEST_CHECK: u32 = 320;
+/// Nodes that are looked at for one where the rounds are counted already.
+const OLDER_NODES: u32 = 8;
 
 impl Node {
     pub(super) fn begin_rounds(
@@ -103,10 +108,37 @@ impl Node {
         if rounds == 0 {
             return tail;
         }
+        if let Some(older) = self.older(arena)
+            && let Some(counted) = tail.counted_at(self.serial(arena), older.serial(arena))
+        {
+            older.close(arena, rounds);
+            self.set_tail(arena, &counted);
+            return counted;
+        }
         let before = if parent.0 == NONE { 0 } else { parent.serial(arena) };
         tail = tail.closed(self.serial(arena), rounds.into(), before);
         self.set_tail(arena, &tail);
         tail
+    }
+}
+
+impl Node {
+    /// An earlier round of the same loop, in the same summary, where it is closed, too.
+    fn older(self, arena: &Arena<'_>) -> Option<Self> {
+        let own = (self.instance(arena), self.owner(arena), self.snapshot(arena).frame(arena));
+        let mut node = Self(self.next(arena));
+        for _ in 0..OLDER_NODES {
+            if node.0 == NONE {
+                break;
+            }
+            let instance = arena.word(node.field(INSTANCE));
+            let other = (low(instance), node.owner(arena), node.snapshot(arena).frame(arena));
+            if other == own && high(instance) != 0 {
+                return Some(node);
+            }
+            node = Self(node.next(arena));
+        }
+        None
     }
 }
 
@@ -265,9 +297,7 @@ impl Explorer<'_> {
 
     /// The end of a path that closes a loop at an open node.
     fn round_since(&self, node: Node) -> Tail {
-        let serial = node.serial(&self.arena);
-        let near = Closing { outer: serial, inner: serial, cost: Meter::ZERO };
-        Tail { near, ..Tail::NONE }
+        Tail { near: Closing::at(node.serial(&self.arena)), ..Tail::NONE }
     }
 
     /// Forgets the numbers that differ from those of an earlier round, if
