@@ -30,7 +30,9 @@ const LONG_SEGMENT: u64 = 100;
 const SHORT_SEGMENT: u64 = 4;
 /// Open nodes at one instruction that a state is compared with.
 const CIRCLE_CHECKS: u32 = 2;
+
 /// What becomes of a path that comes to an instruction.
+#[allow(clippy::large_enum_variant, reason = "it goes no further than its caller")]
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arrival {
     /// It goes on.
