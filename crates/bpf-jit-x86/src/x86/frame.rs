@@ -38,12 +38,13 @@ impl Emitter<'_> {
 
     /// The way out of a program that is stopped, however deep in it that is: as if the
     /// first function returned, to the entry of the program that the host has called.
-    /// The address at which that goes on is where it was left.
+    /// The address at which that goes on is where it was left. It never lies below the
+    /// stack pointer: an interrupt in a kernel's code writes there.
     pub(super) fn exit(&mut self) {
         self.code.bind(self.exit);
         dynasm!(self.code; .arch x64
-            ; mov rsp, [BYTE r12 + offset::STACK_POINTER]
-            ; sub rsp, BYTE 8
+            ; mov r11, [BYTE r12 + offset::STACK_POINTER]
+            ; lea rsp, [BYTE r11 - 8]
             ; ret
         );
     }
