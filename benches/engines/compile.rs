@@ -150,7 +150,7 @@ impl Line {
         let (mut compiler, options) = (Compiler::new(), CompileOptions::new());
         let (mut ours, mut rbpf, mut sbpf) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
         let mut linux_load = f64::INFINITY;
-        let calls = v3.insns.iter().any(|insn| insn.code() == 0x85 && insn.src() == 1);
+        let calls = v3.insns.iter().any(|insn| insn.function_offset().is_some());
         let linux = v3.maps.is_empty() && !calls && linux::permitted().is_ok();
         // Compiling is short beside a batch of runs; so many make one round.
         let turns = 1 + u32::try_from(20_000 / v3.insns.len())?;

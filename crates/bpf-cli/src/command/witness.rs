@@ -222,12 +222,14 @@ impl Search<'_> {
             let at = choose(&pool, &mut random);
             pool[at].tries += 1;
             let tries = pool[at].tries;
-            if let Some(way) = [(2, Way::Up), (3, Way::Down)].iter().find(|way| way.0 == tries) {
-                let Candidate { input, trace, .. } = pool.swap_remove(at);
+            let way = match tries {
+                2 => Some(Way::Up),
+                3 => Some(Way::Down),
+                _ => None,
+            };
+            if let Some(way) = way {
                 let patient = || begun.elapsed() < patience;
-                let reached = descend(self, (&input, &trace), way.1, patient);
-                pool.push(Candidate { input, trace, tries });
-                match reached {
+                match descend(self, (&pool[at].input, &pool[at].trace), way, patient) {
                     Reached::Wrong(input, shown) => {
                         return Some(self.simplest((input, shown), begun, patience));
                     }

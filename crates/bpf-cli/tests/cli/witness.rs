@@ -28,9 +28,8 @@ fn a_packet_that_ends_one_byte_early_is_found() {
     let found = &rejection["search"]["found"];
     assert_eq!(found["pc"], rejection["at"]["pc"], "{rejection}");
     // Byte 13 says which byte is read: the one behind the packet.
-    let packet = found["input"].as_str().unwrap();
-    let wanted = usize::from_str_radix(&packet[26..28], 16).unwrap();
-    assert_eq!(wanted, packet.len() / 2, "{found}");
+    let packet = &found["input"];
+    assert_eq!(byte(packet, 13), packet.as_str().unwrap().len() / 2, "{found}");
 }
 
 #[test]
@@ -40,6 +39,11 @@ fn what_is_held_and_what_does_not_end_is_shown() {
     let endless = search("endless");
     let fault = endless["search"]["found"]["fault"].as_str().unwrap().to_owned();
     assert!(fault.contains("still running"), "{fault}");
+}
+
+/// The byte at an offset of what is written in hex.
+fn byte(hex: &Value, at: usize) -> usize {
+    usize::from_str_radix(&hex.as_str().unwrap()[2 * at..2 * at + 2], 16).unwrap()
 }
 
 /// A rejected program in assembly, as the verifier and the search see it.
@@ -73,8 +77,7 @@ fn numbers_that_are_compared_are_brought_about() {
 fn an_access_of_the_next_value_is_none_of_this_one() {
     let rejection = search_in(OFFSETS, "into_the_next_value");
     let found = &rejection["search"]["found"];
-    let value = found["maps"][0]["value"].as_str().unwrap();
-    let next = usize::from_str_radix(&value[8..10], 16).unwrap() & 63;
+    let next = byte(&found["maps"][0]["value"], 4) & 63;
     assert!(next >= 56, "{found}");
     let wanted = format!("1 bytes at offset {} of a map's value of 64", 8 + next);
     assert_eq!(found["fault"], wanted, "{found}");
@@ -84,8 +87,7 @@ fn an_access_of_the_next_value_is_none_of_this_one() {
 fn numbers_that_are_worked_out_are_brought_about() {
     let rejection = search_in(OFFSETS, "by_two_bytes");
     let found = &rejection["search"]["found"];
-    let packet = found["input"].as_str().unwrap();
-    let byte = |at: usize| u32::from_str_radix(&packet[2 * at..2 * at + 2], 16).unwrap();
+    let byte = |at| byte(&found["input"], at);
     assert_eq!((byte(14) ^ byte(15)) + 3 * byte(16), 200, "{found}");
     assert!(byte(17) >= 56, "{found}");
 }

@@ -1,6 +1,6 @@
 //! Tables of half words.
 
-use super::{Arena, At, NONE, NoRoom, high, low};
+use super::{Arena, At, NONE, NoRoom, high, low, slot_words};
 
 /// So many half words in a block of their own, two in each word.
 #[derive(Clone, Copy)]
@@ -37,8 +37,7 @@ impl Halves {
         if index >= self.len {
             return 0;
         }
-        let (at, shift) = self.place(index);
-        low(arena.word(at).wrapping_shr(shift))
+        arena.half_words().at(self.at.wrapping_mul(2).wrapping_add(slot_words(index)))
     }
 
     #[inline]

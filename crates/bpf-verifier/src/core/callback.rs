@@ -13,8 +13,7 @@ use bpf_bytecode::abi::helper::{ArgKind, HelperSig, id};
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
-use super::call::PRESERVED;
-use super::call::within;
+use super::call::{PRESERVED, within};
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::cfg::slot_number;
 use crate::domain::Scalar;

@@ -203,16 +203,19 @@ impl Done {
     }
 
     pub fn words(self, arena: &Arena<'_>) -> usize {
-        let snapshot = self.snapshot(arena);
-        let head = snapshot.0.saturating_sub(self.0);
-        snapshot.words(arena).saturating_add(head) as usize
+        self.with_head(arena, Snapshot::words)
     }
 
     /// What comparing with it counts as.
     pub fn weight(self, arena: &Arena<'_>) -> usize {
+        self.with_head(arena, Snapshot::weight)
+    }
+
+    /// What is in front of the snapshot, and what is said of that.
+    fn with_head(self, arena: &Arena<'_>, of: fn(Snapshot, &Arena<'_>) -> u32) -> usize {
         let snapshot = self.snapshot(arena);
         let head = snapshot.0.saturating_sub(self.0);
-        snapshot.weight(arena).saturating_add(head) as usize
+        of(snapshot, arena).saturating_add(head) as usize
     }
 
     pub fn kill(self, arena: &mut Arena<'_>) {

@@ -111,16 +111,13 @@ impl Changes {
                         self.0.push(next);
                     }
                 }
-                for (offset, _) in input
-                    .fields
-                    .iter()
-                    .filter(|(_, value)| !big && size == 4 && value.to_le_bytes() == *old)
-                {
-                    let mut next = input.clone();
-                    let bytes = <[u8; 4]>::try_from(&*new).unwrap_or_default();
-                    next.fields.insert(*offset, u32::from_le_bytes(bytes));
-                    self.0.push(next);
-                }
+            }
+        }
+        for (offset, value) in &input.fields {
+            if u64::from(*value) == old {
+                let mut next = input.clone();
+                next.fields.insert(*offset, u32::try_from(new & 0xffff_ffff).unwrap_or(0));
+                self.0.push(next);
             }
         }
         for (at, given) in input.numbers.given.iter().enumerate().take(input.numbers.asked()) {

@@ -5,7 +5,7 @@
 //! its address began. Each byte that changes this number is given the value
 //! that is best, one byte after the other, until none gets better.
 
-use super::input::{Input, Numbers};
+use super::input::Input;
 use super::trace::Trace;
 use super::{Search, Shown};
 
@@ -92,10 +92,7 @@ impl Place {
                     bytes[*byte] = value;
                 }
             }
-            Self::Number(at, byte) => {
-                next.numbers = Numbers::from(input.numbers.given.clone());
-                put(&mut next.numbers.given[*at], *byte);
-            }
+            Self::Number(at, byte) => put(&mut next.numbers.given[*at], *byte),
         }
         next
     }

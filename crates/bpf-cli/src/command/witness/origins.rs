@@ -76,16 +76,7 @@ impl Origins {
 
     /// How the access of `insn` leaves the value that it is to.
     pub fn outside(&self, insn: Instruction, registers: &[u64; 11]) -> Option<Outside> {
-        let (base, off, size) = match insn {
-            Instruction::Load { base, off, size, .. }
-            | Instruction::Store { base, off, size, .. }
-            | Instruction::LoadAcquire { base, off, size, .. }
-            | Instruction::StoreRelease { base, off, size, .. } => (base, off, size.bytes()),
-            Instruction::Atomic { base, off, width, .. } => {
-                (base, off, if width == Width::W64 { 8 } else { 4 })
-            }
-            _ => return None,
-        };
+        let (base, off, size) = access(insn)?;
         let value = self.of(base).value?;
         let address = registers.get(usize::from(base.number()))?;
         let first = address.wrapping_add_signed(i64::from(off));
@@ -98,19 +89,13 @@ impl Origins {
     /// What was added to the address that `insn` accesses; of a call, the greatest
     /// number among its arguments.
     pub fn accessed(&self, insn: Instruction, registers: &[u64; 11]) -> Option<i64> {
-        match insn {
-            Instruction::Load { base, .. }
-            | Instruction::Store { base, .. }
-            | Instruction::Atomic { base, .. }
-            | Instruction::LoadAcquire { base, .. }
-            | Instruction::StoreRelease { base, .. } => self.of(base).added,
-            Instruction::Call(_) => {
-                let arguments = registers.get(1..6)?.iter();
-                let numbers = arguments.filter_map(|argument| u32::try_from(*argument).ok());
-                numbers.max().map(i64::from)
-            }
-            _ => None,
+        if let Instruction::Call(_) = insn {
+            let arguments = registers.get(1..6)?.iter();
+            let numbers = arguments.filter_map(|argument| u32::try_from(*argument).ok());
+            return numbers.max().map(i64::from);
         }
+        let (base, ..) = access(insn)?;
+        self.of(base).added
     }
 
     fn of(&self, register: Register) -> Origin {
@@ -121,5 +106,19 @@ impl Origins {
         if let Some(slot) = self.0.get_mut(usize::from(register.number())) {
             *slot = origin;
         }
+    }
+}
+
+/// The memory that an instruction accesses: register, offset and bytes.
+fn access(insn: Instruction) -> Option<(Register, i16, usize)> {
+    match insn {
+        Instruction::Load { base, off, size, .. }
+        | Instruction::Store { base, off, size, .. }
+        | Instruction::LoadAcquire { base, off, size, .. }
+        | Instruction::StoreRelease { base, off, size, .. } => Some((base, off, size.bytes())),
+        Instruction::Atomic { base, off, width, .. } => {
+            Some((base, off, if width == Width::W64 { 8 } else { 4 }))
+        }
+        _ => None,
     }
 }
