@@ -17,5 +17,3 @@ pub mod generate;
 pub mod outcome;
 pub mod random;
 pub mod replay;
-#[cfg(feature = "embedded-profile")]
-pub mod timing;

@@ -11,12 +11,12 @@ use std::path::Path;
 
 use kernel_bpf::bytecode::abi::context::CtxForm;
 use kernel_bpf::bytecode::{BpfProgram, Instruction};
-use kernel_bpf::execution::{Interpreter, Observer, Step};
+use kernel_bpf::execution::{Interpreter, Observer, Step, Timing};
 use kernel_bpf::loader::FlatImage;
 use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::verifier::CostTable;
 use kernel_bpf_tests::case::{Case, Input, Verdict};
 use kernel_bpf_tests::random::Rng;
-use kernel_bpf_tests::timing::Timing;
 use kernel_bpf_tests::{corpus, engine};
 
 /// Inputs of each program, beside its own.
@@ -25,7 +25,7 @@ const INPUTS: usize = 200;
 /// Sums what a run takes.
 struct Timed<'p> {
     program: &'p BpfProgram<ActiveProfile>,
-    timing: Timing,
+    timing: Timing<'static>,
 }
 
 impl Observer for Timed<'_> {
@@ -37,7 +37,7 @@ impl Observer for Timed<'_> {
 
 /// Units of one run.
 fn time(case: &Case, program: &BpfProgram<ActiveProfile>) -> u64 {
-    let time = RefCell::new(Timed { program, timing: Timing::default() });
+    let time = RefCell::new(Timed { program, timing: Timing::new(CostTable::DEFAULT) });
     let outcome = engine::run_fresh(case, &|env, context| {
         Interpreter::<ActiveProfile>::with_env(env).execute_with(
             program,
@@ -46,7 +46,7 @@ fn time(case: &Case, program: &BpfProgram<ActiveProfile>) -> u64 {
         )
     });
     outcome.unwrap_or_else(|(def, error)| panic!("{}: {def:?}: {error}", case.name));
-    time.into_inner().timing.units
+    time.into_inner().timing.units()
 }
 
 /// The bound of a program and the most that a run took; none, if it is refused.

@@ -131,6 +131,11 @@ pub struct Verify {
     #[cfg(feature = "embedded-profile")]
     #[arg(long, value_name = "UNITS")]
     pub wcet: Option<u64>,
+    /// Look this long for an input on which an accepted program takes as much of its
+    /// worst-case execution time as it can.
+    #[cfg(feature = "embedded-profile")]
+    #[arg(long, value_name = "MS", conflicts_with_all = ["csv", "table", "compare_linux"])]
+    pub longest_ms: Option<u64>,
 }
 
 /// Which engine to run a program on.

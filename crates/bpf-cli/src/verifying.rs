@@ -70,6 +70,19 @@ pub fn verify(
     })
 }
 
+/// The branches of the path that takes `wcet` units, which is the proven worst-case
+/// execution time; none where there is no such path alone, as where the rounds of a
+/// loop are multiplied.
+#[cfg(feature = "embedded-profile")]
+pub fn costliest_path(
+    program: &BpfProgram<ActiveProfile>,
+    target: Target,
+    wcet: u64,
+) -> Vec<Event> {
+    let target = Target { wcet: Some(wcet.saturating_sub(1)), ..target };
+    verify(program, target).map_or_else(|failure| failure.path, |_| Vec::new())
+}
+
 /// Whether the program, which is refused for a target, is refused for the
 /// engines here, too, and for the same reason.
 pub fn refuses(program: &BpfProgram<ActiveProfile>, error: &VerifyError, target: Target) -> bool {

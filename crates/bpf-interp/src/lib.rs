@@ -47,6 +47,8 @@ pub mod observer;
 pub mod platform;
 pub mod run;
 pub mod semantics;
+#[cfg(feature = "embedded-profile")]
+pub mod timing;
 
 pub use context::BpfContext;
 pub use env::{DEFAULT_BUDGET, Environment};
@@ -59,3 +61,5 @@ pub use interpreter::{TranslatedInterpreter, TranslatedProgram};
 pub use observer::{Observer, Step, Unobserved};
 pub use platform::{NullPlatform, Platform};
 pub use run::Run;
+#[cfg(feature = "embedded-profile")]
+pub use timing::Timing;

@@ -19,6 +19,8 @@ pub use self::info::InfoShape;
 use crate::args::Verify;
 use crate::clock::Clock;
 use crate::command::witness;
+#[cfg(feature = "embedded-profile")]
+use crate::command::witness::longest::Longest;
 use crate::diagnostic::Rejection;
 use crate::exit::Status;
 use crate::linux::{self, LinuxShape};
@@ -69,6 +71,10 @@ struct ProgramShape {
     rejection: Option<Box<Rejection>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     linux: Option<LinuxShape>,
+    /// The longest run that was found; only where it was looked for.
+    #[cfg(feature = "embedded-profile")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longest: Option<Box<Longest>>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +169,8 @@ fn add_file(
         };
         if !measured {
             search(file, unit, args, &mut shape);
+            #[cfg(feature = "embedded-profile")]
+            search_longest(file, unit, args, &mut shape);
         }
         shape.linux = maps.as_ref().map(|maps| maps.verify(unit, &file.license));
         programs.push(shape);
@@ -183,6 +191,8 @@ fn unloaded(path: &Path, error: &anyhow::Error) -> ProgramShape {
         effort: None,
         rejection: Some(Box::new(Rejection::of_file(&format!("{error:#}")))),
         linux: None,
+        #[cfg(feature = "embedded-profile")]
+        longest: None,
     }
 }
 
@@ -197,6 +207,18 @@ fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShap
         && verifying::refuses(program, &error, target(args))
     {
         rejection.set_search(witness::search(file, unit, &error, &path, patience));
+    }
+}
+
+/// Looks for an input on which an accepted program takes long, where that is wanted.
+#[cfg(feature = "embedded-profile")]
+fn search_longest(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShape) {
+    if let (Some(patience), Some(info), Ok(program)) = (args.longest_ms, &shape.info, &unit.program)
+    {
+        let path = verifying::costliest_path(program, target(args), info.bound());
+        let patience = Duration::from_millis(patience);
+        let longest = witness::longest::search(file, unit, &path, info.proven(), patience);
+        shape.longest = longest.map(Box::new);
     }
 }
 
@@ -244,6 +266,8 @@ fn accepted(file: String, unit: &Unit, info: InfoShape) -> ProgramShape {
         effort: None,
         rejection: None,
         linux: None,
+        #[cfg(feature = "embedded-profile")]
+        longest: None,
     }
 }
 
@@ -264,6 +288,8 @@ fn rejected(file: String, unit: &Unit, rejection: Box<Rejection>) -> ProgramShap
         effort: None,
         rejection: Some(rejection),
         linux: None,
+        #[cfg(feature = "embedded-profile")]
+        longest: None,
     }
 }
 
@@ -297,7 +323,12 @@ fn print(shape: &ProgramShape, output: Output) -> Result<()> {
         (Some(info), _) => {
             let accepted = output.paint(Role::Good, "accepted");
             output.line(format!("{file}: {program}: {accepted}"))?;
-            output.line(info.text())
+            output.line(info.text())?;
+            #[cfg(feature = "embedded-profile")]
+            if let Some(longest) = &shape.longest {
+                output.line(longest.text(info.bound()))?;
+            }
+            Ok(())
         }
         (None, Some(rejection)) => {
             let verdict = match shape.verdict {

@@ -12,15 +12,15 @@ mod change;
 mod descent;
 mod fields;
 mod input;
+#[cfg(feature = "embedded-profile")]
+pub mod longest;
 mod origins;
+mod subject;
 mod trace;
 
 use std::time::{Duration, Instant};
 
-use kernel_bpf::bytecode::BpfProgram;
-use kernel_bpf::execution::{BpfError, Environment, Fault, Interpreter};
-use kernel_bpf::maps::BpfMap;
-use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::execution::{BpfError, Fault};
 use kernel_bpf::verifier::{ErrorClass, Event, VerifyError, VerifyErrorKind};
 use serde::Serialize;
 
@@ -28,10 +28,9 @@ use self::change::Changes;
 use self::descent::{Reached, Way, descend};
 use self::input::{Input, Random};
 use self::origins::Outside;
+pub use self::subject::InputShape;
+use self::subject::Subject;
 use self::trace::Trace;
-use super::run::frame::Form;
-use crate::hex;
-use crate::live;
 use crate::object::{LoadedFile, Unit};
 
 /// An input on which the program goes wrong.
@@ -43,58 +42,17 @@ pub struct Counterexample {
     pub pc: usize,
     /// Instructions executed before.
     pub executed: u64,
-    /// The packet, frame or context in hex; what is not here is zero.
-    pub input: String,
-    /// What the input is.
-    pub form: &'static str,
-    /// Fields of the packet's context that say nothing of the packet.
-    pub fields: Vec<FieldShape>,
-    /// Entries that maps must have.
-    pub maps: Vec<EntryShape>,
-    /// What `get_prandom_u32` must give, one number after the other.
-    pub random: Vec<u32>,
-}
-
-/// A field of the context.
-#[derive(Clone, Debug, Serialize)]
-pub struct FieldShape {
-    pub name: &'static str,
-    pub value: u32,
-}
-
-/// An entry of a map.
-#[derive(Clone, Debug, Serialize)]
-pub struct EntryShape {
-    pub map: String,
-    pub key: String,
-    pub value: String,
+    /// What it was run over.
+    #[serde(flatten)]
+    pub over: InputShape,
 }
 
 impl Counterexample {
     /// In a few lines.
     pub fn text(&self) -> String {
-        let Self { fault, pc, executed, form, .. } = self;
-        let mut lines = vec![format!("insn {pc}: {fault} ({executed} insns executed)")];
-        let bytes = self.input.len() / 2;
-        let significant = self.input.trim_end_matches("00").len().div_ceil(2) * 2;
-        let hex = self.input.get(..significant).unwrap_or_default();
-        let rest = if significant < self.input.len() { ", then zeros" } else { "" };
-        lines.push(match (bytes, hex) {
-            (0, _) => format!("{form}: empty"),
-            (_, "") => format!("{form}: {bytes} bytes, all zero"),
-            _ => format!("{form}: {bytes} bytes: {hex}{rest}"),
-        });
-        for FieldShape { name, value } in &self.fields {
-            lines.push(format!("context: {name} = {value}"));
-        }
-        for EntryShape { map, key, value } in &self.maps {
-            lines.push(format!("map {map}: entry {key}: {value}"));
-        }
-        if !self.random.is_empty() {
-            let numbers: Vec<_> = self.random.iter().map(u32::to_string).collect();
-            lines.push(format!("get_prandom_u32 gives {}", numbers.join(", ")));
-        }
-        lines.join("\n        ")
+        let Self { fault, pc, executed, over } = self;
+        let shown = format!("insn {pc}: {fault} ({executed} insns executed)");
+        std::iter::once(shown).chain(over.lines()).collect::<Vec<_>>().join("\n        ")
     }
 }
 
@@ -125,13 +83,13 @@ pub fn search(
     path: &[Event],
     patience: Duration,
 ) -> Option<Outcome> {
-    let program = unit.program.as_ref().ok()?;
+    let subject = Subject::new(file, unit)?;
     let wanted = Wanted::of(error)?;
     if patience.is_zero() {
         return None;
     }
     let path: Vec<Event> = path.iter().take(EVENTS).copied().collect();
-    let mut search = Search { file, program, wanted, path, runs: 0 };
+    let mut search = Search { subject, wanted, path, runs: 0 };
     let found = search.go(Instant::now(), patience);
     Some(Outcome { found, runs: search.runs })
 }
@@ -172,8 +130,7 @@ impl Wanted {
 }
 
 struct Search<'f> {
-    file: &'f LoadedFile,
-    program: &'f BpfProgram<ActiveProfile>,
+    subject: Subject<'f>,
     wanted: Wanted,
     path: Vec<Event>,
     runs: u64,
@@ -206,10 +163,9 @@ fn choose(pool: &[Candidate], random: &mut Random) -> usize {
 
 impl Search<'_> {
     fn go(&mut self, begun: Instant, patience: Duration) -> Option<Counterexample> {
-        let form = self.form();
         let mut random = Random::new();
         let mut pool: Vec<Candidate> = Vec::new();
-        for input in Input::first(form, self.program, &mut random) {
+        for input in Input::first(self.subject.program, &mut random) {
             // What holds nothing but zeros shows nothing of where numbers go.
             let mut aside = Vec::new();
             let zeros = Input { data: vec![0; input.data.len()], ..input.clone() };
@@ -281,32 +237,10 @@ impl Search<'_> {
     /// Runs an input in an environment of its own.
     fn run(&mut self, input: &Input) -> Option<(Trace, Option<Shown>)> {
         self.runs += 1;
-        let names: Vec<&str> = self.file.units.iter().map(|unit| unit.name.as_str()).collect();
-        let live = live::create(&self.file.maps, &names).ok()?;
-        let maps: Vec<&dyn BpfMap> = live.iter().map(|live| &live.map as &dyn BpfMap).collect();
-        for ((index, key), value) in &input.entries {
-            let map = &live.get(*index)?.map;
-            let mut value = value.clone();
-            value.resize(map.host_value_size(), 0);
-            // What a map does not take it does not have.
-            let _ = map.update(key, &value, 0);
-        }
         let budget = if self.wanted.kind == WantedKind::Endless { ENDLESS } else { BUDGET };
-        let env = Environment::standard()
-            .with_maps(&maps)
-            .with_platform(&input.numbers)
-            .with_budget(budget);
-        input.numbers.rewind();
-        let form = self.form();
-        let mut buffer = form.buffer(&input.data);
-        let context = form.context(&input.data, &mut buffer).ok()?;
-        let context = fields::set(context, &input.fields);
-        let mut trace = Trace::new(self.program, &self.path, &maps, self.wanted.pc);
-        let result = Interpreter::<ActiveProfile>::with_env(env).execute_with(
-            self.program,
-            &context,
-            &mut trace,
-        );
+        let (trace, result) = self.subject.execute(input, budget, |maps| {
+            Trace::new(self.subject.program, &self.path, maps, self.wanted.pc)
+        })?;
         let shown = match (self.wanted.kind, result) {
             (WantedKind::Held, _) => trace.held.then(|| Shown {
                 pc: self.wanted.pc,
@@ -367,43 +301,9 @@ impl Search<'_> {
         self.describe(&input, shown)
     }
 
-    /// The form of the program's context.
-    fn form(&self) -> Form {
-        Form::of(self.program.prog_type())
-    }
-
     fn describe(&self, input: &Input, shown: Shown) -> Counterexample {
-        let form = match self.form() {
-            Form::Xdp => "packet",
-            Form::Frame | Form::Network => "frame",
-            Form::Bytes => "context",
-        };
-        let name = |index: usize| {
-            self.file.maps.get(index).map(|map| map.name.clone()).unwrap_or_default()
-        };
-        let size = |index: usize| {
-            let size = self.file.maps.get(index).map(|map| map.def.value_size);
-            size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
-        };
-        let entry = |((index, key), value): (&(usize, Vec<u8>), &Vec<u8>)| EntryShape {
-            map: name(*index),
-            key: hex::plain(key),
-            value: hex::plain(&value[..value.len().min(size(*index))]),
-        };
-        let field = |(offset, value): (&u16, &u32)| {
-            let name = fields::name(self.form(), *offset)?;
-            Some(FieldShape { name, value: *value })
-        };
-        Counterexample {
-            fault: shown.fault,
-            pc: shown.pc,
-            executed: shown.executed,
-            input: hex::plain(&input.data),
-            form,
-            fields: input.fields.iter().filter_map(field).collect(),
-            maps: input.entries.iter().map(entry).collect(),
-            random: input.numbers.used(),
-        }
+        let Shown { fault, pc, executed } = shown;
+        Counterexample { fault, pc, executed, over: self.subject.shape(input) }
     }
 }
 

@@ -115,6 +115,25 @@ mod embedded {
         assert!(text.contains(": exit"), "{text}");
     }
 
+    /// The search ends with the first run that takes all that was proven, so that
+    /// what it may take is far more than it needs.
+    #[test]
+    fn programs_take_the_time_that_was_proven() {
+        for (file, program) in [
+            ("dispatcher", "handle_tcp"),
+            ("dispatcher", "handle_icmp"),
+            ("socket_filter", "socket_filter"),
+            ("xdp_firewall", "xdp_firewall"),
+        ] {
+            let file = example(file);
+            let longest = ["--longest-ms", "300000", "--prog", program];
+            let args = [&["verify", "--engines", "--json", &file], &longest[..]].concat();
+            let found = &kbpf(&args).json(0)["programs"][0];
+            let (wcet, longest) = (&found["info"]["wcet"], &found["longest"]);
+            assert_eq!(*wcet, longest["units"], "{program}: {longest}");
+        }
+    }
+
     #[test]
     fn what_the_profile_lacks_is_named() {
         let text = kbpf(&["verify", &example("xdp_firewall_cloud")]).ended(1);

@@ -3,6 +3,9 @@
 use kernel_bpf::verifier::VerifiedInfo;
 use serde::Serialize;
 
+#[cfg(feature = "embedded-profile")]
+use crate::command::witness::longest::Proven;
+
 /// What was proven about a program, and what the proof took.
 #[derive(Debug, Default, Serialize)]
 pub struct InfoShape {
@@ -66,6 +69,12 @@ impl InfoShape {
     #[cfg(feature = "embedded-profile")]
     pub const fn bound(&self) -> u64 {
         self.wcet
+    }
+
+    /// Both bounds on a run.
+    #[cfg(feature = "embedded-profile")]
+    pub const fn proven(&self) -> Proven {
+        Proven { time: self.wcet, insns: self.max_insns }
     }
 
     /// Every bound on a run.

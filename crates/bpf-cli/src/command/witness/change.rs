@@ -6,6 +6,8 @@ use crate::command::run::frame::ETH_HLEN;
 
 /// Places at which a value is looked for, at the most.
 const PLACES: usize = 12;
+/// Bytes of a packet that most depends on.
+const HEADERS: usize = 96;
 /// Numbers at which things often change.
 const CORNERS: [u64; 10] =
     [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
@@ -42,7 +44,8 @@ impl Changes {
             && length <= MOST
         {
             let mut data = input.data.clone();
-            data.resize(length, 0xa5);
+            data.truncate(length);
+            data.extend((data.len()..length).map(filling));
             self.data(input, data);
         }
     }
@@ -71,7 +74,7 @@ impl Changes {
     }
 
     /// What was compared becomes what it was compared with, or its neighbour.
-    fn turn(&mut self, input: &Input, mismatch: &Mismatch) {
+    pub fn turn(&mut self, input: &Input, mismatch: &Mismatch) {
         let Mismatch { first, second, wide } = *mismatch;
         for (old, new) in [(first, second), (second, first)] {
             for wanted in [new, new.wrapping_add(1), new.wrapping_sub(1)] {
@@ -174,7 +177,9 @@ impl Changes {
     fn anything(&mut self, input: &Input, random: &mut Random) {
         if !input.data.is_empty() {
             let mut data = input.data.clone();
-            let at = random.below(data.len());
+            // Headers come first.
+            let among = if random.below(2) == 0 { data.len() } else { HEADERS.min(data.len()) };
+            let at = random.below(among);
             data[at] = random.next().to_le_bytes()[0];
             self.data(input, data);
         }
@@ -187,6 +192,12 @@ impl Changes {
             self.0.push(next);
         }
     }
+}
+
+/// The byte that a longer input has at `at`: bytes that differ are told apart where
+/// one of them is compared.
+fn filling(at: usize) -> u8 {
+    at.wrapping_mul(0x9e37_79b1).to_le_bytes()[3]
 }
 
 fn encoded(value: u64, size: usize, big: bool) -> Vec<u8> {

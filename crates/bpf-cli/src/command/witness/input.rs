@@ -102,11 +102,8 @@ pub struct Input {
 
 impl Input {
     /// The inputs to begin with: of lengths that mean something to the program.
-    pub fn first(
-        form: Form,
-        program: &BpfProgram<ActiveProfile>,
-        random: &mut Random,
-    ) -> Vec<Self> {
+    pub fn first(program: &BpfProgram<ActiveProfile>, random: &mut Random) -> Vec<Self> {
+        let form = Form::of(program.prog_type());
         let least = if form == Form::Bytes { 0 } else { ETH_HLEN };
         let mut lengths: Vec<usize> = match form {
             Form::Bytes => vec![usize::from(program.prog_type().context().size).clamp(8, MOST)],

@@ -123,6 +123,17 @@ impl Trace {
         }
     }
 
+    /// The branch that was executed last, if nothing was behind it yet.
+    #[cfg(feature = "embedded-profile")]
+    pub const fn branch(&self) -> Option<(usize, Mismatch)> {
+        self.branch
+    }
+
+    /// The instruction at a slot.
+    pub fn instruction(&self, pc: usize) -> Option<Instruction> {
+        self.instructions.get(pc).copied().flatten()
+    }
+
     /// How good the input was.
     pub fn progress(&self) -> (usize, bool) {
         (self.matched, self.reached)
@@ -212,9 +223,9 @@ impl Observer for Trace {
         }
         self.executed += 1;
         self.context.get_or_insert(step.registers[1]);
-        let (pc, insn) = (step.pc, self.instructions.get(step.pc).copied().flatten());
+        let (pc, insn) = (step.pc, self.instruction(step.pc));
         if let Some((from, operands)) = self.branch.take() {
-            let target = self.instructions.get(from).copied().flatten();
+            let target = self.instruction(from);
             let off = target.and_then(|insn| insn.jump_offset());
             let taken = off.and_then(|off| jump_target(from, off)) == Some(pc);
             self.branched(from, taken, operands);
