@@ -14,7 +14,8 @@ pub trait Platform: Sync {
         0
     }
 
-    /// Number of the CPU that the caller runs on.
+    /// Number of the CPU that the caller runs on. A run asks once at the most: as on
+    /// Linux, a program stays on the CPU where it began until it ends.
     fn cpu(&self) -> u32 {
         0
     }

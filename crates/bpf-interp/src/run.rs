@@ -68,6 +68,8 @@ pub struct Run<'r> {
     fault: Option<BpfError>,
     tail_calls: u32,
     may_goto: u32,
+    /// The CPU that the program runs on, once somebody has asked.
+    cpu: Option<u32>,
     callbacks: Callbacks<'r>,
     values: Values,
 }
@@ -149,6 +151,7 @@ impl<'r> Run<'r> {
             fault: None,
             tail_calls: 0,
             may_goto: 0,
+            cpu: None,
             callbacks: Callbacks::new(&mut rooms.callbacks),
             values: Values::default(),
         })
@@ -183,6 +186,7 @@ impl<'r> Run<'r> {
         self.context = Some(context);
         (self.hot.budget, self.hot.stopped) = (self.env.budget(), 0);
         (self.fault, self.tail_calls, self.may_goto) = (None, 0, MAY_GOTO_ALLOWANCE);
+        self.cpu = None;
         self.stack.begin(self.program.wants_zeros());
         self.publish_packet();
     }
@@ -248,6 +252,13 @@ impl<'r> Run<'r> {
     /// Records that the program has reserved and not given back.
     pub fn held_records(&self) -> usize {
         self.records.held()
+    }
+
+    /// Number of the CPU that the program runs on. The platform is asked the first time.
+    #[inline]
+    pub fn cpu(&mut self) -> u32 {
+        let env = self.env;
+        *self.cpu.get_or_insert_with(|| env.platform().cpu())
     }
 
     /// The environment.

@@ -212,6 +212,11 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         self.links
     }
 
+    /// Whether a lookup in one of its maps depends on the CPU.
+    pub(crate) fn is_per_cpu(&self) -> bool {
+        self.maps.iter().any(|def| def.map_type.is_per_cpu())
+    }
+
     /// What a run must know of the program.
     pub(crate) fn info(&self) -> ProgramInfo<'_> {
         let info = ProgramInfo::new(self.prog_type, &self.maps, self.verified.as_ref());

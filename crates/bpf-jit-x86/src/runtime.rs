@@ -35,6 +35,8 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     calls: CallBacks,
     /// Of all programs that the run has come to.
     links: Links,
+    /// The CPU that the links are for, 0 for a program without values per CPU.
+    cpu: u32,
     /// The program that the session began with.
     entry: &'r CompiledProgram<P>,
     programs: &'r [&'r CompiledProgram<P>],
@@ -167,6 +169,9 @@ fn enter<'r, P: PhysicalProfile>(
     let shims = Shims::of(env);
     let run = Run::begin(env, program.info(), context, stack).map_err(BpfError::Refused)?;
     let mut session = Session::new(run, shims, program, programs);
+    if program.is_per_cpu() {
+        session.cpu = session.run.cpu();
+    }
     match session.link(program) {
         Ok(()) => {
             let r0 = session.go(program.entry());
@@ -181,6 +186,8 @@ pub(crate) struct Prepared<'r, P: PhysicalProfile> {
     session: Session<'r, P>,
     contexts: Contexts,
     entry: Entry,
+    /// Whether the program has values per CPU.
+    per_cpu: bool,
 }
 
 impl<'r, P: PhysicalProfile> Prepared<'r, P> {
@@ -193,7 +200,8 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         let (run, contexts) = Run::prepare(env, program.info(), stack)?;
         let mut session = Session::new(run, Shims::of(env), program, programs);
         session.link(program)?;
-        Ok(Self { session, contexts, entry: program.entry() })
+        let (entry, per_cpu) = (program.entry(), program.is_per_cpu());
+        Ok(Self { session, contexts, entry, per_cpu })
     }
 
     /// Runs the program once.
@@ -203,7 +211,12 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         // a helper panics.
         let entered = unsafe { self.session.run.enter_over(self.contexts, context) };
         entered.map_err(BpfError::Refused)?;
-        let r0 = Entered(&mut self.session).0.go(self.entry);
+        let entered = Entered(&mut self.session);
+        if self.per_cpu {
+            entered.0.come_to_cpu().map_err(BpfError::Refused)?;
+        }
+        let r0 = entered.0.go(self.entry);
+        drop(entered);
         self.session.run.outcome(r0)
     }
 }
@@ -234,6 +247,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
             run,
             calls: CallBacks::default(),
             links: Links::default(),
+            cpu: 0,
             entry,
             programs,
             moved: false,
@@ -260,9 +274,30 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
         r0
     }
 
-    /// Finds out where the maps have their values that a program has links to.
+    /// Finds out where the maps have their values that a program has links to, on the
+    /// CPU that was found.
     fn link(&mut self, program: &CompiledProgram<P>) -> Result<(), Refusal> {
-        self.links.find(self.run.environment(), program)
+        self.links.find(self.run.environment(), program, self.cpu)
+    }
+
+    /// Finds out on which CPU the run is, where that matters to a program that takes
+    /// over; nothing where the platform panics, which is kept.
+    fn find_cpu(&mut self, program: &CompiledProgram<P>) -> Option<()> {
+        if program.is_per_cpu() {
+            let run = &mut self.run;
+            self.cpu = self.panic.catch(|| run.cpu())?;
+        }
+        Some(())
+    }
+
+    /// Finds the links of the program that the session began with anew where the run is
+    /// on another CPU than the one before.
+    fn come_to_cpu(&mut self) -> Result<(), Refusal> {
+        let cpu = self.run.cpu();
+        if core::mem::replace(&mut self.cpu, cpu) == cpu {
+            return Ok(());
+        }
+        self.link(self.entry)
     }
 
     /// Makes all ready for the program that the session began with, where a tail

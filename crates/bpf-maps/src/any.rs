@@ -204,8 +204,8 @@ impl<P: PhysicalProfile> BpfMap for AnyMap<P> {
     }
 
     #[cfg(feature = "cloud-profile")]
-    fn elements(&self) -> Option<crate::Elements<'_>> {
-        within!(self, map => map.elements())
+    fn elements(&self, cpu: u32) -> Option<crate::Elements<'_>> {
+        within!(self, map => map.elements(cpu))
     }
 
     #[inline]

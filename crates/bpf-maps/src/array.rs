@@ -184,8 +184,8 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
     }
 
     #[cfg(feature = "cloud-profile")]
-    fn elements(&self) -> Option<crate::Elements<'_>> {
-        Some(crate::Elements::new(self.value_region(0)?, self.max.near(), self.max.all()))
+    fn elements(&self, _cpu: u32) -> Option<crate::Elements<'_>> {
+        Some(crate::Elements::new(self.value_region(0)?.base(), self.max.near(), self.max.all()))
     }
 
     #[inline]

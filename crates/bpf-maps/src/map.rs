@@ -106,10 +106,11 @@ pub trait BpfMap: Sealed + Send + Sync {
     /// to them; a type without values that programs can point to has none.
     fn value_region(&self, index: usize) -> Option<ValueRegion>;
 
-    /// The values of an array, for code that finds them by itself; `None` for
-    /// other types.
+    /// The values that an array has for a program on `cpu`, for code that finds them by
+    /// itself; `None` for other types, and where the array has none for this CPU.
     #[cfg(feature = "cloud-profile")]
-    fn elements(&self) -> Option<crate::Elements<'_>> {
+    fn elements(&self, cpu: u32) -> Option<crate::Elements<'_>> {
+        let _ = cpu;
         None
     }
 

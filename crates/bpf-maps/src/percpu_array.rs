@@ -142,6 +142,12 @@ impl<P: PhysicalProfile> BpfMap for PerCpuArrayMap<P> {
         self.values.region(index)
     }
 
+    #[cfg(feature = "cloud-profile")]
+    fn elements(&self, cpu: u32) -> Option<crate::Elements<'_>> {
+        let first = self.values.of(0, cpu)?;
+        Some(crate::Elements::new(first.as_ptr(), self.max.near(), self.max.all()))
+    }
+
     #[inline]
     fn lookup_ptr(&self, key: &[u8], cpu: u32) -> Option<NonNull<u8>> {
         Some(self.values.of(self.index(key).ok()??, cpu)?.as_ptr())

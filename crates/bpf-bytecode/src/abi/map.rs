@@ -170,6 +170,11 @@ impl MapType {
         matches!(self, Self::ArrayOfMaps | Self::HashOfMaps)
     }
 
+    /// Whether there is a value of each key for every CPU.
+    pub const fn is_per_cpu(self) -> bool {
+        matches!(self, Self::PerCpuArray | Self::PerCpuHash | Self::LruPerCpuHash)
+    }
+
     /// Whether the key is a number below the number of entries.
     pub const fn is_array(self) -> bool {
         matches!(self, Self::Array | Self::PerCpuArray | Self::ProgArray | Self::ArrayOfMaps)

@@ -57,7 +57,7 @@ fn copied<const N: usize, R>(
 pub(super) fn lookup(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
     let [handle, key, ..] = args;
     let map = keyed(run, id::MAP_LOOKUP_ELEM, handle)?;
-    let cpu = run.environment().platform().cpu();
+    let cpu = run.cpu();
     let value = with_key(run, map, key, |key| Ok(map.lookup_ptr(key, cpu)))?;
     Ok(value.map_or(0, address))
 }
@@ -66,7 +66,7 @@ pub(super) fn lookup(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
 pub(super) fn update(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
     let [handle, key, value, flags, _] = args;
     let map = keyed(run, id::MAP_UPDATE_ELEM, handle)?;
-    let cpu = run.environment().platform().cpu();
+    let cpu = run.cpu();
     let size = usize::try_from(map.def().value_size).unwrap_or(usize::MAX);
     let updated = with_key(run, map, key, |key| {
         Ok(map.update_from(key, run.view(value, size)?, flags, cpu))
@@ -78,7 +78,7 @@ pub(super) fn update(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
 pub(super) fn delete(run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Fault> {
     let [handle, key, ..] = args;
     let map = keyed(run, id::MAP_DELETE_ELEM, handle)?;
-    let cpu = run.environment().platform().cpu();
+    let cpu = run.cpu();
     let deleted = with_key(run, map, key, |key| Ok(map.delete_on(key, cpu)))?;
     Ok(deleted.map_or_else(|error| failed(error.errno()), |()| 0))
 }

@@ -13,6 +13,6 @@ pub(super) fn random(run: &Run<'_>) -> u64 {
 }
 
 /// `u32 bpf_get_smp_processor_id(void)`
-pub(super) fn cpu(run: &Run<'_>) -> u64 {
-    u64::from(run.environment().platform().cpu())
+pub(super) fn cpu(run: &mut Run<'_>) -> u64 {
+    u64::from(run.cpu())
 }

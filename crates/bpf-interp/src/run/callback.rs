@@ -190,7 +190,7 @@ impl<'r> Run<'r> {
 
     /// The next call of the innermost helper.
     fn call_next(&mut self) -> Callback {
-        let cpu = self.env.platform().cpu();
+        let env = self.env;
         let Some(active) = self.callbacks.last() else { return Callback::Done(0) };
         while active.calls < active.most && active.more {
             let index = active.calls;
@@ -204,6 +204,7 @@ impl<'r> Run<'r> {
             let size = usize::try_from(map.def().key_size).unwrap_or(KEY_BYTES);
             let key = active.key.get(..size).unwrap_or_default();
             // Somebody may have deleted it meanwhile.
+            let cpu = *self.cpu.get_or_insert_with(|| env.platform().cpu());
             let Some(value) = map.lookup_ptr(key, cpu) else {
                 active.most = active.most.saturating_sub(1);
                 continue;

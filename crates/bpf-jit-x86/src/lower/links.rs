@@ -49,16 +49,19 @@ impl<'p> Maps<'p> {
         (bits & 1 == 1).then_some(link)
     }
 
-    /// The link to a map, made if it is an array and there is room.
+    /// The link to a map, made if it is an array, per CPU or not, and there is room.
     pub(super) fn make_link(&mut self, map: u32) -> Option<u8> {
-        self.def(map).filter(|def| def.map_type == MapType::Array)?;
+        let is_array =
+            |def: &&MapDef| matches!(def.map_type, MapType::Array | MapType::PerCpuArray);
+        self.def(map).filter(is_array)?;
         self.linked |= 1_u16.checked_shl(map)?;
         self.link(map)
     }
 
     /// The link to a map whose value has a byte at `off`.
     pub(super) fn make_link_to_byte(&mut self, map: u32, off: u32) -> Option<u8> {
-        self.def(map).filter(|def| off < def.value_size)?;
+        let has = |def: &&MapDef| def.map_type == MapType::Array && off < def.value_size;
+        self.def(map).filter(has)?;
         self.make_link(map)
     }
 

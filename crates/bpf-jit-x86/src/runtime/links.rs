@@ -5,6 +5,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 
 use bpf_bytecode::abi::helper::id;
+use bpf_bytecode::abi::map::MapType;
 use bpf_interp::{Environment, Refusal};
 use bpf_maps::memory::{self, View};
 use bpf_maps::{BpfMap, MAX_KEY_SIZE};
@@ -35,12 +36,18 @@ impl Link {
     pub(super) const BOUND: usize = offset_of!(Self, bound);
     pub(super) const END: usize = offset_of!(Self, end);
 
-    /// The link to a map of an environment.
-    fn to(env: &Environment<'_>, index: u32) -> Option<Self> {
-        let elements = env.map(index)?.elements()?;
+    /// The link to a map of an environment, for a program on `cpu`.
+    fn to(env: &Environment<'_>, index: u32, cpu: u32) -> Option<Self> {
+        let map = env.map(index)?;
+        let none = number(core::ptr::from_ref(&NONE))?;
+        let Some(elements) = map.elements(cpu) else {
+            // The array has no values for this CPU, which the host is to say.
+            let per_cpu = map.def().map_type == MapType::PerCpuArray;
+            return per_cpu.then_some(Self { base: 0, bound: none, end: 0 });
+        };
         let base = number(elements.base().as_ptr())?;
         if env.replaces(id::MAP_LOOKUP_ELEM) {
-            return Some(Self { base, bound: number(core::ptr::from_ref(&NONE))?, end: 0 });
+            return Some(Self { base, bound: none, end: 0 });
         }
         let [bound, end] = [elements.bound(), elements.end()].map(number);
         Some(Self { base, bound: bound?, end: end? })
@@ -63,16 +70,17 @@ impl Default for Links {
 }
 
 impl Links {
-    /// Finds out where the maps have their values that a program has links to.
+    /// Finds out where the maps have their values that a program on `cpu` has links to.
     pub(super) fn find<P: PhysicalProfile>(
         &mut self,
         env: &Environment<'_>,
         program: &CompiledProgram<P>,
+        cpu: u32,
     ) -> Result<(), Refusal> {
         let mut rest = program.links();
         while rest != 0 {
             let index = rest.trailing_zeros();
-            let found = Link::to(env, index).ok_or(Refusal::MapMismatch { index })?;
+            let found = Link::to(env, index, cpu).ok_or(Refusal::MapMismatch { index })?;
             if let Some(link) = self.0.get_mut(index as usize) {
                 *link = MaybeUninit::new(found);
             }
@@ -93,33 +101,33 @@ unsafe fn copied<const N: usize>(
     map: &dyn BpfMap,
     key: NonNull<u8>,
     size: usize,
+    cpu: u32,
 ) -> Option<NonNull<u8>> {
     let mut buffer = [0; N];
     let copy = buffer.get_mut(..size)?;
     // SAFETY: the caller's promise; nobody writes through the view.
     unsafe { View::new(key, size) }.read(0, copy)?;
-    map.lookup_ptr(copy, 0)
+    map.lookup_ptr(copy, cpu)
 }
 
-/// The address of the value of the key at `key`, or 0. The map keeps no value
-/// per CPU.
+/// The address of the value of the key at `key` for a program on `cpu`, or 0.
 ///
 /// # Safety
 /// As many bytes as the map's keys have may be read at `key`, as a program may
 /// read them.
-pub(super) unsafe fn lookup(map: &dyn BpfMap, key: u64) -> u64 {
+pub(super) unsafe fn lookup(map: &dyn BpfMap, key: u64, cpu: u32) -> u64 {
     let size = usize::try_from(map.def().key_size).unwrap_or(usize::MAX);
     let at = usize::try_from(key).ok().map(core::ptr::with_exposed_provenance_mut);
     let Some(at) = at.and_then(NonNull::new) else { return 0 };
     let value = match size {
         // SAFETY: the caller's promise.
-        4 => map.lookup_ptr(&unsafe { memory::load_u32(at) }.to_ne_bytes(), 0),
+        4 => map.lookup_ptr(&unsafe { memory::load_u32(at) }.to_ne_bytes(), cpu),
         // SAFETY: as above.
-        8 => map.lookup_ptr(&unsafe { memory::load_u64(at) }.to_ne_bytes(), 0),
+        8 => map.lookup_ptr(&unsafe { memory::load_u64(at) }.to_ne_bytes(), cpu),
         // SAFETY: as above.
-        ..=SMALL_KEY => unsafe { copied::<SMALL_KEY>(map, at, size) },
+        ..=SMALL_KEY => unsafe { copied::<SMALL_KEY>(map, at, size, cpu) },
         // SAFETY: as above.
-        _ => unsafe { copied::<MAX_KEY_SIZE>(map, at, size) },
+        _ => unsafe { copied::<MAX_KEY_SIZE>(map, at, size, cpu) },
     };
     value.and_then(|value| number(value.as_ptr())).unwrap_or_default()
 }

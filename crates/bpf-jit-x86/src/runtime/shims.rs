@@ -43,7 +43,7 @@ pub(crate) enum Shim {
     Next,
     /// Call a kernel function.
     Kfunc,
-    /// Look a key up in a map that keeps no value per CPU.
+    /// Look a key up in a map.
     Lookup,
 }
 
@@ -186,9 +186,9 @@ unsafe extern "sysv64" fn lookup<P: PhysicalProfile>(
     _: u64,
 ) -> u64 {
     // SAFETY: called by compiled code.
-    let run = unsafe { &session(at).run };
+    let session = unsafe { session(at) };
     // SAFETY: proven code alone calls this, for a map and the address of a key.
-    run.map(r1).map_or(0, |map| unsafe { links::lookup(map, r2) })
+    session.run.map(r1).map_or(0, |map| unsafe { links::lookup(map, r2, session.cpu) })
 }
 
 unsafe extern "sysv64" fn access<P: PhysicalProfile>(
@@ -273,7 +273,7 @@ unsafe extern "sysv64" fn tail_call<P: PhysicalProfile>(
         Ok(target) => {
             let Some(target) = target.and_then(find) else { return 0 };
             session.moved = true;
-            if session.link(target).is_err() {
+            if session.find_cpu(target).is_none() || session.link(target).is_err() {
                 return session.settle(Descriptor(descriptor), Err(Fault::InvalidInstruction));
             }
             session.set_entry_registers();

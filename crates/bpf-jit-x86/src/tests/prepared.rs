@@ -1,9 +1,13 @@
 //! Programs that are prepared once and run again and again.
 
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use std::format;
+
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_interp::run::StackMemory;
-use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, Refusal};
-use bpf_maps::{ArrayMap, BpfMap, ProgArray};
+use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, Platform, Refusal};
+use bpf_maps::{AnyMap, ArrayMap, BpfMap, ProgArray, Settings};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
 
@@ -121,5 +125,53 @@ fn a_tail_call_leads_on_in_every_run() {
     targets.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
     for _ in 0..2 {
         assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(1));
+    }
+}
+
+/// A CPU that can be changed.
+struct OnCpu(AtomicU32);
+
+impl Platform for OnCpu {
+    fn cpu(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The values are those of the CPU that a run is on, one with none included, and of the
+/// CPU that a tail call's target is on.
+#[test]
+fn values_per_cpu() {
+    for map_type in [MapType::PerCpuArray, MapType::PerCpuHash] {
+        let defs = [MapDef::new(map_type, 4, 8, 2), MapDef::new(MapType::ProgArray, 4, 4, 1)];
+        let text = format!("r6 = r1\n{COUNT}").replace("r2 = r1", "r2 = r6");
+        let leads = "r2 = map[idx:1]\nr3 = 0\ncall 12\nr0 = 0\nexit";
+        let [counts, leads] = [text.as_str(), leads].map(|text| with_maps(text, &defs));
+        for compile in [proven, checked] {
+            let (counts, leads) = (compile(&counts), compile(&leads));
+            let settings = Settings::new().cpus(2);
+            let map = AnyMap::<ActiveProfile>::with_settings(defs[0], settings).unwrap();
+            for index in 0..2_u32 {
+                map.update(&index.to_ne_bytes(), &[0; 16], 0).unwrap();
+            }
+            let targets = ProgArray::<ActiveProfile>::new(defs[1]).unwrap();
+            targets.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+            let maps: [&dyn BpfMap; 2] = [&map, &targets];
+            let cpu = OnCpu(AtomicU32::new(0));
+            let env = Environment::new().with_maps(&maps).with_platform(&cpu);
+            let programs = [&counts];
+            let jit = JitExecutor::with_env(env).with_programs(&programs);
+            let (mut one, mut two) = (StackMemory::new(), StackMemory::new());
+            let mut counting = jit.prepare(&counts, &mut one).unwrap();
+            let mut leading = jit.prepare(&leads, &mut two).unwrap();
+            let mut bytes = 1_u32.to_ne_bytes();
+            let mut context = BpfContext::bytes(&mut bytes);
+            for (on, counted) in [(0, 1), (1, 1), (1, 4), (0, 4), (2, 0), (0, 7_u64)] {
+                cpu.0.store(on, Relaxed);
+                let counted = |more| Ok(if on == 2 { 0 } else { counted + more });
+                assert_eq!(counting.run(&mut context), counted(0), "{map_type:?} {on}");
+                assert_eq!(leading.run(&mut context), counted(1), "{map_type:?} {on}");
+                assert_eq!(jit.execute(&counts, &context), counted(2), "{map_type:?} {on}");
+            }
+        }
     }
 }

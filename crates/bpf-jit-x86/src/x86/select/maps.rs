@@ -87,7 +87,10 @@ impl Selector<'_, '_> {
         let element = def.and_then(|def| Some((self.maps.link(map)?, stride_of(&def)?)));
         match (element, def.map(|def| def.map_type)) {
             (Some((link, stride)), _) => self.element(step, Lookup { map, link, stride }),
-            (None, Some(MapType::Hash | MapType::LruHash | MapType::LpmTrie)) => {
+            (
+                None,
+                Some(MapType::Hash | MapType::PerCpuHash | MapType::LruHash | MapType::LpmTrie),
+            ) => {
                 self.plain_call(step, Shim::Lookup);
                 0
             }
