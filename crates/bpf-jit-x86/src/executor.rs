@@ -55,8 +55,9 @@ impl<'e, P: PhysicalProfile> JitExecutor<'e, P> {
     /// of the frames, which is in a [`StackMemory`].
     pub const fn native_stack(frames: usize) -> usize {
         // The registers of the host, and those of the program around a call of
-        // the host; and what a call of a function saves, with its return.
-        frames.saturating_mul(48).saturating_add(144)
+        // the host; and what a call of a function saves, with its return and what a loop
+        // around it counts.
+        frames.saturating_mul(80).saturating_add(144)
     }
 
     /// The environment.

@@ -15,6 +15,7 @@ use crate::x86::Features;
 use crate::{CompileOptions, CompiledProgram, Compiler, HostMemory, JitExecutor};
 
 mod alu;
+mod callbacks;
 mod control;
 mod decode;
 mod differential;

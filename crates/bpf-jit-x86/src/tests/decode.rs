@@ -35,7 +35,10 @@ pub(super) fn assert_sound(compiled: &Compiled) {
                 assert_eq!(insn.op0_kind(), OpKind::Register, "at {:#x}", insn.ip());
             }
             FlowControl::IndirectCall => {
-                assert_eq!(insn.memory_base(), iced_x86::Register::RAX, "at {:#x}", insn.ip());
+                // A function of the host, or one of the program that the host names.
+                let (table, place) = (iced_x86::Register::RAX, iced_x86::Register::R10);
+                let known = insn.memory_base() == table || insn.op0_register() == place;
+                assert!(known, "at {:#x}", insn.ip());
             }
             _ => assert!(near && starts.contains(&target), "at {:#x}", insn.ip()),
         }

@@ -122,6 +122,16 @@ fn atomics() {
     ));
 }
 
+/// A helper that calls a function of the program is a loop, if all is known of it.
+#[test]
+fn rounds() {
+    insta::assert_snapshot!(show(
+        "r6 = r1\nr1 = 10\nr2 = subprog[f] ll\nr3 = 0\nr4 = 0\ncall 181\nr1 = r6\nr7 = r0
+         r2 = subprog[g] ll\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 += r7\nexit
+         f: r0 = 0\nexit\ng: r7 = r2\n*(u64 *)(r7 +0) = r1\nr0 = *(u64 *)(r10 -8)\nexit"
+    ));
+}
+
 #[test]
 fn jumps() {
     insta::assert_snapshot!(show(

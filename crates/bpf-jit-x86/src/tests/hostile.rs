@@ -145,25 +145,33 @@ fn the_native_stack_grows_as_it_is_said() {
                  r0 += r8\nr0 += r9\nexit\n"
         )
     };
-    let chain = |frames: usize| {
-        let calls = (1..frames).map(|at| frame(&format!("call local f{at}")) + &format!("f{at}: "));
+    let chain = |frames: usize, call: &dyn Fn(usize) -> String| {
+        let calls = (1..frames).map(|at| frame(&call(at)) + &format!("f{at}: "));
         calls.collect::<String>() + &frame("call 70000")
+    };
+    let plain = |at: usize| format!("call local f{at}");
+    // Helpers call four times, one inside of the other, and no more.
+    let rounds = |at: usize| match at {
+        2 | 4 => format!("r1 = 1\nr2 = subprog[f{at}] ll\nr3 = 0\nr4 = 0\ncall 181"),
+        _ => plain(at),
     };
     let info = VerifiedInfo {
         helpers: HelperTable::with(&signatures).unwrap().fingerprint(),
         frames: 8,
         ..VerifiedInfo::default()
     };
-    let compile = |frames: usize| {
-        let program = program(&chain(frames));
+    let compile = |text: &str| {
+        let program = program(text);
         let facts = vec![InsnFact::Plain; program.len()];
         [built(&program, Some((&facts, &info))), checked(&program), hardened::checked(&program)]
     };
-    let (one, eight) = (compile(1), compile(8));
     let most = JitExecutor::<ActiveProfile>::native_stack(8)
         - JitExecutor::<ActiveProfile>::native_stack(1);
-    for (one, eight) in one.iter().zip(&eight) {
-        let grown = deepest(one) - deepest(eight);
-        assert!((7 * 48..=most).contains(&grown), "{grown} bytes of {most}");
+    let one = compile(&chain(1, &plain));
+    for eight in [compile(&chain(8, &plain)), compile(&chain(8, &rounds))] {
+        for (one, eight) in one.iter().zip(&eight) {
+            let grown = deepest(one) - deepest(eight);
+            assert!((7 * 48..=most).contains(&grown), "{grown} bytes of {most}");
+        }
     }
 }

@@ -1,13 +1,21 @@
 //! Helpers that call functions of the program.
 //!
 //! The host says which function is next; the code calls it, as any function,
-//! and tells what it returned. Nothing of the host waits meanwhile.
+//! and tells what it returned. Nothing of the host waits meanwhile. Where all is known
+//! that the host would look at, code goes round by itself.
 
+use bpf_bytecode::Register;
+use bpf_bytecode::abi::errno::E2BIG;
+use bpf_bytecode::opcode::Width;
+use bpf_verifier::callback::MAX_LOOPS;
 use dynasm::dynasm;
 
 use super::Emitter;
-use super::buffer::Flag;
+use super::buffer::{Flag, Label};
+use super::encode::Source;
+use super::regs::{RAX, native};
 use crate::descriptor::Descriptor;
+use crate::lower::Registers;
 use crate::runtime::{Shim, offset};
 
 impl Emitter<'_> {
@@ -47,6 +55,62 @@ impl Emitter<'_> {
         self.code.jump(again);
         self.code.bind(done);
         dynasm!(self.code; .arch x64; mov rax, [r12 + offset::RESULT]);
+    }
+
+    /// `bpf_loop` of R1 rounds over a function of the program, which has R3 as its
+    /// context; there may be none or too many, unless they are `some`. As
+    /// [`call_function`](Self::call_function) else. On the stack are, from the top, the
+    /// number of the round, that of all, and the context.
+    pub(super) fn rounds(&mut self, target: Label, some: bool, saved: Registers, framed: bool) {
+        let (again, left, end) = (self.code.label(), self.code.label(), self.code.label());
+        if !some {
+            let number = native(Register::R1);
+            self.set(RAX, E2BIG.wrapping_neg().cast_unsigned());
+            self.compare(Width::W32, number, Source::Imm(MAX_LOOPS.cast_signed()));
+            self.code.jump_if(Flag::Above, end);
+            self.set(RAX, 0);
+            self.test(Width::W32, number, Source::Reg(number));
+            self.code.jump_if(Flag::Equal, end);
+        }
+        let mut saved = saved;
+        if framed {
+            saved = saved.with(Registers::of(Register::R10));
+            if !saved.len().is_multiple_of(2) {
+                saved = saved.with(Registers::of(Register::R1));
+            }
+        }
+        self.save(saved);
+        dynasm!(self.code; .arch x64
+            ; push rdx
+            ; push rdi
+            ; push BYTE 0
+            ; xor edi, edi
+        );
+        if framed {
+            dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]);
+        }
+        self.code.bind(again);
+        dynasm!(self.code; .arch x64; mov rsi, [rsp + 16]);
+        if framed {
+            self.zero_frame();
+        }
+        self.code.call(target);
+        dynasm!(self.code; .arch x64
+            ; mov edi, [rsp]
+            ; add edi, BYTE 1
+            ; mov [rsp], edi
+            ; test rax, rax
+        );
+        self.code.jump_if(Flag::NotEqual, left);
+        dynasm!(self.code; .arch x64; cmp edi, [rsp + 8]);
+        self.code.jump_if(Flag::Below, again);
+        self.code.bind(left);
+        dynasm!(self.code; .arch x64
+            ; mov eax, [rsp]
+            ; add rsp, BYTE 24
+        );
+        self.restore(saved);
+        self.code.bind(end);
     }
 
     /// Leaves the address of the code's first byte to the host, which finds the

@@ -97,7 +97,7 @@ impl Emitter<'_> {
 
     /// Zeroes the frame that ends at R10, where the program may read what it has
     /// not written. R0 has no value at the entry of a function.
-    fn zero_frame(&mut self) {
+    pub(super) fn zero_frame(&mut self) {
         let Ok(bytes) = i32::try_from(self.zeroed) else { return };
         if bytes == 0 {
             return;

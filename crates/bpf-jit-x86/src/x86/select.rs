@@ -203,9 +203,8 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.map_value(dst, Place { map, link, off });
             }
             Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(step),
-            Op::FunctionReference { dst, slot } => {
-                self.constant(dst, bpf_interp::Run::function_handle(slot));
-            }
+            Op::FunctionReference { dst, slot } => self.function_reference(dst, slot),
+            Op::CallBack { id } => self.call_back(step, id),
             Op::Neg { width, dst } => {
                 let reg = self.modify(dst);
                 self.out.negate(width, reg);
@@ -467,6 +466,9 @@ impl Selector<'_, '_> {
             Value::Own => {}
             Value::Map(index) => {
                 self.out.set(native(register), bpf_interp::Run::map_handle(index));
+            }
+            Value::Function(slot) => {
+                self.out.set(native(register), bpf_interp::Run::function_handle(slot));
             }
             Value::Place(Place { link, off, .. }) => {
                 self.out.linked_value(native(register), link, off);

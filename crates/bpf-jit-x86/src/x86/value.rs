@@ -22,6 +22,8 @@ pub(super) enum Value {
     Shift(Shift),
     /// What stands for the map of an index.
     Map(u32),
+    /// What stands for the function at a slot.
+    Function(u32),
     /// The address of a byte in a map's only value.
     Place(Place),
 }
@@ -66,7 +68,9 @@ impl Value {
     /// Registers that it speaks of.
     pub(super) fn reads(self) -> Registers {
         match self {
-            Self::Own | Self::Const(_) | Self::Map(_) | Self::Place(_) => Registers::NONE,
+            Self::Own | Self::Const(_) | Self::Map(_) | Self::Function(_) | Self::Place(_) => {
+                Registers::NONE
+            }
             Self::Sum(sum) => sum.reads(),
             Self::Shift(shift) => Registers::of(shift.from),
         }

@@ -42,7 +42,7 @@ impl Selector<'_, '_> {
         }
         let value = match self.value(src) {
             // What is needed twice is computed once.
-            value @ Value::Map(_) => value,
+            value @ (Value::Map(_) | Value::Function(_)) => value,
             value @ (Value::Sum(_) | Value::Const(_) | Value::Place(_))
                 if (!self.live.has(src) || value.copied(Width::W64).is_some())
                     && self.is_stable(dst, value) =>

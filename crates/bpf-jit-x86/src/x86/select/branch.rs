@@ -1,8 +1,10 @@
 //! Jumps and calls.
 
 use bpf_bytecode::Register;
+use bpf_bytecode::abi::helper::id;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{Cond, Width};
+use bpf_verifier::callback::MAX_LOOPS;
 
 use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
@@ -65,6 +67,35 @@ impl<'s> Selector<'s, '_> {
         let function = self.functions.at(target);
         let saved = self.live.and(function.writes).and(Registers::KEPT);
         self.out.call_function(CodeBuffer::slot(target), saved, function.framed);
+        for register in Registers::LOST.iter() {
+            self.set_bits(register, 64);
+        }
+    }
+
+    pub(super) fn function_reference(&mut self, dst: Register, slot: u32) {
+        if self.out.random.is_some() {
+            return self.constant(dst, bpf_interp::Run::function_handle(slot));
+        }
+        self.define(dst, Value::Function(slot));
+        self.set_bits(dst, 64);
+    }
+
+    /// A helper that calls functions. `bpf_loop` is a loop here where it is known what it
+    /// calls, and that it has no flags; the host does everything else.
+    pub(super) fn call_back(&mut self, step: &Step, helper: u32) {
+        let (called, flags) = (self.value(Register::R2), self.value(Register::R4));
+        let most = MAX_LOOPS.cast_signed();
+        let some = matches!(self.value(Register::R1), Value::Const(n) if (1..=most).contains(&n));
+        let (id::LOOP, Value::Function(slot), Value::Const(0)) = (helper, called, flags) else {
+            return self.plain(step, step.op());
+        };
+        for known in [Register::R2, Register::R4, Register::R5] {
+            self.forget(known);
+        }
+        self.settle();
+        let function = self.functions.at(slot);
+        let saved = self.live.and(function.writes).and(Registers::KEPT);
+        self.out.rounds(CodeBuffer::slot(slot), some, saved, function.framed);
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);
         }
