@@ -26,6 +26,11 @@ pub enum ContextKind {
     Socket,
 }
 
+impl ContextKind {
+    /// Every one, in the order of their numbers.
+    pub(crate) const ALL: [Self; 4] = [Self::Empty, Self::Bytes, Self::Xdp, Self::Socket];
+}
+
 /// A packet does not lie where the caller says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("packet at {start}..{end} of a buffer of {len} bytes")]

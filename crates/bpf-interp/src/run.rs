@@ -169,7 +169,7 @@ impl<'r> Run<'r> {
     #[inline]
     pub unsafe fn enter_over(
         &mut self,
-        contexts: Contexts,
+        contexts: &Contexts,
         context: &mut BpfContext<'_>,
     ) -> Result<(), Refusal> {
         contexts.check(context)?;
@@ -182,13 +182,15 @@ impl<'r> Run<'r> {
     /// Begins anew, over `context`.
     #[inline(always)]
     pub(crate) fn enter(&mut self, context: Taken<'r>) {
-        self.regions = Regions::of(&context);
-        self.context = Some(context);
+        let (regions, packet) = Regions::of(&context, &context.view());
+        self.regions = regions;
+        self.publish(packet);
+        // There is none that would have to be given back.
+        core::mem::forget(self.context.replace(context));
         (self.hot.budget, self.hot.stopped) = (self.env.budget(), 0);
         (self.fault, self.tail_calls, self.may_goto) = (None, 0, MAY_GOTO_ALLOWANCE);
         self.cpu = None;
         self.stack.begin(self.program.wants_zeros());
-        self.publish_packet();
     }
 
     /// Ends what [`enter_over`](Self::enter_over) began, as a drop does: the context
@@ -198,9 +200,10 @@ impl<'r> Run<'r> {
         self.records.discard_all();
         self.callbacks.clear();
         self.context = None;
-        // What it was is no memory of the run any more.
-        self.regions = Regions::NONE;
-        (self.hot.data, self.hot.data_end, self.hot.data_meta) = (0, 0, 0);
+        // What it was is no memory of the run any more, and the packet ends before it
+        // begins.
+        self.regions.close();
+        self.hot.data_end = 0;
     }
 
     /// Says which program is to be entered next, one of the same type as before.
@@ -211,16 +214,16 @@ impl<'r> Run<'r> {
     /// The registers at the entry of a program, also of one that was
     /// tail-called: the context in R1, its length in R2 if it has no structure,
     /// the frame pointer in R10, 0 elsewhere.
-    #[inline]
+    #[inline(always)]
     pub fn entry_registers(&self) -> [u64; 11] {
-        let r1 = self.regions.context_address();
-        let r2 = if self.regions.has_packet() { 0 } else { self.regions.context_len() };
+        let [r1, r2] = self.regions.entry();
         [0, r1, r2, 0, 0, 0, 0, 0, 0, 0, self.frame_pointer()]
     }
 
     /// What R1 holds at a program's entry.
     pub(crate) fn context_address(&self) -> u64 {
-        self.regions.context_address()
+        let [r1, _] = self.regions.entry();
+        r1
     }
 
     /// What the context shows as the packet's first byte, its end, or its

@@ -230,9 +230,34 @@ fn what_a_run_lets_anybody_read_was_written() {
     assert!(run.load(run.frame_pointer(), Size::B).is_err());
     #[allow(unsafe_code)]
     // SAFETY: the run is dropped before the context.
-    unsafe { run.enter_over(contexts, &mut context) }.unwrap();
+    unsafe { run.enter_over(&contexts, &mut context) }.unwrap();
     assert_eq!(run.load(run.frame_pointer() - 8, Size::Dw), Ok(0));
     assert_eq!((run.frame_pointer(), run.pop_frame()), (first + 512, None));
+}
+
+/// What was the context's is no memory of a run that was left.
+#[test]
+fn a_run_that_was_left_has_no_context() {
+    let env = Environment::new();
+    let program = ProgramInfo::new(BpfProgType::Xdp, &[], None);
+    let (mut buffer, mut stack) = ([7; 96], StackMemory::<ActiveProfile>::new());
+    let (mut run, contexts) = Run::prepare(&env, program, &mut stack).unwrap();
+    for _ in 0..2 {
+        let mut context = BpfContext::xdp_md(&mut buffer, 32..64).unwrap();
+        #[allow(unsafe_code)]
+        // SAFETY: the run is left before the context ends.
+        unsafe { run.enter_over(&contexts, &mut context) }.unwrap();
+        let [_, structure, ..] = run.entry_registers();
+        let packet = run.load(structure, Size::W).unwrap();
+        assert_eq!(run.load(packet, Size::B), Ok(7));
+        run.leave();
+        for at in [structure, structure + 4, packet, packet + 31] {
+            assert!(run.load(at, Size::B).is_err());
+            assert!(run.store(at, Size::B, 0).is_err());
+        }
+        assert_eq!(run.packet().len(), 0);
+        assert!(!context.is_empty() && context.packet_range().is_ok());
+    }
 }
 
 #[test]

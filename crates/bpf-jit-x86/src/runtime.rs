@@ -209,7 +209,7 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         self.session.come_back();
         // SAFETY: `Entered` leaves the run before this function is left, also where
         // a helper panics.
-        let entered = unsafe { self.session.run.enter_over(self.contexts, context) };
+        let entered = unsafe { self.session.run.enter_over(&self.contexts, context) };
         entered.map_err(BpfError::Refused)?;
         let entered = Entered(&mut self.session);
         if self.per_cpu {
@@ -292,6 +292,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
 
     /// Finds the links of the program that the session began with anew where the run is
     /// on another CPU than the one before.
+    #[inline(never)]
     fn come_to_cpu(&mut self) -> Result<(), Refusal> {
         let cpu = self.run.cpu();
         if core::mem::replace(&mut self.cpu, cpu) == cpu {

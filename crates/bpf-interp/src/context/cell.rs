@@ -23,7 +23,7 @@ const ETH_HLEN: usize = 14;
 /// Memory borrowed for `'a`, and the flag that says who may touch it.
 pub(super) struct Cell<'a> {
     kind: ContextKind,
-    /// Bytes of the buffer.
+    /// Bytes behind R1.
     len: usize,
     /// Whether a run or a reader has taken the state. Whoever sets it has
     /// exclusive access to `view`, `words` and the bytes behind `view.base`.
@@ -85,10 +85,15 @@ impl<'a> Cell<'a> {
     pub fn new(kind: ContextKind, buffer: &'a mut [u8], packet: Range<usize>) -> Self {
         let (start, end) = (packet.start, packet.end);
         let len = buffer.len();
+        let shown = match kind {
+            ContextKind::Empty | ContextKind::Bytes => len,
+            ContextKind::Xdp => xdp_md::SIZE as usize,
+            ContextKind::Socket => size_of::<Words>(),
+        };
         let base = NonNull::from(buffer).cast();
         let network = start.saturating_add(ETH_HLEN);
         let view = View { base, len, meta: start, data: start, end, link: start, network };
-        Self { kind, len, view: UnsafeCell::new(view), ..Self::empty() }
+        Self { kind, len: shown, view: UnsafeCell::new(view), ..Self::empty() }
     }
 
     pub const fn kind(&self) -> ContextKind {
@@ -97,11 +102,7 @@ impl<'a> Cell<'a> {
 
     /// Bytes behind R1.
     pub const fn len(&self) -> usize {
-        match self.kind {
-            ContextKind::Empty | ContextKind::Bytes => self.len,
-            ContextKind::Xdp => xdp_md::SIZE as usize,
-            ContextKind::Socket => size_of::<Words>(),
-        }
+        self.len
     }
 
     pub fn view_mut(&mut self) -> &mut View {

@@ -19,6 +19,14 @@ impl Registers {
         Self(all)
     }
 
+    /// Gives those their values that a verified program may read at its entry, where the
+    /// entry has these.
+    #[inline(always)]
+    pub const fn begin(&mut self, entry: [u64; Register::COUNT]) {
+        let [_, r1, r2, _, _, _, _, _, _, _, r10, ..] = &mut self.0;
+        [_, *r1, *r2, _, _, _, _, _, _, _, *r10] = entry;
+    }
+
     #[inline(always)]
     pub fn get(&self, number: u8) -> u64 {
         self.0.get(usize::from(number & 0xf)).copied().unwrap_or(0)

@@ -38,14 +38,15 @@ pub(super) fn check_maps(env: &Environment<'_>, program: &ProgramInfo<'_>) -> Re
 /// The contexts that are ones for a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Contexts {
-    form: CtxForm,
-    /// Whether plain bytes may stand in for a packet.
-    bytes: bool,
-    /// Bytes that there must be.
-    needed: usize,
+    /// Bytes that there must be of each kind; [`NEVER`](Self::NEVER), if none of the kind
+    /// is one.
+    least: [usize; 4],
 }
 
 impl Contexts {
+    /// More bytes than any context has.
+    const NEVER: usize = usize::MAX;
+
     /// Those for this program.
     pub(crate) fn of(program: &ProgramInfo<'_>) -> Self {
         let form = program.prog_type().context().form;
@@ -53,34 +54,40 @@ impl Contexts {
         // Whoever was not verified, or reads nothing, may have plain bytes in
         // place of a packet.
         let bytes = needed == 0 || program.verified().is_none() || form == CtxForm::Bytes;
-        Self { form, bytes, needed }
+        let least = |kind| {
+            let fits = match kind {
+                ContextKind::Empty => true,
+                ContextKind::Bytes => bytes,
+                ContextKind::Xdp => form == CtxForm::Xdp,
+                ContextKind::Socket => form == CtxForm::SkBuff,
+            };
+            if fits { needed } else { Self::NEVER }
+        };
+        Self { least: ContextKind::ALL.map(least) }
     }
 
     /// Checks that the context is one of them.
     #[inline]
-    pub(crate) fn check(self, context: &BpfContext<'_>) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, context: &BpfContext<'_>) -> Result<(), Refusal> {
         self.check_kind(context.kind(), context.len())
     }
 
     /// Checks the same of a context of this kind, with so many bytes behind R1.
     #[inline]
-    pub(crate) fn check_kind(self, kind: ContextKind, len: usize) -> Result<(), Refusal> {
-        let fits = match kind {
-            ContextKind::Empty => true,
-            ContextKind::Bytes => self.bytes,
-            ContextKind::Xdp => self.form == CtxForm::Xdp,
-            ContextKind::Socket => self.form == CtxForm::SkBuff,
-        };
-        if !fits {
-            return Err(Refusal::ContextKind);
-        }
-        if self.needed > len {
-            let shown = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
-            let (actual, needed) = (shown(len), shown(self.needed));
-            return Err(Refusal::ContextTooSmall { actual, needed });
-        }
-        Ok(())
+    pub(crate) fn check_kind(&self, kind: ContextKind, len: usize) -> Result<(), Refusal> {
+        let needed = self.least.get(kind as usize).copied().unwrap_or(Self::NEVER);
+        if needed <= len { Ok(()) } else { Err(refused(needed, len)) }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn refused(needed: usize, len: usize) -> Refusal {
+    if needed == Contexts::NEVER {
+        return Refusal::ContextKind;
+    }
+    let shown = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+    Refusal::ContextTooSmall { actual: shown(len), needed: shown(needed) }
 }
 
 /// Checks that what was proven was proven for this environment.

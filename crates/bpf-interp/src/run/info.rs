@@ -14,8 +14,8 @@ pub struct ProgramInfo<'r> {
     map_defs: &'r [MapDef],
     frozen: &'r [FrozenMap],
     verified: Option<&'r VerifiedInfo>,
-    /// Whether frames need not be of zeros where the proof says so.
-    proven: bool,
+    /// Whether functions must begin with a frame of zeros.
+    zeros: bool,
 }
 
 impl<'r> ProgramInfo<'r> {
@@ -25,7 +25,7 @@ impl<'r> ProgramInfo<'r> {
         map_defs: &'r [MapDef],
         verified: Option<&'r VerifiedInfo>,
     ) -> Self {
-        Self { prog_type, map_defs, frozen: &[], verified, proven: false }
+        Self { prog_type, map_defs, frozen: &[], verified, zeros: true }
     }
 
     /// The same with the contents that maps must have.
@@ -63,12 +63,17 @@ impl<'r> ProgramInfo<'r> {
     /// but as the instructions of the verified program do, executed in their order.
     #[must_use]
     pub const unsafe fn executed_as_proven(self) -> Self {
-        Self { proven: true, ..self }
+        let zeros = match self.verified {
+            Some(info) => info.unwritten_reads,
+            None => true,
+        };
+        Self { zeros, ..self }
     }
 
     /// Whether functions must begin with a frame of zeros.
-    pub fn wants_zeros(&self) -> bool {
-        !self.proven || self.verified.is_none_or(|info| info.unwritten_reads)
+    #[inline(always)]
+    pub const fn wants_zeros(&self) -> bool {
+        self.zeros
     }
 
     /// The proven bound on executed instructions; 0 where nothing was proven.

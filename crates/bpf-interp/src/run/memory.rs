@@ -9,7 +9,7 @@ use bpf_bytecode::opcode::{AtomicOp, Size, Width};
 use bpf_maps::memory::{self, Cells, Misaligned, Rmw, View};
 
 use super::Run;
-use crate::context::{ContextKind, Taken};
+use crate::context::{self, ContextKind, Taken};
 use crate::error::Fault;
 use crate::semantics;
 
@@ -21,6 +21,25 @@ pub(super) struct Regions {
     structure_len: usize,
     /// First byte of the packet's buffer.
     buffer: NonNull<u8>,
+    /// R1 at a program's entry.
+    r1: u64,
+}
+
+/// The packet's addresses as a program sees them; 0 where there is no packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    pub data: u64,
+    pub end: u64,
+    pub meta: u64,
+}
+
+impl Bounds {
+    #[inline(always)]
+    pub fn of(packet: &context::View) -> Self {
+        let base = address(packet.base);
+        let at = |offset| base.wrapping_add(u64::try_from(offset).unwrap_or(u64::MAX));
+        Self { data: at(packet.data), end: at(packet.end), meta: at(packet.meta) }
+    }
 }
 
 /// What `queue_mapping` does not hold: Linux stores nothing from here on.
@@ -47,10 +66,17 @@ enum Place {
 }
 
 impl Regions {
-    #[inline]
-    pub fn of(context: &Taken<'_>) -> Self {
+    /// Those of a context with this view, and the packet's bounds.
+    #[inline(always)]
+    pub fn of(context: &Taken<'_>, view: &context::View) -> (Self, Bounds) {
+        let (kind, buffer) = (context.kind(), view.base);
         let (structure, structure_len) = context.structure();
-        Self { kind: context.kind(), structure, structure_len, buffer: context.view().base }
+        let (r1, bounds) = match kind {
+            ContextKind::Empty => (0, Bounds::default()),
+            ContextKind::Bytes => (address(structure), Bounds::default()),
+            ContextKind::Xdp | ContextKind::Socket => (address(structure), Bounds::of(view)),
+        };
+        (Self { kind, structure, structure_len, buffer, r1 }, bounds)
     }
 
     /// Of a run that has no context.
@@ -59,22 +85,26 @@ impl Regions {
         structure: NonNull::dangling(),
         structure_len: 0,
         buffer: NonNull::dangling(),
+        r1: 0,
     };
+
+    /// Nothing is memory of the run any more.
+    #[inline(always)]
+    pub const fn close(&mut self) {
+        self.structure_len = 0;
+    }
 
     /// The context's kind.
     pub const fn kind(&self) -> ContextKind {
         self.kind
     }
 
-    /// What R1 holds at a program's entry: the address of the context, or 0
-    /// where there is none.
-    pub fn context_address(&self) -> u64 {
-        if self.kind == ContextKind::Empty { 0 } else { address(self.structure) }
-    }
-
-    /// Bytes behind R1.
-    pub fn context_len(&self) -> u64 {
-        u64::try_from(self.structure_len).unwrap_or(u64::MAX)
+    /// What R1 and R2 hold at a program's entry: the address of the context, or 0
+    /// where there is none, and its length if it has no structure.
+    #[inline(always)]
+    pub fn entry(&self) -> [u64; 2] {
+        let len = u64::try_from(self.structure_len).unwrap_or(u64::MAX);
+        [self.r1, if self.has_packet() { 0 } else { len }]
     }
 
     /// Bytes behind R1.

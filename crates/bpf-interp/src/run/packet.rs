@@ -5,7 +5,7 @@ use bpf_bytecode::opcode::Size;
 use bpf_maps::memory::{Cells, View};
 
 use super::Run;
-use super::memory::address;
+use super::memory::Bounds;
 use crate::context;
 use crate::error::Fault;
 
@@ -26,18 +26,10 @@ impl Run<'_> {
     }
 
     /// Brings the addresses that the program sees up to date.
-    #[inline]
-    pub(super) fn publish_packet(&mut self) {
-        if !self.regions.has_packet() {
-            (self.hot.data, self.hot.data_end, self.hot.data_meta) = (0, 0, 0);
-            return;
-        }
-        let packet = self.buffer();
-        let base = address(packet.base);
-        let at = |offset| base.wrapping_add(u64::try_from(offset).unwrap_or(u64::MAX));
-        self.hot.data = at(packet.data);
-        self.hot.data_end = at(packet.end);
-        self.hot.data_meta = at(packet.meta);
+    #[inline(always)]
+    pub(super) const fn publish(&mut self, packet: Bounds) {
+        let Bounds { data, end, meta } = packet;
+        (self.hot.data, self.hot.data_end, self.hot.data_meta) = (data, end, meta);
     }
 
     /// The packet's bytes; none where there is no packet.
@@ -147,7 +139,8 @@ impl Run<'_> {
     fn set_packet(&mut self, meta: usize, data: usize, end: usize) {
         let Some(context) = &mut self.context else { return };
         context.set_packet(meta, data, end);
-        self.publish_packet();
+        let packet = context.view();
+        self.publish(Bounds::of(&packet));
     }
 }
 

@@ -88,8 +88,16 @@ impl<'r> Records<'r> {
 
 impl Records<'_> {
     /// Discards all that are left.
-    #[inline]
+    #[inline(always)]
     pub fn discard_all(&mut self) {
+        if !self.reserved.is_empty() {
+            self.discard_left();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn discard_left(&mut self) {
         while let Some(record) = self.reserved.pop() {
             // The record was reserved and not given back, so this cannot fail.
             let _ = record.ring.discard(record.at, 0);

@@ -111,6 +111,8 @@ pub(super) struct Stack<'r> {
     /// Bytes of a frame; none before the first one begins, as its memory may not be
     /// written yet.
     frame: usize,
+    /// Bytes of a frame, once one has begun.
+    full: usize,
     stride: usize,
     limit: usize,
     /// Live frames, at least 1 and at most `limit`.
@@ -132,15 +134,25 @@ impl<'r> Stack<'r> {
         let stride = frame.saturating_add(GAP);
         let base = memory.provide(stride.saturating_mul(limit))?;
         let (newest, memory) = (base, PhantomData);
-        Ok(Self { base, newest, frame: 0, stride, limit, depth: 1, zeroed: true, memory })
+        Ok(Self {
+            base,
+            newest,
+            frame: 0,
+            full: frame,
+            stride,
+            limit,
+            depth: 1,
+            zeroed: true,
+            memory,
+        })
     }
 
     /// Begins with the first frame; frames are of zeros if the program may read
     /// what it has not written.
-    #[inline]
+    #[inline(always)]
     pub fn begin(&mut self, zeroed: bool) {
         (self.depth, self.newest, self.zeroed) = (1, self.base, zeroed);
-        self.frame = self.stride.saturating_sub(GAP);
+        self.frame = self.full;
         self.begin_frame();
     }
 
@@ -198,8 +210,10 @@ impl<'r> Stack<'r> {
     }
 
     /// Address behind the newest frame.
+    #[inline(always)]
     pub fn frame_pointer(&self) -> u64 {
-        address(self.newest).saturating_add(u64::try_from(self.frame).unwrap_or(u64::MAX))
+        // Within the address space.
+        address(self.newest).wrapping_add(u64::try_from(self.frame).unwrap_or(u64::MAX))
     }
 
     /// A further frame, and its frame pointer.

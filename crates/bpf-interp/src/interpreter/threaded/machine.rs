@@ -62,7 +62,7 @@ impl<'r, F: Form> Machine<'r, F> {
         let Some(first) = self.first else {
             return Err(BpfError::Fault { pc: 0, fault: Fault::JumpOutOfRange });
         };
-        self.regs = Registers::new(self.run.entry_registers());
+        self.regs.begin(self.run.entry_registers());
         let hand = Hand::take_up(&self.regs, self.entry.hand());
         dispatch::drive(first, self, hand);
         match self.fault {
