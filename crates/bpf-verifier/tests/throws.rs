@@ -5,7 +5,7 @@ mod common;
 use bpf_bytecode::abi::global::{GlobalFunction, Param};
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{Verifier, VerifyError};
+use bpf_verifier::{Verifier, VerifyError, VerifyErrorKind};
 use common::{MAPS, program};
 
 /// Verifies a program whose last function, from this slot on, is global.
@@ -214,5 +214,21 @@ fn what_catches_begins_where_a_function_can() {
             .build();
         let accepted = program.is_ok_and(|program| common::verify_linux(&program, "").is_ok());
         assert_eq!(accepted, slot == 3, "{slot}");
+    }
+}
+
+/// What holds of the program's own run does not hold of the program as a callback: it may
+/// throw, and end with any number.
+#[test]
+fn what_catches_does_not_begin_the_program_anew() {
+    let main = "main: call 7\nr6 = r0\ncall 7\nr0 += r6\nr0 += r6\nif r0 == 0 goto out\nr6 = 1
+         out: call 7\nif r0 != 5 goto end\nr1 = 1\ncall kfunc 135\nend: r0 = 7\nexit";
+    let slot = u32::try_from(program(BpfProgType::SchedCls, main).insns().len()).expect("small");
+    let global = GlobalFunction::new(slot, COOKIE).catching();
+    let callback = "r1 = 4\nr2 = subprog[main] ll\nr3 = 0\nr4 = 0\ncall 181\nr0 = 0";
+    for catch in ["call local main\nr0 = 0", callback] {
+        let text = format!("{main}\n{catch}\nexit");
+        let error = verify(BpfProgType::SchedCls, &text, Some(global)).expect_err(&text);
+        assert!(matches!(error.kind(), VerifyErrorKind::Recursion { target: 0 }), "{error}");
     }
 }

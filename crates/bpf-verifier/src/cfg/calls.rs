@@ -78,7 +78,8 @@ impl Code<'_> {
                 let own = |callee| insn.slots() == 2 && callee == function && function != 0;
                 if let Some((target, callee)) = named.filter(|(_, callee)| !own(*callee)) {
                     let state = low(arena.word(self.function_at(callee).saturating_add(2)));
-                    if state == OPEN {
+                    // What catches a throw does not begin the program anew, either.
+                    if state == OPEN || callee == 0 {
                         let target = slot_number(target);
                         return reject(VerifyErrorKind::Recursion { target }, pc);
                     }
