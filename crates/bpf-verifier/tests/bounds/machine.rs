@@ -1,0 +1,221 @@
+//! The longest run of a program, by trying all numbers that chance may give.
+
+use std::collections::HashMap;
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, Operand, jump_target};
+use bpf_bytecode::opcode::AluOp;
+
+use crate::common::Program;
+use crate::concrete;
+
+/// Numbers that `get_prandom_u32` gives.
+const NUMBERS: u64 = 4;
+/// Eight bytes each, of a frame.
+const SLOTS: usize = 8;
+/// Where frames lie.
+const FRAME: u64 = 1 << 32;
+/// Places where chance decides, with all that is known there, at the most.
+const MOST: usize = 60_000;
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Frame {
+    slots: [u64; SLOTS],
+    /// R6 to R9 of the caller, and where it goes on.
+    saved: [u64; 4],
+    back: usize,
+    /// The function that `bpf_loop` calls, with what, how often it did and is to.
+    rounds: Option<[u64; 4]>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct State {
+    pc: usize,
+    regs: [u64; 11],
+    frames: Vec<Frame>,
+}
+
+/// Where a run comes to on its own.
+enum Next {
+    /// Chance decides what is in R0.
+    Chance(State),
+    End,
+}
+
+pub struct Machine {
+    insns: Vec<Option<Instruction>>,
+    longest: HashMap<State, u64>,
+}
+
+impl Machine {
+    pub fn new(program: &Program) -> Self {
+        let decode = |pc| Instruction::decode(program.insns(), pc).ok();
+        Self { insns: (0..program.len()).map(decode).collect(), longest: HashMap::new() }
+    }
+
+    /// Instructions of the longest run; none, where there are too many runs.
+    pub fn longest(&mut self) -> Option<u64> {
+        let mut first = State { pc: 0, regs: [0; 11], frames: Vec::new() };
+        first.enter(0, 0, None);
+        let (steps, next) = self.walk(first);
+        let Next::Chance(first) = next else { return Some(steps) };
+        let mut stack = vec![first.clone()];
+        while let Some(state) = stack.last() {
+            let mut most = Some(0);
+            let state = state.clone();
+            for number in 0..NUMBERS {
+                let mut after = state.clone();
+                after.regs[0] = number;
+                let (steps, next) = self.walk(after);
+                let rest = match next {
+                    Next::End => Some(0),
+                    Next::Chance(next) => {
+                        let known = self.longest.get(&next).copied();
+                        if known.is_none() {
+                            stack.push(next);
+                        }
+                        known
+                    }
+                };
+                most = most.zip(rest).map(|(most, rest): (u64, u64)| most.max(steps + rest));
+            }
+            if let Some(most) = most {
+                self.longest.insert(state, most);
+                stack.pop();
+            }
+            if self.longest.len() > MOST || stack.len() > MOST {
+                return None;
+            }
+        }
+        Some(steps + self.longest[&first])
+    }
+
+    /// Instructions up to the next place where chance decides.
+    fn walk(&self, mut state: State) -> (u64, Next) {
+        let mut steps = 0;
+        loop {
+            let pc = state.pc;
+            let insn = self.insns[pc].expect("an instruction");
+            steps += 1;
+            state.pc = pc + insn.slots();
+            if let Instruction::Call(CallTarget::Helper(7)) = insn {
+                return (steps, Next::Chance(state));
+            }
+            if !state.step(&insn, pc) {
+                return (steps, Next::End);
+            }
+            assert!(steps < 10_000_000, "it goes on");
+        }
+    }
+}
+
+impl State {
+    fn enter(&mut self, function: usize, back: usize, rounds: Option<[u64; 4]>) {
+        let mut saved = [0; 4];
+        saved.copy_from_slice(&self.regs[6..10]);
+        self.frames.push(Frame { slots: [0; SLOTS], saved, back, rounds });
+        self.regs[6..10].fill(0);
+        self.regs[10] = self.frames.len() as u64 * FRAME + 8 * SLOTS as u64;
+        self.pc = function;
+    }
+
+    fn slot(&mut self, address: u64) -> &mut u64 {
+        let small = |number: u64| usize::try_from(number).expect("a small number");
+        let (frame, off) = (small(address / FRAME - 1), small(address % FRAME / 8));
+        &mut self.frames[frame].slots[off]
+    }
+
+    fn get(&self, register: Register) -> u64 {
+        self.regs[register.index()]
+    }
+
+    fn operand(&self, operand: Operand) -> u64 {
+        match operand {
+            Operand::Reg(register) => self.get(register),
+            Operand::Imm(imm) => i64::from(imm).cast_unsigned(),
+        }
+    }
+
+    /// Whether the program goes on.
+    fn step(&mut self, insn: &Instruction, pc: usize) -> bool {
+        let target = |off| jump_target(pc, off).expect("inside");
+        match *insn {
+            Instruction::Alu { op, width, dst, src } => {
+                let (a, b) = (self.get(dst), self.operand(src));
+                self.regs[dst.index()] =
+                    if op == AluOp::Mov { b } else { concrete::alu(op, a, b, width.bits()) };
+            }
+            Instruction::LoadImm64 { dst, value: Imm64::Code(off) } => {
+                self.regs[dst.index()] = target(off) as u64;
+            }
+            Instruction::Load { dst, base, off, .. } => {
+                let address = self.get(base).wrapping_add_signed(off.into());
+                self.regs[dst.index()] = *self.slot(address);
+            }
+            Instruction::Store { base, off, src, .. } => {
+                let value = self.operand(src);
+                *self.slot(self.get(base).wrapping_add_signed(off.into())) = value;
+            }
+            Instruction::Jump { off } => self.pc = target(off),
+            Instruction::JumpIf { cond, width, dst, src, off } => {
+                let src = self.operand(src);
+                if concrete::holds(cond, self.get(dst), src, width.bits()) {
+                    self.pc = target(off.into());
+                }
+            }
+            Instruction::Call(CallTarget::Local(off)) => self.enter(target(off), self.pc, None),
+            Instruction::Call(CallTarget::Helper(181)) => {
+                let [all, function, context] = [1, 2, 3].map(|at| self.regs[at]);
+                self.regs[0] = 0;
+                if all > 0 {
+                    self.round([function, context, 0, all]);
+                }
+            }
+            Instruction::Call(CallTarget::Kfunc(1)) => {
+                let [at, from, to] = [1, 2, 3].map(|at| self.regs[at]);
+                *self.slot(at) = to.saturating_sub(from);
+            }
+            Instruction::Call(CallTarget::Kfunc(2)) => {
+                let at = self.regs[1];
+                let left = *self.slot(at);
+                *self.slot(at) = left.saturating_sub(1);
+                self.regs[0] = if left > 0 { at } else { 0 };
+            }
+            Instruction::Call(CallTarget::Kfunc(3)) => *self.slot(self.regs[1]) = 0,
+            Instruction::Exit => return self.leave(),
+            _ => panic!("{insn:?}"),
+        }
+        if let Instruction::Call(CallTarget::Kfunc(_)) = insn {
+            // Nobody reads them any more.
+            self.regs[1..6].fill(0);
+        }
+        true
+    }
+
+    fn round(&mut self, rounds: [u64; 4]) {
+        let [function, context, done, all] = rounds;
+        let (start, back) = (usize::try_from(function).expect("a slot"), self.pc);
+        self.enter(start, back, Some([function, context, done + 1, all]));
+        (self.regs[1], self.regs[2]) = (done, context);
+    }
+
+    fn leave(&mut self) -> bool {
+        let Some(frame) = self.frames.pop() else { return false };
+        if self.frames.is_empty() {
+            return false;
+        }
+        self.regs[6..10].copy_from_slice(&frame.saved);
+        self.regs[10] = self.frames.len() as u64 * FRAME + 8 * SLOTS as u64;
+        self.regs[1..6].fill(0);
+        self.pc = frame.back;
+        if let Some(rounds) = frame.rounds {
+            let [_, _, done, all] = rounds;
+            if self.regs[0] == 0 && done < all {
+                self.round(rounds);
+            } else {
+                self.regs[0] = done;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,325 @@
+//! Bounds of programs made at random, of loops in loops that chance leads through, beside
+//! their longest run.
+
+mod common;
+#[path = "common/concrete.rs"]
+mod concrete;
+#[path = "bounds/machine.rs"]
+mod machine;
+
+use std::fmt::Write;
+
+use bpf_bytecode::BpfProgType;
+use bpf_bytecode::text::assemble;
+use bpf_profile::ActiveProfile;
+use bpf_verifier::Verifier;
+use common::built;
+use machine::Machine;
+
+/// Numbers that look like chance.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+}
+
+/// A program in the making. R8 is a number from 0 to 3, R7 the caller's memory, if any;
+/// the first three slots of a frame are for numbers, the others for what counts rounds.
+struct Maker {
+    chance: Chance,
+    text: String,
+    labels: usize,
+    functions: String,
+    /// Labels of heads and ends of the loops around, in the function.
+    around: Vec<(String, String)>,
+    /// How many functions are around.
+    nest: usize,
+    /// Statements after which nothing long begins.
+    left: usize,
+}
+
+impl Maker {
+    fn line(&mut self, line: &str) {
+        writeln!(self.text, "{line}").unwrap();
+    }
+
+    fn label(&mut self) -> String {
+        self.labels += 1;
+        format!("l{}", self.labels)
+    }
+
+    fn block(&mut self, depth: usize) {
+        for _ in 0..=self.chance.below(3) {
+            self.statement(depth);
+        }
+    }
+
+    fn statement(&mut self, depth: usize) {
+        let deep = depth >= 3 || self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        match self.chance.below(if deep { 8 } else { 16 }) {
+            0 => {
+                let line = self.chance.pick(&["r8 = 0", "r8 = 1", "r8 = 3"]);
+                self.line(line);
+            }
+            1 => {
+                let line = self.chance.pick(&["r8 += 1", "r8 ^= 1", "r8 += 3", "call 7\nr8 = r0"]);
+                self.line(&format!("{line}\nr8 &= 3"));
+            }
+            2 => {
+                let slot = 8 * (1 + self.chance.below(3));
+                self.line(&format!("*(u64 *)(r10 -{slot}) = r8"));
+            }
+            3 => {
+                let slot = 8 * (1 + self.chance.below(3));
+                self.line(&format!("r8 = *(u64 *)(r10 -{slot})"));
+            }
+            4 | 5 => self.jump_out(),
+            6 if self.nest > 0 => self.line("r8 = *(u64 *)(r7 +0)"),
+            7 if self.nest > 0 => self.line("*(u64 *)(r7 +0) = r8"),
+            6 | 7 => self.line("r0 = 0"),
+            8..11 => self.branch(depth),
+            11..13 => self.iterator(depth),
+            13 if self.chance.below(2) == 0 => self.counted(depth),
+            13 => self.ranked(depth),
+            _ if self.nest < 2 => self.function(depth),
+            _ => self.branch(depth),
+        }
+    }
+
+    fn test(&mut self) -> String {
+        let cond = self.chance.pick(&["==", "!=", ">"]);
+        let with = self.chance.below(3);
+        if self.chance.below(2) == 0 {
+            format!("if r8 {cond} {with}")
+        } else {
+            format!("call 7\nr0 &= 3\nif r0 {cond} {with}")
+        }
+    }
+
+    fn branch(&mut self, depth: usize) {
+        let (test, other, end) = (self.test(), self.label(), self.label());
+        self.line(&format!("{test} goto {other}"));
+        self.block(depth + 1);
+        self.line(&format!("goto {end}\n{other}: r0 = 0"));
+        if self.chance.below(2) == 0 {
+            self.block(depth + 1);
+        }
+        self.line(&format!("{end}: r0 = 0"));
+    }
+
+    /// To a head or an end of a loop around.
+    fn jump_out(&mut self) {
+        if self.around.is_empty() {
+            return;
+        }
+        let which = self.chance.below(self.around.len());
+        let (head, end) = self.around[which].clone();
+        let to = if self.chance.below(3) == 0 { end } else { head };
+        let test = self.test();
+        self.line(&format!("{test} goto {to}"));
+    }
+
+    fn within(&mut self, head: &str, end: &str, depth: usize) {
+        self.around.push((head.to_owned(), end.to_owned()));
+        self.block(depth + 1);
+        self.around.pop();
+    }
+
+    /// Nobody leaves it but by its end, where it is destroyed.
+    fn iterator(&mut self, depth: usize) {
+        let (head, end) = (self.label(), self.label());
+        let place = format!("r1 = r10\nr1 += -{}", 32 + 8 * depth);
+        let count = self.chance.pick(&["1", "2", "3", "r8"]);
+        self.line(&format!("{place}\nr2 = 0\nr3 = {count}\ncall kfunc 1"));
+        self.line(&format!("{head}: {place}\ncall kfunc 2\nif r0 == 0 goto {end}"));
+        let outer = std::mem::take(&mut self.around);
+        self.within(&head, &end, depth);
+        if self.chance.below(3) == 0 {
+            // Asked at another place, too.
+            self.line(&format!("{place}\ncall kfunc 2\nif r0 == 0 goto {end}"));
+            self.within(&head, &end, depth);
+        }
+        self.around = outer;
+        self.line(&format!("goto {head}\n{end}: {place}\ncall kfunc 3"));
+    }
+
+    fn counted(&mut self, depth: usize) {
+        let (head, end) = (self.label(), self.label());
+        let slot = 32 + 8 * depth;
+        let most = self.chance.pick(&["1", "2", "4", "r8"]);
+        self.line(&format!("*(u64 *)(r10 -{slot}) = 0\n{head}: r1 = *(u64 *)(r10 -{slot})"));
+        self.line(&format!(
+            "r2 = {most}\nif r1 >= r2 goto {end}\nr1 += 1\n*(u64 *)(r10 -{slot}) = r1"
+        ));
+        self.within(&head, &end, depth);
+        self.line(&format!("goto {head}\n{end}: r0 = 0"));
+    }
+
+    /// A loop by a number that goes up or down, at times by more, is halved or doubled.
+    fn ranked(&mut self, depth: usize) {
+        let (head, end) = (self.label(), self.label());
+        let slot = 32 + 8 * depth;
+        let (start, out, step) = match self.chance.below(8) {
+            0 => ("0", "if r1 > 20", "r1 += 1"),
+            1 => ("r8", "if r1 s> 9", "r1 += 2"),
+            2 => ("30", "if r1 == 0", "r1 += -1"),
+            3 => ("30", "if r1 s< 1", "r1 -= 3"),
+            4 => ("200", "if r1 == 0", "r1 >>= 1"),
+            5 => ("1", "if r1 > 99", "r1 <<= 1"),
+            6 => ("r8", "if r1 > 30", "r2 = r8\nr2 &= 3\nr2 += 1\nr1 += r2"),
+            _ => ("r8", "if w1 > 12", "w1 += 1"),
+        };
+        self.line(&format!(
+            "r1 = {start}\n*(u64 *)(r10 -{slot}) = r1\n{head}: r1 = *(u64 *)(r10 -{slot})"
+        ));
+        self.line(&format!("{out} goto {end}\n{step}\n*(u64 *)(r10 -{slot}) = r1"));
+        self.within(&head, &end, depth);
+        if self.chance.below(4) == 0 {
+            self.line(&format!(
+                "r1 = *(u64 *)(r10 -{slot})\n{out} goto {end}\n{step}\n*(u64 *)(r10 -{slot}) = r1"
+            ));
+        }
+        self.line(&format!("goto {head}\n{end}: r0 = 0"));
+    }
+
+    fn function(&mut self, depth: usize) {
+        let (name, over) = (self.label(), self.chance.below(2) == 0);
+        let slot = 8 * (1 + self.chance.below(3));
+        let (before, around) = (std::mem::take(&mut self.text), std::mem::take(&mut self.around));
+        self.nest += 1;
+        self.line(&format!("{name}: r7 = r2\nr8 = *(u64 *)(r7 +0)\n{NUMBERS}"));
+        self.block(depth + 1);
+        let result = self.chance.pick(&["r0 = 0", "r0 = r8\nr0 &= 1", "call 7\nr0 &= 1"]);
+        self.line(&format!("{result}\nexit"));
+        self.nest -= 1;
+        self.around = around;
+        let body = std::mem::replace(&mut self.text, before);
+        self.functions += &body;
+        self.line(&format!("*(u64 *)(r10 -{slot}) = r8\nr3 = r10\nr3 += -{slot}"));
+        if over {
+            let rounds = self.chance.pick(&["1", "2", "3", "r8"]);
+            self.line(&format!("r1 = {rounds}\nr2 = subprog[{name}] ll\nr4 = 0\ncall 181"));
+        } else {
+            self.line(&format!("r2 = r3\ncall local {name}"));
+        }
+        self.line(&format!("r8 = *(u64 *)(r10 -{slot})"));
+    }
+}
+
+const NUMBERS: &str = "*(u64 *)(r10 -8) = 0\n*(u64 *)(r10 -16) = 1\n*(u64 *)(r10 -24) = 2\nr8 &= 3";
+
+fn nested(seed: u64) -> String {
+    let mut maker = Maker {
+        chance: Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        text: String::new(),
+        labels: 0,
+        functions: String::new(),
+        around: Vec::new(),
+        nest: 0,
+        left: 24,
+    };
+    maker.line(&format!("call 7\nr8 = r0\n{NUMBERS}"));
+    for _ in 0..3 {
+        maker.statement(0);
+    }
+    maker.line("r0 = 0\nexit");
+    maker.text + &maker.functions
+}
+
+const LINES: [&str; 8] = [
+    "r8 += 1\nr8 &= 3",
+    "r8 ^= 1",
+    "r8 = 0",
+    "*(u64 *)(r10 -8) = r8",
+    "*(u64 *)(r10 -16) = r8",
+    "r8 = *(u64 *)(r10 -8)",
+    "r8 = *(u64 *)(r10 -16)",
+    "r0 = 0\nr0 = 1\nr0 = 2\nr0 = 3\nr0 = 4",
+];
+
+/// Places that are jumped to and fro between, each of which asks one of two iterators, at
+/// times in a function or in one that a helper calls.
+fn tangle(seed: u64) -> String {
+    let mut chance = Chance(seed.wrapping_mul(0xd134_2543_de82_ef95));
+    let mut text = String::new();
+    for slot in [32, 40] {
+        let count = chance.pick(&["1", "2", "3", "4"]);
+        writeln!(text, "r1 = r10\nr1 += -{slot}\nr2 = 0\nr3 = {count}\ncall kfunc 1").unwrap();
+    }
+    writeln!(text, "r8 = 0\n{NUMBERS}").unwrap();
+    let places = 2 + chance.below(5);
+    for place in 0..places {
+        writeln!(text, "p{place}: r0 = 0").unwrap();
+        let slot = chance.pick(&["32", "32", "40"]);
+        let rounds = chance.pick(&["1", "2", "3"]);
+        let itself = format!("r1 = r10\nr1 += -{slot}\ncall kfunc 2");
+        let ask = match chance.below(8) {
+            0 | 1 => format!("r2 = r10\nr2 += -{slot}\ncall local ask"),
+            2 => format!(
+                "r1 = {rounds}\nr2 = subprog[each] ll\nr3 = r10\nr3 += -{slot}\nr4 = 0
+                 call 181\n{itself}"
+            ),
+            _ => itself,
+        };
+        let out = if chance.below(3) == 0 && place + 1 < places {
+            format!("p{}", place + 1 + chance.below(places - place - 1))
+        } else {
+            "out".to_owned()
+        };
+        writeln!(text, "{ask}\nif r0 == 0 goto {out}").unwrap();
+        for _ in 0..chance.below(3) {
+            writeln!(text, "{}", chance.pick(&LINES)).unwrap();
+        }
+        for _ in 0..=chance.below(2) {
+            let (to, with) = (chance.below(places), chance.below(3));
+            let cond = chance.pick(&["==", "!=", ">"]);
+            let unknown = "call 7\nr0 &= 3\nif r0";
+            let test = chance.pick(&[unknown, unknown, "if r8"]);
+            writeln!(text, "{test} {cond} {with} goto p{to}").unwrap();
+        }
+        if chance.below(4) == 0 {
+            writeln!(text, "goto p{}", chance.below(places)).unwrap();
+        }
+    }
+    for (label, slot) in [("out: ", 32), ("", 40)] {
+        writeln!(text, "{label}r1 = r10\nr1 += -{slot}\ncall kfunc 3").unwrap();
+    }
+    text += "r0 = 0\nexit\n";
+    if text.contains("local ask") {
+        text += "ask: r1 = r2\ncall kfunc 2\nif r0 == 0 goto +1\nr0 = 1\nexit\n";
+    }
+    if text.contains("[each]") {
+        text += "each: r1 = r2\ncall kfunc 2\nif r0 == 0 goto +1\nr0 = 1\nexit\n";
+    }
+    text
+}
+
+/// Programs of each sort.
+const PROGRAMS: u64 = 250;
+
+#[test]
+fn no_run_is_longer_than_its_bound() {
+    let (mut looked_at, mut exact) = (0, 0);
+    for text in (0..PROGRAMS).flat_map(|seed| [nested(seed), tangle(seed)]) {
+        // Too long for the profile, as the case may be.
+        let Ok(insns) = assemble::<ActiveProfile>(&text) else { continue };
+        let program = built(BpfProgType::Xdp, &insns);
+        let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);
+        let Ok(verified) = verifier.verify_program(&program) else { continue };
+        let Some(longest) = Machine::new(&program).longest() else { continue };
+        let bound = verified.info().max_insns;
+        assert!(longest <= bound, "{longest} instructions, the bound is {bound}\n{text}");
+        looked_at += 1;
+        exact += u32::from(longest == bound);
+    }
+    // Otherwise the test would show nothing.
+    assert!(looked_at > 300 && exact > 100, "{looked_at} looked at, {exact} exact");
+}
