@@ -17,7 +17,7 @@ mod memory;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf::bytecode::abi::field::{FieldType, MapField};
-use kernel_bpf::bytecode::abi::global::{GlobalFunction, Param};
+use kernel_bpf::bytecode::abi::global::GlobalFunction;
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, Instruction, ProgramBuilder};
 use kernel_bpf::profile::ActiveProfile;
@@ -69,8 +69,8 @@ pub(crate) const FIELDS: [MapField; 3] = [
 pub struct Case {
     pub(crate) prog_type: BpfProgType,
     pub(crate) insns: Vec<BpfInsn>,
-    /// Where the function begins that is called behind `bpf_throw`.
-    pub(crate) catches: Option<u32>,
+    /// Functions that are verified apart, and the one that is called behind `bpf_throw`.
+    pub(crate) globals: Vec<GlobalFunction>,
 }
 
 /// What was done so far, in this process.
@@ -157,11 +157,11 @@ impl Checker {
         let Some(info) = self.verify(&program) else { return false };
         count(&TALLY.accepted, 1);
         self.last = Some((case.clone(), seed));
-        self.doubt(&program);
+        self.doubt(&program, info.unwritten_reads);
         let mut rng = Rng::new(seed);
         for _ in 0..RUNS {
             let most = info.max_insns.min(BUDGET);
-            let (steps, ended) = Machine::new(&program, case.catches, &mut rng).run(most);
+            let (steps, ended) = Machine::new(&program, &case.globals, &mut rng).run(most);
             count(&TALLY.runs, 1);
             count(&TALLY.steps, steps);
             let cut_off = steps >= BUDGET;
@@ -183,13 +183,14 @@ impl Checker {
     }
 
     /// A walk of everything finds nothing wrong, either, if it comes to its end. (Bytes
-    /// that nobody has written may be read; where there is a dynptr or an address by
-    /// then, pruning may not see it, as on Linux.)
-    fn doubt(&mut self, program: &Program) {
+    /// that nobody has written may be read, where it is said that they are; where there is
+    /// a dynptr or an address by then, pruning may not see it, as on Linux.)
+    fn doubt(&mut self, program: &Program, unwritten_reads: bool) {
         let verifier = self.verifier().compare_everything().unroll_loops();
         let Err(error) = verifier.verify(program) else { return };
         let limit = matches!(error.kind().class(), ErrorClass::Limit | ErrorClass::Termination);
         let unwritten = match error.kind() {
+            _ if !unwritten_reads => false,
             VerifyErrorKind::UninitStack { .. } => true,
             VerifyErrorKind::PartialPointer { .. } => loads(program, error.pc()),
             _ => false,
@@ -216,9 +217,8 @@ impl Case {
         for (index, def) in MAPS.into_iter().enumerate() {
             builder = builder.map(if group && index == 0 { STORAGE } else { def });
         }
-        if let Some(slot) = self.catches {
-            let catching = GlobalFunction::new(slot, &[Param::Number]).catching();
-            builder = builder.global_function(catching);
+        for global in &self.globals {
+            builder = builder.global_function(*global);
         }
         FIELDS.into_iter().fold(builder, ProgramBuilder::map_field).build().ok()
     }

@@ -47,6 +47,7 @@ impl Machine<'_> {
             94 => self.spin(a).and_then(|()| self.held.unlock(a)).map(|()| 0)?,
             131 => self.reserve(a, b)?,
             132 | 133 => self.give_back(a)?,
+            164 => return self.for_each(a, b, c),
             169..=172 => {
                 self.call_timer(id, self.arguments()).map(|()| mutate::number(self.rng))?
             }
@@ -167,7 +168,18 @@ impl Machine<'_> {
         if all == 0 || all > MAX_LOOPS {
             return Ok(self.result(if all == 0 { 0 } else { 7_u64.wrapping_neg() }));
         }
-        self.call_back(Calls { function, context, done: 0, all });
+        self.call_back(Calls { function, context, done: 0, all, each: None });
+        Ok(Flow::Next)
+    }
+
+    fn for_each(&mut self, map: u64, function: u64, context: u64) -> Step<Flow> {
+        let (map, function) = (Self::map(map)?, Self::function(function)?);
+        let all = self.values[map].len() as u64;
+        if all == 0 {
+            return Err("no values to be shown".to_owned());
+        }
+        let each = Some((map, 0));
+        self.call_back(Calls { function, context, done: 0, all, each });
         Ok(Flow::Next)
     }
 

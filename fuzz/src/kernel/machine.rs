@@ -1,5 +1,6 @@
 //! Instructions, functions, and what helpers call.
 
+use kernel_bpf::bytecode::abi::global::GlobalFunction;
 use kernel_bpf::bytecode::instruction::{CallTarget, Imm64, Operand, jump_target};
 use kernel_bpf::bytecode::opcode::Width;
 use kernel_bpf::bytecode::{BpfProgType, Instruction, Register};
@@ -28,6 +29,8 @@ pub(super) struct Calls {
     pub context: u64,
     pub done: u64,
     pub all: u64,
+    /// The map whose values are shown, and where the key is.
+    pub each: Option<(usize, u64)>,
 }
 
 /// What a function returns to.
@@ -70,7 +73,8 @@ pub(super) struct Machine<'r> {
 
 impl<'r> Machine<'r> {
     /// A kernel of its own for each run.
-    pub fn new(program: &Program, catches: Option<u32>, rng: &'r mut Rng) -> Self {
+    pub fn new(program: &Program, globals: &[GlobalFunction], rng: &'r mut Rng) -> Self {
+        let catches = globals.iter().find(|global| global.catches).map(|global| global.slot);
         let decode = |pc| Instruction::decode(program.insns(), pc).ok();
         let mut machine = Self {
             insns: (0..program.len()).map(decode).collect(),
@@ -340,8 +344,17 @@ impl<'r> Machine<'r> {
     /// A helper calls a function.
     pub fn call_back(&mut self, calls: Calls) {
         let back = self.pc;
-        (self.registers[1], self.registers[2]) = (calls.done, calls.context);
-        self.scramble(3..6);
+        self.scramble(1..6);
+        let mut calls = calls;
+        if let Some((map, key)) = &mut calls.each {
+            let shown = u32::try_from(calls.done).expect("small").to_ne_bytes();
+            *key = self.memory.add(shown.to_vec());
+            let value = self.values[*map][calls.done as usize];
+            let arguments = [map_handle(*map as u32), *key, value, calls.context];
+            self.registers[1..5].copy_from_slice(&arguments);
+        } else {
+            self.registers[1..3].copy_from_slice(&[calls.done, calls.context]);
+        }
         self.enter(calls.function, back, Some(calls));
     }
 
@@ -376,6 +389,9 @@ impl<'r> Machine<'r> {
         self.scramble(1..6);
         self.pc = caller.back;
         if let Some(calls) = caller.calls {
+            if let Some((_, key)) = calls.each {
+                self.memory.remove(key);
+            }
             let calls = Calls { done: calls.done + 1, ..calls };
             if self.registers[0] == 0 && calls.done < calls.all {
                 self.call_back(calls);

@@ -6,8 +6,7 @@
 //! which call themselves where they make a tail call.
 
 use kernel_bpf::bytecode::BpfProgType;
-use kernel_bpf::bytecode::text::assemble;
-use kernel_bpf::profile::ActiveProfile;
+use kernel_bpf::bytecode::abi::global::{GlobalFunction, Param};
 use kernel_bpf_tests::case;
 
 use super::functions::Functions;
@@ -15,6 +14,7 @@ use super::lines::Lines;
 use crate::input::Input;
 use crate::kernel::{Case, MAPS};
 
+mod apart;
 mod control;
 mod dynptr;
 mod late;
@@ -51,9 +51,16 @@ enum Called {
     Loop,
     /// By the kernel, for a timer: map, key and value in R1 to R3.
     Timer,
+    /// By `bpf_for_each_map_elem`: map, key, value and the area in R1 to R4.
+    Each,
+    /// As its signature says: context, 16 bytes, perhaps null, and a number in R1 to R3.
+    Global { nullable: bool },
     /// As plainly, and leaves a slice behind.
     Lends,
 }
+
+/// Bytes that global functions are given.
+pub(super) const GIVEN: u32 = 16;
 
 /// A program in the making. R6 is the context, R7 the area: 128 bytes of the first
 /// function's stack, or of a function's own. Three dynptrs are at its beginning, then
@@ -73,6 +80,10 @@ struct Maker<'i, 'd> {
     held: usize,
     /// Whether R6 is the context in the function.
     context: bool,
+    /// Where the function made a dynptr last.
+    dynptr: Option<usize>,
+    /// Without dynptrs there is more room for functions.
+    plain: bool,
 }
 
 /// A program for a kernel that has everything.
@@ -82,16 +93,14 @@ pub(crate) fn kernel(input: &mut Input<'_>) -> Case {
         3..7 => BpfProgType::SchedCls,
         _ => BpfProgType::CgroupSkb,
     };
-    let mut out = program(Lines::new(input), prog_type, true);
-    let catcher = (out.input.below(3) == 0).then(|| out.pick(&CATCHERS));
-    let Some(catcher) = catcher else {
-        return Case { prog_type, insns: out.insns(), catches: None };
-    };
-    let alone = assemble::<ActiveProfile>(catcher).map_or(0, |insns| insns.len());
-    out.text.push_str(catcher);
-    let insns = out.insns();
-    let catches = insns.len().checked_sub(alone).and_then(|slot| u32::try_from(slot).ok());
-    Case { prog_type, insns, catches }
+    let (mut out, mut globals) = program(Lines::new(input), prog_type, true);
+    if out.input.below(3) == 0 {
+        let catches = GlobalFunction::new(out.slots(), &[Param::Number]).catching();
+        globals.push(catches);
+        let catcher = out.pick(&CATCHERS);
+        out.text.push_str(catcher);
+    }
+    Case { prog_type, insns: out.insns(), globals }
 }
 
 /// A program for the engines here.
@@ -99,20 +108,43 @@ pub(super) fn here(input: &mut Input<'_>) -> case::Case {
     let prog_type = [BpfProgType::Xdp, BpfProgType::SchedCls][input.below(2)];
     let len = input.below(64);
     let packet = input.bytes(len).to_vec();
-    let case = program(Lines::new(input), prog_type, false).case("ends", MAPS.to_vec());
+    let (lines, _) = program(Lines::new(input), prog_type, false);
+    let case = lines.case("ends", MAPS.to_vec());
     case::Case { prog_type, input: case::Input::Packet(packet), ..case }
 }
 
-fn program<'i, 'd>(out: Lines<'i, 'd>, prog_type: BpfProgType, kernel: bool) -> Lines<'i, 'd> {
+/// The lines, and which functions are global.
+fn program<'i, 'd>(
+    out: Lines<'i, 'd>,
+    prog_type: BpfProgType,
+    kernel: bool,
+) -> (Lines<'i, 'd>, Vec<GlobalFunction>) {
     let functions = Functions::new(FUNCTIONS);
-    let mut maker =
-        Maker { out, prog_type, kernel, functions, behind: 0, kept: false, held: 0, context: true };
+    let mut maker = Maker {
+        out,
+        prog_type,
+        kernel,
+        functions,
+        behind: 0,
+        kept: false,
+        held: 0,
+        context: true,
+        dynptr: None,
+        plain: false,
+    };
+    maker.plain = kernel && maker.chance(3);
+    let mut globals = Vec::new();
     maker.function(Called::First);
     while let Some((name, called)) = maker.functions.next() {
+        if let Called::Global { nullable } = called {
+            let given = if nullable { Param::MemoryOrNull(GIVEN) } else { Param::Memory(GIVEN) };
+            let params = [Param::Context, given, Param::Number];
+            globals.push(GlobalFunction::new(maker.out.slots(), &params));
+        }
         maker.label(&name);
         maker.function(called);
     }
-    maker.out
+    (maker.out, globals)
 }
 
 impl Maker<'_, '_> {
@@ -132,37 +164,36 @@ impl Maker<'_, '_> {
     fn function(&mut self, called: Called) {
         let own = "r7 = r10; r7 += -128";
         self.context = called != Called::Timer;
+        self.dynptr = None;
         match called {
             Called::First => {
                 self.code("r6 = r1; r8 = *(u32 *)(r1 +16)");
                 self.code(own);
-                if self.chance(2) {
-                    self.code("*(u64 *)(r7 +48) = 0; *(u64 *)(r7 +56) = r8");
-                }
                 self.code("*(u64 *)(r7 +112) = r6");
+                self.write_area();
             }
             Called::Plainly => {
                 self.code("r6 = r1; r8 = r3");
-                let lines = if self.chance(3) {
-                    format!("{own}; *(u64 *)(r7 +112) = r6")
+                if self.chance(3) {
+                    self.code(&format!("{own}; *(u64 *)(r7 +112) = r6"));
+                    self.write_area();
                 } else {
-                    "r7 = r2".to_owned()
-                };
-                self.code(&lines);
+                    self.code("r7 = r2");
+                }
             }
             Called::Loop => self.code("r8 = r1; r7 = r2; r6 = *(u64 *)(r7 +112)"),
             Called::Lends => return self.lends(),
+            Called::Each => self.code("r7 = r4; r6 = *(u64 *)(r7 +112)"),
+            Called::Global { .. } => {
+                self.code(&format!("r6 = r1; r8 = r3; {own}; *(u64 *)(r7 +112) = r6"));
+                self.write_area();
+            }
             Called::Timer => {}
         }
         self.code("r0 = 0");
-        if called == Called::Timer {
-            self.code(own);
-            self.code("r6 = 0; r8 = *(u32 *)(r2 +0); r9 = r3; *(u64 *)(r7 +104) = r3");
-            self.behind = 8;
-        } else {
-            self.code("r9 = 0");
-        }
+        self.begin_with_address(called, own);
         let most = if called == Called::First { 7 } else { 3 };
+        let most = if self.plain { most / 2 } else { most };
         for _ in 0..=self.out.input.below(most) {
             self.statement(0);
         }
@@ -174,15 +205,56 @@ impl Maker<'_, '_> {
             }
         }
         let result = match called {
-            Called::Loop => "r0 = r8; r0 &= 1; exit",
+            Called::Loop | Called::Each => "r0 = r8; r0 &= 1; exit",
+            Called::Global { .. } => self.out.pick(&["r0 = r8; exit", "r0 = 0; exit"]),
             Called::Timer => {
-                self.behind = 0;
                 self.out.pick(&["r0 = 0; exit", "r0 = 0; exit", "r0 = r8; exit", "exit"])
             }
             Called::Plainly if self.chance(3) => "exit",
             _ => self.out.pick(&["r0 = 0; exit", "r0 = 1; exit"]),
         };
+        self.behind = 0;
         self.code(result);
+    }
+
+    /// Writes all of the area that dynptrs and numbers have, or some of it.
+    fn write_area(&mut self) {
+        if !self.kernel || self.chance(3) {
+            return;
+        }
+        if self.chance(2) {
+            return self.code("*(u64 *)(r7 +48) = 0; *(u64 *)(r7 +56) = r8");
+        }
+        for slot in 0..14 {
+            self.code(&format!("*(u64 *)(r7 +{}) = 0", 8 * slot));
+        }
+    }
+
+    /// What R9 is at the beginning, and how much is behind it.
+    fn begin_with_address(&mut self, called: Called, own: &str) {
+        match called {
+            Called::Timer => {
+                self.code(own);
+                self.code("r6 = 0; r8 = *(u32 *)(r2 +0); r9 = r3; *(u64 *)(r7 +104) = r3");
+                self.behind = 8;
+            }
+            Called::Each => {
+                self.code("r8 = *(u32 *)(r2 +0); r9 = r3");
+                let kept = self.out.pick(&["r2", "r3", "r8"]);
+                self.code(&format!("*(u64 *)(r7 +104) = {kept}"));
+                self.behind = 8;
+            }
+            // Now and then, nobody asks whether it is null.
+            Called::Global { nullable } if !nullable || self.chance(4) => {
+                self.code("r9 = r2; *(u64 *)(r7 +104) = r2");
+                self.behind = GIVEN as usize;
+            }
+            Called::Global { .. } => {
+                self.code("*(u64 *)(r7 +104) = r2; r9 = 0");
+                self.kept = true;
+            }
+            _ => self.code("r9 = 0"),
+        }
     }
 
     fn block(&mut self, depth: usize) {
@@ -195,10 +267,11 @@ impl Maker<'_, '_> {
         if self.out.count > LINES || depth >= DEPTH {
             return self.small();
         }
-        let kind = self.out.input.below(47);
+        let kind = self.out.input.below(50);
         // What only a kernel has is something else that is here.
         let kind = match kind {
             8..18 | 21 | 22 | 25 | 26 | 34 | 38..40 | 42.. if !self.kernel => 27 + kind % 11,
+            8..18 | 38..40 | 44..47 if self.plain => [18, 20, 48, 49, 47, 31, 23, 41][kind % 8],
             kind => kind,
         };
         // What begins with the context is something else where there is none.
@@ -212,7 +285,9 @@ impl Maker<'_, '_> {
             34 if !self.kernel => self.call(),
             7 | 40 => self.index(),
             41 => self.resume(depth),
-            44.. => self.late(),
+            44..47 => self.late(),
+            47 => self.for_each(),
+            48.. => self.call_global(),
             8..11 => self.make(),
             11 => self.on_dynptr(),
             12..17 => self.slice(depth),

@@ -37,6 +37,12 @@ impl<'i, 'd> Lines<'i, 'd> {
         from[self.input.below(from.len())]
     }
 
+    /// How many slots the lines take. Each is an instruction.
+    pub(super) fn slots(&self) -> u32 {
+        let slots = self.text.lines().map(|line| if line.ends_with(" ll") { 2 } else { 1 });
+        slots.sum()
+    }
+
     /// The instructions; none, where the lines are more than the profile takes.
     pub(super) fn insns(&self) -> Vec<BpfInsn> {
         assemble::<ActiveProfile>(&self.text).unwrap_or_default().into_iter().collect()

@@ -10,25 +10,39 @@ impl Maker<'_, '_> {
         16 * self.out.input.below(3)
     }
 
+    /// A dynptr is made, where none was yet, mostly.
+    fn make_one(&mut self) {
+        if self.dynptr.is_none() && !self.chance(8) {
+            self.make();
+        }
+    }
+
     /// The address of a dynptr, or of the place for one, in a register.
     pub(super) fn place(&mut self, register: u8) -> String {
-        let off = if self.chance(8) { 8 * self.out.input.below(6) } else { self.slot() };
+        let off = match (self.dynptr, self.out.input.below(8)) {
+            (_, 0) => 8 * self.out.input.below(6),
+            (Some(slot), 1..7) => slot,
+            _ => self.slot(),
+        };
         format!("r{register} = r7; r{register} += {off}")
     }
 
     pub(super) fn make(&mut self) {
         let over_packet = if self.prog_type == BpfProgType::Xdp { 137 } else { 136 };
+        let slot = self.slot();
+        self.dynptr = Some(slot);
         if self.chance(3) {
-            let place = self.place(4);
+            let place = format!("r4 = r7; r4 += {slot}");
             let bytes = self.out.pick(&["64", "32", "8"]);
             self.code(&format!("r1 = map[idx:{VALUE}][0] ll; r2 = {bytes}; r3 = 0"));
             return self.code(&format!("{place}; call 197"));
         }
-        let place = self.place(3);
+        let place = format!("r3 = r7; r3 += {slot}");
         self.code(&format!("r1 = r6; r2 = 0; {place}; call kfunc {over_packet}"));
     }
 
     pub(super) fn on_dynptr(&mut self) {
+        self.make_one();
         let place = self.place(1);
         match self.out.input.below(6) {
             0 => self.code(&format!("{place}; call kfunc 143; r8 = r0")),
@@ -53,9 +67,10 @@ impl Maker<'_, '_> {
     }
 
     pub(super) fn slice(&mut self, depth: usize) {
-        if self.chance(2) {
+        if self.chance(4) {
             self.make();
         }
+        self.make_one();
         let place = self.place(1);
         let bytes = [8, 16, 24][self.out.input.below(3)];
         let buffer = match self.out.input.below(8) {
@@ -75,13 +90,15 @@ impl Maker<'_, '_> {
     }
 
     pub(super) fn data(&mut self, depth: usize) {
+        self.make_one();
         let place = self.place(1);
         self.code(&format!("{place}; r2 = 0; r3 = 16; call 203"));
         self.if_found(depth, 16);
     }
 
     pub(super) fn record_dynptr(&mut self, depth: usize) {
-        let off = 16 * self.out.input.below(3);
+        let off = self.slot();
+        let before = self.dynptr.replace(off);
         self.code(&format!("r1 = map[idx:{RING}] ll; r2 = 32; r3 = 0; r4 = r7; r4 += {off}"));
         self.code("call 198");
         if self.chance(2) {
@@ -93,5 +110,6 @@ impl Maker<'_, '_> {
         self.holding(depth);
         let end = self.out.pick(&["199", "200"]);
         self.code(&format!("r1 = r7; r1 += {off}; r2 = 0; call {end}"));
+        self.dynptr = before.filter(|slot| *slot != off);
     }
 }

@@ -53,6 +53,7 @@ impl Maker<'_, '_> {
         let off = 8 * self.out.input.below(15);
         match self.out.input.below(if self.kernel { 12 } else { 6 }) {
             0 => self.move_packet(),
+            1 if self.kernel && self.chance(2) => self.call_global(),
             1 => self.call(),
             2 => self.code("r1 = r9; r2 = 0; call 132; r0 = 0"),
             3 => self.tail_call(),
