@@ -18,6 +18,7 @@ mod origins;
 mod subject;
 mod trace;
 
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use kernel_bpf::execution::{BpfError, Fault};
@@ -145,10 +146,11 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// What went farther is worth more, and what was not changed often.
-    fn worth(&self) -> (usize, bool, std::cmp::Reverse<u32>) {
+    /// What went farther is worth more, and what was not changed often, and what is
+    /// short.
+    fn worth(&self) -> (usize, bool, Reverse<(u32, usize)>) {
         let (matched, reached) = self.trace.progress();
-        (matched, reached, std::cmp::Reverse(self.tries))
+        (matched, reached, Reverse((self.tries, self.input.data.len())))
     }
 }
 

@@ -139,6 +139,9 @@ impl Changes {
         for less in [1, 2, 3, 4, 8, 16] {
             self.resize(input, length - less);
         }
+        for halves in 1..=5 {
+            self.resize(input, length >> halves);
+        }
         let addresses = trace.at_fault.iter().flatten().filter(|register| **register > 0xffff);
         for first in addresses.clone() {
             for second in addresses.clone() {
