@@ -40,6 +40,19 @@ impl CodeBuffer {
         }
     }
 
+    /// Notes what is saved where loops are moved by as much as has been said since, and the
+    /// same jumps are short.
+    pub(super) fn move_loops(&self, saved: &mut [u32]) {
+        let (mut old, mut new) = (0_u32, 0_u32);
+        for (fixup, entry) in self.fixups.iter().zip(saved.iter_mut().skip(1)) {
+            new = new.saturating_add(match fixup.kind {
+                Kind::Pad(bytes, _) => PAD.saturating_sub(bytes.into()),
+                _ => entry.saturating_sub(old),
+            });
+            old = core::mem::replace(entry, new);
+        }
+    }
+
     /// Says where loops begin, by what is saved as long as none is moved. Whether any
     /// is moved.
     pub(super) fn align(&mut self, saved: &[u32]) -> bool {

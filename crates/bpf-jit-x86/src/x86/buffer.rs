@@ -184,11 +184,12 @@ impl CodeBuffer {
     }
 
     /// Places a label here.
+    #[inline]
     pub(super) fn bind(&mut self, label: Label) {
-        let here = (u32::try_from(self.len), u32::try_from(self.fixups.len()));
-        match (here, index(label.0).and_then(|label| self.labels.get_mut(label))) {
-            ((Ok(at), Ok(fixups)), Some(place)) => *place = Place { at, fixups },
-            _ => self.fail(CompileError::TooLarge),
+        // More than fits is reported by `finish`.
+        let place = Place { at: low(self.len), fixups: low(self.fixups.len()) };
+        if let Some(entry) = index(label.0).and_then(|label| self.labels.get_mut(label)) {
+            *entry = place;
         }
     }
 
@@ -208,6 +209,9 @@ impl CodeBuffer {
 
     /// Takes short forms of jumps, moves the code together and fills in the distances.
     pub(super) fn finish(&mut self) -> Result<(), CompileError> {
+        if u32::try_from(self.len).is_err() {
+            self.fail(CompileError::TooLarge);
+        }
         self.relax();
         self.failure.map_or(Ok(()), Err)
     }
@@ -247,9 +251,9 @@ impl CodeBuffer {
     }
 
     /// The bytes behind the code.
-    #[inline]
+    #[inline(always)]
     fn room(&mut self) -> Option<&mut [u8; CHUNK]> {
-        if self.bytes.len().wrapping_sub(self.len) < CHUNK {
+        if self.bytes.len().checked_sub(self.len).is_none_or(|room| room < CHUNK) {
             self.grow(self.len.saturating_add(CHUNK));
         }
         self.bytes.get_mut(self.len..)?.first_chunk_mut()
@@ -291,6 +295,12 @@ impl Part {
     fn len(self) -> usize {
         index(self.bits / 8).unwrap_or(0)
     }
+}
+
+/// Of a number below 2^32 the number.
+#[allow(clippy::cast_possible_truncation, reason = "what it says")]
+const fn low(number: usize) -> u32 {
+    number as u32
 }
 
 pub(super) fn index(number: u32) -> Option<usize> {

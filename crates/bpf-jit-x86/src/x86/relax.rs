@@ -26,7 +26,7 @@ impl CodeBuffer {
         // For each fixup, how many bytes are saved in front of it.
         saved.resize(wanted, 0_u32);
         self.take_short(&mut saved);
-        if self.padded && self.align(&saved) {
+        if self.padded && self.align(&saved) && !self.keep_short(&mut saved) {
             self.take_short(&mut saved);
         }
         self.move_together(&saved);
@@ -43,6 +43,33 @@ impl CodeBuffer {
                 break;
             }
         }
+    }
+
+    /// Keeps the short forms that reach now that loops have moved. Whether that came to an
+    /// end.
+    fn keep_short(&self, saved: &mut [u32]) -> bool {
+        self.move_loops(saved);
+        (0..ROUNDS).any(|_| !self.lengthen(saved))
+    }
+
+    /// Looks at every short jump's distance. Whether one became long.
+    fn lengthen(&self, saved: &mut [u32]) -> bool {
+        // What is saved in front of a jump, as it was and as it is now.
+        let (mut old, mut new) = (0_u32, 0_u32);
+        for (number, fixup) in self.fixups.iter().enumerate() {
+            let next = number.saturating_add(1);
+            let old_next = saved.get(next).copied().unwrap_or(0);
+            let saves = old_next.saturating_sub(old);
+            let is_jump = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
+            let stays =
+                !is_jump || saves == 0 || self.reaches(fixup, number, (old, new), saved, SHORT);
+            new = new.saturating_add(if stays { saves } else { 0 });
+            if let Some(entry) = saved.get_mut(next) {
+                *entry = new;
+            }
+            old = old_next;
+        }
+        old != new
     }
 
     /// Where the labels below `count` are once the code has moved together, or a
@@ -80,7 +107,9 @@ impl CodeBuffer {
             let can_be = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
             if let Kind::Pad(bytes, _) = fixup.kind {
                 new = new.saturating_add(PAD.saturating_sub(bytes.into()));
-            } else if was_short || can_be && self.reaches(fixup, number, (old, new), saved) {
+            } else if was_short
+                || can_be && self.reaches(fixup, number, (old, new), saved, fixup.kind.long())
+            {
                 new = new.saturating_add(fixup.kind.long().saturating_sub(SHORT));
                 changed |= !was_short;
             }
@@ -93,12 +122,19 @@ impl CodeBuffer {
     }
 
     /// Whether a short jump would reach. `saved` is new up to this fixup and old
-    /// behind it.
-    fn reaches(&self, fixup: &Fixup, number: usize, (old, new): (u32, u32), saved: &[u32]) -> bool {
+    /// behind it, where the jump has `len` bytes.
+    fn reaches(
+        &self,
+        fixup: &Fixup,
+        number: usize,
+        (old, new): (u32, u32),
+        saved: &[u32],
+        len: u32,
+    ) -> bool {
         let Some(place) = self.place(fixup.label) else { return false };
         let Some(target) = moved(place, saved) else { return false };
         if index(place.fixups).is_some_and(|before| before > number) {
-            let end = fixup.at.saturating_add(fixup.kind.long()).saturating_sub(old);
+            let end = fixup.at.saturating_add(len).saturating_sub(old);
             return target.saturating_sub(end) <= 127;
         }
         let end = fixup.at.saturating_add(SHORT).saturating_sub(new);
