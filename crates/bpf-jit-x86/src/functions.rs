@@ -75,17 +75,18 @@ impl Functions {
     /// What each function does by itself, and the calls; false where a jump leads
     /// from one into another.
     fn look(&mut self, lowered: &Lowered<'_>) -> Result<bool, CompileError> {
-        let (mut steps, mut transfers) = (&*lowered.steps, &*lowered.transfers);
+        let (mut effects, mut transfers) = (&*lowered.effects, &*lowered.transfers);
         // What is in front of the first that is called belongs to none in the list.
         let mut number = None;
         loop {
             let next = number.map_or(0, |number: usize| number.saturating_add(1));
             let end = self.list.get(next).map_or(u32::MAX, |next| next.start);
             let start = number.and_then(|number| self.list.get(number)).map_or(0, |own| own.start);
-            let (own, behind) = steps.split_at(steps.partition_point(|step| step.pc < end));
+            let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+            let (own, behind) = effects.split_at(len.min(effects.len()));
             let (leading, others) =
                 transfers.split_at(transfers.partition_point(|transfer| transfer.from < end));
-            let effect = own.iter().fold(Effect::NONE, |all, step| all.with(step.effect));
+            let effect = own.iter().fold(Effect::NONE, |all, effect| all.with(*effect));
             let Some(calls) = self.note_calls(number, leading, start..end)? else {
                 return Ok(false);
             };
@@ -98,7 +99,7 @@ impl Functions {
             if next == self.list.len() {
                 return Ok(true);
             }
-            (steps, transfers, number) = (behind, others, Some(next));
+            (effects, transfers, number) = (behind, others, Some(next));
         }
     }
 

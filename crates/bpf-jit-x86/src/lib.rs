@@ -15,7 +15,7 @@
 //!
 //! # How it works
 //! ```text
-//! BpfProgram + facts ──lower──▶ [Step] ──x86──▶ bytes ──CodeMemory──▶ CompiledProgram
+//! BpfProgram + facts ──lower──▶ [Effect] ──x86──▶ bytes ──CodeMemory──▶ CompiledProgram
 //!                                  └──flow──▶ what is read later ─┘
 //! ```
 //! `lower` decides what to emit, `flow` what of it is read later, `x86` by which

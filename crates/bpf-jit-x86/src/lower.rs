@@ -1,12 +1,13 @@
 //! What to emit, before anything is said about how a CPU encodes it.
 //!
-//! [`lower`] turns a program into a list of [`Step`]s. It settles everything
-//! that follows from the instruction set and from the proof alone: masks of
-//! shifts, the host's byte order, which loads of the context yield addresses,
+//! [`lower`] says what each slot of a program does, in terms of [`Op`]. It settles
+//! everything that follows from the instruction set and from the proof alone: masks
+//! of shifts, the host's byte order, which loads of the context yield addresses,
 //! what an unverified program has to have checked, what no execution reaches.
-//! A backend for another CPU starts from the same list.
+//! A backend for another CPU starts from the same.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use bpf_bytecode::{BpfInsn, BpfProgram, Register};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
@@ -22,15 +23,23 @@ mod translate;
 
 pub use effect::{Effect, Registers};
 pub use links::{MAX_LINKS, Maps};
+use op::Itself;
 pub use op::{Address, Mode, Op, Order, Step, Then, Trap, Turn};
 
-/// A program as a list of operations.
+/// A program as operations.
 #[derive(Debug)]
 pub struct Lowered<'p> {
-    /// Operations in the order of the program's slots, each with its slot. Of a program
-    /// that was verified, one for each slot; else more.
-    pub steps: Vec<Step>,
-    /// Of a program that was verified, whatever names a slot, in the order of the steps.
+    insns: &'p [BpfInsn],
+    facts: &'p [InsnFact],
+    /// Of a program that was verified, what each slot reads and writes, and how control
+    /// comes there.
+    pub effects: Vec<Effect>,
+    /// All of these.
+    together: Effect,
+    /// Of a program that was not verified, operations in the order of its slots, each with
+    /// its slot.
+    pub ops: Vec<(u32, Op)>,
+    /// Of a program that was verified, whatever names a slot, in the order of the slots.
     pub transfers: Vec<Transfer>,
     /// Slots of the program. Jumps name slots.
     pub slots: usize,
@@ -57,7 +66,8 @@ pub struct Transfer {
 /// Memory for the lists, of use for one program after the other.
 #[derive(Debug, Default)]
 pub struct Lists {
-    steps: Vec<Step>,
+    effects: Vec<Effect>,
+    ops: Vec<(u32, Op)>,
     transfers: Vec<Transfer>,
 }
 
@@ -69,31 +79,86 @@ pub struct Lists {
 /// [`CompileError::OutOfMemory`] without heap memory for the list.
 pub fn lower<'p, P: PhysicalProfile>(
     program: &'p BpfProgram<P>,
-    facts: Option<&[InsnFact]>,
+    facts: Option<&'p [InsnFact]>,
     lists: Lists,
 ) -> Result<Lowered<'p>, CompileError> {
     let slots = program.len();
     let mut lowered = Lowered {
-        steps: lists.steps,
+        insns: program.insns(),
+        facts: facts.unwrap_or_default(),
+        effects: lists.effects,
+        together: Effect::NONE,
+        ops: lists.ops,
         transfers: lists.transfers,
         slots,
         mode: if facts.is_some() { Mode::Proven } else { Mode::Checked },
         zeroed: 0,
         maps: Maps::new(program.map_defs()),
     };
+    lowered.effects.clear();
+    lowered.ops.clear();
     lowered.transfers.clear();
-    match facts {
-        Some(facts) => lowered.proven(program.insns(), facts)?,
-        None => lowered.checked(program.insns())?,
+    match lowered.mode {
+        Mode::Proven => lowered.proven()?,
+        Mode::Checked => lowered.checked()?,
     }
     Ok(lowered)
 }
 
+/// What is asked of a program that was verified.
 impl Lowered<'_> {
-    /// Of a program that was verified, the registers that it, or another one that takes
-    /// its place, may change; R10 is among them where there are frames.
+    /// A slot; `None` behind the last.
+    #[inline(always)]
+    pub fn step(&self, pc: u32) -> Option<Step> {
+        self.all().step(pc)
+    }
+
+    /// All slots.
+    #[inline(always)]
+    pub fn all(&self) -> Slots<'_> {
+        Slots { insns: self.insns, effects: &self.effects }
+    }
+
+    /// What a slot does.
+    #[inline(never)]
+    pub fn op(&self, step: &Step) -> Op {
+        self.with_op(step, Itself)
+    }
+
+    /// What is made of that. It is compiled for each kind that is frequent by
+    /// itself, so that operations are told apart but once. An operation is put into words
+    /// only here, as most are looked at once.
+    #[inline(always)]
+    pub fn with_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
+        if step.effect.is_special() {
+            then.then(self.special(step.pc, step.insn))
+        } else {
+            translate::by_shape(step.pc, shape::form(step.insn), step.insn, then)
+        }
+    }
+
+    /// What a slot does, if it takes more than the instruction to say it.
+    fn special(&self, pc: u32, insn: BpfInsn) -> Op {
+        let fact = usize::try_from(pc).ok().and_then(|slot| self.facts.get(slot));
+        translate::proven(pc, insn, self.insns, fact.copied().unwrap_or_default(), &self.maps)
+    }
+
+    /// Where control goes from a slot.
+    #[inline]
+    pub fn turn(&self, step: &Step) -> Turn {
+        if !step.effect.turns() {
+            Turn::On
+        } else if step.effect.is_special() {
+            self.special(step.pc, step.insn).turn()
+        } else {
+            translate::turn(step.pc, shape::form(step.insn), step.insn)
+        }
+    }
+
+    /// The registers that the program, or another one that takes its place, may change;
+    /// R10 is among them where there are frames.
     pub fn changed(&self) -> Registers {
-        let effect = self.steps.iter().fold(Effect::NONE, |all, step| all.with(step.effect));
+        let effect = self.together;
         if effect.leaves() {
             return Registers::ALL;
         }
@@ -101,57 +166,111 @@ impl Lowered<'_> {
         let frame = if framed { Registers::of(Register::R10) } else { Registers::NONE };
         effect.writes().with(frame)
     }
+}
 
+impl Lowered<'_> {
     /// The memory of the lists.
     pub fn into_lists(self) -> Lists {
-        Lists { steps: self.steps, transfers: self.transfers }
+        Lists { effects: self.effects, ops: self.ops, transfers: self.transfers }
     }
 
-    fn proven(&mut self, insns: &[BpfInsn], facts: &[InsnFact]) -> Result<(), CompileError> {
-        let additional = insns.len().saturating_sub(self.steps.len());
-        reserve(&mut self.steps, additional)?;
-        self.steps.resize(insns.len(), Step::NOTHING);
-        for ((at, insn), step) in insns.iter().enumerate().zip(&mut self.steps) {
-            let fact = facts.get(at).copied().unwrap_or_default();
-            let pc = u32::try_from(at).unwrap_or(u32::MAX);
-            translate::proven(pc, *insn, insns, fact, &mut self.maps, step);
-            if step.effect.names_slot() {
-                note(&mut self.transfers, step)?;
+    fn proven(&mut self) -> Result<(), CompileError> {
+        let (insns, facts) = (self.insns, self.facts);
+        reserve(&mut self.effects, insns.len())?;
+        let mut effects = core::mem::take(&mut self.effects);
+        effects.resize(facts.len().min(insns.len()), Effect::NONE);
+        effects.resize(insns.len(), Effect::UNREACHED);
+        let cells = Cell::from_mut(effects.as_mut_slice()).as_slice_of_cells();
+        let mut together = Effect::NONE;
+        for (at, ((own, insn), fact)) in cells.iter().zip(insns).zip(facts).enumerate() {
+            let effect = match shape::find(*insn) {
+                Some(shape) if shape::is_ordinary(*fact) => shape.effect(*insn),
+                _ => self.note_special(at),
+            };
+            own.set(own.get().with(effect));
+            together = together.with(effect);
+            if effect.names_slot() {
+                self.note(at, effect, cells)?;
             }
         }
+        (self.effects, self.together) = (effects, together);
         Ok(())
     }
 
-    fn checked(&mut self, insns: &[BpfInsn]) -> Result<(), CompileError> {
-        self.steps.clear();
+    /// The effect of a slot of which it takes more than the instruction to say what it does.
+    #[inline(never)]
+    fn note_special(&mut self, at: usize) -> Effect {
+        let pc = u32::try_from(at).unwrap_or(u32::MAX);
+        let (insn, fact) = (self.insns.get(at).copied(), self.facts.get(at).copied());
+        let (insn, fact) = (insn.unwrap_or_default(), fact.unwrap_or_default());
+        let mut op = translate::proven(pc, insn, self.insns, fact, &self.maps);
+        match op {
+            Op::MapReference { index, .. } => self.maps.make_link(index),
+            Op::MapValueAddress { index, off, .. } => {
+                self.maps.make_link_to_byte(index, off);
+                op = translate::proven(pc, insn, self.insns, fact, &self.maps);
+            }
+            _ => {}
+        }
+        Effect::of(op).with(Effect::SPECIALLY)
+    }
+
+    /// Notes which slot an instruction names.
+    #[inline(never)]
+    fn note(
+        &mut self,
+        at: usize,
+        effect: Effect,
+        effects: &[Cell<Effect>],
+    ) -> Result<(), CompileError> {
+        let from = u32::try_from(at).unwrap_or(u32::MAX);
+        let insn = self.insns.get(at).copied().unwrap_or_default();
+        let step = &Step { pc: from, effect, insn };
+        let (to, calls) = match self.turn(step) {
+            Turn::Jump(target) | Turn::Perhaps(target) => (target, false),
+            Turn::Call(target) => (target, true),
+            Turn::On | Turn::End => match self.op(step) {
+                Op::FunctionReference { slot, .. } => (slot, true),
+                _ => return Ok(()),
+            },
+        };
+        if let Some(effect) = usize::try_from(to).ok().and_then(|to| effects.get(to)) {
+            effect.set(effect.get().with(Effect::joined(from, to)));
+        }
+        if self.transfers.len() == self.transfers.capacity() {
+            reserve(&mut self.transfers, 1)?;
+        }
+        self.transfers.push(Transfer { from, to, calls });
+        Ok(())
+    }
+
+    fn checked(&mut self) -> Result<(), CompileError> {
         // An instruction is counted, and may be followed by a trap.
-        reserve(&mut self.steps, insns.len().saturating_mul(3))?;
-        for (pc, insn) in (0..).zip(insns) {
-            if let Some((step, then)) = translate::checked(pc, *insn, insns) {
-                self.steps.push(Step::new(pc, Op::Count));
-                self.steps.push(step);
-                self.steps.extend(then);
+        reserve(&mut self.ops, self.insns.len().saturating_mul(3))?;
+        for (pc, insn) in (0..).zip(self.insns) {
+            if let Some((op, then)) = translate::checked(pc, *insn, self.insns) {
+                self.ops.extend([(pc, Op::Count), (pc, op)]);
+                self.ops.extend(then.map(|op| (pc, op)));
             }
         }
         Ok(())
     }
 }
 
-/// Notes which slot a step names.
-fn note(transfers: &mut Vec<Transfer>, step: &Step) -> Result<(), CompileError> {
-    let (to, calls) = match step.turn() {
-        Turn::Jump(target) | Turn::Perhaps(target) => (target, false),
-        Turn::Call(target) => (target, true),
-        Turn::On | Turn::End => match step.op() {
-            Op::FunctionReference { slot, .. } => (slot, true),
-            _ => return Ok(()),
-        },
-    };
-    if transfers.len() == transfers.capacity() {
-        reserve(transfers, 1)?;
+/// The slots of a program that was verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots<'l> {
+    insns: &'l [BpfInsn],
+    effects: &'l [Effect],
+}
+
+impl Slots<'_> {
+    /// A slot; `None` behind the last.
+    #[inline(always)]
+    pub fn step(self, pc: u32) -> Option<Step> {
+        let slot = usize::try_from(pc).ok()?;
+        Some(Step { pc, effect: *self.effects.get(slot)?, insn: *self.insns.get(slot)? })
     }
-    transfers.push(Transfer { from: step.pc, to, calls });
-    Ok(())
 }
 
 fn reserve<T>(list: &mut Vec<T>, additional: usize) -> Result<(), CompileError> {

@@ -39,7 +39,7 @@ use crate::descriptor::Stop;
 use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::functions::Functions;
-use crate::lower::{Lowered, Mode, Op, Order, Registers, Step};
+use crate::lower::{Lowered, Mode, Op, Order, Registers};
 use crate::options::CompileOptions;
 use crate::runtime::Shim;
 
@@ -123,7 +123,7 @@ pub(crate) fn emit<'w>(
         Mode::Proven => {
             Selector::new(&mut emitter, lowered, flow, functions).run();
         }
-        Mode::Checked => emitter.one_by_one(&lowered.steps),
+        Mode::Checked => emitter.one_by_one(&lowered.ops),
     }
     emitter.budget_stops();
     emitter.misses();
@@ -188,21 +188,21 @@ impl<'o> Emitter<'o> {
         }
     }
 
-    /// Encodes every step by itself.
-    fn one_by_one(&mut self, steps: &[Step]) {
+    /// Encodes operations, each by itself.
+    fn one_by_one(&mut self, ops: &[(u32, Op)]) {
         let mut last = None;
-        for step in steps {
-            if last != Some(step.pc) {
-                self.code.bind(CodeBuffer::slot(step.pc));
-                last = Some(step.pc);
+        for (pc, op) in ops {
+            if last != Some(*pc) {
+                self.code.bind(CodeBuffer::slot(*pc));
+                last = Some(*pc);
             }
-            self.step(step, step.op());
+            self.one(*pc, *op);
         }
     }
 
     /// Encodes one operation, on the registers themselves.
-    fn step(&mut self, step: &Step, op: Op) {
-        let pc = step.slot();
+    fn one(&mut self, slot: u32, op: Op) {
+        let pc = usize::try_from(slot).unwrap_or(usize::MAX);
         match op {
             Op::Nothing | Op::ZeroExtend { from: Size::Dw, .. } => {}
             Op::Count => self.count(pc),

@@ -114,6 +114,12 @@ impl Effect {
     const VOID: u32 = 1 << 26;
     /// It names a slot.
     const NAMES: u32 = 1 << 27;
+    /// It takes more than the instruction to say what it does.
+    const SPECIAL: u32 = 1 << 28;
+    /// Control comes to it from elsewhere than the slot in front.
+    const JOINED: u32 = 1 << 29;
+    /// Control comes to it from further down.
+    const LOOPED: u32 = 1 << 30;
 
     /// R0 is read.
     pub(super) const READ: Self = Self { bits: 1 };
@@ -121,6 +127,10 @@ impl Effect {
     pub(super) const WRITE: Self = Self { bits: 1 << Self::WRITES };
     /// Registers get values, and that is all.
     pub(super) const PURELY: Self = Self { bits: Self::PURE };
+    /// No execution comes there.
+    pub(super) const UNREACHED: Self = Self { bits: Self::TURNS | Self::VOID | Self::SPECIAL };
+    /// More than the instruction says what it does.
+    pub(super) const SPECIALLY: Self = Self { bits: Self::SPECIAL };
     /// Control may go to a slot that is named.
     pub(super) const TO_SLOT: Self = Self { bits: Self::TURNS | Self::NAMES };
 
@@ -128,6 +138,11 @@ impl Effect {
     #[inline]
     pub(super) const fn moved(self, number: u8) -> Self {
         Self { bits: self.bits.wrapping_shl(number as u32) }
+    }
+
+    /// How control comes to the slot that an instruction at `from` names, at `to`.
+    pub(super) const fn joined(from: u32, to: u32) -> Self {
+        Self { bits: if to <= from { Self::JOINED | Self::LOOPED } else { Self::JOINED } }
     }
 
     const fn new(reads: Registers, writes: Registers) -> Self {
@@ -234,6 +249,28 @@ impl Effect {
     /// Whether it names a slot.
     pub const fn names_slot(self) -> bool {
         self.bits & Self::NAMES != 0
+    }
+
+    /// Whether more than the instruction says what it does.
+    pub const fn is_special(self) -> bool {
+        self.bits & Self::SPECIAL != 0
+    }
+
+    /// Whether control comes to it from elsewhere than the slot in front.
+    pub const fn is_joined(self) -> bool {
+        self.bits & Self::JOINED != 0
+    }
+
+    /// Whether control comes to it from further down.
+    pub const fn is_looped(self) -> bool {
+        self.bits & Self::LOOPED != 0
+    }
+
+    /// Whether what is read in front of it follows from what is read behind it alone, and
+    /// is of interest nowhere else.
+    #[inline]
+    pub const fn is_straight(self) -> bool {
+        self.bits & (Self::TURNS | Self::LOOPED) == 0
     }
 
     /// Whether it does nothing but give registers values.

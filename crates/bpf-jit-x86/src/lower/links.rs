@@ -49,20 +49,30 @@ impl<'p> Maps<'p> {
         (bits & 1 == 1).then_some(link)
     }
 
-    /// The link to a map, made if it is an array, per CPU or not, and there is room.
-    pub(super) fn make_link(&mut self, map: u32) -> Option<u8> {
-        let is_array =
-            |def: &&MapDef| matches!(def.map_type, MapType::Array | MapType::PerCpuArray);
-        self.def(map).filter(is_array)?;
-        self.linked |= 1_u16.checked_shl(map)?;
-        self.link(map)
+    /// Makes the link to a map if it is an array, per CPU or not, and there is room.
+    pub(super) fn make_link(&mut self, map: u32) {
+        let is_array = |def: &MapDef| matches!(def.map_type, MapType::Array | MapType::PerCpuArray);
+        if self.def(map).is_some_and(is_array) {
+            self.linked |= 1_u16.checked_shl(map).unwrap_or(0);
+        }
     }
 
-    /// The link to a map whose value has a byte at `off`.
-    pub(super) fn make_link_to_byte(&mut self, map: u32, off: u32) -> Option<u8> {
-        let has = |def: &&MapDef| def.map_type == MapType::Array && off < def.value_size;
-        self.def(map).filter(has)?;
-        self.make_link(map)
+    /// The same for a map whose value has a byte at `off`.
+    pub(super) fn make_link_to_byte(&mut self, map: u32, off: u32) {
+        if self.has_byte(map, off) {
+            self.make_link(map);
+        }
+    }
+
+    /// The link to a map whose value has a byte at `off`, if it was made.
+    pub(super) fn link_to_byte(&self, map: u32, off: u32) -> Option<u8> {
+        if self.has_byte(map, off) { self.link(map) } else { None }
+    }
+
+    /// Whether the only value of a map has a byte at `off`.
+    fn has_byte(&self, map: u32, off: u32) -> bool {
+        let has = |def: &MapDef| def.map_type == MapType::Array && off < def.value_size;
+        self.def(map).is_some_and(has)
     }
 
     /// Whether something is known of a map's contents.

@@ -3,11 +3,10 @@
 use bpf_bytecode::abi::context::FieldKind;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, AtomicOp, Cond, Size, Width};
-use bpf_bytecode::table::Form;
 use bpf_bytecode::{BpfInsn, Register};
 use bpf_interp::Fault;
 
-use super::{Effect, translate};
+use super::Effect;
 
 /// Whether a program's accesses are checked when they happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,79 +17,19 @@ pub enum Mode {
     Checked,
 }
 
-/// An operation and the slot of the instruction it belongs to.
+/// A slot of a program that was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Slot.
     pub pc: u32,
-    /// What the operation reads and writes.
+    /// What its operation reads and writes.
     pub effect: Effect,
-    /// Operation, or the instruction that says it.
-    what: What,
-}
-
-/// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    /// What an instruction says by itself: it is put into words where it is looked at, as
-    /// most are looked at once.
-    Insn(Form, BpfInsn),
-    /// Anything.
-    Op(Op),
+    /// Its instruction, which says what the operation is, alone or with the
+    /// [program](super::Lowered::op).
+    pub(super) insn: BpfInsn,
 }
 
 impl Step {
-    /// One that does nothing, at no slot in particular.
-    pub(super) const NOTHING: Self =
-        Self { pc: 0, effect: Effect::NONE, what: What::Op(Op::Nothing) };
-
-    /// A step.
-    ///
-    /// Where the operation's kind is known, so is what it reads and writes.
-    #[inline(always)]
-    pub fn new(pc: u32, op: Op) -> Self {
-        Self { pc, effect: Effect::of(op), what: What::Op(op) }
-    }
-
-    /// What an instruction says by itself.
-    #[inline(always)]
-    pub(super) const fn of_insn(pc: u32, effect: Effect, form: Form, insn: BpfInsn) -> Self {
-        Self { pc, effect, what: What::Insn(form, insn) }
-    }
-
-    /// Operation.
-    #[inline(never)]
-    pub fn op(&self) -> Op {
-        self.with_op(Itself)
-    }
-
-    /// What is made of the operation. That is compiled for each kind that is frequent by
-    /// itself, so that operations are told apart but once.
-    #[inline(always)]
-    pub fn with_op<T: Then>(&self, then: T) -> T::Result {
-        match self.what {
-            What::Insn(form, insn) => translate::by_shape(self.pc, form, insn, then),
-            What::Op(op) => then.then(op),
-        }
-    }
-
-    /// Where control goes from here.
-    #[inline]
-    pub fn turn(&self) -> Turn {
-        match self.what {
-            What::Insn(Form::JumpIf(..), insn) => {
-                Turn::Perhaps(translate::target(self.pc, insn.off().into()))
-            }
-            What::Op(Op::Branch { target, .. } | Op::MayGoto { target }) => Turn::Perhaps(target),
-            What::Insn(Form::Ja, insn) => Turn::Jump(translate::target(self.pc, insn.off().into())),
-            What::Insn(Form::Gotol, insn) => Turn::Jump(translate::target(self.pc, insn.imm())),
-            What::Op(Op::Jump { target }) => Turn::Jump(target),
-            What::Op(Op::Call { target }) => Turn::Call(target),
-            What::Op(Op::Exit | Op::Trap(_)) => Turn::End,
-            What::Insn(..) | What::Op(_) => Turn::On,
-        }
-    }
-
     /// Slot, as an index.
     pub fn slot(&self) -> usize {
         usize::try_from(self.pc).unwrap_or(usize::MAX)
@@ -131,6 +70,20 @@ pub enum Turn {
     Call(u32),
     /// Nowhere in this function.
     End,
+}
+
+impl Op {
+    /// Where control goes from here.
+    #[inline]
+    pub const fn turn(self) -> Turn {
+        match self {
+            Self::Branch { target, .. } | Self::MayGoto { target } => Turn::Perhaps(target),
+            Self::Jump { target } => Turn::Jump(target),
+            Self::Call { target } => Turn::Call(target),
+            Self::Exit | Self::Trap(_) => Turn::End,
+            _ => Turn::On,
+        }
+    }
 }
 
 /// A place in memory.

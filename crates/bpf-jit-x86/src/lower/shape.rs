@@ -2,11 +2,12 @@
 //!
 //! Most instructions of proven code are: what they do to registers follows from the opcode
 //! and the registers' numbers, and what they do is put into words where it is looked at
-//! ([`Step::op`](super::Step::op)).
+//! ([`Lowered::op`](super::Lowered::op)).
 
 use bpf_bytecode::BpfInsn;
 use bpf_bytecode::opcode::{AluOp, Source};
 use bpf_bytecode::table::{Form, INSTRUCTION_SET};
+use bpf_verifier::InsnFact;
 
 use super::Effect;
 
@@ -14,17 +15,29 @@ use super::Effect;
 /// those whose offset is 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    pub(super) form: Form,
-    /// Whether the offset must be 0.
-    without_offset: bool,
+    form: Form,
+    /// Whether all instructions with the opcode have this meaning.
+    only: bool,
+    /// What does not depend on registers; special of what has no shape.
     effect: Effect,
     /// The effect on R0, if that is the destination.
     on_dst: Effect,
     /// The same of the source.
     on_src: Effect,
+    /// Bits of the offset that must not be set.
+    unset: i16,
 }
 
 impl Shape {
+    const NONE: Self = Self {
+        form: Form::Exit,
+        only: false,
+        effect: Effect::SPECIALLY,
+        on_dst: Effect::NONE,
+        on_src: Effect::NONE,
+        unset: 0,
+    };
+
     /// The effect with the registers of a slot.
     #[inline]
     pub(super) const fn effect(&self, insn: BpfInsn) -> Effect {
@@ -32,7 +45,7 @@ impl Shape {
         self.effect.with(dst).with(src)
     }
 
-    const fn of(form: Form) -> Option<Self> {
+    const fn of(form: Form) -> Self {
         let (change, set) = (Effect::READ.with(Effect::WRITE), Effect::WRITE);
         let (none, read) = (Effect::NONE, Effect::READ);
         let (effect, on_dst, on_src) = match form {
@@ -45,33 +58,60 @@ impl Shape {
             Form::JumpIf(_, _, Source::Reg) => (Effect::TO_SLOT, read, read),
             Form::JumpIf(_, _, Source::Imm) => (Effect::TO_SLOT, read, none),
             Form::Ja | Form::Gotol => (Effect::TO_SLOT, none, none),
-            _ => return None,
+            _ => return Self { form, ..Self::NONE },
         };
-        Some(Self { form, without_offset: false, effect, on_dst, on_src })
+        Self { form, only: false, effect, on_dst, on_src, unset: 0 }
     }
 }
 
 /// The shape of a slot's instruction, if it has one.
 #[inline(always)]
 pub(super) fn find(insn: BpfInsn) -> Option<&'static Shape> {
-    let shape = SHAPES.get(usize::from(insn.code()))?.as_ref()?;
-    (!shape.without_offset || insn.off() == 0).then_some(shape)
+    let shape = SHAPES.get(usize::from(insn.code()))?;
+    (!shape.effect.is_special() && shape.unset & insn.off() == 0).then_some(shape)
+}
+
+/// Whether an instruction does what it says where this is known of its slot.
+#[inline(always)]
+pub(super) fn is_ordinary(fact: InsnFact) -> bool {
+    // Of most it is known that they are reached, and no more.
+    fact == InsnFact::Plain || is_ordinary_access(fact)
+}
+
+#[inline(never)]
+fn is_ordinary_access(fact: InsnFact) -> bool {
+    !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField)
+}
+
+/// The meaning of an instruction that has a shape.
+#[inline(always)]
+pub(super) fn form(insn: BpfInsn) -> Form {
+    SHAPES.get(usize::from(insn.code())).map_or(Form::Exit, |shape| shape.form)
+}
+
+/// The meaning of all instructions with an opcode, if it is one.
+pub(super) fn only_form(insn: BpfInsn) -> Option<Form> {
+    SHAPES.get(usize::from(insn.code())).filter(|shape| shape.only).map(|shape| shape.form)
 }
 
 /// For each opcode its shape.
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
-static SHAPES: [Option<Shape>; 256] = {
-    let mut shapes = [None; 256];
+static SHAPES: [Shape; 256] = {
+    let (mut shapes, mut rows) = ([Shape::NONE; 256], [0_u8; 256]);
     let mut rest = INSTRUCTION_SET;
     while let [def, behind @ ..] = rest {
         rest = behind;
-        let code = def.code as usize;
+        let (code, shape) = (def.code as usize, Shape::of(def.form));
         // Rows with other offsets have no shape.
-        let fixed = !def.operands.has_off() && def.fixed.off() == 0;
-        if let Some(shape) = Shape::of(def.form)
-            && (fixed || def.operands.has_off())
-        {
-            shapes[code] = Some(Shape { without_offset: fixed, ..shape });
+        if !shape.effect.is_special() && (def.operands.has_off() || def.fixed.off() == 0) {
+            let unset = if def.operands.has_off() { 0 } else { -1 };
+            shapes[code] = Shape { unset, ..shape };
+        }
+        rows[code] += 1;
+        if rows[code] == 1 || matches!(def.form, Form::LoadImm64) {
+            shapes[code] = Shape { form: def.form, only: true, ..shapes[code] };
+        } else {
+            shapes[code].only = false;
         }
     }
     shapes
@@ -79,9 +119,10 @@ static SHAPES: [Option<Shape>; 256] = {
 
 #[cfg(test)]
 mod tests {
-    use bpf_bytecode::table::{INSTRUCTION_SET, find as row_of};
+    use bpf_bytecode::BpfInsn;
+    use bpf_bytecode::table::{Form, INSTRUCTION_SET, find as row_of};
 
-    use super::find;
+    use super::{find, only_form};
     use crate::lower::{Effect, translate};
 
     #[test]
@@ -100,5 +141,20 @@ mod tests {
             }
         }
         assert!(found > 10_000, "{found}");
+    }
+
+    #[test]
+    fn what_is_the_only_meaning_of_an_opcode_is_that_of_its_slots() {
+        let only = |code| only_form(BpfInsn::new(code, 0, 0, 0, 0));
+        for def in INSTRUCTION_SET {
+            let found = only(def.code);
+            let others = INSTRUCTION_SET.iter().filter(|row| row.code == def.code);
+            let agree = others.clone().all(|row| row.form == def.form);
+            assert_eq!(found, found.filter(|form| agree && *form == def.form), "{}", def.name);
+        }
+        assert_eq!(only(0x95), Some(Form::Exit));
+        assert_eq!(only(0x18), Some(Form::LoadImm64));
+        // A local function or a helper; and no instruction.
+        assert_eq!([only(0x85), only(0)], [None, None]);
     }
 }

@@ -8,7 +8,7 @@ use bpf_bytecode::{BpfInsn, Register};
 use bpf_interp::run::Run;
 use bpf_verifier::InsnFact;
 
-use super::op::{Address, Itself, Op, Order, Step, Then, Trap};
+use super::op::{Address, Itself, Op, Order, Then, Trap, Turn};
 use super::{Maps, shape};
 
 /// An instruction: what it means, its first slot, and the program.
@@ -24,7 +24,10 @@ impl Found<'_> {
     /// The instruction at a slot; `None` for the second half of one.
     #[inline]
     fn at(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Option<Found<'_>> {
-        let form = table::find(insn).ok()?.form;
+        let form = match shape::only_form(insn) {
+            Some(form) => form,
+            None => table::find(insn).ok()?.form,
+        };
         Some(Found { pc, form, insn, program })
     }
 
@@ -65,39 +68,17 @@ fn register(field: u8) -> Register {
     REGISTERS.get(usize::from(field & 15)).copied().unwrap_or(Register::R0)
 }
 
-/// The step for a slot of a program that the verifier accepted.
-#[inline(always)]
+/// What a slot does of a program that the verifier accepted.
+#[inline(never)]
 pub(super) fn proven(
     pc: u32,
     insn: BpfInsn,
     program: &[BpfInsn],
     fact: InsnFact,
-    maps: &mut Maps<'_>,
-    step: &mut Step,
-) {
-    let ordinary =
-        !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField);
-    match shape::find(insn) {
-        Some(shape) if ordinary => {
-            *step = Step::of_insn(pc, shape.effect(insn), shape.form, insn);
-        }
-        _ => *step = special(pc, insn, program, fact, maps),
-    }
-}
-
-/// The same for a slot of which it takes more than the instruction to say what it does.
-#[inline(never)]
-fn special(
-    pc: u32,
-    insn: BpfInsn,
-    program: &[BpfInsn],
-    fact: InsnFact,
-    maps: &mut Maps<'_>,
-) -> Step {
-    let Some(found) = Found::at(pc, insn, program) else {
-        return Step::new(pc, Op::Nothing);
-    };
-    let op = match (fact, found.form) {
+    maps: &Maps<'_>,
+) -> Op {
+    let Some(found) = Found::at(pc, insn, program) else { return Op::Nothing };
+    match (fact, found.form) {
         (InsnFact::Unreached, _) => Op::Trap(Trap::Unreached),
         (InsnFact::ContextPointer(kind), Form::Load(..)) => {
             Op::PacketAddress { dst: found.dst(), kind }
@@ -108,28 +89,24 @@ fn special(
         }
         (_, Form::LoadImm64) => linked(found, maps),
         _ => by_itself(pc, found.form, insn),
-    };
-    Step::new(pc, op)
+    }
 }
 
-/// The steps for a slot of which nothing is known; none for the second half of an
+/// The operations for a slot of which nothing is known; none for the second half of an
 /// instruction. Loads of the context's addresses are recognised when they happen.
-pub(super) fn checked(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Option<(Step, Option<Step>)> {
+pub(super) fn checked(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Option<(Op, Option<Op>)> {
     let found = Found::at(pc, insn, program)?;
-    let step = Step::new(
-        pc,
-        match found.form {
-            Form::LoadImm64 => load_imm64(found),
-            form => by_itself(pc, form, insn),
-        },
-    );
+    let op = match found.form {
+        Form::LoadImm64 => load_imm64(found),
+        form => by_itself(pc, form, insn),
+    };
     if !writes_frame_pointer(found) {
-        return Some((step, None));
+        return Some((op, None));
     }
-    let trap = Step::new(pc, Op::Trap(Trap::FramePointerWrite));
+    let trap = Op::Trap(Trap::FramePointerWrite);
     Some(match found.form {
         // What is wrong with the access counts first.
-        Form::Load(..) | Form::LoadAcquire(_) | Form::LoadImm64 => (step, Some(trap)),
+        Form::Load(..) | Form::LoadAcquire(_) | Form::LoadImm64 => (op, Some(trap)),
         _ => (trap, None),
     })
 }
@@ -183,6 +160,16 @@ pub(super) fn by_shape<T: Then>(pc: u32, form: Form, insn: BpfInsn, then: T) -> 
         Form::Gotol => then.then(Op::Jump { target: target(pc, imm) }),
         // These have none.
         _ => then.then(Op::Trap(Trap::Unreached)),
+    }
+}
+
+/// Where control goes from an instruction that has a [shape](super::shape) and turns.
+#[inline]
+pub(super) fn turn(pc: u32, form: Form, insn: BpfInsn) -> Turn {
+    match form {
+        Form::Ja => Turn::Jump(target(pc, insn.off().into())),
+        Form::Gotol => Turn::Jump(target(pc, insn.imm())),
+        _ => Turn::Perhaps(target(pc, insn.off().into())),
     }
 }
 
@@ -241,19 +228,13 @@ fn byte_swap(order: ByteOrder, size: Size, dst: Register) -> Op {
 }
 
 /// A 64-bit immediate load in proven code, which finds values of arrays by itself.
-fn linked(found: Found<'_>, maps: &mut Maps<'_>) -> Op {
-    let dst = found.dst();
-    match found.imm64() {
-        Some(Imm64::MapIdx(map)) => {
-            maps.make_link(map);
-            Op::MapReference { dst, index: map }
-        }
-        Some(Imm64::MapIdxValue(map, off)) => match maps.make_link_to_byte(map, off) {
-            Some(link) => Op::LinkedValue { dst, map, link, off },
-            None => Op::MapValueAddress { dst, index: map, off },
-        },
-        _ => load_imm64(found),
+fn linked(found: Found<'_>, maps: &Maps<'_>) -> Op {
+    if let Some(Imm64::MapIdxValue(map, off)) = found.imm64()
+        && let Some(link) = maps.link_to_byte(map, off)
+    {
+        return Op::LinkedValue { dst: found.dst(), map, link, off };
     }
+    load_imm64(found)
 }
 
 fn load_imm64(found: Found<'_>) -> Op {

@@ -24,10 +24,10 @@ use super::alu::Arith;
 use super::buffer::CodeBuffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
-use super::value::{Motion, Place, Shift, Sum, Value};
+use super::value::{Motion, Parts, Place, Shift, Sum, Value};
 use crate::flow::Flow;
 use crate::functions::Functions;
-use crate::lower::{Lowered, Maps, Op, Registers, Step, Then, Trap};
+use crate::lower::{Lowered, Op, Registers, Step, Then, Trap};
 
 mod alu;
 mod branch;
@@ -73,10 +73,10 @@ struct Emit<'s, 'p, 'a, 'o> {
 
 impl Then for Emit<'_, '_, '_, '_> {
     /// How many steps behind it are done with, too.
-    type Result = usize;
+    type Result = u32;
 
     #[inline(always)]
-    fn then(self, op: Op) -> usize {
+    fn then(self, op: Op) -> u32 {
         self.selector.operation(self.step, op)
     }
 }
@@ -86,8 +86,7 @@ pub(super) struct Selector<'a, 'o> {
     out: &'a mut Emitter<'o>,
     flow: &'a Flow,
     functions: &'a Functions,
-    steps: &'a [Step],
-    maps: &'a Maps<'a>,
+    lowered: &'a Lowered<'a>,
     values: [Value; ROOM],
     /// Registers whose values are put off.
     pending: Registers,
@@ -114,8 +113,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             out,
             flow,
             functions,
-            steps: &lowered.steps,
-            maps: &lowered.maps,
+            lowered,
             values: [Value::Own; ROOM],
             pending: Registers::NONE,
             readers: [Registers::NONE; ROOM],
@@ -128,53 +126,65 @@ impl<'a, 'o> Selector<'a, 'o> {
     }
 
     pub(super) fn run(mut self) {
-        let mut at = 0;
-        while let Some(step) = self.steps.get(at) {
+        let (lowered, mut at) = (self.lowered, 0_u32);
+        let slots = lowered.all();
+        while let Some(step) = slots.step(at) {
             let effect = step.effect;
             at = at.wrapping_add(1);
             if effect.is_void() {
-                self.void(step, at);
+                self.void(&step, at);
                 continue;
             }
-            let (joined, behind) = self.flow.around(step);
-            if joined {
+            if effect.is_joined() {
                 self.join(step.pc);
-                if self.flow.is_looped(step.pc) {
+                if effect.is_looped() {
                     self.out.code.pad();
                 }
             }
+            let behind = self.live_behind(&step);
             self.out.code.bind(CodeBuffer::slot(step.pc));
             self.live = behind;
             if effect.is_pure() && behind.and(effect.writes()).is_empty() {
                 continue;
             }
             self.needed = behind.without(effect.writes()).with(effect.reads());
-            at = at.wrapping_add(self.step(step));
+            at = at.wrapping_add(self.step(&step));
         }
     }
 
     /// The second half of an instruction, or what is never reached.
     #[inline(never)]
-    fn void(&mut self, step: &Step, behind: usize) {
-        if step.op() == Op::Nothing {
+    fn void(&mut self, step: &Step, behind: u32) {
+        let op = self.lowered.op(step);
+        if op == Op::Nothing {
             return;
         }
-        if self.flow.is_joined(step.pc) {
+        if step.effect.is_joined() {
             self.join(step.pc);
         }
         self.out.code.bind(CodeBuffer::slot(step.pc));
         if !self.is_trap_behind(behind) {
             (self.live, self.needed) = (Registers::NONE, Registers::NONE);
-            self.plain(step, step.op());
+            self.plain(step, op);
         }
     }
 
     /// Whether nothing is emitted for what is never reached in front of a step, because
     /// the step is never reached, either: one stop serves all.
-    fn is_trap_behind(&self, at: usize) -> bool {
-        let behind = self.steps.get(at..).unwrap_or_default();
-        let next = behind.iter().find(|step| step.op() != Op::Nothing);
-        next.is_some_and(|step| matches!(step.op(), Op::Trap(Trap::Unreached)))
+    fn is_trap_behind(&self, mut at: u32) -> bool {
+        while let Some(step) = self.lowered.step(at) {
+            match self.lowered.op(&step) {
+                Op::Nothing => at = at.wrapping_add(1),
+                op => return op == Op::Trap(Trap::Unreached),
+            }
+        }
+        false
+    }
+
+    /// Registers that are read behind a step.
+    #[inline]
+    fn live_behind(&self, step: &Step) -> Registers {
+        self.flow.live_behind(self.lowered, step)
     }
 
     /// Control meets at a slot.
@@ -188,12 +198,12 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// Emits a step, or puts it off. How many steps behind it are done
     /// with, too.
     #[inline(always)]
-    fn step(&mut self, step: &Step) -> usize {
-        step.with_op(Emit { selector: self, step })
+    fn step(&mut self, step: &Step) -> u32 {
+        self.lowered.with_op(step, Emit { selector: self, step })
     }
 
     #[inline(always)]
-    fn operation(&mut self, step: &Step, op: Op) -> usize {
+    fn operation(&mut self, step: &Step, op: Op) -> u32 {
         match op {
             Op::Alu { op, width, dst, src } => return self.alu(step, op, width, dst, src),
             Op::Move { width, dst, src } => self.move_register(width, dst, src),
@@ -252,7 +262,7 @@ impl<'a, 'o> Selector<'a, 'o> {
         for register in step.effect.writes().iter() {
             self.set_bits(register, 64);
         }
-        self.out.step(step, op);
+        self.out.one(step.pc, op);
     }
 }
 
@@ -477,8 +487,8 @@ impl Selector<'_, '_> {
                 self.out.set(native(register), i64::from(value).cast_unsigned());
             }
             Value::Sum(sum) => {
-                let width = if narrow { Width::W32 } else { sum.width };
-                self.put_sum(register, Sum { width, ..sum });
+                let width = if narrow { Width::W32 } else { sum.parts().width };
+                self.put_sum(register, sum.at(width));
             }
             Value::Shift(Shift { from, motion, by, width }) => {
                 let (dst, from) = (native(register), native(from));
@@ -498,7 +508,8 @@ impl Selector<'_, '_> {
         }
     }
 
-    fn put_sum(&mut self, register: Register, Sum { base, index, disp, width }: Sum) {
+    fn put_sum(&mut self, register: Register, sum: Sum) {
+        let Parts { base, index, disp, width } = sum.parts();
         let dst = native(register);
         let same = |other: Register| other == register;
         match (base, index) {

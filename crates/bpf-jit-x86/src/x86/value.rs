@@ -36,11 +36,16 @@ pub(super) struct Place {
     pub(super) off: u32,
 }
 
-/// `base + index << scale + disp`, cut to a width.
+/// `base + index << scale + disp`, cut to a width. It is one word, since it is read soon
+/// after it was written: of what was written in parts a CPU makes a whole only by way of
+/// the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sum {
+pub(super) struct Sum(u64);
+
+/// A [`Sum`] in its parts; the index with its shift, 0 to 3.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
     pub(super) base: Option<Register>,
-    /// Register and shift, 0 to 3.
     pub(super) index: Option<(Register, u8)>,
     pub(super) disp: i32,
     pub(super) width: Width,
@@ -86,49 +91,95 @@ impl Value {
 }
 
 impl Sum {
+    // From the lowest bit: the displacement, then a byte each.
+    const DISP: u64 = u32::MAX as u64;
+    const BASE: u32 = 32;
+    const INDEX: u32 = 40;
+    const SCALE: u32 = 48;
+    const WIDE: u64 = 1 << 56;
+    /// In place of a register.
+    const NONE: u64 = 16;
+
     pub(super) const fn copy(register: Register, width: Width) -> Self {
-        Self { base: Some(register), index: None, disp: 0, width }
+        Self((register.number() as u64) << Self::BASE | Self::NONE << Self::INDEX).at(width)
+    }
+
+    /// `base + index`
+    pub(super) const fn of_two(base: Register, index: Register, width: Width) -> Self {
+        let (base, index) = (base.number() as u64, index.number() as u64);
+        Self(base << Self::BASE | index << Self::INDEX).at(width)
+    }
+
+    pub(super) fn of(Parts { base, index, disp, width }: Parts) -> Self {
+        let number = |register: Register| u64::from(register.number());
+        let base = base.map_or(Self::NONE, number) << Self::BASE;
+        let index = index.map_or(Self::NONE << Self::INDEX, |(index, scale)| {
+            number(index) << Self::INDEX | u64::from(scale) << Self::SCALE
+        });
+        Self(u64::from(disp.cast_unsigned()) | base | index).at(width)
+    }
+
+    pub(super) fn parts(self) -> Parts {
+        let [d0, d1, d2, d3, base, index, scale, _] = self.0.to_le_bytes();
+        Parts {
+            base: Register::new(base),
+            index: Register::new(index).map(|index| (index, scale)),
+            disp: i32::from_le_bytes([d0, d1, d2, d3]),
+            width: self.width(),
+        }
+    }
+
+    const fn width(self) -> Width {
+        if self.0 & Self::WIDE == 0 { Width::W32 } else { Width::W64 }
+    }
+
+    /// The same with another width.
+    pub(super) const fn at(self, width: Width) -> Self {
+        match width {
+            Width::W32 => Self(self.0 & !Self::WIDE),
+            Width::W64 => Self(self.0 | Self::WIDE),
+        }
     }
 
     fn reads(self) -> Registers {
-        let base = self.base.map_or(Registers::NONE, Registers::of);
-        base.with(self.index.map_or(Registers::NONE, |(index, _)| Registers::of(index)))
+        let [.., base, index, _, _] = self.0.to_le_bytes();
+        let bit = |number: u8| Registers(1_u32.wrapping_shl(number.into()));
+        bit(base).with(bit(index)).and(Registers::ALL)
     }
 
     pub(super) fn copied(self, width: Width) -> Option<Register> {
-        match self {
-            Self { base, index: None, disp: 0, width: own }
-                if own == Width::W64 || own == width =>
-            {
-                base
-            }
-            _ => None,
-        }
+        let others = Self::DISP | 0xffff << Self::INDEX;
+        let alone = self.0 & others == Self::NONE << Self::INDEX;
+        let [.., base, _, _, _] = self.0.to_le_bytes();
+        (alone && (self.width() == Width::W64 || width == Width::W32))
+            .then(|| Register::new(base))
+            .flatten()
     }
 
     /// The same, cut to a width; `None` where it is cut to less already.
     pub(super) fn cut(self, width: Width) -> Option<Self> {
-        (self.width == Width::W64 || width == Width::W32).then_some(Self { width, ..self })
+        (self.width() == Width::W64 || width == Width::W32).then_some(self.at(width))
     }
 
     /// Both added up, where the CPU's form of address can say so.
     pub(super) fn plus(self, other: Self) -> Option<Self> {
-        let disp = self.disp.checked_add(other.disp)?;
-        if let Self { base: Some(base), index: None, .. } = other
-            && self.base.is_some()
+        let (own, other) = (self.parts(), other.parts());
+        let disp = own.disp.checked_add(other.disp)?;
+        if let Parts { base: Some(base), index: None, .. } = other
+            && own.base.is_some()
         {
-            let whole = Self { index: Some((base, 0)), disp, ..self };
-            return self.index.is_none().then_some(whole);
+            let whole = Parts { index: Some((base, 0)), disp, ..own };
+            return own.index.is_none().then(|| Self::of(whole));
         }
-        let mut sum = Self { base: None, index: None, disp, width: self.width };
-        for register in [self.base, other.base].into_iter().flatten() {
+        let mut sum = Parts { base: None, index: None, disp, ..own };
+        for register in [own.base, other.base].into_iter().flatten() {
             match (sum.base, sum.index) {
                 (None, _) => sum.base = Some(register),
                 (Some(_), None) => sum.index = Some((register, 0)),
                 _ => return None,
             }
         }
-        for (register, scale) in [self.index, other.index].into_iter().flatten() {
+        for (register, scale) in [own.index, other.index].into_iter().flatten() {
             match (sum.base, sum.index) {
                 (_, None) => sum.index = Some((register, scale)),
                 (None, Some((taken, 0))) => {
@@ -138,23 +189,25 @@ impl Sum {
                 _ => return None,
             }
         }
-        Some(sum)
+        Some(Self::of(sum))
     }
 
     /// With a number added.
     pub(super) fn offset(self, disp: i32) -> Option<Self> {
-        Some(Self { disp: self.disp.checked_add(disp)?, ..self })
+        let disp = self.parts().disp.checked_add(disp)?;
+        Some(Self(self.0 & !Self::DISP | u64::from(disp.cast_unsigned())))
     }
 
     /// Shifted left by up to three bits.
     pub(super) fn scaled(self, by: u8) -> Option<Self> {
-        let (register, scale) = match self {
-            Self { base: Some(base), index: None, .. } => (base, 0),
-            Self { base: None, index: Some(index), .. } => index,
+        let parts = self.parts();
+        let (register, scale) = match parts {
+            Parts { base: Some(base), index: None, .. } => (base, 0),
+            Parts { base: None, index: Some(index), .. } => index,
             _ => return None,
         };
         let scale = scale.checked_add(by).filter(|scale| *scale <= 3)?;
-        let disp = self.disp.checked_mul(1_i32.checked_shl(by.into())?)?;
-        Some(Self { base: None, index: Some((register, scale)), disp, width: self.width })
+        let disp = parts.disp.checked_mul(1_i32.checked_shl(by.into())?)?;
+        Some(Self::of(Parts { base: None, index: Some((register, scale)), disp, ..parts }))
     }
 }

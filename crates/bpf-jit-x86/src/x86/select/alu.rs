@@ -8,7 +8,7 @@ use super::super::alu::Arith;
 use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
-use super::{Motion, Selector, Shift, Sum, Value, bits_of, size_bits};
+use super::{Motion, Parts, Selector, Shift, Sum, Value, bits_of, size_bits};
 
 use crate::lower::{Op, Registers, Step};
 
@@ -93,7 +93,7 @@ impl Selector<'_, '_> {
         width: Width,
         dst: Register,
         src: Operand,
-    ) -> usize {
+    ) -> u32 {
         // Where an arm is for one operation, what depends on it is settled at build time.
         match op {
             AluOp::Add => {
@@ -188,7 +188,7 @@ impl Selector<'_, '_> {
         let sum = self.sum_of(dst, width).and_then(|sum| sum.offset(imm));
         let sum = sum.filter(|sum| self.is_stable(dst, Value::Sum(*sum))).unwrap_or_else(|| {
             self.own(dst);
-            Sum { disp: imm, ..Sum::copy(dst, width) }
+            Sum::of(Parts { disp: imm, ..Sum::copy(dst, width).parts() })
         });
         self.define(dst, Value::Sum(sum));
     }
@@ -198,7 +198,7 @@ impl Selector<'_, '_> {
             return self.add_immediate(width, dst, value);
         }
         if !self.pending.has(dst) && !self.pending.has(src) {
-            let sum = Sum { index: Some((src, 0)), ..Sum::copy(dst, width) };
+            let sum = Sum::of_two(dst, src, width);
             let reads = Registers::of(dst).with(Registers::of(src));
             return self.put_off(dst, Value::Sum(sum), reads);
         }
@@ -244,7 +244,7 @@ impl Selector<'_, '_> {
 
     /// Where this is an `and` whose result is compared with 0 and read no more, it and
     /// the comparison become one `test`. How many steps behind it are done with, then.
-    fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<usize> {
+    fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<u32> {
         let next = self.following_on(step, dst)?;
         let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } = next.op
         else {
@@ -256,13 +256,13 @@ impl Selector<'_, '_> {
             Cond::Ne => Cond::Set,
             _ => return None,
         };
-        let behind = self.flow.live_behind(next.step);
+        let behind = self.live_behind(&next.step);
         if lhs != dst || behind.has(dst) || !wide_enough {
             return None;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(dst));
-        let way = self.way(next.step, target);
+        let way = self.way(&next.step, target);
         let more = self.branch_on_bits(way, cond, width, dst, Operand::Imm(imm));
         Some(more.saturating_add(1))
     }
@@ -278,7 +278,7 @@ impl Selector<'_, '_> {
             }
         };
         let from = self.steady_source(dst, width);
-        let sum = Sum { index: Some((from, scale)), ..Sum::copy(from, width) };
+        let sum = Sum::of(Parts { base: Some(from), index: Some((from, scale)), disp: 0, width });
         self.define(dst, Value::Sum(sum));
     }
 

@@ -15,8 +15,8 @@ use crate::lower::{Op, Registers, Step};
 
 /// A step that may be combined with the one in front.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Next<'s> {
-    pub(super) step: &'s Step,
+pub(super) struct Next {
+    pub(super) step: Step,
     pub(super) op: Op,
 }
 
@@ -27,30 +27,30 @@ pub(super) struct Way {
     turned: bool,
 }
 
-impl<'s> Selector<'s, '_> {
+impl Selector<'_, '_> {
     /// The operation behind a step, if control comes to it from there alone and it
     /// may be combined with others.
-    pub(super) fn following(&self, step: &Step) -> Option<Next<'s>> {
+    pub(super) fn following(&self, step: &Step) -> Option<Next> {
         self.behind(step).and_then(|next| self.alone(next))
     }
 
     /// The same, if it reads a register.
     #[inline]
-    pub(super) fn following_on(&self, step: &Step, register: Register) -> Option<Next<'s>> {
+    pub(super) fn following_on(&self, step: &Step, register: Register) -> Option<Next> {
         let next = self.behind(step).filter(|next| next.effect.reads().has(register));
         next.and_then(|next| self.alone(next))
     }
 
     #[inline]
-    fn behind(&self, step: &Step) -> Option<&'s Step> {
-        self.steps.get(step.slot().wrapping_add(1))
+    fn behind(&self, step: &Step) -> Option<Step> {
+        self.lowered.step(step.pc.wrapping_add(1))
     }
 
-    fn alone(&self, step: &'s Step) -> Option<Next<'s>> {
-        if self.flow.is_joined(step.pc) {
+    fn alone(&self, step: Step) -> Option<Next> {
+        if step.effect.is_joined() {
             return None;
         }
-        let op = step.op();
+        let op = self.lowered.op(&step);
         (!self.out.stands_alone(&op)).then_some(Next { step, op })
     }
 
@@ -87,7 +87,7 @@ impl<'s> Selector<'s, '_> {
         let most = MAX_LOOPS.cast_signed();
         let some = matches!(self.value(Register::R1), Value::Const(n) if (1..=most).contains(&n));
         let (id::LOOP, Value::Function(slot), Value::Const(0)) = (helper, called, flags) else {
-            return self.plain(step, step.op());
+            return self.plain(step, self.lowered.op(step));
         };
         for known in [Register::R2, Register::R4, Register::R5] {
             self.forget(known);
@@ -110,7 +110,7 @@ impl<'s> Selector<'s, '_> {
         width: Width,
         lhs: Register,
         rhs: Operand,
-    ) -> usize {
+    ) -> u32 {
         let way = self.way(step, target);
         if cond == Cond::Set {
             return self.branch_on_bits(way, cond, width, lhs, rhs);
@@ -145,7 +145,7 @@ impl<'s> Selector<'s, '_> {
         width: Width,
         lhs: Register,
         rhs: Operand,
-    ) -> usize {
+    ) -> u32 {
         self.settle_for(way.target, lhs);
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
@@ -169,10 +169,10 @@ impl<'s> Selector<'s, '_> {
 
     /// Goes a way if a condition holds, or does not. How many steps behind the branch are
     /// done with.
-    pub(super) fn go(&mut self, way: Way, flag: Flag) -> usize {
+    pub(super) fn go(&mut self, way: Way, flag: Flag) -> u32 {
         let flag = if way.turned { flag.turned() } else { flag };
         self.out.code.jump_if(flag, CodeBuffer::slot(way.target));
-        usize::from(way.turned)
+        u32::from(way.turned)
     }
 
     /// Puts in place what is read at the target; what is only read behind the

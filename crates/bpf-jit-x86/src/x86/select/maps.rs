@@ -34,7 +34,7 @@ impl Selector<'_, '_> {
         }
         self.define(dst, Value::Place(place));
         self.set_bits(dst, 64);
-        if !self.maps.is_known(place.map) {
+        if !self.lowered.maps.is_known(place.map) {
             self.locate(dst);
         }
     }
@@ -57,7 +57,9 @@ impl Selector<'_, '_> {
         self.forget(register);
         self.spare_readers(register, None);
         self.out.linked_value(native(register), link, 0);
-        if let Some(entry) = self.values.get_mut(register.index()).filter(|_| sum.disp != 0) {
+        if let Some(entry) =
+            self.values.get_mut(register.index()).filter(|_| sum.copied(Width::W64).is_none())
+        {
             *entry = Value::Sum(sum);
             self.pend(register, Registers::of(register));
         }
@@ -67,7 +69,7 @@ impl Selector<'_, '_> {
     pub(super) fn known_number(&self, at: Address, size: Size, signed: bool) -> Option<u64> {
         let Value::Place(Place { map, off, .. }) = self.value(at.base) else { return None };
         let off = i64::from(off).checked_add(at.off.into())?;
-        let number = self.maps.number_at(map, off, size)?;
+        let number = self.lowered.maps.number_at(map, off, size)?;
         let unused = 64_u32.saturating_sub(super::size_bits(size).into());
         Some(if signed {
             (number << unused).cast_signed().checked_shr(unused)?.cast_unsigned()
@@ -78,13 +80,13 @@ impl Selector<'_, '_> {
 
     /// `bpf_map_lookup_elem`. How many steps behind it are
     /// done with, too.
-    pub(super) fn lookup(&mut self, step: &Step) -> usize {
+    pub(super) fn lookup(&mut self, step: &Step) -> u32 {
         let Value::Map(map) = self.value(MAP) else {
-            self.plain(step, step.op());
+            self.plain(step, self.lowered.op(step));
             return 0;
         };
-        let def = self.maps.def(map).copied();
-        let element = def.and_then(|def| Some((self.maps.link(map)?, stride_of(&def)?)));
+        let def = self.lowered.maps.def(map).copied();
+        let element = def.and_then(|def| Some((self.lowered.maps.link(map)?, stride_of(&def)?)));
         match (element, def.map(|def| def.map_type)) {
             (Some((link, stride)), _) => self.element(step, Lookup { map, link, stride }),
             (
@@ -95,7 +97,7 @@ impl Selector<'_, '_> {
                 0
             }
             _ => {
-                self.plain(step, step.op());
+                self.plain(step, self.lowered.op(step));
                 0
             }
         }
@@ -103,7 +105,7 @@ impl Selector<'_, '_> {
 
     /// A value of an array. Where the host does the same for an index that is
     /// not below the bound, everything is as for a call.
-    fn element(&mut self, step: &Step, lookup: Lookup) -> usize {
+    fn element(&mut self, step: &Step, lookup: Lookup) -> u32 {
         let arguments = Registers::of(MAP).with(Registers::of(KEY));
         for register in self.pending.without(arguments).iter() {
             self.own_if_needed(register);
@@ -151,7 +153,7 @@ impl Selector<'_, '_> {
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);
         }
-        if let Op::Helper { id } = step.op() {
+        if let Op::Helper { id } = self.lowered.op(step) {
             self.out.host_call(shim, step.slot(), id);
         }
     }

@@ -9,30 +9,35 @@ use super::super::control::flag;
 use super::super::encode::{Mem, Source};
 use super::super::regs::native;
 use super::branch::Next;
-use super::{Selector, Stored, Sum, size_bits};
+use super::{Parts, Selector, Stored, size_bits};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
 
 impl Selector<'_, '_> {
     /// Sees to it that a place can be addressed.
     pub(super) fn ready_place(&mut self, at: Address) {
-        self.locate(at.base);
-        if self.form_of(at).is_none() {
-            self.own(at.base);
+        if self.pending.has(at.base) {
+            self.locate(at.base);
+            if self.form_of(at).is_none() {
+                self.own(at.base);
+            }
         }
     }
 
     /// A place as the CPU addresses it, if what is put off allows it.
     fn form_of(&self, at: Address) -> Option<Mem> {
         let sum = self.sum_of(at.base, Width::W64)?.offset(at.off.into())?;
-        let Sum { base: Some(base), index, disp, width: Width::W64 } = sum else { return None };
+        let Parts { base: Some(base), index, disp, width: Width::W64 } = sum.parts() else {
+            return None;
+        };
         let index = index.map(|(index, scale)| (native(index), scale));
         Some(Mem { base: native(base), index, disp })
     }
 
     /// A place that is ready.
     pub(super) fn place(&self, at: Address) -> Mem {
-        self.form_of(at).unwrap_or(Mem::of(at))
+        let form = if self.pending.has(at.base) { self.form_of(at) } else { None };
+        form.unwrap_or(Mem::of(at))
     }
 
     /// How many steps behind it are done with, too.
@@ -43,7 +48,7 @@ impl Selector<'_, '_> {
         signed: bool,
         dst: Register,
         at: Address,
-    ) -> usize {
+    ) -> u32 {
         if let Some(number) = self.known_number(at, size, signed) {
             self.constant(dst, number);
             return 0;
@@ -60,7 +65,7 @@ impl Selector<'_, '_> {
                 Op::Alu { .. } if self.changes(next, size, dst, at) => return 2,
                 Op::Swap { .. } if self.is_swapped(next, size, dst) => {
                     swapped = true;
-                    self.live = self.flow.live_behind(next.step);
+                    self.live = self.live_behind(&next.step);
                     let base = Registers::of(at.base);
                     self.needed = self.live.without(Registers::of(dst)).with(base);
                 }
@@ -80,27 +85,21 @@ impl Selector<'_, '_> {
     }
 
     /// Whether what was loaded is swapped, and the CPU can do both at once.
-    fn is_swapped(&self, next: Next<'_>, size: Size, dst: Register) -> bool {
+    fn is_swapped(&self, next: Next, size: Size, dst: Register) -> bool {
         let wide = matches!(size, Size::W | Size::Dw);
         wide && self.out.features.movbe && next.op == Op::Swap { size, dst }
     }
 
     /// `if *at cond imm`, where the value is read no more. How many steps behind the load
     /// are done with, then.
-    fn compares(
-        &mut self,
-        next: Next<'_>,
-        size: Size,
-        dst: Register,
-        at: Address,
-    ) -> Option<usize> {
+    fn compares(&mut self, next: Next, size: Size, dst: Register, at: Address) -> Option<u32> {
         let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = next.op else {
             return None;
         };
         if lhs != dst {
             return None;
         }
-        let behind = self.flow.live_behind(next.step);
+        let behind = self.live_behind(&next.step);
         let unsigned =
             matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
         let fits = match size {
@@ -115,7 +114,7 @@ impl Selector<'_, '_> {
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(at.base));
-        let way = self.way(next.step, target);
+        let way = self.way(&next.step, target);
         self.settle_beside(way.target, at.base);
         self.ready_place(at);
         let place = self.place(at);
@@ -139,14 +138,14 @@ impl Selector<'_, '_> {
     /// `other op= *at`, where the value is read no more. What is on the stack is loaded by
     /// itself: a CPU takes the number for a plain load from the register that was stored
     /// there, and for an operand it waits for the store.
-    fn combines(&mut self, next: Next<'_>, size: Size, dst: Register, at: Address) -> bool {
+    fn combines(&mut self, next: Next, size: Size, dst: Register, at: Address) -> bool {
         let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = next.op else {
             return false;
         };
         if src != dst || other == dst || at.base == Register::R10 {
             return false;
         }
-        let behind = self.flow.live_behind(next.step);
+        let behind = self.live_behind(&next.step);
         let same = width == width_of(size) && matches!(size, Size::W | Size::Dw);
         let known = Arith::of(op).is_some() || op == AluOp::Mul;
         if !same || !known || behind.has(dst) {
@@ -172,16 +171,16 @@ impl Selector<'_, '_> {
     }
 
     /// `*at op= src`, where the value is read no more.
-    fn changes(&mut self, next: Next<'_>, size: Size, dst: Register, at: Address) -> bool {
+    fn changes(&mut self, next: Next, size: Size, dst: Register, at: Address) -> bool {
         let Op::Alu { op, width, dst: changed, src } = next.op else { return false };
         if changed != dst {
             return false;
         }
-        let Some(last) = self.following_on(next.step, dst) else { return false };
+        let Some(last) = self.following_on(&next.step, dst) else { return false };
         let Op::Store { size: stored, at: to, src: Operand::Reg(value), .. } = last.op else {
             return false;
         };
-        let behind = self.flow.live_behind(last.step);
+        let behind = self.live_behind(&last.step);
         let Some(op) = Arith::of(op) else { return false };
         let same = stored == size && to == at && value == dst && at.base != dst;
         // Slow to decode.
@@ -247,14 +246,14 @@ impl Selector<'_, '_> {
 
     /// Swaps bytes; with the store behind it, where the value is read no more.
     /// How many steps behind it are done with, too.
-    pub(super) fn swap(&mut self, step: &Step, size: Size, dst: Register) -> usize {
+    pub(super) fn swap(&mut self, step: &Step, size: Size, dst: Register) -> u32 {
         if self.out.features.movbe
             && size != Size::B
             && let Some(next) = self.following_on(step, dst)
             && let Op::Store { size: stored, at, src, .. } = next.op
             && (stored, src) == (size, Operand::Reg(dst))
             && at.base != dst
-            && let behind = self.flow.live_behind(next.step)
+            && let behind = self.live_behind(&next.step)
             && !behind.has(dst)
         {
             self.live = behind;

@@ -6,7 +6,7 @@ use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::super::encode::Rm;
 use super::super::regs::native;
-use super::{Motion, Selector, Shift, Sum, Value};
+use super::{Motion, Parts, Selector, Shift, Sum, Value};
 
 impl Selector<'_, '_> {
     pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
@@ -35,7 +35,7 @@ impl Selector<'_, '_> {
                 return self.define(dst, sum);
             }
             self.own(dst);
-            let sum = Sum { index: Some((dst, by)), base: None, disp: 0, width };
+            let sum = Sum::of(Parts { index: Some((dst, by)), base: None, disp: 0, width });
             return self.define(dst, Value::Sum(sum));
         }
         let from = self.steady_source(dst, width);
