@@ -143,6 +143,7 @@ fn covered<const BITS: u32>(input: &Two) -> bool {
 
 /// What synchronising a set, in one round or in all, must keep: a member.
 #[inline(always)]
+#[allow(clippy::ref_option, reason = "formulas find the value in memory, as lemmas have it")]
 fn kept<const BITS: u32>(before: &Scalar<BITS>, after: &Option<Scalar<BITS>>, x: u64) -> bool {
     !member(before, x) || after.is_some_and(|after| member(&after, x))
 }
@@ -152,6 +153,7 @@ macro_rules! lemma {
         const _: () = {
             // SAFETY: nothing is linked with this; no other symbol has such a name.
             #[unsafe(export_name = concat!("lemma.", stringify!($bits)))]
+            #[allow(clippy::ref_option, reason = "formulas find the value in memory")]
             extern "C" fn lemma(
                 before: &Scalar<$bits>,
                 after: &Option<Scalar<$bits>>,
