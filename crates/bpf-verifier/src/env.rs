@@ -86,17 +86,23 @@ impl<'e> HelperTable<'e> {
     /// The signature of helper `id`.
     pub fn find(&self, id: u32) -> Option<&'e HelperSig> {
         let added = self.extra.iter().find(|sig| sig.id == id);
-        added.or_else(|| self.base.iter().find_map(|table| helper::find(table, id)))
+        added.or_else(|| self.rows(id).next())
+    }
+
+    /// The signatures of helper `id` in the tables, one after the other.
+    fn rows(&self, id: u32) -> impl Iterator<Item = &'static HelperSig> + use<> {
+        let with = if self.is_foreign() { helper::tables_with(id) } else { u8::MAX };
+        let tables = (0_u32..).zip(self.base);
+        let held = tables.filter(move |(at, _)| with.wrapping_shr(*at) & 1 == 1);
+        held.filter_map(move |(_, table)| helper::find(table, id))
     }
 
     /// The signature of helper `id` for programs of a type; that for others,
     /// where such programs may not call it.
     pub fn find_for(&self, id: u32, prog_type: BpfProgType) -> Option<&'e HelperSig> {
         let added = self.extra.iter().find(|sig| sig.id == id);
-        let allowed = |table: &&'static [HelperSig]| {
-            helper::find(table, id).filter(|sig| sig.allows(prog_type))
-        };
-        added.or_else(|| self.base.iter().find_map(allowed)).or_else(|| self.find(id))
+        let allowed = |sig: &&'static HelperSig| sig.allows(prog_type);
+        added.or_else(|| self.rows(id).find(allowed)).or_else(|| self.find(id))
     }
 
     /// Arguments of helper `id` at the most; of one that is not known, five.
@@ -106,8 +112,7 @@ impl<'e> HelperTable<'e> {
         if let Some(sig) = self.extra.iter().find(|sig| sig.id == id) {
             return count(sig);
         }
-        let tables = self.base.iter().filter_map(|table| helper::find(table, id));
-        tables.map(count).max().unwrap_or(5)
+        self.rows(id).map(count).max().unwrap_or(5)
     }
 
     /// Whether the table is of more than the engines here have.

@@ -9,7 +9,7 @@ mod linux;
 mod standard;
 
 pub use kind::{ArgKind, MemSize, Memory, RetKind};
-pub use linux::LINUX;
+pub use linux::{LINUX, tables_with};
 pub use standard::STANDARD;
 
 /// A helper's signature: what the verifier must know about it.

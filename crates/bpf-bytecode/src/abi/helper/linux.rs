@@ -24,6 +24,32 @@ pub static LINUX: &[&[HelperSig]] = &[
     super::STANDARD,
 ];
 
+/// For each number a bit for each table that has it, the first one lowest.
+static HOLDERS: [u8; 256] = {
+    let mut holders = [0; 256];
+    let (mut tables, mut bit) = (LINUX, 1_u8);
+    while let [table, others @ ..] = tables {
+        let mut rows = *table;
+        while let [row, more @ ..] = rows {
+            assert!(row.id < 256 && bit != 0, "there are more than the bits tell apart");
+            #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
+            {
+                holders[row.id as usize] |= bit;
+            }
+            rows = more;
+        }
+        tables = others;
+        bit = bit.wrapping_shl(1);
+    }
+    holders
+};
+
+/// The tables of [`LINUX`] that have a helper, by number: a bit for each, the first one
+/// lowest.
+pub fn tables_with(id: u32) -> u8 {
+    HOLDERS.get(id as usize).copied().unwrap_or(0)
+}
+
 /// Helpers that are declared otherwise for programs of some types.
 static SPECIAL: &[HelperSig] = &[
     // Where sockets may be put into maps.
