@@ -84,6 +84,10 @@ pub(crate) struct Code<'p> {
     loop_count: u32,
     /// Whether some edge leads backwards.
     turns_back: bool,
+    /// Instructions that lead elsewhere: jumps, calls, and loads of functions' addresses.
+    turns: usize,
+    /// Whether some instruction names a function of the program.
+    names_functions: bool,
 }
 
 impl<'p> Code<'p> {
@@ -113,6 +117,8 @@ impl<'p> Code<'p> {
             loops: NONE,
             loop_count: 0,
             turns_back: false,
+            turns: 0,
+            names_functions: false,
         };
         code.find_functions(arena, helpers)?;
         code.mark_globals(arena);
@@ -122,11 +128,6 @@ impl<'p> Code<'p> {
         code.make_points(arena)?;
         code.find_loops(arena)?;
         Ok(code)
-    }
-
-    /// Whether the slot is the second half of an instruction.
-    fn is_second(&self, arena: &Arena<'_>, pc: usize) -> bool {
-        self.has(arena, pc, bit::SECOND)
     }
 
     /// The fields of a slot; behind the last one, those of an end.

@@ -67,7 +67,7 @@ impl Code<'_> {
             arena.set(progress, pair(OPEN, slot_number(pc)));
             let end = self.function_end(arena, function);
             let mut entered = None;
-            while pc < end {
+            while pc < end && self.names_functions {
                 let insn = self.slot(pc);
                 // Whoever takes the address of a function may have it called; of itself,
                 // by a timer.

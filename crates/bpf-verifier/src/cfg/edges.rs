@@ -19,6 +19,13 @@ pub(super) fn successors(pc: usize, insn: BpfInsn) -> (Option<usize>, Option<usi
     if insn.falls_through() { (Some(pc.saturating_add(1)), target) } else { (target, None) }
 }
 
+/// A slot's half word, one more edge leading there; `again`, whether it counts as another
+/// one whatever else does.
+const fn entered(half: u32, again: bool) -> u32 {
+    let join = if again || half & bit::ENTERED != 0 { bit::JOIN } else { 0 };
+    half | bit::ENTERED | join
+}
+
 impl Code<'_> {
     /// Visits every slot that can be reached, and finds the places where paths
     /// join.
@@ -27,17 +34,14 @@ impl Code<'_> {
         arena: &mut Arena<'_>,
         helpers: &HelperTable<'_>,
     ) -> Result<(), CfgError> {
-        // Jumps, calls, and loads of addresses.
-        let forks = |insn: &&BpfInsn| insn.is_jump_class() || insn.slots() == 2;
-        let branches = self.insns.iter().filter(forks).count();
-        let room = branches.saturating_add(2);
+        let room = self.turns.saturating_add(2);
         let stack = arena.alloc(room)?;
         let mut depth = 0_u32;
         if let Some((function, _)) = self.exception_callback(arena) {
             arena.set(stack, self.function_start(arena, function) as u64);
             depth = 1;
         }
-        let mut next = Some(0);
+        let (mut next, mut reached) = (Some(0), 0_usize);
         loop {
             let pc = match next.take() {
                 Some(pc) => pc,
@@ -49,16 +53,7 @@ impl Code<'_> {
                     None => break,
                 },
             };
-            if pc >= self.insns.len() || self.has(arena, pc, bit::REACHED) {
-                continue;
-            }
-            self.mark(arena, pc, bit::REACHED);
-            if self.is_second(arena, pc)
-                && let Err(kind) = self.insn(pc)
-            {
-                return reject(kind, pc);
-            }
-            let insn = self.slot(pc);
+            let Some((pc, insn)) = self.walk_straight(arena, pc, &mut reached)? else { continue };
             let (first, second) = successors(pc, insn);
             if let Some(successor) = first {
                 self.enter(arena, pc, successor);
@@ -83,7 +78,41 @@ impl Code<'_> {
             next = first;
         }
         arena.free(stack, room);
-        self.check_reached(arena)
+        if reached == self.insns.len() { Ok(()) } else { self.check_reached(arena) }
+    }
+
+    /// Visits what lies ahead, up to the next jump, call or load of an address: where that
+    /// is, if it was not visited before. Adds to the slots that are `reached`.
+    fn walk_straight(
+        &self,
+        arena: &mut Arena<'_>,
+        from: usize,
+        reached: &mut usize,
+    ) -> Result<Option<(usize, BpfInsn)>, CfgError> {
+        let mut pc = from;
+        if pc >= self.insns.len() {
+            return Ok(None);
+        }
+        let mut known = self.slots.get(arena, pc);
+        while known & bit::REACHED == 0 {
+            self.slots.set(arena, pc, known | bit::REACHED);
+            if known & bit::SECOND != 0
+                && let Err(kind) = self.insn(pc)
+            {
+                return reject(kind, pc);
+            }
+            let insn = self.slot(pc);
+            *reached = reached.saturating_add(insn.slots());
+            if insn.is_jump_class() || insn.function_offset().is_some() {
+                return Ok(Some((pc, insn)));
+            }
+            pc = pc.saturating_add(insn.slots());
+            known = entered(self.slots.get(arena, pc), false);
+        }
+        if pc != from {
+            self.slots.set(arena, pc, known);
+        }
+        Ok(None)
     }
 
     /// Whether a call is the head of loops whose rounds it bounds.
@@ -101,8 +130,8 @@ impl Code<'_> {
         // the only edge: much of what follows was walked before.
         let back = from >= to;
         self.turns_back |= back;
-        let again = back || self.has(arena, to, bit::ENTERED);
-        self.mark(arena, to, if again { bit::ENTERED | bit::JOIN } else { bit::ENTERED });
+        let half = self.slots.get(arena, to);
+        self.slots.set(arena, to, entered(half, back));
     }
 
     fn check_reached(&self, arena: &Arena<'_>) -> Result<(), CfgError> {

@@ -33,9 +33,13 @@ impl Code<'_> {
                 Err(kind) => return reject(kind, pc),
             };
             self.note_effects(arena, pc, &insn, helpers);
-            if let Some(target) = function_named(pc, self.slot(pc)) {
+            let slot = self.slot(pc);
+            if let Some(target) = function_named(pc, slot) {
                 self.mark(arena, target, bit::FUNCTION | bit::ENTERED);
+                self.names_functions = true;
             }
+            let turns = slot.is_jump_class() || slot.function_offset().is_some();
+            self.turns = self.turns.saturating_add(turns.into());
             if insn.slots() == 2 {
                 self.mark(arena, pc.saturating_add(1), bit::SECOND);
             }

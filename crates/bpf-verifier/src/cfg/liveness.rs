@@ -148,7 +148,8 @@ impl Code<'_> {
                 self.mark(arena, self.function_start(arena, function), bit::RESULT);
             }
         }
-        for (pc, insn) in self.insns.iter().enumerate() {
+        let all = if self.names_functions { self.insns } else { &[] };
+        for (pc, insn) in all.iter().enumerate() {
             // The second half of an instruction has no opcode.
             if let Some(target) = function_named(pc, *insn)
                 && !insn.is_jump_class()
