@@ -32,6 +32,12 @@ impl Test {
     }
 }
 
+/// Where a conditional jump at `pc` leads, if it is taken or not.
+fn side_of(insn: &Instruction, pc: usize, taken: bool) -> usize {
+    let target = if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
+    target.unwrap_or(pc.saturating_add(1))
+}
+
 /// What kind of comparison it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sort {
@@ -58,6 +64,7 @@ impl Explorer<'_> {
     pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
         let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
         let sort = self.sort(&test);
+        let mut known = None;
         let (holds, fails) = match sort {
             Sort::Numbers => {
                 self.note_threshold(&test.a, test.width, &test.b.number);
@@ -65,6 +72,7 @@ impl Explorer<'_> {
                 let Outcome { holds, fails } = test.compare();
                 // Where neither is possible, no execution comes here at all.
                 let neither = holds.is_none() && fails.is_none();
+                known = fails.or(holds);
                 (neither || holds.is_some(), neither || fails.is_some())
             }
             Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
@@ -83,7 +91,11 @@ impl Explorer<'_> {
             let number = if test.a.is_scalar() { test.a } else { test.b };
             self.mark_precise(number.deps);
         }
-        Ok(Flow::To(self.take_side(insn, !fails)?))
+        // Nothing was changed since the operands were read.
+        let (pc, taken) = (self.walker.pc, !fails);
+        self.note_side(taken);
+        self.learn_side(&test, sort, taken, known)?;
+        Ok(Flow::To(side_of(insn, pc, taken)))
     }
 
     /// The jump of a `may_goto` is taken where the allowance is used up, which
@@ -98,30 +110,11 @@ impl Explorer<'_> {
     /// it leads to.
     pub(super) fn take_side(&mut self, insn: &Instruction, taken: bool) -> Step<usize> {
         let pc = self.walker.pc;
-        self.walker.trail = self.walker.trail.wrapping_shl(1) | u64::from(taken);
-        if self.walker.trail_len != LOST {
-            self.walker.trail_len = self.walker.trail_len.saturating_add(1);
-        }
+        self.note_side(taken);
         if let Some(test) = self.test(insn)? {
-            match self.sort(&test) {
-                Sort::Numbers => {
-                    if let Some((a, b)) = test.one_side(taken) {
-                        self.learn_numbers(&test, a, b);
-                    }
-                }
-                Sort::NullCheck { holds_if_null } => {
-                    let pointer = if test.a.kind.is_pointer() { test.a } else { test.b };
-                    self.learn_null(pointer, taken == holds_if_null)?;
-                }
-                Sort::WithNotNull { holds_if_equal } => {
-                    let pointer = if test.a.kind.is_nullable() { test.a } else { test.b };
-                    if taken == holds_if_equal {
-                        self.learn_null(pointer, false)?;
-                    }
-                }
-                Sort::NotNull { .. } => {}
-                Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
-            }
+            let sort = self.sort(&test);
+            let known = if sort == Sort::Numbers { test.one_side(taken) } else { None };
+            self.learn_side(&test, sort, taken, known)?;
         }
         if may_end_function(insn) {
             let next = pc.saturating_add(insn.slots());
@@ -139,9 +132,45 @@ impl Explorer<'_> {
             self.walker.grants = self.walker.grants.saturating_add(u32::from(taken));
         }
         let taken = taken != matches!(insn, Instruction::MayGoto { .. });
-        let target =
-            if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
-        Ok(target.unwrap_or(pc.saturating_add(1)))
+        Ok(side_of(insn, pc, taken))
+    }
+
+    /// Notes in the trail which way a jump goes.
+    fn note_side(&mut self, taken: bool) {
+        self.walker.trail = self.walker.trail.wrapping_shl(1) | u64::from(taken);
+        if self.walker.trail_len != LOST {
+            self.walker.trail_len = self.walker.trail_len.saturating_add(1);
+        }
+    }
+
+    /// Learns what one side of a comparison says; of numbers, they are known to be these.
+    fn learn_side(
+        &mut self,
+        test: &Test,
+        sort: Sort,
+        taken: bool,
+        known: Option<(Scalar, Scalar)>,
+    ) -> Step {
+        match sort {
+            Sort::Numbers => {
+                if let Some((a, b)) = known {
+                    self.learn_numbers(test, a, b);
+                }
+            }
+            Sort::NullCheck { holds_if_null } => {
+                let pointer = if test.a.kind.is_pointer() { test.a } else { test.b };
+                self.learn_null(pointer, taken == holds_if_null)?;
+            }
+            Sort::WithNotNull { holds_if_equal } => {
+                let pointer = if test.a.kind.is_nullable() { test.a } else { test.b };
+                if taken == holds_if_equal {
+                    self.learn_null(pointer, false)?;
+                }
+            }
+            Sort::NotNull { .. } => {}
+            Sort::Addresses => self.learn_packet(test.cond, test.width, taken, test.a, test.b),
+        }
+        Ok(())
     }
 
     fn test(&self, insn: &Instruction) -> Step<Option<Test>> {

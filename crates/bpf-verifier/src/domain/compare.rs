@@ -137,9 +137,14 @@ const fn range_of<const BITS: u32>(width: Width, s: &Scalar<BITS>) -> Range {
 
 /// `s` within `range` at `width`.
 fn within<const BITS: u32>(width: Width, s: Scalar<BITS>, range: Range) -> Option<Scalar<BITS>> {
+    let (known, met) = (range_of(width, &s), range_of(width, &s).meet(range));
+    if met == known {
+        // That is no news, and the views of `s` agree already.
+        return Some(s);
+    }
     match width {
-        Width::W64 => Scalar { full: s.full.meet(range), ..s }.sync(),
-        Width::W32 => Scalar { half: s.half.meet(range), ..s }.sync(),
+        Width::W64 => Scalar { full: met, ..s }.sync(),
+        Width::W32 => Scalar { half: met, ..s }.sync(),
     }
 }
 
