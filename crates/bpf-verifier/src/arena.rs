@@ -194,6 +194,13 @@ impl<'a> Arena<'a> {
         vec.try_resize(target, 0).is_ok()
     }
 
+    /// Where so many words lie that belong to no block yet, if there are as many: what is
+    /// written there lasts until a block is taken.
+    pub fn behind(&self, words: usize) -> Option<At> {
+        let end = self.used.saturating_add(words);
+        (end <= self.all().len()).then(|| At::try_from(self.used).ok())?
+    }
+
     /// Gives a block of `words` words back.
     pub fn free(&mut self, at: At, words: usize) {
         if let Some((class, size)) = class_of(words)

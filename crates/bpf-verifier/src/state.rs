@@ -31,7 +31,7 @@ pub(crate) use reg::{
 pub use reg::{Kind, Value};
 pub use view::{Bytes, StateView};
 
-use crate::arena::{Arena, NoRoom};
+use crate::arena::{Arena, At, NONE, NoRoom};
 use crate::rules::Privilege;
 use cells::{Cell, Cells, REFS, SAVED};
 
@@ -57,6 +57,9 @@ pub(crate) struct State {
     pub frame_bytes: u32,
     /// Whose program it is.
     pub privilege: Privilege,
+    /// The snapshot in which cells are noted to lie as they are; none, where what is
+    /// noted means nothing. See [`snapshot::sharing`].
+    kept: At,
 }
 
 /// Where a frame returns to.
@@ -78,6 +81,7 @@ impl State {
             cells: Cells::default(),
             frame_bytes,
             privilege,
+            kept: NONE,
         }
     }
 
@@ -86,6 +90,13 @@ impl State {
         self.regs = [Value::NOT_INIT; REGS];
         (self.frame, self.refs) = (0, 0);
         self.cells.clear();
+        self.forget_kept();
+    }
+
+    /// Forgets in which snapshot cells lie as they are: it may not be there any longer.
+    pub fn forget_kept(&mut self) {
+        self.kept = NONE;
+        self.cells.set_untouched(false);
     }
 
     /// The value of a register of the running frame.

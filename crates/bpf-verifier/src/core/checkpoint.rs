@@ -18,7 +18,7 @@ use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
 use crate::meter::{Meter, Tail};
-use crate::state::cover::{Closeness, covers, entry_bit};
+use crate::state::cover::{Closeness, covers};
 use crate::state::snapshot::{Plan, Snapshot};
 use crate::state::{Kind, Value};
 
@@ -232,6 +232,7 @@ impl Explorer<'_> {
             node = Node(parent);
         }
         self.walker.parent = root;
+        self.state.forget_kept();
     }
 
     /// Keeps the state as a node, from which the path goes on.
@@ -257,8 +258,9 @@ impl Explorer<'_> {
         node.write(&mut self.arena, &fresh);
         node.begin_rounds(&mut self.arena, grants, serial, instance);
         let at_state = at.saturating_add(head);
-        Snapshot::write_planned(&self.state, &mut self.arena, at_state, &plan);
-        self.rest_on_node();
+        let kept = Snapshot::write_planned(&self.state, &mut self.arena, at_state, &plan);
+        // From here on, what is known rests on the entries of the new node.
+        self.state.rest_on(&mut self.arena, kept, &plan);
         self.walker = Walker {
             pc,
             parent: at,
@@ -281,22 +283,6 @@ impl Explorer<'_> {
     pub(super) fn last_kept(&self) -> Option<Snapshot> {
         let last = Node(self.walker.parent);
         (last.0 != NONE).then(|| last.snapshot(&self.arena))
-    }
-
-    /// From here on, what is known rests on the entries of the new node.
-    fn rest_on_node(&mut self) {
-        let mut entry = 0_u32;
-        for value in self.state.regs_mut() {
-            if value.is_init() {
-                value.deps = entry_bit(entry);
-                entry = entry.saturating_add(1);
-            }
-        }
-        let cells = self.state.cells;
-        for index in 0..cells.len() {
-            cells.rebase(&mut self.arena, index, entry_bit(entry));
-            entry = entry.saturating_add(1);
-        }
     }
 
     /// A path is over: `tail` is what follows from where it ended. Goes on with

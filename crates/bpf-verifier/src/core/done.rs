@@ -51,7 +51,7 @@ const fn head_words(closings: u32, nest: u32) -> u32 {
 
 impl Done {
     const fn field(self, index: u32) -> At {
-        self.0.saturating_add(index)
+        self.0.wrapping_add(index)
     }
 
     /// Keeps an open node as a done one, which takes less room, if there is some. Every
@@ -72,9 +72,7 @@ impl Done {
         };
         let generation = node.generation(arena).wrapping_shl(GENERATION_SHIFT);
         let (state, head) = (node.snapshot(arena), head_words(closings, nest));
-        let words = state.measure_stripped(arena, marks).saturating_add(head);
-        let done = Self(arena.alloc(words as usize).ok()?);
-        state.write_stripped(arena, done.field(head), marks);
+        let done = Self(state.keep_stripped(arena, head, marks).ok()?);
         arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
         arena.set(done.field(1), pair(loops | generation, grants));
         paths.exit.store(arena, done.field(EXIT));

@@ -45,7 +45,7 @@ pub(crate) struct Fresh {
 
 impl Node {
     pub const fn field(self, index: u32) -> At {
-        self.0.saturating_add(index)
+        self.0.wrapping_add(index)
     }
 
     /// Words of a node in so many summaries, without its snapshot.

@@ -56,7 +56,8 @@ impl Explorer<'_> {
         };
         let snapshot = Snapshot(field(SNAPSHOT));
         self.resumed = Some(self.walker.pc);
-        let loaded = snapshot.load(&mut self.arena, &mut self.state);
+        let last = Node(parent).snapshot(&self.arena);
+        let loaded = snapshot.resume(&mut self.arena, &mut self.state, last);
         self.drop_pending();
         loaded?;
         let insn = self.code.insn(self.walker.pc)?;

@@ -39,32 +39,43 @@ impl Cell {
 
 /// A cell as it lies in working memory: where and how long, the bytes that it rests on,
 /// and the value, with how snapshots keep its number.
-#[derive(Clone, Copy)]
-pub(super) struct Packed(pub [u64; CELL_WORDS]);
+pub(super) type Packed = [u64; CELL_WORDS];
 
-impl Packed {
-    const fn head(&self) -> u32 {
-        let [_, _, head, ..] = self.0;
-        low(head)
-    }
+/// Address and length of a cell.
+pub(super) const fn span_of([span, ..]: &Packed) -> (u32, u32) {
+    (low(*span), high(*span) & LEN_MASK)
+}
 
-    pub const fn addr(&self) -> u32 {
-        let [span, ..] = self.0;
-        low(span)
-    }
+/// How snapshots keep a cell's number.
+pub(super) const fn class_of([_, _, head, ..]: &Packed) -> Class {
+    Class::from_bits(low(*head).wrapping_shr(FREE_BITS) & 0xf)
+}
 
-    pub const fn live(&self) -> u64 {
-        let [_, live, ..] = self.0;
-        live
-    }
+/// What a cell rests on: its value, and its bytes.
+pub(super) const fn origins_of([_, live, .., deps]: &Packed) -> (u64, u64) {
+    (*deps, *live)
+}
 
-    pub const fn deps(&self) -> u64 {
-        let [.., deps] = self.0;
-        deps
-    }
+/// Which entry a cell is in the snapshot that the state names.
+pub(super) const fn kept_as([span, ..]: &Packed) -> Option<u32> {
+    let bits = high(*span);
+    if bits & KEPT == 0 { None } else { Some((bits & !KEPT).wrapping_shr(KEPT_SHIFT)) }
+}
 
-    pub const fn class(&self) -> Class {
-        Class::from_bits(self.head().wrapping_shr(FREE_BITS) & 0xf)
+/// A cell's length has the low bits of its half word; no stack has more bytes.
+const LEN_MASK: u32 = (1 << KEPT_SHIFT) - 1;
+/// Above these, of a cell that is as a snapshot holds it: which entry it is there
+/// ([`kept_as`]), and a bit that says so. Whatever makes a cell another one clears them.
+const KEPT_SHIFT: u32 = 24;
+const KEPT: u32 = 1 << 31;
+/// Entries that fit between.
+const KEPT_ENTRIES: u32 = 1 << (31 - KEPT_SHIFT);
+
+/// An entry of a snapshot as it is noted beside a cell's length.
+pub(super) const fn kept_bits(entry: Option<u32>) -> u32 {
+    match entry {
+        Some(entry) if entry < KEPT_ENTRIES => KEPT | entry.wrapping_shl(KEPT_SHIFT),
+        _ => 0,
     }
 }
 
@@ -81,6 +92,8 @@ pub(crate) struct Cells {
     at: At,
     len: u32,
     room: u32,
+    /// They are as they were when the last node was made, and rest on themselves.
+    untouched: bool,
 }
 
 impl Cells {
@@ -89,13 +102,29 @@ impl Cells {
     }
 
     const fn place(&self, index: u32) -> At {
-        self.at.saturating_add(index.saturating_mul(CELL_STRIDE))
+        self.at.wrapping_add(index.wrapping_mul(CELL_STRIDE))
     }
 
     /// Address and length of the cell at `index`.
     pub fn span(&self, arena: &Arena<'_>, index: u32) -> (u32, u32) {
         let word = arena.word(self.place(index));
-        (low(word), high(word))
+        (low(word), high(word) & LEN_MASK)
+    }
+
+    /// Makes the cell at `index` rest on these: its value, and its bytes.
+    pub(super) fn set_origins(&mut self, arena: &mut Arena<'_>, index: u32, origins: (u64, u64)) {
+        if let [_, live, .., deps] = arena.slice_mut(self.place(index), CELL_WORDS) {
+            (*deps, *live) = origins;
+        }
+    }
+
+    /// Makes the cell at `index` rest on `bit`, and notes which entry it is in the snapshot
+    /// that the state names.
+    pub(super) fn rebase(&self, arena: &mut Arena<'_>, index: u32, bit: u64, entry: Option<u32>) {
+        if let [span, live, .., deps] = arena.slice_mut(self.place(index), CELL_WORDS) {
+            let (addr, len) = (low(*span), high(*span) & LEN_MASK);
+            (*span, *live, *deps) = (pair(addr, len | kept_bits(entry)), bit, bit);
+        }
     }
 
     /// The identity of the value at `index`.
@@ -111,42 +140,42 @@ impl Cells {
         let (span, rest) = words.split_first()?;
         let (live, rest) = rest.split_first()?;
         let value = Value::unpack(rest.first_chunk()?);
-        Some(Cell { addr: low(*span), len: high(*span), value, live: *live })
+        Some(Cell { addr: low(*span), len: high(*span) & LEN_MASK, value, live: *live })
     }
 
-    pub fn set(&self, arena: &mut Arena<'_>, index: u32, cell: &Cell) {
+    pub fn set(&mut self, arena: &mut Arena<'_>, index: u32, cell: &Cell) {
+        self.untouched = false;
         let words = arena.slice_mut(self.place(index), CELL_WORDS);
         if let Some((span, rest)) = words.split_first_mut()
             && let Some((live, rest)) = rest.split_first_mut()
             && let Some(value) = rest.first_chunk_mut()
         {
-            *span = pair(cell.addr, cell.len);
+            let packed = cell.value.pack(Class::of(&cell.value.number));
+            let as_was = (low(*span), high(*span) & LEN_MASK) == (cell.addr, cell.len)
+                && value.iter().zip(&packed).take(VALUE_WORDS - 1).all(|(was, is)| was == is);
+            if !as_was {
+                *span = pair(cell.addr, cell.len);
+            }
             *live = cell.live;
-            *value = cell.value.pack(Class::of(&cell.value.number));
+            *value = packed;
         }
     }
 
     /// Sets a cell as it is to lie there.
-    pub(super) fn set_packed(&self, arena: &mut Arena<'_>, index: u32, cell: &Packed) {
+    pub(super) fn set_packed(&mut self, arena: &mut Arena<'_>, index: u32, cell: &Packed) {
         let words = arena.slice_mut(self.place(index), CELL_WORDS);
         if let Some(words) = words.first_chunk_mut() {
-            *words = cell.0;
+            *words = *cell;
         }
     }
 
     /// The cell at `index` as it lies there.
-    pub(super) fn packed(&self, arena: &Arena<'_>, index: u32) -> Option<Packed> {
+    #[inline]
+    pub(super) fn words<'a>(&self, arena: &'a Arena<'_>, index: u32) -> Option<&'a Packed> {
         if index >= self.len {
             return None;
         }
-        arena.slice(self.place(index), CELL_WORDS).first_chunk().copied().map(Packed)
-    }
-
-    /// Makes the cell at `index` rest on itself.
-    pub fn rebase(&self, arena: &mut Arena<'_>, index: u32, bit: u64) {
-        let at = self.place(index);
-        arena.set(at.saturating_add(1), bit);
-        arena.set(at.saturating_add(CELL_STRIDE).saturating_sub(1), bit);
+        arena.slice(self.place(index), CELL_WORDS).first_chunk()
     }
 
     /// Index of the first cell that ends behind `addr`.
@@ -194,6 +223,7 @@ impl Cells {
         to: u32,
         cells: &[Cell],
     ) -> Result<(), NoRoom> {
+        self.untouched = false;
         let added = u32::try_from(cells.len()).unwrap_or(u32::MAX);
         let removed = to.saturating_sub(from);
         let len = self.len.saturating_sub(removed).saturating_add(added);
@@ -207,6 +237,10 @@ impl Cells {
         }
         self.len = len;
         for (index, cell) in (from..).zip(cells) {
+            if index >= to {
+                // What is noted there is another cell's, or was one's that is no more.
+                arena.set(self.place(index), 0);
+            }
             self.set(arena, index, cell);
         }
         Ok(())
@@ -214,6 +248,7 @@ impl Cells {
 
     /// Takes the cell at `index` out.
     pub fn remove(&mut self, arena: &mut Arena<'_>, index: u32) {
+        self.untouched = false;
         let next = index.saturating_add(1);
         let words = (self.len.saturating_sub(next) as usize).saturating_mul(CELL_WORDS);
         arena.copy(self.place(next), self.place(index), words);
@@ -226,17 +261,29 @@ impl Cells {
     }
 
     pub fn clear(&mut self) {
-        self.len = 0;
+        (self.len, self.untouched) = (0, false);
     }
 
-    /// Makes it so many cells, which are to be set.
-    pub(super) fn refill(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {
-        self.len = 0;
+    /// Whether they are as they were when the last node was made, and rest on themselves.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.untouched
+    }
+
+    pub(super) fn set_untouched(&mut self, untouched: bool) {
+        self.untouched = untouched;
+    }
+
+    /// Makes it so many cells, which are to be set, but for those that are as they were:
+    /// how many of the first ones still lie there.
+    pub(super) fn refill(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<u32, NoRoom> {
+        self.untouched = false;
+        let mut before = core::mem::take(&mut self.len);
         if len > self.room {
             self.reserve(arena, len)?;
+            before = 0;
         }
         self.len = len;
-        Ok(())
+        Ok(before)
     }
 
     fn reserve(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {

@@ -7,7 +7,6 @@ use super::snapshot::Snapshot;
 use super::{NO_RANGE, State};
 use crate::arena::Arena;
 use crate::domain::{Scalar, alu};
-use bpf_bytecode::Register;
 use bpf_bytecode::opcode::{AluOp, Width};
 
 /// How closely states are compared.
@@ -64,16 +63,20 @@ pub(crate) fn covers(
     let mut entries = old.read(arena);
     let mask = old.reg_mask(arena);
     let mut index = 0_u32;
-    for register in Register::all().take(super::REGS) {
-        let value = new.reg(register);
-        if mask.wrapping_shr(register.number().into()) & 1 == 0 {
+    for (number, value) in (0_u32..).zip(new.regs()) {
+        if mask.wrapping_shr(number) & 1 == 0 {
             if same && value.is_init() {
                 return None;
             }
             continue;
         }
+        if let Some(deps) = entries.passes_value(arena, value, same) {
+            rests.deps |= deps;
+            index = index.saturating_add(1);
+            continue;
+        }
         let before = entries.value(arena);
-        if !value_covers(&before, &value, same, &mut ids) {
+        if !value_covers(&before, value, same, &mut ids) {
             return None;
         }
         if before.is_scalar() && !(before.number.is_unknown() && before.id == 0) {
@@ -87,8 +90,18 @@ pub(crate) fn covers(
     }
     let mut at = 0;
     for _ in 0..old.cells(arena) {
-        let cell = entries.cell(arena);
         index = index.saturating_add(1);
+        if let Some(addr) = entries.next_addr(arena).filter(|addr| *addr < REFS) {
+            at = new.cells.find_from(arena, addr, at);
+            if let Some(cell) = new.cells.words(arena, at)
+                && let Some((deps, live)) = entries.passes_cell(arena, cell, same)
+            {
+                rests.deps |= deps;
+                rests.live |= if addr < SAVED { live } else { 0 };
+                continue;
+            }
+        }
+        let cell = entries.cell(arena);
         at = new.cells.find_from(arena, cell.addr, at);
         let (value, live) = if cell.addr >= SAVED {
             // References are in the order of acquisition, the number behind
@@ -196,8 +209,10 @@ fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
 /// of which another part of the offset may be constant.
 fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
     let by = new.off.saturating_sub(old.off);
-    let shift = Scalar::signed_constant(by.into());
-    let number = alu(AluOp::Add, Width::W64, new.number, shift);
+    let number = match by {
+        0 => new.number,
+        _ => alu(AluOp::Add, Width::W64, new.number, Scalar::signed_constant(by.into())),
+    };
     let range = match old.range {
         // Of a map's value, it names a thing.
         _ if !old.kind.is_packet() => true,

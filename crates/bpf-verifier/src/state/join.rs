@@ -105,6 +105,7 @@ impl<'a> Join<'a> {
         out: &mut State,
         arena: &mut Arena<'_>,
     ) -> Result<bool, NoRoom> {
+        out.forget_kept();
         if old.frame(arena) != new.frame || old.refs(arena) != new.refs {
             return Ok(false);
         }

@@ -15,7 +15,7 @@ fn code_of(set: u64) -> u64 {
     if set == 0 {
         0
     } else if set & set.wrapping_sub(1) == 0 {
-        u64::from(set.trailing_zeros()).saturating_add(1)
+        u64::from(set.trailing_zeros()).wrapping_add(1)
     } else {
         OTHER
     }
@@ -49,11 +49,11 @@ impl Out {
     pub fn add(&mut self, arena: &mut Arena<'_>, set: u64) {
         let code = code_of(set);
         if code == OTHER {
-            self.end = self.end.saturating_sub(1);
+            self.end = self.end.wrapping_sub(1);
             arena.set(self.end, set);
         }
         self.word |= code.wrapping_shl((self.count % PER_WORD).wrapping_mul(8));
-        self.count = self.count.saturating_add(1);
+        self.count = self.count.wrapping_add(1);
         if self.count.is_multiple_of(PER_WORD) {
             self.flush(arena);
         }
@@ -61,7 +61,7 @@ impl Out {
 
     fn flush(&mut self, arena: &mut Arena<'_>) {
         arena.set(self.at, self.word);
-        (self.at, self.word) = (self.at.saturating_add(1), 0);
+        (self.at, self.word) = (self.at.wrapping_add(1), 0);
     }
 
     /// All sets were written.
@@ -77,28 +77,41 @@ impl Out {
 pub(super) struct In {
     at: At,
     index: u32,
+    /// What is left of the word that is being read.
+    word: u64,
     end: At,
 }
 
 impl In {
     /// The codes begin at `at`, the snapshot ends at `end`.
     pub const fn new(at: At, end: At) -> Self {
-        Self { at, index: 0, end }
+        Self { at, index: 0, word: 0, end }
     }
 
     fn code(&self, arena: &Arena<'_>, index: u32) -> u64 {
-        let word = arena.word(self.at.saturating_add(index / PER_WORD));
+        let word = arena.word(self.at.wrapping_add(index / PER_WORD));
         word.wrapping_shr((index % PER_WORD).wrapping_mul(8)) & 0xff
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "a byte")]
+    #[inline]
     pub fn next(&mut self, arena: &Arena<'_>) -> u64 {
-        let code = self.code(arena, self.index);
-        self.index = self.index.saturating_add(1);
+        if self.index.is_multiple_of(PER_WORD) {
+            self.word = arena.word(self.at.wrapping_add(self.index / PER_WORD));
+        }
+        let code = self.word & 0xff;
+        self.word = self.word.wrapping_shr(8);
+        self.index = self.index.wrapping_add(1);
+        self.set_of(arena, code)
+    }
+
+    /// The set that a code stands for.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "a byte")]
+    fn set_of(&mut self, arena: &Arena<'_>, code: u64) -> u64 {
         match code {
             0 => 0,
             OTHER => {
-                self.end = self.end.saturating_sub(1);
+                self.end = self.end.wrapping_sub(1);
                 arena.word(self.end)
             }
             code => 1_u64.wrapping_shl((code as u32).wrapping_sub(1)),
@@ -107,11 +120,11 @@ impl In {
 
     /// The set at an index, of those that were not read.
     pub fn at(mut self, arena: &Arena<'_>, index: u32) -> u64 {
-        if self.code(arena, index) == OTHER {
+        let code = self.code(arena, index);
+        if code == OTHER {
             let before = (self.index..index).filter(|index| self.code(arena, *index) == OTHER);
             self.end = self.end.saturating_sub(u32::try_from(before.count()).unwrap_or(0));
         }
-        self.index = index;
-        self.next(arena)
+        self.set_of(arena, code)
     }
 }

@@ -11,18 +11,23 @@
 mod entry;
 mod sharing;
 #[cfg(test)]
-#[allow(clippy::expect_used, reason = "tests may panic")]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
 mod tests;
 
-use bpf_bytecode::Register;
-
-use super::cells::{Packed, SAVED};
+use super::cells::{Packed, SAVED, kept_as, origins_of};
 use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{State, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
-use entry::{ANY_NUMBER, each_of_cell, each_of_value, is_number, read_span};
+use entry::{
+    ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, is_number, read_span,
+};
 pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;
@@ -32,6 +37,9 @@ const COUNT_SHIFT: u32 = 10;
 const STRIPPED: u32 = 1 << 15;
 /// In the same place: entries that another snapshot holds are left out.
 const SHARING: u32 = 1 << 14;
+/// In the same place, above the frame: the cells are left out, as they are those of the node
+/// that the path was at last.
+const ALIKE: u32 = 1 << 31;
 
 /// What the parts of a snapshot take.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +71,8 @@ impl Size {
 
     /// Adds a cell, whose entry takes so many half words.
     fn add_cell(&mut self, cell: &Packed, halves: u32) {
-        let sets = own_words(cell.deps()).wrapping_add(own_words(cell.live()));
+        let (deps, live) = origins_of(cell);
+        let sets = own_words(deps).wrapping_add(own_words(live));
         self.words = self.words.wrapping_add(sets);
         self.halves = self.halves.wrapping_add(halves);
     }
@@ -88,10 +97,8 @@ impl Snapshot {
             size.add_value(value, halves);
         }
         for index in 0..state.cells.len() {
-            if let Some(cell) = state.cells.packed(arena, index) {
-                let mut halves = 0_u32;
-                each_of_cell(&cell, |_| halves = halves.wrapping_add(1));
-                size.add_cell(&cell, halves);
+            if let Some(cell) = state.cells.words(arena, index) {
+                size.add_cell(cell, halves_of_cell(cell));
             }
         }
         size.add_sets(sets);
@@ -111,8 +118,9 @@ impl Snapshot {
                 mask |= 1_u32.wrapping_shl(number);
             }
         }
-        let cells = state.cells.len();
+        let cells = if plan.alike { 0 } else { state.cells.len() };
         let flag = if plan.base == NONE { 0 } else { SHARING };
+        let flag = if plan.alike { flag | ALIKE } else { flag };
         arena.set(at, pair(plan.words, cells));
         let count = mask.count_ones().wrapping_shl(COUNT_SHIFT);
         let second = pair(mask | count | flag | state.frame.wrapping_shl(16), state.refs);
@@ -135,12 +143,14 @@ impl Snapshot {
             }
         }
         for index in 0..cells {
-            let Some(cell) = state.cells.packed(arena, index) else { break };
-            origins.add(arena, cell.deps());
-            origins.add(arena, cell.live());
+            let Some(cell) = state.cells.words(arena, index) else { break };
+            let (deps, live) = origins_of(cell);
             if !is_shared() {
+                let cell = *cell;
                 each_of_cell(&cell, |half| out.put(arena, half));
             }
+            origins.add(arena, deps);
+            origins.add(arena, live);
         }
         origins.finish(arena);
         out.finish(arena);
@@ -169,7 +179,7 @@ impl Snapshot {
     }
 
     pub fn frame(self, arena: &Arena<'_>) -> u32 {
-        low(self.second(arena)).wrapping_shr(16)
+        (low(self.second(arena)) & !ALIKE).wrapping_shr(16)
     }
 
     pub fn refs(self, arena: &Arena<'_>) -> u32 {
@@ -259,8 +269,31 @@ impl Snapshot {
         kept
     }
 
-    /// Words of a snapshot of what serves comparisons alone; see [`Self::write_stripped`].
-    pub fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
+    /// Keeps what serves comparisons alone, of the bytes those that the first of the marks
+    /// names, of the numbers those that the second does: behind `head` words of a block.
+    pub fn keep_stripped(
+        self,
+        arena: &mut Arena<'_>,
+        head: u32,
+        marks: (u64, u64),
+    ) -> Result<At, NoRoom> {
+        // Written behind everything, it is measured at the same time. It has no entry that
+        // the snapshot does not have, and what handling that counts as is more than those
+        // take.
+        let most = self.weight(arena).saturating_add(HEAD_WORDS);
+        if let Some(draft) = arena.behind(most as usize) {
+            let words = self.write_stripped(arena, draft, marks);
+            let at = arena.alloc(words.saturating_add(head) as usize)?;
+            arena.copy(draft, at.saturating_add(head), words as usize);
+            return Ok(at);
+        }
+        let words = self.measure_stripped(arena, marks);
+        let at = arena.alloc(words.saturating_add(head) as usize)?;
+        self.write_stripped(arena, at.saturating_add(head), marks);
+        Ok(at)
+    }
+
+    fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
         let mut size = Size::HEAD;
         self.strip(arena, marks, |_, Stripped { at, end, any }| {
             let own = end.saturating_sub(at).saturating_add(any.into());
@@ -269,9 +302,8 @@ impl Snapshot {
         size.words()
     }
 
-    /// Keeps at `to` what serves comparisons alone: of the bytes those that the first of
-    /// the marks names, of the numbers those that the second does.
-    pub fn write_stripped(self, arena: &mut Arena<'_>, to: At, marks: (u64, u64)) {
+    /// Writes it at `to`. The words it takes.
+    fn write_stripped(self, arena: &mut Arena<'_>, to: At, marks: (u64, u64)) -> u32 {
         let second = self.second(arena) & !u64::from(SHARING);
         let mut out = Out::new(to.saturating_add(HEAD_WORDS));
         let kept = self.strip(arena, marks, |arena, entry| {
@@ -284,32 +316,105 @@ impl Snapshot {
             }
         });
         let end = out.finish(arena);
-        arena.set(to, pair(end.saturating_sub(to), kept));
+        let words = end.saturating_sub(to);
+        arena.set(to, pair(words, kept));
         arena.set(to.saturating_add(1), second | u64::from(STRIPPED));
+        words
     }
 
     /// Makes `state` what the snapshot was taken of.
     pub fn load(self, arena: &mut Arena<'_>, state: &mut State) -> Result<(), NoRoom> {
+        let (mut entries, mut origins) = self.load_regs(arena, state);
+        let mut origin = |arena: &Arena<'_>| origins.as_mut().map_or(0, |set| set.next(arena));
+        let cells = self.cells(arena);
+        let lying = state.make_room(arena, self.base(arena), cells)?;
+        for index in 0..cells {
+            let origins = (origin(arena), origin(arena));
+            entries.load_cell(arena, state, (index, lying), origins);
+        }
+        Ok(())
+    }
+
+    /// The same, where the snapshot was taken behind `last`, the last node on a path, and
+    /// that is the last one again.
+    pub fn resume(
+        self,
+        arena: &mut Arena<'_>,
+        state: &mut State,
+        last: Self,
+    ) -> Result<(), NoRoom> {
+        let base = last.base(arena).unwrap_or(last);
+        if low(self.second(arena)) & ALIKE == 0 {
+            self.load(arena, state)?;
+        } else {
+            self.load_regs(arena, state);
+            let (regs, cells) = (last.regs(arena), last.cells(arena));
+            let mut entries = last.read_as_shared(arena);
+            for _ in 0..regs {
+                entries.skip_value(arena);
+            }
+            let lying = state.make_room(arena, Some(base), cells)?;
+            for index in 0..cells {
+                let bit = entry_bit(regs.wrapping_add(index));
+                entries.load_cell(arena, state, (index, lying), (bit, bit));
+            }
+            state.cells.set_untouched(true);
+        }
+        // Cells that are noted to lie as they are lie there.
+        state.kept = base.0;
+        Ok(())
+    }
+
+    /// Makes registers, frame and references of `state` those of the snapshot; what is behind.
+    fn load_regs(self, arena: &Arena<'_>, state: &mut State) -> (Reader, Option<In>) {
         let mask = self.reg_mask(arena);
         (state.frame, state.refs) = (self.frame(arena), self.refs(arena));
         let (mut entries, mut origins) = (self.read(arena), self.origins(arena));
-        let mut origin = |arena: &Arena<'_>| origins.as_mut().map_or(0, |set| set.next(arena));
-        for register in Register::all() {
-            let mut value = Value::NOT_INIT;
-            if mask.wrapping_shr(register.number().into()) & 1 == 1 {
-                value = entries.value(arena);
-                value.deps = origin(arena);
+        for (number, value) in (0_u32..).zip(state.regs_mut()) {
+            *value = Value::NOT_INIT;
+            if mask.wrapping_shr(number) & 1 == 1 {
+                *value = entries.value(arena);
+                value.deps = origins.as_mut().map_or(0, |set| set.next(arena));
             }
-            state.set_reg(register, value);
         }
-        let cells = self.cells(arena);
-        state.cells.refill(arena, cells)?;
-        for index in 0..cells {
-            let (deps, live) = (origin(arena), origin(arena));
-            let cell = entries.packed(arena, deps, live);
+        (entries, origins)
+    }
+}
+
+impl State {
+    /// Makes room for so many cells of a snapshot that shares with `base`. As many of the
+    /// first ones as are told may lie as they are there.
+    fn make_room(
+        &mut self,
+        arena: &mut Arena<'_>,
+        base: Option<Snapshot>,
+        cells: u32,
+    ) -> Result<u32, NoRoom> {
+        let kept = core::mem::replace(&mut self.kept, NONE);
+        let before = self.cells.refill(arena, cells)?;
+        Ok(if base.is_some_and(|base| base.0 == kept) { before } else { 0 })
+    }
+}
+
+impl Reader {
+    /// Makes the cell at an index what the next entry is, with what it rests on. Before
+    /// `lying`, one that is noted to be as it is there need not be read.
+    #[inline]
+    fn load_cell(
+        &mut self,
+        arena: &mut Arena<'_>,
+        state: &mut State,
+        (index, lying): (u32, u32),
+        origins: (u64, u64),
+    ) {
+        let entry = self.turn();
+        let lies = index < lying && entry.is_some();
+        if lies && state.cells.words(arena, index).and_then(kept_as) == entry {
+            state.cells.set_origins(arena, index, origins);
+        } else {
+            let cell = self.packed(arena, entry, origins);
             state.cells.set_packed(arena, index, &cell);
         }
-        Ok(())
     }
 }
 

@@ -5,10 +5,12 @@
 //! zero, and then the number, in as many half words as it needs. In front of a cell's
 //! value is its span.
 
+mod sight;
+
 use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::state::Value;
-use crate::state::cells::{Cell, Packed, SAVED};
+use crate::state::cells::{Cell, Packed, SAVED, class_of, kept_bits, span_of};
 use crate::state::class::{Class, small};
 use crate::state::reg::{
     FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, pack_number, unpack_number,
@@ -104,8 +106,8 @@ pub(super) fn each_of_value(value: &Value, class: Class, mut half: impl FnMut(u3
 /// Hands on the half words of a cell's entry, one after the other.
 #[inline]
 pub(super) fn each_of_cell(cell: &Packed, mut half: impl FnMut(u32)) {
-    let [span, _, head, place, number @ .., _] = cell.0;
-    let (addr, len) = (low(span), high(span));
+    let [_, _, head, place, number @ .., _] = *cell;
+    let (addr, len) = span_of(cell);
     if !is_short(addr, len) {
         half(LONG);
         half(addr);
@@ -116,7 +118,15 @@ pub(super) fn each_of_cell(cell: &Packed, mut half: impl FnMut(u32)) {
         half(addr | len.wrapping_shl(LEN_SHIFT));
     }
     each_of_head(head, place, &mut half);
-    each_of_number(cell.class(), number, &mut half);
+    each_of_number(class_of(cell), number, &mut half);
+}
+
+/// How many half words a cell's entry has.
+pub(super) const fn halves_of_cell(cell: &Packed) -> u32 {
+    let [_, _, head, place, ..] = *cell;
+    let (addr, len) = span_of(cell);
+    let span = if is_short(addr, len) { 1_u32 } else { 3 };
+    span.wrapping_add(halves_of_head(short_head(head, place)))
 }
 
 /// The span at `at`. Goes on behind it.
@@ -315,23 +325,43 @@ impl Reader {
         Self { at, base, used, shared }
     }
 
-    /// Where the next entry is, and whether that is in the other snapshot.
+    /// Goes on to the next entry. Which one of the other snapshot it is, if it lies there.
     #[inline]
-    fn next(&mut self, arena: &Arena<'_>) -> (u32, bool) {
+    pub(super) fn turn(&mut self) -> Option<u32> {
         if self.shared == 0 {
-            return (self.at, false);
+            return None;
         }
         let shared = self.shared & 1 == 1;
         self.shared = self.shared.wrapping_shr(1);
         if !shared {
-            return (self.at, false);
+            return None;
         }
-        while self.used & 1 == 0 && self.used != 0 {
-            self.used = self.used.wrapping_shr(1);
+        let entry = self.used.trailing_zeros();
+        self.used &= self.used.wrapping_sub(1);
+        Some(entry)
+    }
+
+    /// Goes on behind the next entry, a register.
+    pub(super) fn skip_value(&mut self, arena: &Arena<'_>) {
+        if self.turn().is_none() {
+            self.at = entry_end(arena, self.at, false);
+        }
+    }
+
+    /// Where the entry that was turned to is, and whether that is in the other snapshot.
+    #[inline]
+    fn seek(&mut self, arena: &Arena<'_>, entry: Option<u32>) -> (u32, bool) {
+        let Some(entry) = entry else { return (self.at, false) };
+        while self.base.index < entry {
             self.base.skip(arena);
         }
-        self.used = self.used.wrapping_shr(1);
         (self.base.at, true)
+    }
+
+    #[inline]
+    fn next(&mut self, arena: &Arena<'_>) -> (u32, bool) {
+        let entry = self.turn();
+        self.seek(arena, entry)
     }
 
     /// The entry was read up to `end`.
@@ -371,17 +401,22 @@ impl Reader {
         Cell { addr, len, value, live: 0 }
     }
 
-    /// The next entry, a cell, as it lies in a state, with what it rests on.
+    /// The entry that was turned to, a cell, as it lies in a state, with what it rests on.
     #[inline]
-    pub(super) fn packed(&mut self, arena: &Arena<'_>, deps: u64, live: u64) -> Packed {
-        let ((mut at, shared), words) = (self.next(arena), arena.half_words());
+    pub(super) fn packed(
+        &mut self,
+        arena: &Arena<'_>,
+        entry: Option<u32>,
+        (deps, live): (u64, u64),
+    ) -> Packed {
+        let ((mut at, shared), words) = (self.seek(arena, entry), arena.half_words());
         let (addr, len) = read_span(words, &mut at);
         let Parts { head, index, id, off, range } = read_parts(words, &mut at);
         let number = number_words(class_of_head(head), || take(words, &mut at));
         self.pass(at, shared);
         let head = pair(head & (INDEX - 1) | index.wrapping_shl(INDEX_SHIFT), id);
         let [value, mask, umin, umax, smin, smax, half_u, half_s] = number;
-        let (span, place) = (pair(addr, len), pair(off, range));
-        Packed([span, live, head, place, value, mask, umin, umax, smin, smax, half_u, half_s, deps])
+        let (span, place) = (pair(addr, len | kept_bits(entry)), pair(off, range));
+        [span, live, head, place, value, mask, umin, umax, smin, smax, half_u, half_s, deps]
     }
 }

@@ -5,12 +5,19 @@
 //! all of its entries, and leave out those that lie there word for word. Which these are
 //! is said by a bit for each of its entries, and one for each of the base's; what entries
 //! rest on is the snapshot's own.
+//!
+//! Beside each cell of a state it is noted which entry of the base it is, until something sets
+//! it; so most need not be compared with what lies there, nor be read again when a path is
+//! resumed. Where no cell was touched since the last node was made, a state that waits keeps
+//! none: they are the node's, and rest on its entries ([`Plan::alike`]).
 
-use super::entry::{Reader, Walk, cell_key, each_of_cell, each_of_value};
+use super::entry::{Reader, Walk, cell_key, each_of_cell, each_of_value, halves_of_cell};
 use super::{HEAD_WORDS, SHARING, Size, Snapshot};
 use crate::arena::{Arena, At, HalfWords, NONE, high, low, pair};
 use crate::state::State;
+use crate::state::cells::{kept_as, span_of};
 use crate::state::class::Class;
+use crate::state::cover::entry_bit;
 
 /// The words of a snapshot that is to be written, and what it leaves out.
 #[derive(Clone, Copy)]
@@ -21,6 +28,8 @@ pub(crate) struct Plan {
     pub(super) base: At,
     pub(super) shared: u128,
     pub(super) used: u128,
+    /// The cells are left out, all of them: they are those of the last node.
+    pub(super) alike: bool,
 }
 
 /// Words that a bit for each of so many entries takes. Further entries have none.
@@ -33,10 +42,17 @@ const fn half(bits: u128, upper: bool) -> u64 {
     if upper { bits.wrapping_shr(64) as u64 } else { bits as u64 }
 }
 
+/// Words in which a snapshot of so many entries says which ones it leaves out, of those that
+/// the other one has.
+const fn words_of_sharing(entries: u32, others: u32) -> u32 {
+    1_u32.saturating_add(bit_words(entries)).saturating_add(bit_words(others))
+}
+
 impl Plan {
     /// A snapshot with all entries.
     pub fn whole(size: Size) -> Self {
-        Self { words: size.words(), weight: size.weight(), base: NONE, shared: 0, used: 0 }
+        let (words, weight) = (size.words(), size.weight());
+        Self { words, weight, base: NONE, shared: 0, used: 0, alike: false }
     }
 
     /// A snapshot of `state` that leaves out what the last node holds, or what that has
@@ -60,19 +76,33 @@ impl Plan {
                 index = index.saturating_add(1);
             }
         }
+        let noted = state.kept == base.0;
+        let told_apart = last.entries(arena) <= u128::BITS;
+        if !whole && noted && told_apart && state.cells.is_untouched() {
+            return matching.alike(state, arena, size, (index, base));
+        }
         size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
-        for cell in 0..state.cells.len() {
-            let Some(cell) = state.cells.packed(arena, cell) else { break };
-            let found = matching.finds(arena, cell_key(cell.addr()));
-            let mut same = matching.compare(arena, found);
-            each_of_cell(&cell, |half| same.compare(half));
-            size.add_cell(&cell, same.halves());
-            matching.note(arena, index, found, &same);
-            index = index.saturating_add(1);
+        for at in 0..state.cells.len() {
+            let Some(cell) = state.cells.words(arena, at) else { break };
+            let halves = if noted {
+                // Whatever was set since hardly ever lies there.
+                let halves = halves_of_cell(cell);
+                if let Some(entry) = kept_as(cell) {
+                    matching.share(index, entry, halves);
+                }
+                halves
+            } else {
+                let found = matching.finds(arena, cell_key(span_of(cell).0));
+                let mut same = matching.compare(arena, found);
+                each_of_cell(cell, |half| same.compare(half));
+                matching.note(arena, index, found, &same);
+                same.halves()
+            };
+            size.add_cell(cell, halves);
+            index = index.wrapping_add(1);
         }
         let plan = Self::whole(size);
-        let more =
-            1_u32.saturating_add(bit_words(index)).saturating_add(bit_words(base.entries(arena)));
+        let more = words_of_sharing(index, base.entries(arena));
         let least = if whole { plan.words / 2 } else { 0 };
         let Matching { shared, used, saved, .. } = matching;
         size.words = size.words.saturating_add(more);
@@ -98,6 +128,40 @@ impl Plan {
                 arena.set(at, half(bits, upper));
             }
         }
+    }
+}
+
+impl State {
+    /// Makes every entry rest on itself in the snapshot that was just taken, as planned, and
+    /// notes which cells lie as they are in the one that later ones share with.
+    pub fn rest_on(&mut self, arena: &mut Arena<'_>, taken: Snapshot, plan: &Plan) {
+        let mut index = 0_u32;
+        for value in self.regs_mut().iter_mut().filter(|value| value.is_init()) {
+            value.deps = entry_bit(index);
+            index = index.saturating_add(1);
+        }
+        let whole = plan.base == NONE;
+        self.kept = if whole { taken.0 } else { plan.base };
+        let before = u128::MAX.checked_shl(index).unwrap_or(0);
+        let skipped = (plan.shared & !before).count_ones();
+        let mut used = plan.used;
+        for _ in 0..skipped {
+            used &= used.wrapping_sub(1);
+        }
+        for at in 0..self.cells.len() {
+            let shared = index < u128::BITS && plan.shared.wrapping_shr(index) & 1 == 1;
+            let entry = match (whole, shared) {
+                (true, _) => Some(index),
+                (false, true) => Some(used.trailing_zeros()),
+                (false, false) => None,
+            };
+            if shared {
+                used &= used.wrapping_sub(1);
+            }
+            self.cells.rebase(arena, at, entry_bit(index), entry);
+            index = index.saturating_add(1);
+        }
+        self.cells.set_untouched(true);
     }
 }
 
@@ -132,14 +196,42 @@ impl Matching {
     #[inline]
     fn note(&mut self, arena: &Arena<'_>, index: u32, found: bool, same: &Same<'_>) {
         if same.all {
-            if index < u128::BITS && self.held.index < u128::BITS {
-                self.shared |= 1_u128.wrapping_shl(index);
-                self.used |= 1_u128.wrapping_shl(self.held.index);
-                self.saved = self.saved.saturating_add(same.halves());
-            }
+            self.share(index, self.held.index, same.halves());
             self.held.pass(same.at);
         } else if found {
             self.held.skip(arena);
+        }
+    }
+
+    /// A plan that leaves out all cells, as they were not touched since the last node was made;
+    /// `size` is that of the registers, and `base` is what they were looked for in.
+    fn alike(
+        &self,
+        state: &State,
+        arena: &Arena<'_>,
+        size: Size,
+        (regs, base): (u32, Snapshot),
+    ) -> Plan {
+        let (mut all, mut own) = (size, size);
+        all.add_sets(state.cells.len().saturating_mul(2).saturating_add(regs));
+        for at in 0..state.cells.len() {
+            let Some(cell) = state.cells.words(arena, at) else { break };
+            all.halves = all.halves.wrapping_add(halves_of_cell(cell));
+        }
+        own.add_sets(regs);
+        own.words = own.words.saturating_add(words_of_sharing(regs, base.entries(arena)));
+        own.halves = own.halves.saturating_sub(self.saved);
+        let (words, weight) = (own.words(), all.weight());
+        Plan { words, weight, base: base.0, shared: self.shared, used: self.used, alike: true }
+    }
+
+    /// The entry at `index`, of so many half words, is an entry of the snapshot.
+    #[inline]
+    fn share(&mut self, index: u32, entry: u32, halves: u32) {
+        if index < u128::BITS && entry < u128::BITS {
+            self.shared |= 1_u128.wrapping_shl(index);
+            self.used |= 1_u128.wrapping_shl(entry);
+            self.saved = self.saved.saturating_add(halves);
         }
     }
 }
@@ -189,14 +281,22 @@ impl Snapshot {
 
     /// Words in front of the codes of what entries rest on.
     pub(super) fn head_words(self, arena: &Arena<'_>) -> u32 {
-        let bits = |snapshot: Self| bit_words(snapshot.entries(arena));
-        let more = |base| bits(self).saturating_add(bits(base)).saturating_add(1);
+        let more = |base: Self| words_of_sharing(self.entries(arena), base.entries(arena));
         HEAD_WORDS.saturating_add(self.base(arena).map_or(0, more))
     }
 
     /// Goes through its entries, if it has all of them.
     fn walk(self, arena: &Arena<'_>) -> Walk {
         Walk::new(self.entries_at(arena).saturating_mul(2), self.reg_mask(arena), self.cells(arena))
+    }
+
+    /// The entries of a snapshot whose cells others may leave out, registers first: each is
+    /// turned to as it is noted beside a state's cells.
+    pub(super) fn read_as_shared(self, arena: &Arena<'_>) -> Reader {
+        match self.base(arena) {
+            Some(_) => self.read(arena),
+            None => Reader::sharing(0, self.walk(arena), u128::MAX, u128::MAX),
+        }
     }
 
     /// The entries, registers first.

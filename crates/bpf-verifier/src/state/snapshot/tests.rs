@@ -1,8 +1,13 @@
 //! What is kept comes back as it was.
 
+extern crate std;
+
+use std::vec;
+use std::vec::Vec;
+
 use bpf_bytecode::Register;
 
-use super::{Snapshot, State, Value};
+use super::{Plan, Snapshot, State, Value};
 use crate::arena::{Arena, Words};
 use crate::domain::{Scalar, Tnum};
 use crate::rules::Privilege;
@@ -103,4 +108,87 @@ fn cells_come_back() {
             assert_eq!(loaded.regs(), state.regs());
         }
     });
+}
+
+/// Random numbers below a bound.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        u32::try_from(self.0 >> 33).expect("31 bits") % bound
+    }
+}
+
+/// Changes registers and some cells of a state.
+fn change(state: &mut State, arena: &mut Arena<'_>, random: &mut Random) {
+    let all = numbers();
+    for _ in 0..random.below(4) {
+        let number = all[random.below(16) as usize];
+        let register = Register::all().nth(random.below(10) as usize).expect("ten");
+        let deps = 1 << random.below(64);
+        state.set_reg(register, Value { deps, ..Value::scalar(number) });
+    }
+    for _ in 0..random.below(3) {
+        let number = all[random.below(16) as usize];
+        let addr = 8 * random.below(24);
+        let value = Value { deps: 1 << random.below(64), ..Value::scalar(number) };
+        match random.below(4) {
+            0 => state.fill_stack(arena, addr, random.below(20)),
+            1 => state.release(arena, random.below(3)).map(drop),
+            2 => state.acquire(arena, random.below(3), addr),
+            _ => state.write_stack(arena, addr, 8, value),
+        }
+        .expect("room");
+    }
+}
+
+fn cells_of(state: &State, arena: &Arena<'_>) -> Vec<Option<Cell>> {
+    (0..state.cells.len()).map(|index| state.cells.get(arena, index)).collect()
+}
+
+/// Along a path nodes are made, states wait behind them, and each is resumed after the state
+/// has gone on elsewhere, behind the same node and others.
+#[test]
+fn what_waits_comes_back_as_it_was() {
+    let (mut random, mut alike, mut shared) = (Random(1), 0, 0);
+    for _ in 0..300 {
+        let mut words = vec![0_u64; 60_000];
+        let mut arena = Arena::new(Words::Given(&mut words), 0);
+        let mut state = State::new(512, Privilege::Privileged);
+        let (mut last, mut waiting) = (None, Vec::new());
+        for _ in 0..12 {
+            change(&mut state, &mut arena, &mut random);
+            let node = last.is_none() || random.below(3) == 0;
+            let plan = Plan::new(&state, &arena, last, node);
+            let at = arena.alloc(plan.words as usize).expect("room");
+            let (regs, cells) = (*state.regs(), cells_of(&state, &arena));
+            let taken = Snapshot::write_planned(&state, &mut arena, at, &plan);
+            assert_eq!(plan.weight, Snapshot::measure(&state, &arena).weight());
+            assert_eq!(taken.words(&arena), plan.words);
+            if node {
+                state.rest_on(&mut arena, taken, &plan);
+                last = Some(taken);
+            } else {
+                alike += u32::from(plan.alike);
+                shared += u32::from(!plan.alike && plan.shared >> 10 != 0);
+                waiting.push((taken, last.expect("a node"), regs, cells, state.refs));
+            }
+        }
+        while let Some((taken, node, regs, cells, refs)) = waiting.pop() {
+            taken.resume(&mut arena, &mut state, node).expect("room");
+            assert_eq!((state.regs(), state.refs), (&regs, refs));
+            assert_eq!(cells_of(&state, &arena), cells);
+            change(&mut state, &mut arena, &mut random);
+            let plan = Plan::new(&state, &arena, Some(node), false);
+            let at = arena.alloc(plan.words as usize).expect("room");
+            let (regs, cells) = (*state.regs(), cells_of(&state, &arena));
+            let again = Snapshot::write_planned(&state, &mut arena, at, &plan);
+            change(&mut state, &mut arena, &mut random);
+            again.resume(&mut arena, &mut state, node).expect("room");
+            assert_eq!(state.regs(), &regs);
+            assert_eq!(cells_of(&state, &arena), cells);
+        }
+    }
+    assert!(alike > 100 && shared > 100, "{alike} {shared}");
 }

@@ -1,0 +1,95 @@
+//! Entries that cover a value at sight.
+//!
+//! Most of what states are compared for is the same in both, or was forgotten in the older
+//! one. That shows in the half words, without taking them apart.
+
+use super::{
+    ANY_NUMBER, ID, RANGE, Reader, each_of_head, each_of_number, each_of_value, is_number,
+    read_span, short_head, take,
+};
+use crate::arena::{Arena, low};
+use crate::state::Value;
+use crate::state::cells::{Packed, class_of, origins_of, span_of};
+use crate::state::class::Class;
+use crate::state::reg::{KIND_BITS, Kind};
+
+/// Whether a head's value may name something that there is in the state, or that its copies
+/// share: slices do so in their index.
+const fn names(head: u32) -> bool {
+    let kind = Kind::from_bits(head & KIND_BITS);
+    head & (ID | RANGE) != 0 || matches!(kind, Kind::Slice | Kind::SliceOrNull)
+}
+
+impl Reader {
+    /// The address of the next entry, a cell, if it lies here.
+    #[inline]
+    pub fn next_addr(&self, arena: &Arena<'_>) -> Option<u32> {
+        let mut at = self.at;
+        (self.shared == 0).then(|| read_span(arena.half_words(), &mut at).0)
+    }
+
+    /// Goes on behind the next entry, a register, if that lies here and covers `value` at
+    /// sight, whatever else there is: it is the same and names nothing, or may be any
+    /// number, unless it is to be the same. What the entry says of the value rests on that
+    /// much.
+    #[inline]
+    pub fn passes_value(&mut self, arena: &Arena<'_>, value: &Value, same: bool) -> Option<u64> {
+        let (words, mut at) = (arena.half_words(), self.at);
+        let held = words.at(at);
+        if self.shared != 0 {
+            return None;
+        }
+        if held == ANY_NUMBER && value.is_scalar() && !same {
+            self.at = at.wrapping_add(1);
+            return Some(0);
+        }
+        let class = Class::of(&value.number);
+        let (head, place) = value.pack_head(class);
+        if short_head(head, place) != held || names(held) {
+            return None;
+        }
+        let mut all = true;
+        each_of_value(value, class, |half| all &= take(words, &mut at) == half);
+        if !all {
+            return None;
+        }
+        self.at = at;
+        Some(if value.is_scalar() && class != Class::Unknown { value.deps } else { 0 })
+    }
+
+    /// The same for a cell: what its number and its bytes rest on.
+    #[inline]
+    pub fn passes_cell(
+        &mut self,
+        arena: &Arena<'_>,
+        cell: &Packed,
+        same: bool,
+    ) -> Option<(u64, u64)> {
+        let (words, mut at) = (arena.half_words(), self.at);
+        if self.shared != 0 || read_span(words, &mut at) != span_of(cell) {
+            return None;
+        }
+        let ([_, _, head, place, number @ .., _], (deps, live)) = (*cell, origins_of(cell));
+        let (held, is_number) = (words.at(at), is_number(low(head)));
+        if held == ANY_NUMBER && is_number && !same {
+            self.at = at.wrapping_add(1);
+            return Some((0, live));
+        }
+        if short_head(head, place) != held || names(held) {
+            return None;
+        }
+        let (class, mut all) = (class_of(cell), true);
+        let mut compare = |half| all &= take(words, &mut at) == half;
+        each_of_head(head, place, &mut compare);
+        each_of_number(class, number, &mut compare);
+        if !all {
+            return None;
+        }
+        self.at = at;
+        let any = matches!(
+            (class, span_of(cell).1),
+            (Class::Unknown, _) | (Class::Bits8, 1) | (Class::Bits16, 2) | (Class::Bits32, 4)
+        );
+        Some((if is_number && !any { deps } else { 0 }, live))
+    }
+}
