@@ -138,3 +138,86 @@ fn ways_that_met_are_one_in_the_next_round() {
     assert!(info.processed < 16 * 60, "{}", info.processed);
     XDP.rejects("invalid access to packet", &options(16, 1));
 }
+
+/// A function that `bpf_loop` calls 400 times, with where it is in a packet and what it has
+/// seen so far as its context: each of its options says how long it is.
+fn called(rest: &str) -> String {
+    let text = "r6 = r1
+         r7 = 0
+         *(u64 *)(r10 -8) = r6
+         *(u64 *)(r10 -16) = 14
+         *(u64 *)(r10 -24) = 0
+         *(u64 *)(r10 -32) = 0
+         *(u64 *)(r10 -40) = 0
+         r1 = 400
+         r2 = subprog[f] ll
+         r3 = r10
+         r3 += -40
+         r4 = 0
+         call 181
+         r1 = *(u64 *)(r10 -40)
+         r2 = *(u64 *)(r10 -32)
+         r1 += r2
+         r2 = *(u64 *)(r10 -24)
+         r1 += r2
+         r2 = r10
+         r2 += -4
+         r2 += r1
+         *(u8 *)(r2 +0) = 1
+         r0 = 0
+         exit
+         f: r6 = r2
+         r1 = *(u64 *)(r6 +32)
+         r2 = *(u32 *)(r1 +0)
+         r3 = *(u32 *)(r1 +4)
+         r7 = *(u64 *)(r6 +24)
+         if r7 > 9000 goto out
+         r2 += r7
+         r4 = r2
+         r4 += 2
+         if r4 > r3 goto out
+         r5 = *(u8 *)(r2 +1)
+         r7 += 2
+         r7 += r5
+         *(u64 *)(r6 +24) = r7
+         r5 = *(u8 *)(r2 +0)
+         if r5 == 1 goto one
+         if r5 == 2 goto two
+         if r5 == 3 goto three
+         REST
+         r0 = 0
+         exit
+         one: *(u64 *)(r6 +0) = 1
+         r0 = 0
+         exit
+         two: *(u64 *)(r6 +8) = 1
+         r0 = 0
+         exit
+         three: *(u64 *)(r6 +16) = 1
+         r0 = 0
+         exit
+         out: r0 = 1
+         exit";
+    text.replace("REST", rest)
+}
+
+/// Where an option is differs in every round, and grows; which ones were seen decides
+/// something at the end.
+#[test]
+fn rounds_are_made_one() {
+    let info = XDP.accepts(&called(""));
+    assert!(info.processed < 20_000, "{}", info.processed);
+}
+
+/// What late rounds do counts, too.
+#[test]
+fn a_late_round_is_not_forgotten() {
+    // All three were seen, and one of them counts twice: the store is behind the frame.
+    XDP.rejects("stack", &called("*(u64 *)(r6 +16) = 2"));
+    // The same, but only far behind the first option.
+    XDP.rejects("stack", &called("if r7 < 1500 goto ok\n*(u64 *)(r6 +8) = 2\nok:"));
+    // A number that no round bounds.
+    XDP.rejects("stack", &called("r1 = *(u64 *)(r6 +8)\nr1 += 1\n*(u64 *)(r6 +8) = r1"));
+    // An offset that nothing compares in the end.
+    XDP.rejects("packet", &called("r2 += r5\nr0 = *(u8 *)(r2 +3)"));
+}

@@ -8,6 +8,12 @@
 //! is walked, with every check. It becomes a node like others, and covers whoever comes
 //! later. After an error the walk goes on with the state alone, as if nothing had been
 //! tried; what such attempts take is bounded as for summaries of loops.
+//!
+//! Where a loop's [rounds](super::rounds) are bounded by something else than a number, and
+//! what is decided on differs from round to round, no round covers the next one. There the
+//! other state is that of the first round of which paths are still to be walked, so
+//! that the one that is made of both is a guess at what holds in all of them. It says of
+//! the rounds that there were no more than the older one has had.
 
 use super::done::Done;
 use super::node::Node;
@@ -22,6 +28,8 @@ use crate::state::snapshot::Snapshot;
 /// Steps for each instruction of the program, and more, before states are made one.
 const PATIENCE: u64 = 4;
 const MORE_PATIENCE: u64 = 256;
+/// As many times more before rounds are: by what differs they may end early.
+const ROUNDS_PATIENCE: u64 = 4;
 /// States that are looked at for one that is alike.
 const LOOKED_AT: usize = 8;
 
@@ -41,10 +49,13 @@ impl Explorer<'_> {
         if self.steps() < patience || !self.rules.summaries || !self.may_try() {
             return Ok(false);
         }
-        // Summaries and bounded rounds do without.
-        let in_summary = self.walker.active.0 != NONE;
-        if in_summary || self.code.is_round_head(&self.arena, self.walker.pc) {
+        // Summaries do without.
+        if self.walker.active.0 != NONE {
             return Ok(false);
+        }
+        if self.code.is_round_head(&self.arena, self.walker.pc) {
+            let due = self.steps() >= patience.saturating_mul(ROUNDS_PATIENCE);
+            return if due { self.try_merge_rounds(point) } else { Ok(false) };
         }
         let mut found = [Done(NONE); LOOKED_AT];
         let mut node = Done(high(self.arena.word(point)));
@@ -65,6 +76,24 @@ impl Explorer<'_> {
         trial.set_phase(&mut self.arena, Phase::Merge, steps, counted);
         let in_loop = self.code.is_in_any_loop(&self.arena, point);
         if self.merge_with(trial, &found, in_loop)? {
+            self.walk_merged(trial)?;
+        } else {
+            self.give_up(trial)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes the state one with that of an earlier round. Whether that was tried.
+    fn try_merge_rounds(&mut self, point: At) -> Step<bool> {
+        let Some(earlier) = self.earlier_round(point) else { return Ok(false) };
+        let (steps, counted) = (self.steps(), self.counted_ids());
+        let Some(trial) = self.new_trial(Loop(NONE)) else { return Ok(false) };
+        trial.set_phase(&mut self.arena, Phase::Merge, steps, counted);
+        let before = earlier.generation(&self.arena);
+        earlier.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
+        let mode = Mode::Merge { before, in_loop: false };
+        if self.join(trial, trial.first(&self.arena), mode)? == Some(true) {
+            trial.set_generation(&mut self.arena, before.saturating_add(1));
             self.walk_merged(trial)?;
         } else {
             self.give_up(trial)?;

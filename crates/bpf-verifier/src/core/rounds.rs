@@ -246,6 +246,26 @@ impl Explorer<'_> {
         if self.trials.0 == NONE { 0 } else { self.trials.head_id(&self.arena) }
     }
 
+    /// An open node of an earlier round of the loop: the last one that was made of several,
+    /// or else the first one.
+    pub(super) fn earlier_round(&mut self, point: At) -> Option<Node> {
+        let (mut node, mut first) = (Node(low(self.arena.word(point))), None);
+        for _ in 0..OLDEST_CHECK {
+            if node.0 == NONE {
+                break;
+            }
+            self.work(1);
+            if self.is_later_round(node) {
+                first = Some(node);
+                if node.generation(&self.arena) > 0 {
+                    break;
+                }
+            }
+            node = Node(node.next(&self.arena));
+        }
+        first
+    }
+
     /// Whether the current state is in a later round of a loop than an open node
     /// of its head: something that bounds the rounds was used up in between.
     fn is_later_round(&self, node: Node) -> bool {
