@@ -221,3 +221,72 @@ fn a_late_round_is_not_forgotten() {
     // An offset that nothing compares in the end.
     XDP.rejects("packet", &called("r2 += r5\nr0 = *(u8 *)(r2 +3)"));
 }
+
+/// A loop of 8 rounds in one of 15 at the most, by `bpf_loop` both: a number in the frame
+/// below is made larger in each round of the inner one and compared in each of the outer one.
+fn nested(at_end: &str) -> String {
+    let text = "r6 = *(u32 *)(r1 +0)
+         r7 = *(u32 *)(r1 +4)
+         r8 = r6
+         r8 += 14
+         if r8 > r7 goto none
+         r2 = *(u8 *)(r6 +0)
+         *(u64 *)(r10 -16) = 0
+         *(u32 *)(r10 -12) = r2
+         r1 = *(u8 *)(r6 +1)
+         r1 &= 15
+         r2 = subprog[outer] ll
+         r3 = r10
+         r3 += -16
+         r4 = 0
+         call 181
+         r1 = *(u32 *)(r10 -12)
+         AT_END
+         none: r0 = 0
+         exit
+         outer: r6 = r2
+         *(u32 *)(r6 +0) = r1
+         r1 = 8
+         r2 = subprog[inner] ll
+         r3 = r6
+         r4 = 0
+         call 181
+         r1 = *(u32 *)(r6 +4)
+         r0 = 1
+         if w1 > 100000 goto end
+         r0 = 0
+         end: exit
+         inner: r3 = *(u32 *)(r2 +0)
+         r4 = r3
+         r4 |= r1
+         if r4 > 7 goto over
+         w3 <<= 3
+         w3 |= w1
+         r1 = *(u32 *)(r2 +4)
+         r4 = r1
+         w4 <<= 1
+         w4 ^= w3
+         w4 += w1
+         *(u32 *)(r2 +4) = r4
+         over: r0 = 0
+         exit";
+    text.replace("AT_END", at_end)
+}
+
+/// Whether it is accepted. (To compare everything takes long here.)
+fn is_accepted(text: &str) -> bool {
+    let result = Verifier::<ActiveProfile>::new().verify(&program(BpfProgType::Xdp, text));
+    let stack = |kind| matches!(kind, VerifyErrorKind::StackOutOfBounds { .. });
+    assert!(result.as_ref().map_or_else(|error| stack(error.kind()), |_| true), "{result:?}");
+    result.is_ok()
+}
+
+#[test]
+fn rounds_in_rounds_are_made_one() {
+    assert!(is_accepted(&nested("r1 &= 7\nr2 = r10\nr2 += -8\nr2 += r1\n*(u8 *)(r2 +0) = 1")));
+    // It comes to be anything.
+    let store = "r2 = r10\nr2 += -16\nr2 += r1\n*(u8 *)(r2 +0) = 1";
+    assert!(!is_accepted(&nested(&format!("if r1 > 16 goto none\n{store}"))));
+    let far = format!("if r1 < 300000 goto none\nr1 -= 300000\n{store}");
+    assert!(!is_accepted(&nested(&far)));
+}

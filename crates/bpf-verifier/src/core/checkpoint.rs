@@ -139,8 +139,9 @@ impl Explorer<'_> {
     /// Refuses a state that the path has been in before.
     fn check_circle(&mut self, point: At) -> Step {
         let mut node = Node(low(self.arena.word(point)));
+        let since = self.merged_since();
         for _ in 0..CIRCLE_CHECKS {
-            if node.0 == NONE {
+            if node.0 == NONE || node.serial(&self.arena) < since {
                 break;
             }
             self.charge_node(node);

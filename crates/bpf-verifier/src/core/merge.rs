@@ -83,6 +83,15 @@ impl Explorer<'_> {
         Ok(true)
     }
 
+    /// The number of the node from which a state made of two is being walked; 0 for none. By
+    /// what it says of rounds, those behind it look like such as were before it.
+    pub(super) fn merged_since(&self) -> u32 {
+        let last = self.trials;
+        let merged = last.0 != NONE && last.phase(&self.arena) == Phase::Merge;
+        let node = if merged { last.node(&self.arena) } else { Node(NONE) };
+        if node.0 == NONE { 0 } else { node.serial(&self.arena) }
+    }
+
     /// Makes the state one with that of an earlier round. Whether that was tried.
     fn try_merge_rounds(&mut self, point: At) -> Step<bool> {
         let Some(earlier) = self.earlier_round(point) else { return Ok(false) };

@@ -85,7 +85,7 @@ impl Node {
     }
 
     /// Greater than those of all nodes before it.
-    fn serial(self, arena: &Arena<'_>) -> u32 {
+    pub(super) fn serial(self, arena: &Arena<'_>) -> u32 {
         high(arena.word(self.field(ROUNDS)))
     }
 

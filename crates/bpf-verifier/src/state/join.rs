@@ -158,7 +158,9 @@ impl<'a> Join<'a> {
             if found.is_none() && self.mode.is_merge() {
                 return Ok(old.value);
             }
-            return self.value(&old.value, &found.map_or(Value::NOT_INIT, |read| read.value));
+            let found = found.map_or(Value::NOT_INIT, |read| read.value);
+            let joined = self.value(&old.value, &found)?;
+            return Ok(within_bytes(joined, old.len));
         }
         // Zeros, or unknown bytes.
         let run = new.written(arena, old.addr, old.len);
@@ -448,6 +450,15 @@ impl<'a> Join<'a> {
                 member
             });
         }
+    }
+}
+
+/// A number in so many bytes is not greater than fits into them.
+fn within_bytes(value: Value, len: u32) -> Value {
+    let fits = value.number.meet(Scalar::of_bits(len.saturating_mul(8)));
+    match fits {
+        Some(number) if value.is_scalar() && len < 8 => Value { number, ..value },
+        _ => value,
     }
 }
 
