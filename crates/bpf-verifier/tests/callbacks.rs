@@ -294,3 +294,16 @@ fn keys_are_shown_to_the_function_alone() {
     SOCKET.rejects("", &text("", behind));
     SOCKET.accepts(&text("*(u64 *)(r4 +0) = r3", "r1 = *(u64 *)(r10 -8)"));
 }
+
+/// Rounds are counted from 0, so the last one's number is one less than their count.
+#[test]
+fn the_number_of_a_round_is_less_than_their_count() {
+    let text = |rounds: &str| {
+        let access = "r2 = map[idx:1][0] ll\nr2 += r1\nr0 = *(u8 *)(r2 +0)\nr0 = 0\nexit";
+        looping(rounds, "r0 = 0\nexit", access)
+    };
+    SOCKET.accepts(&text("64"));
+    SOCKET.rejects("invalid access to map_value", &text("65"));
+    SOCKET.accepts(&text("0\ncall 7\nr1 = r0\nr1 &= 63\nr1 += 1"));
+    SOCKET.rejects("invalid access to map_value", &text("0\ncall 7\nr1 = r0\nr1 &= 127"));
+}

@@ -323,3 +323,38 @@ fn some_may_only_read_packets() {
     SOCKET.rejects("invalid bpf_context access", &packet(76, 80, "r0 = *(u8 *)(r2 +0)"));
     XDP.rejects("atomic access to pkt", &packet(0, 4, "r1 = 1\nlock *(u64 *)(r2 +0) += r1"));
 }
+
+/// Where one of two pointers is further behind its unknown part, less is proven behind it.
+#[test]
+fn another_constant_part_at_a_join() {
+    let text = |behind: &str, range: u32| {
+        format!(
+            "r6 = r1
+             call 7
+             r8 = r0
+             call 7
+             r9 = r0
+             r7 = *(u32 *)(r6 +0)
+             r3 = *(u32 *)(r6 +4)
+             if r9 == 0 goto other
+             r8 &= 31
+             r7 += r8
+             r4 = r7
+             r4 += 8
+             if r4 > r3 goto out
+             goto join
+             other: r8 &= 7
+             r7 += r8
+             r4 = r7
+             r4 += {range}
+             if r4 > r3 goto out
+             r7 += {behind}
+             join: r0 = *(u64 *)(r7 +0)
+             out: r0 = 0
+             exit"
+        )
+    };
+    XDP.accepts(&text("8", 16));
+    XDP.rejects("invalid access to packet", &text("8", 8));
+    XDP.rejects("invalid access to packet", &text("1", 8));
+}
