@@ -253,7 +253,10 @@ pub struct Plugin {
     /// The memory, as hex byte pairs.
     #[arg(default_value = "")]
     pub memory: String,
-    /// Engine.
-    #[arg(long, value_enum, default_value_t = EngineName::Interp)]
-    pub engine: EngineName,
+    /// Engine: the interpreter, unless the JIT compiler is asked for something.
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineName>,
+    /// What the JIT compiler is asked for.
+    #[command(flatten)]
+    pub hardening: Hardening,
 }

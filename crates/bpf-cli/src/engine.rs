@@ -52,13 +52,16 @@ pub fn with_engine<R>(
     body: Body<'_, R>,
 ) -> Result<R> {
     match choice {
-        Some(EngineName::Interp) if hardening.any() => {
-            Err(anyhow!(Negative("--engine interp: the interpreter makes no code".to_owned())))
-        }
+        Some(EngineName::Interp) if hardening.any() => Err(anyhow!(makes_no_code())),
         Some(EngineName::Interp) => interp::with_interpreter(&programs, env, body),
         None if !hardening.any() => with_default(programs, env, body),
         _ => jit::with_jit(&programs, hardening, env, body),
     }
+}
+
+/// The interpreter was asked for what only code can be.
+pub fn makes_no_code() -> Negative {
+    Negative("--engine interp: the interpreter makes no code".to_owned())
 }
 
 /// There is no program to start with.

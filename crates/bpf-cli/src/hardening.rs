@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
+use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::execution::CompiledProgram;
 use kernel_bpf::execution::jit::{CompileError, CompileOptions, HostMemory};
 use kernel_bpf::profile::ActiveProfile;
@@ -10,11 +11,24 @@ use kernel_bpf::verifier::VerifiedProgram;
 
 use crate::args::Hardening;
 
-/// Compiles a program.
-pub fn compile(
-    program: &VerifiedProgram<ActiveProfile>,
+type Compiled = Result<CompiledProgram<ActiveProfile>, CompileError>;
+
+/// Compiles a verified program.
+pub fn compile(program: &VerifiedProgram<ActiveProfile>, hardening: Hardening) -> Compiled {
+    with_options(hardening, |options| CompiledProgram::compile_with(program, &HostMemory, options))
+}
+
+/// Compiles a program of which nothing is known.
+pub fn compile_checked(program: &BpfProgram<ActiveProfile>, hardening: Hardening) -> Compiled {
+    with_options(hardening, |options| {
+        CompiledProgram::compile_checked_with(program, &HostMemory, options)
+    })
+}
+
+fn with_options(
     hardening: Hardening,
-) -> Result<CompiledProgram<ActiveProfile>, CompileError> {
+    compile: impl FnOnce(&CompileOptions<'_>) -> Compiled,
+) -> Compiled {
     // Keyed by the operating system.
     let (keyed, asked) = (RandomState::new(), Cell::new(0_u64));
     let random = || {
@@ -28,5 +42,5 @@ pub fn compile(
     if hardening.retpolines {
         options = options.with_retpolines();
     }
-    CompiledProgram::compile_with(program, &HostMemory, &options)
+    compile(&options)
 }

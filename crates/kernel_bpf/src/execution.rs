@@ -19,7 +19,8 @@
 //! program cannot be compiled: in translation on the cloud profile, in place on
 //! embedded. What it runs is a [`LoadedProgram`], which `load` makes of a verified
 //! one, once for any number of runs. (A kernel on the cloud profile has no
-//! operating system to get executable memory from: it hands some to `load_into`.)
+//! operating system to get executable memory from: it hands some to `load_into`, or to
+//! `load_with`, which takes the JIT compiler's options, too.)
 //! Code that is written against these
 //! three names runs unchanged on every profile:
 //!

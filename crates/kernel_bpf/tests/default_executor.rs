@@ -54,8 +54,8 @@ fn programs_tail_call_each_other() {
 #[cfg(all(feature = "cloud-profile", target_arch = "x86_64"))]
 mod compiled {
     use kernel_bpf::execution::jit::memory::WritableCode;
-    use kernel_bpf::execution::jit::{CodeMemory, CodeMemoryError};
-    use kernel_bpf::execution::load_into;
+    use kernel_bpf::execution::jit::{CodeMemory, CodeMemoryError, CompileOptions, HostMemory};
+    use kernel_bpf::execution::{load_into, load_with};
 
     use super::*;
 
@@ -66,6 +66,25 @@ mod compiled {
         fn allocate(&self, bytes: usize) -> Result<Box<dyn WritableCode>, CodeMemoryError> {
             Err(CodeMemoryError::Exhausted { bytes })
         }
+    }
+
+    /// What is asked for is in the code, and changes no result.
+    #[test]
+    fn code_is_hardened_where_that_is_asked_for() {
+        let random = || 0x1234_5678_9abc_def0;
+        let options = CompileOptions::new().with_blinding(&random).with_retpolines();
+        let text = CALLER.replace("r0 = 1", "r0 = 0x5a5a5a5a");
+        let has_number = |program: &LoadedProgram<ActiveProfile>| {
+            let code = program.compiled().unwrap().code();
+            code.windows(4).any(|bytes| bytes == [0x5a; 4])
+        };
+        let plain = load(verified(&text));
+        let hardened = load_with(verified(&text), &HostMemory, &options);
+        assert_eq!((has_number(&plain), has_number(&hardened)), (true, false));
+        assert_eq!(run(&[hardened]), (Engine::Jit, 0x5a5a_5a5a));
+        let targets = [CALLER, "r0 = 7\nexit"];
+        let targets = targets.map(|text| load_with(verified(text), &HostMemory, &options));
+        assert_eq!(run(&targets), (Engine::Jit, 7));
     }
 
     #[test]

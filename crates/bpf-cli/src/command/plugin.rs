@@ -43,9 +43,15 @@ fn execute(args: &Plugin) -> Result<BpfResult> {
     let context =
         if memory.is_empty() { BpfContext::empty() } else { BpfContext::bytes(&mut memory) };
     match args.engine {
-        EngineName::Interp => Ok(Interpreter::<ActiveProfile>::new().execute(&program, &context)),
-        EngineName::Jit => engine::run_unverified(&program, &context),
+        Some(EngineName::Interp) if args.hardening.any() => Err(anyhow!(engine::makes_no_code())),
+        Some(EngineName::Interp) => interpret(&program, &context),
+        None if !args.hardening.any() => interpret(&program, &context),
+        _ => engine::run_unverified(&program, args.hardening, &context),
     }
+}
+
+fn interpret(program: &BpfProgram<ActiveProfile>, context: &BpfContext<'_>) -> Result<BpfResult> {
+    Ok(Interpreter::<ActiveProfile>::new().execute(program, context))
 }
 
 fn read_program() -> Result<BpfProgram<ActiveProfile>> {

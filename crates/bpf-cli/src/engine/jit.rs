@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, anyhow};
 use kernel_bpf::bytecode::BpfProgram;
-use kernel_bpf::execution::jit::HostMemory;
 use kernel_bpf::execution::{
     BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, JitExecutor,
 };
@@ -40,9 +39,9 @@ pub fn with_jit<R>(
 /// Runs a program of which nothing is known, with run-time checks.
 pub fn run_unverified(
     program: &BpfProgram<ActiveProfile>,
+    hardening: Hardening,
     context: &BpfContext<'_>,
 ) -> Result<BpfResult> {
-    let compiled =
-        CompiledProgram::compile_checked(program, &HostMemory).context("--engine jit")?;
+    let compiled = hardening::compile_checked(program, hardening).context("--engine jit")?;
     Ok(JitExecutor::new().execute(&compiled, context))
 }

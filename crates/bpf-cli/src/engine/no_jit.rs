@@ -24,6 +24,7 @@ pub fn with_jit<R>(
 /// Refuses.
 pub fn run_unverified(
     _program: &BpfProgram<ActiveProfile>,
+    _hardening: Hardening,
     _context: &BpfContext<'_>,
 ) -> Result<BpfResult> {
     Err(absent())

@@ -2,32 +2,36 @@
 
 use crate::support::{Ran, kbpf, kbpf_with_input};
 
-/// The engines of this build.
-const ENGINES: &[&str] =
-    if cfg!(feature = "cloud-profile") { &["interp", "jit"] } else { &["interp"] };
+/// The engines of this build, and what they are asked for.
+const ENGINES: &[&[&str]] = if cfg!(feature = "cloud-profile") {
+    &[&["--engine", "interp"], &["--engine", "jit"], &["--blinding", "--retpolines"]]
+} else {
+    &[&["--engine", "interp"]]
+};
 
 fn assembled(source: &str) -> String {
     kbpf_with_input(&["asm", "-"], source).ended(0)
 }
 
 /// Runs a program over memory on every engine.
-fn on_all(source: &str, memory: &str, check: impl Fn(Ran, &str)) {
+fn on_all(source: &str, memory: &str, check: impl Fn(Ran, &[&str])) {
     let program = assembled(source);
     for engine in ENGINES {
-        check(kbpf_with_input(&["plugin", memory, "--engine", engine], &program), engine);
+        let args = [&["plugin", memory], *engine].concat();
+        check(kbpf_with_input(&args, &program), engine);
     }
 }
 
 #[track_caller]
 fn gives(source: &str, memory: &str, r0: &str) {
-    on_all(source, memory, |ran, engine| assert_eq!(ran.ended(0), format!("{r0}\n"), "{engine}"));
+    on_all(source, memory, |ran, engine| assert_eq!(ran.ended(0), format!("{r0}\n"), "{engine:?}"));
 }
 
 #[track_caller]
 fn fails(source: &str, memory: &str, reason: &str) {
     on_all(source, memory, |ran, engine| {
         let error = ran.error(1);
-        assert!(error.contains(reason), "{engine}: {error}");
+        assert!(error.contains(reason), "{engine:?}: {error}");
     });
 }
 
@@ -38,6 +42,13 @@ fn r0_comes_as_lower_case_hex() {
     gives("r0 = 0; exit", "", "0");
     let program = assembled("r0 = 7; exit");
     assert_eq!(kbpf_with_input(&["plugin"], &program).ended(0), "7\n");
+}
+
+#[test]
+fn the_interpreter_makes_no_code() {
+    let program = assembled("r0 = 7; exit");
+    let ran = kbpf_with_input(&["plugin", "", "--engine", "interp", "--retpolines"], &program);
+    assert!(ran.error(1).contains("the interpreter makes no code"));
 }
 
 #[test]

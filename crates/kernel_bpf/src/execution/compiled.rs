@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
-use bpf_jit_x86::{CodeMemory, CompileError, CompiledProgram, JitExecutor};
+use bpf_jit_x86::{CodeMemory, CompileError, CompileOptions, CompiledProgram, JitExecutor};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
 use bpf_sched::Admissible;
 use bpf_verifier::VerifiedProgram;
@@ -37,7 +37,40 @@ pub fn load_into<P: PhysicalProfile>(
     program: VerifiedProgram<P>,
     memory: &dyn CodeMemory,
 ) -> LoadedProgram<P> {
-    let compiled = CompiledProgram::compile(&program, memory);
+    load_with(program, memory, &CompileOptions::new())
+}
+
+/// As [`load_into`], compiled with what is asked for: constant blinding, retpolines.
+/// What they cost is said at [`CompileOptions`]. The interpreter, where it stands in, makes
+/// no code and needs neither.
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use kernel_bpf::bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+/// use kernel_bpf::execution::jit::{CompileOptions, HostMemory};
+/// use kernel_bpf::execution::{BpfContext, BpfExecutor, DefaultExecutor, load_with};
+/// use kernel_bpf::profile::ActiveProfile;
+/// use kernel_bpf::verifier::Verifier;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+///     .insn(BpfInsn::mov64_imm(0, 42))
+///     .insn(BpfInsn::exit())
+///     .build()?;
+/// let options = CompileOptions::new().with_retpolines();
+/// let program = load_with(Verifier::new().verify_program(&program)?, &HostMemory, &options);
+///
+/// let executor = DefaultExecutor::<ActiveProfile>::new();
+/// assert_eq!(executor.execute(&program, &BpfContext::empty()), Ok(42));
+/// # Ok(())
+/// # }
+/// ```
+pub fn load_with<P: PhysicalProfile>(
+    program: VerifiedProgram<P>,
+    memory: &dyn CodeMemory,
+    options: &CompileOptions<'_>,
+) -> LoadedProgram<P> {
+    let compiled = CompiledProgram::compile_with(&program, memory, options);
     let interpreted = match &compiled {
         Ok(_) => Interpreted { verified: program, translated: None },
         Err(_) => Interpreted::translated(program),
