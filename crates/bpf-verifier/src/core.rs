@@ -28,6 +28,7 @@ mod global;
 mod held;
 mod helper;
 mod helper_memory;
+pub(crate) mod hint;
 pub(crate) mod iterator;
 mod later;
 mod marks;
@@ -63,6 +64,7 @@ use crate::rules::{Privilege, Rules};
 use crate::state::{Kind, State, StateView, Value};
 use crate::verified::InsnFact;
 use checkpoint::Arrival;
+use hint::Hint;
 use later::Later;
 use trial::Trial;
 
@@ -145,6 +147,8 @@ pub(crate) const LOST: u32 = 0xff;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     pub processed: u64,
+    /// Instructions that some path came to.
+    pub reached: u64,
     /// Steps that the handling of large states counts as.
     pub handled: u64,
     /// All that is done, in words; see [`budget`].
@@ -189,6 +193,8 @@ pub(crate) struct Explorer<'a> {
     pub sought: costliest::Sought,
     /// The summary that was begun last and is not over.
     trials: Trial,
+    /// The guess that was found last.
+    hints: Hint,
     /// Steps that attempts took which came to nothing.
     wasted: u64,
     /// The function that is being verified, by index: the program, or one that is
@@ -251,6 +257,7 @@ impl<'a> Explorer<'a> {
             last_id: 0,
             sought: costliest::Sought::NONE,
             trials: Trial(NONE),
+            hints: Hint(NONE),
             wasted: 0,
             entry: 0,
             effects: Effects::default(),
@@ -371,7 +378,9 @@ impl<'a> Explorer<'a> {
     fn execute(&mut self, insn: &Instruction) -> Step<Flow> {
         let pc = self.walker.pc;
         let next = Flow::To(pc.saturating_add(insn.slots()));
-        self.code.reach(&mut self.arena, pc);
+        if self.code.reach(&mut self.arena, pc) {
+            self.figures.reached = self.figures.reached.saturating_add(1);
+        }
         match *insn {
             Instruction::Alu { op, width, dst, src } => self.alu(op, width, dst, src)?,
             Instruction::Neg { width, dst } => self.negate(width, dst)?,

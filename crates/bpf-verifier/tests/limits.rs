@@ -151,7 +151,33 @@ struct Walked(u64);
 impl Observer for Walked {
     fn ended(&mut self, effort: Effort<'_>) {
         self.0 = effort.processed();
+        // What one step may do beyond.
+        assert!(effort.work() < effort.work_limit() + 10_000, "{}", effort.work());
     }
+}
+
+/// Counted loops one behind the other: each has its summary, and all that follows is
+/// walked before the first one is known to hold.
+#[test]
+fn rows_of_loops_cost_in_proportion() {
+    let walked = |loops: usize| {
+        let mut insns = vec![BpfInsn::mov64_imm(0, 0)];
+        for _ in 0..loops {
+            let round = [BpfInsn::add64_imm(0, 1), BpfInsn::add64_imm(1, 1)];
+            insns.push(BpfInsn::mov64_imm(1, 0));
+            insns.extend(round);
+            insns.push(BpfInsn::jlt_imm(1, 1000, -3));
+        }
+        insns.push(BpfInsn::exit());
+        let program = ProgramBuilder::from_static(BpfProgType::SocketFilter, insns.leak());
+        let mut workspace = vec![0_u64; 1 << 20];
+        let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace);
+        let mut seen = Walked(0);
+        verifier.verify_with(&program.build().expect("valid"), &mut seen).expect("safe");
+        seen.0
+    };
+    let (few, many) = (walked(1_000), walked(8_000));
+    assert!(many < 9 * few, "{many}, {few}");
 }
 
 /// Paths that double at every step, over a state of many parts or of few.

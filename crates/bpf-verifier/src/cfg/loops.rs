@@ -13,6 +13,7 @@
 use super::edges::successors;
 use super::{CfgError, Code, bit, slot_number};
 use crate::arena::{Arena, At, Halves, NONE, NoRoom, high, low, pair};
+use crate::core::hint::Hint;
 use crate::core::iterator::asks;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
@@ -83,14 +84,14 @@ impl Loop {
         arena.set(self.field(2), pair(failures, next));
     }
 
-    /// A guess that held, in a block of its own; or none.
-    pub fn hint(self, arena: &Arena<'_>) -> At {
-        high(arena.word(self.field(3)))
+    /// A guess that held; or none.
+    pub fn hint(self, arena: &Arena<'_>) -> Hint {
+        Hint(high(arena.word(self.field(3))))
     }
 
-    pub fn set_hint(self, arena: &mut Arena<'_>, hint: At) {
+    pub fn set_hint(self, arena: &mut Arena<'_>, hint: Hint) {
         let count = low(arena.word(self.field(3)));
-        arena.set(self.field(3), pair(count, hint));
+        arena.set(self.field(3), pair(count, hint.0));
     }
 }
 

@@ -116,13 +116,16 @@ impl Code<'_> {
         InsnFact::from_bits(self.slots.get(arena, pc).wrapping_shr(bit::FACT) & FACT_BITS)
     }
 
-    /// Notes that the instruction at a slot is reached.
+    /// Notes that the instruction at a slot is reached; whether that is so for the
+    /// first time.
     #[inline]
-    pub fn reach(&self, arena: &mut Arena<'_>, pc: usize) {
+    pub fn reach(&self, arena: &mut Arena<'_>, pc: usize) -> bool {
         let fact = self.slots.get(arena, pc).wrapping_shr(bit::FACT) & FACT_BITS;
-        if fact == InsnFact::Unreached.to_bits() {
+        let first = fact == InsnFact::Unreached.to_bits();
+        if first {
             self.set_fact(arena, pc, InsnFact::Plain);
         }
+        first
     }
 
     /// Notes what the instruction at a slot was found to access.

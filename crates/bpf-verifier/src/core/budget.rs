@@ -18,6 +18,10 @@ const FREE_WORDS: usize = 128;
 /// Further words whose handling counts as a step, as a power of two.
 const STATE_STEP_SHIFT: u32 = 5;
 
+/// Steps that an instruction gives back which is come to for the first time: those of
+/// a loop are walked in several phases.
+const NEW_STEPS: u64 = 8;
+
 /// Work of an instruction.
 const INSN_WORK: u64 = 32;
 /// Work for each instruction of the limit. It is twice an instruction's:
@@ -34,10 +38,24 @@ impl Explorer<'_> {
         self.figures.processed.saturating_add(self.figures.handled)
     }
 
+    /// Steps so far, where each instruction that no path came to before gives back
+    /// some: a phase of an attempt lasts too long by this clock. One that goes on and
+    /// on through new code does not, such as that of the first of many loops.
+    pub(super) fn clock(&self) -> u64 {
+        let slots = self.code.insns.len() as u64;
+        let new = slots.saturating_sub(self.figures.reached);
+        self.steps().saturating_add(new.saturating_mul(NEW_STEPS))
+    }
+
+    /// Work that the limit of instructions gives leave to.
+    pub(super) const fn work_limit(&self) -> u64 {
+        self.rules.steps.saturating_mul(WORK_PER_STEP)
+    }
+
     /// Refuses to go on where the limit is reached.
     pub(super) fn check_budget(&self) -> Step {
         let limit = self.rules.steps;
-        if self.steps() >= limit || self.figures.work >= limit.saturating_mul(WORK_PER_STEP) {
+        if self.steps() >= limit || self.figures.work >= self.work_limit() {
             return reject(VerifyErrorKind::TooComplex { limit });
         }
         Ok(())

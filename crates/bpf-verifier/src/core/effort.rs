@@ -24,6 +24,17 @@ impl<'a> Effort<'a> {
         self.0.rules.steps
     }
 
+    /// All that was done, in words of states that were handled. An instruction is
+    /// as much as 32 of them.
+    pub const fn work(&self) -> u64 {
+        self.0.figures.work
+    }
+
+    /// Work that may be done; the last step may go a little beyond.
+    pub const fn work_limit(&self) -> u64 {
+        self.0.work_limit()
+    }
+
     /// States kept, all together.
     pub const fn total_states(&self) -> u32 {
         self.0.figures.total_states

@@ -71,9 +71,7 @@ impl Explorer<'_> {
         if found.iter().all(|node| node.0 == NONE) {
             return Ok(false);
         }
-        let (steps, counted) = (self.steps(), self.counted_ids());
-        let Some(trial) = self.new_trial(Loop(NONE)) else { return Ok(false) };
-        trial.set_phase(&mut self.arena, Phase::Merge, steps, counted);
+        let Some(trial) = self.new_merge() else { return Ok(false) };
         let in_loop = self.code.is_in_any_loop(&self.arena, point);
         if self.merge_with(trial, &found, in_loop)? {
             self.walk_merged(trial)?;
@@ -81,6 +79,15 @@ impl Explorer<'_> {
             self.give_up(trial)?;
         }
         Ok(true)
+    }
+
+    /// An attempt with a state that is made of others; none, where there is no room.
+    fn new_merge(&mut self) -> Option<Trial> {
+        let counted = self.counted_ids();
+        let trial = self.new_trial(Loop(NONE))?;
+        let until = self.lasts_until(trial, Phase::Merge);
+        trial.set_phase(&mut self.arena, Phase::Merge, until, counted);
+        Some(trial)
     }
 
     /// The number of the node from which a state made of two is being walked; 0 for none. By
@@ -95,9 +102,7 @@ impl Explorer<'_> {
     /// Makes the state one with that of an earlier round. Whether that was tried.
     fn try_merge_rounds(&mut self, point: At) -> Step<bool> {
         let Some(earlier) = self.earlier_round(point) else { return Ok(false) };
-        let (steps, counted) = (self.steps(), self.counted_ids());
-        let Some(trial) = self.new_trial(Loop(NONE)) else { return Ok(false) };
-        trial.set_phase(&mut self.arena, Phase::Merge, steps, counted);
+        let Some(trial) = self.new_merge() else { return Ok(false) };
         let before = earlier.generation(&self.arena);
         earlier.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
         let mode = Mode::Merge { before, in_loop: false };

@@ -200,10 +200,8 @@ impl Explorer<'_> {
     pub(super) fn close_round(&mut self, point: At) -> Step<Option<Tail>> {
         let mut node = Node(low(self.arena.word(point)));
         let mut widened = false;
-        let now = match self.instance() {
-            0 => self.walker.grants,
-            _ => self.rounds().unwrap_or(0).unsigned_abs(),
-        };
+        let (instance, rounds) = self.this_round();
+        let now = rounds.unwrap_or(0).unsigned_abs();
         for back in 1..=OLDEST_CHECK {
             if node.0 == NONE {
                 break;
@@ -214,7 +212,7 @@ impl Explorer<'_> {
             if back > ROUND_CHECKS {
                 self.work(u64::from(back & 1));
             }
-            if looked_at && self.is_later_round(node) {
+            if looked_at && self.is_later_round(node, instance, rounds) {
                 if !widened {
                     self.widen(node)?;
                     widened = true;
@@ -227,7 +225,7 @@ impl Explorer<'_> {
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
                     // Those before the node are on the path to it.
-                    let had = self.rounds_at(node, self.instance()).unwrap_or(0);
+                    let had = self.rounds_at(node, instance).unwrap_or(0);
                     let rounds = self.most_rounds().saturating_sub(had.unsigned_abs());
                     node.close(&mut self.arena, rounds.max(1));
                     return Ok(Some(self.round_since(node)));
@@ -249,13 +247,14 @@ impl Explorer<'_> {
     /// An open node of an earlier round of the loop: the last one that was made of several,
     /// or else the first one.
     pub(super) fn earlier_round(&mut self, point: At) -> Option<Node> {
+        let (instance, rounds) = self.this_round();
         let (mut node, mut first) = (Node(low(self.arena.word(point))), None);
         for _ in 0..OLDEST_CHECK {
             if node.0 == NONE {
                 break;
             }
             self.work(1);
-            if self.is_later_round(node) {
+            if self.is_later_round(node, instance, rounds) {
                 first = Some(node);
                 if node.generation(&self.arena) > 0 {
                     break;
@@ -266,22 +265,28 @@ impl Explorer<'_> {
         first
     }
 
-    /// Whether the current state is in a later round of a loop than an open node
-    /// of its head: something that bounds the rounds was used up in between.
-    fn is_later_round(&self, node: Node) -> bool {
-        let instance = self.instance();
+    /// What bounds the loop at the current instruction, and how much of that was used.
+    fn this_round(&self) -> (u32, Option<i32>) {
+        match self.instance() {
+            0 => (0, i32::try_from(self.walker.grants).ok()),
+            instance => (instance, self.rounds()),
+        }
+    }
+
+    /// Whether the current state, in this round of what bounds the loop, is in a later one
+    /// than an open node of its head: something that bounds the rounds was used up in
+    /// between.
+    fn is_later_round(&self, node: Node, instance: u32, rounds: Option<i32>) -> bool {
         if node.snapshot(&self.arena).frame(&self.arena) != self.state.frame
             || node.instance(&self.arena) != instance
         {
             return false;
         }
-        match instance {
-            0 => node.grants(&self.arena) < self.walker.grants,
-            _ => match (self.rounds_at(node, instance), self.rounds()) {
-                (Some(before), Some(now)) => before < now,
-                _ => false,
-            },
-        }
+        let before = match instance {
+            0 => i32::try_from(node.grants(&self.arena)).ok(),
+            _ => self.rounds_at(node, instance),
+        };
+        matches!((before, rounds), (Some(before), Some(now)) if before < now)
     }
 
     /// How many rounds the loop at the current instruction has had.

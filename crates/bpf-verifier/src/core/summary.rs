@@ -10,8 +10,7 @@ use super::checkpoint::Arrival;
 use super::node::Node;
 use super::trial::{Change, Phase, Trial};
 use super::{Explorer, Step, Stop};
-use crate::arena::{NONE, high, low, pair};
-use crate::cfg::Loop;
+use crate::arena::NONE;
 use crate::domain::Scalar;
 use crate::error::VerifyErrorKind;
 use crate::meter::{MAX_NEST, Tail};
@@ -138,19 +137,36 @@ impl Explorer<'_> {
         Ok(Arrival::Covered(tail))
     }
 
-    /// Whether a phase took too many steps.
-    pub(super) fn is_overdue(&self, trial: Trial) -> bool {
-        let arena = &self.arena;
-        let limit = match trial.phase(arena) {
+    /// When a phase that begins now has lasted too long, by the clock of steps.
+    pub(super) fn lasts_until(&self, trial: Trial, phase: Phase) -> u64 {
+        let limit = match phase {
             Phase::Full => self.rules.steps.checked_div(FULL_PART).unwrap_or(0),
             // It may take a part of what was done before.
-            Phase::Merge => (trial.began(arena) / MERGE_PART).saturating_add(MORE_STEPS),
+            Phase::Merge => (self.steps() / MERGE_PART).saturating_add(MORE_STEPS),
             _ => {
-                let slots = trial.subject(arena).len(arena);
+                let slots = trial.subject(&self.arena).len(&self.arena);
                 slots.saturating_mul(PHASE_STEPS).saturating_add(MORE_STEPS)
             }
         };
-        self.steps().saturating_sub(trial.since(arena)) > limit
+        self.clock().saturating_add(limit)
+    }
+
+    /// Whether a phase took too many steps.
+    pub(super) fn is_overdue(&self, trial: Trial) -> bool {
+        self.clock() > trial.until(&self.arena)
+    }
+
+    /// The latest of the trials under way whose phase took too many steps.
+    fn overdue(&self) -> Option<Trial> {
+        // There may be very many, one behind the other.
+        if self.clock() <= self.trials.earliest(&self.arena) {
+            return None;
+        }
+        let mut trial = self.trials;
+        while trial.0 != NONE && !self.is_overdue(trial) {
+            trial = trial.below(&self.arena);
+        }
+        (trial.0 != NONE).then_some(trial)
     }
 
     /// Tries a summary of the loop that begins here. Whether the walk goes on in
@@ -159,17 +175,10 @@ impl Explorer<'_> {
         let Some(found) = self.code.loop_at(&self.arena, self.walker.pc) else {
             return Ok(false);
         };
-        let (mut open, mut looked) = (self.trials, 0_u64);
-        while open.0 != NONE {
-            if self.is_overdue(open) {
-                self.fail(open)?;
-                return Ok(true);
-            }
-            open = open.below(&self.arena);
-            looked = looked.saturating_add(1);
+        if let Some(trial) = self.overdue() {
+            self.fail(trial)?;
+            return Ok(true);
         }
-        // So many can be under way, one behind the other, that it takes its time.
-        self.figures.handled = self.figures.handled.saturating_add(looked / 16);
         let due = found.arrive(&mut self.arena);
         let nest = self.walker.active.nest(&self.arena) as usize;
         if !due || !self.may_try() || nest >= MAX_NEST || !self.rules.summaries {
@@ -177,9 +186,9 @@ impl Explorer<'_> {
         }
         let Some(trial) = self.new_trial(found) else { return Ok(false) };
         let hint = found.hint(&self.arena);
-        if hint != NONE {
-            let last = high(self.arena.word(hint));
-            Snapshot(hint.saturating_add(1)).load(&mut self.arena, &mut self.state)?;
+        if hint.0 != NONE {
+            let last = hint.last_id(&self.arena);
+            hint.guess().load(&mut self.arena, &mut self.state)?;
             if self.join(trial, trial.first(&self.arena), Mode::Hint(last))?.is_some() {
                 trial.set_hinted(&mut self.arena, true);
                 self.begin(trial, Phase::Full)?;
@@ -218,8 +227,8 @@ impl Explorer<'_> {
     /// A phase begins, with the state as the guess at the head.
     fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
         self.name_numbers();
-        let steps = self.steps();
-        trial.set_phase(&mut self.arena, phase, steps, self.last_id);
+        let until = self.lasts_until(trial, phase);
+        trial.set_phase(&mut self.arena, phase, until, self.last_id);
         trial.set_node(&mut self.arena, Node(NONE));
         self.walker = trial.start(&self.arena);
         self.walker.active = trial;
@@ -408,42 +417,6 @@ impl Explorer<'_> {
             self.done(node, &paths);
         }
         paths
-    }
-
-    fn keep_hint(&mut self, trial: Trial, node: Node) {
-        let subject = trial.subject(&self.arena);
-        self.forget_hint(subject);
-        // Not a copy of its words: it may leave out what a node holds that ends before.
-        let guess = node.snapshot(&self.arena);
-        if guess.load(&mut self.arena, &mut self.scratch).is_err() {
-            return;
-        }
-        let size = Snapshot::measure(&self.scratch, &self.arena);
-        let words = size.words();
-        let Ok(at) = self.arena.alloc(words.saturating_add(1) as usize) else { return };
-        let last = trial.first_id(&self.arena);
-        self.arena.set(at, pair(words, last));
-        Snapshot::write(&self.scratch, &mut self.arena, at.saturating_add(1), size);
-        subject.set_hint(&mut self.arena, at);
-    }
-
-    fn forget_hint(&mut self, subject: Loop) {
-        let hint = subject.hint(&self.arena);
-        if hint != NONE {
-            let words = low(self.arena.word(hint)).saturating_add(1);
-            self.arena.free(hint, words as usize);
-            subject.set_hint(&mut self.arena, NONE);
-        }
-    }
-
-    /// Forgets the guesses that held since this identity was given.
-    pub(super) fn forget_hints(&mut self, since: u32) {
-        for subject in self.code.loops() {
-            let hint = subject.hint(&self.arena);
-            if hint != NONE && high(self.arena.word(hint)) >= since {
-                self.forget_hint(subject);
-            }
-        }
     }
 
     /// An error in a trial: whether the walk goes on all the same.

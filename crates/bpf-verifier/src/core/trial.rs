@@ -33,7 +33,8 @@ pub(crate) struct Trial(pub At);
 const START: u32 = 8;
 const METER: u32 = START + 4;
 const BEGAN: u32 = METER + Meter::WORDS;
-const CARRIED: u32 = BEGAN + 1;
+const EARLIEST: u32 = BEGAN + 1;
+const CARRIED: u32 = EARLIEST + 1;
 const RANKS: u32 = CARRIED + 2;
 const THRESHOLDS: u32 = RANKS + 1 + MAX_RANKS;
 pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
@@ -90,7 +91,8 @@ impl Trial {
         arena.set(self.field(4), pair(first_id, 0));
         arena.set(self.field(5), pair(NONE, NONE));
         arena.set(self.field(6), pair(start, walker.grants));
-        arena.set(self.field(7), 0);
+        arena.set(self.field(7), u64::MAX);
+        arena.set(self.field(EARLIEST), below.earliest(arena));
         arena.set(self.field(START), pair(super::slot_number(walker.pc), walker.parent));
         arena.set(self.field(START + 1), walker.trail);
         arena.set(self.field(START + 2), pair(walker.trail_len, walker.forks));
@@ -186,13 +188,26 @@ impl Trial {
         self.phase(arena) != Phase::Full
     }
 
-    /// A phase begins; what the last one found about changes is forgotten.
-    /// The identities up to `last_id` are those of the state at the head.
-    pub fn set_phase(self, arena: &mut Arena<'_>, phase: Phase, now: u64, last_id: u32) {
+    /// A phase begins, of the latest trial; what the last one found about changes is
+    /// forgotten. It may last until then, by the clock of steps. The identities up to
+    /// `last_id` are those of the state at the head.
+    pub fn set_phase(self, arena: &mut Arena<'_>, phase: Phase, until: u64, last_id: u32) {
         let rest = self.half(arena, 2, false) & !0xff;
         arena.set(self.field(2), pair(phase as u32 | rest, last_id));
-        arena.set(self.field(7), now);
+        arena.set(self.field(7), until);
+        let earliest = until.min(self.below(arena).earliest(arena));
+        arena.set(self.field(EARLIEST), earliest);
         arena.set(self.field(RANKS), 0);
+    }
+
+    /// When its phase has lasted too long, by the clock of steps.
+    pub fn until(self, arena: &Arena<'_>) -> u64 {
+        arena.word(self.field(7))
+    }
+
+    /// When its phase, or that of one below it, has lasted too long.
+    pub fn earliest(self, arena: &Arena<'_>) -> u64 {
+        if self.0 == NONE { u64::MAX } else { arena.word(self.field(EARLIEST)) }
     }
 
     /// Guesses that did not hold.
@@ -203,11 +218,6 @@ impl Trial {
     pub fn add_attempt(self, arena: &mut Arena<'_>) {
         let word = self.half(arena, 2, false).saturating_add(0x1_0000);
         self.set_half(arena, 2, false, word);
-    }
-
-    /// Instructions that had been walked when the phase began.
-    pub fn since(self, arena: &Arena<'_>) -> u64 {
-        arena.word(self.field(7))
     }
 
     /// How many trials are around it.
