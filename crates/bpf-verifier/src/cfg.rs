@@ -88,6 +88,8 @@ pub(crate) struct Code<'p> {
     turns: usize,
     /// Whether some instruction names a function of the program.
     names_functions: bool,
+    /// Whether a loop passes somewhere whose rounds no number in the program bounds.
+    has_rounds: bool,
 }
 
 impl<'p> Code<'p> {
@@ -119,6 +121,7 @@ impl<'p> Code<'p> {
             turns_back: false,
             turns: 0,
             names_functions: false,
+            has_rounds: false,
         };
         code.find_functions(arena, helpers)?;
         code.mark_globals(arena);
@@ -144,6 +147,11 @@ impl<'p> Code<'p> {
     /// no number in the program.
     pub fn is_round_head(&self, arena: &Arena<'_>, pc: usize) -> bool {
         self.has(arena, pc, bit::ROUND)
+    }
+
+    /// Whether there is such a place at all.
+    pub const fn has_rounds(&self) -> bool {
+        self.has_rounds
     }
 
     /// Every place where states are kept.

@@ -63,6 +63,7 @@ impl Code<'_> {
             }
             if insn.is_may_goto() || insn.is_call() && self.calls_in_rounds(pc, helpers) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);
+                self.has_rounds = true;
                 self.mark(arena, pc.saturating_add(1), bit::JOIN);
             }
             let mut other = second;

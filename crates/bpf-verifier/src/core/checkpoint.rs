@@ -240,7 +240,8 @@ impl Explorer<'_> {
     pub(super) fn add_node(&mut self) -> Step<Node> {
         let plan = Plan::new(&self.state, &self.arena, self.last_kept(), true);
         let nest = self.walker.active.nest(&self.arena);
-        let head = Node::head_words(nest);
+        let rounds = self.code.has_rounds();
+        let head = Node::head_words(rounds, nest);
         let words = plan.words.saturating_add(head) as usize;
         self.charge_kept(plan.weight.saturating_add(head) as usize);
         let at = self.alloc(words)?;
@@ -253,6 +254,7 @@ impl Explorer<'_> {
             trail,
             trail_len,
             segment: meter,
+            rounds,
             owner: active,
             nest,
         };

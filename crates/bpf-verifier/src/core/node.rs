@@ -9,22 +9,29 @@ use crate::state::snapshot::Snapshot;
 ///
 /// Its words: parent, and the next node at the same instruction; instruction,
 /// and branches that are still to be walked; marks of numbers; marks of bytes;
-/// the trail from the parent; lengths of that and of the nest of summaries; three
-/// about rounds; the costs to the end, from the parent, and to where loops are closed,
-/// with which ones. Inside of summaries there are, furthermore, the innermost one, and the
-/// costs back to the head of each.
+/// the trail from the parent; lengths of that and of the nest of summaries, and a serial
+/// number; the costs to the end, and from the parent. Where the program has loops that
+/// something else than a number bounds, there are three about rounds, and the costs to
+/// where loops are closed, with which ones. Inside of summaries there are, furthermore, the
+/// innermost one, and the costs back to the head of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node(pub At);
 
-/// What [`rounds`](super::rounds) keeps of the loops that a node takes part in:
-/// three words.
-pub(super) const ROUNDS: u32 = 6;
-const EXIT: u32 = ROUNDS + 3;
+/// Lengths of the trail and of the nest of summaries, and a number that is greater than
+/// those of all nodes before it.
+pub(super) const LENGTHS: u32 = 5;
+const EXIT: u32 = 6;
 const SEGMENT: u32 = EXIT + Meter::WORDS;
-const NEAR: u32 = SEGMENT + Meter::WORDS;
+const FIXED: u32 = SEGMENT + Meter::WORDS;
+/// What [`rounds`](super::rounds) keeps of the loops that a node takes part in, if there
+/// are any: three words.
+pub(super) const ROUNDS: u32 = FIXED;
+const NEAR: u32 = ROUNDS + 3;
 const FAR: u32 = NEAR + Closing::WORDS;
-const FIXED: u32 = FAR + Closing::WORDS;
+const WITH_ROUNDS: u32 = FAR + Closing::WORDS;
 
+/// Beside the length of the trail: the node has something about rounds.
+const HAS_ROUNDS: u32 = 1 << 12;
 /// Beside the length of the trail: see [`Node::generation`].
 const GENERATION_SHIFT: u32 = 8;
 /// More are not told apart.
@@ -38,6 +45,8 @@ pub(crate) struct Fresh {
     pub trail: u64,
     pub trail_len: u32,
     pub segment: Meter,
+    /// Whether there are loops to keep something about.
+    pub rounds: bool,
     /// The innermost summary around it, and how many there are.
     pub owner: Trial,
     pub nest: u32,
@@ -49,11 +58,26 @@ impl Node {
     }
 
     /// Words of a node in so many summaries, without its snapshot.
-    pub const fn head_words(nest: u32) -> u32 {
+    pub const fn head_words(rounds: bool, nest: u32) -> u32 {
+        let fixed = if rounds { WITH_ROUNDS } else { FIXED };
         if nest == 0 {
-            return FIXED;
+            return fixed;
         }
-        FIXED.saturating_add(nest.saturating_mul(Meter::WORDS)).saturating_add(1)
+        fixed.saturating_add(nest.saturating_mul(Meter::WORDS)).saturating_add(1)
+    }
+
+    /// Words before what it keeps of the summaries.
+    fn fixed_words(self, arena: &Arena<'_>) -> u32 {
+        Self::head_words(self.has_rounds(arena), 0)
+    }
+
+    fn own_head_words(self, arena: &Arena<'_>) -> u32 {
+        Self::head_words(self.has_rounds(arena), self.nest(arena))
+    }
+
+    /// Whether it keeps something about rounds.
+    pub(super) fn has_rounds(self, arena: &Arena<'_>) -> bool {
+        low(arena.word(self.field(LENGTHS))) & HAS_ROUNDS != 0
     }
 
     pub fn write(self, arena: &mut Arena<'_>, fresh: &Fresh) {
@@ -62,11 +86,11 @@ impl Node {
         arena.set(self.field(2), 0);
         arena.set(self.field(3), 0);
         arena.set(self.field(4), fresh.trail);
-        arena.set(self.field(5), pair(fresh.trail_len | fresh.nest.wrapping_shl(28), 0));
+        let rounds = if fresh.rounds { HAS_ROUNDS } else { 0 };
+        let lengths = fresh.trail_len | rounds | fresh.nest.wrapping_shl(28);
+        arena.set(self.field(LENGTHS), lengths.into());
         fresh.segment.store(arena, self.field(SEGMENT));
-        if fresh.nest > 0 {
-            arena.set(self.field(FIXED), pair(fresh.owner.0, NONE));
-        }
+        self.set_owner(arena, fresh.owner);
         self.set_tail(arena, &Tail::NONE);
     }
 
@@ -126,23 +150,23 @@ impl Node {
 
     /// The jumps that led here from the parent, and how many.
     pub fn trail(self, arena: &Arena<'_>) -> (u64, u32) {
-        (arena.word(self.field(4)), low(arena.word(self.field(5))) & 0xff)
+        (arena.word(self.field(4)), low(arena.word(self.field(LENGTHS))) & 0xff)
     }
 
     /// How often the state was made one with others.
     pub fn generation(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(5))).wrapping_shr(GENERATION_SHIFT) & MAX_GENERATION
+        low(arena.word(self.field(LENGTHS))).wrapping_shr(GENERATION_SHIFT) & MAX_GENERATION
     }
 
     pub fn set_generation(self, arena: &mut Arena<'_>, generation: u32) {
-        let word = arena.word(self.field(5));
+        let word = arena.word(self.field(LENGTHS));
         let bits = generation.min(MAX_GENERATION).wrapping_shl(GENERATION_SHIFT);
-        arena.set(self.field(5), word | u64::from(bits));
+        arena.set(self.field(LENGTHS), word | u64::from(bits));
     }
 
     /// How many summaries the node is in.
     pub fn nest(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(5))).wrapping_shr(28)
+        low(arena.word(self.field(LENGTHS))).wrapping_shr(28)
     }
 
     /// The innermost of them.
@@ -150,25 +174,25 @@ impl Node {
         if self.nest(arena) == 0 {
             return Trial(NONE);
         }
-        Trial(low(arena.word(self.field(FIXED))))
+        Trial(low(arena.word(self.field(self.fixed_words(arena)))))
     }
 
     /// From now on the innermost one that matters to it.
     pub fn set_owner(self, arena: &mut Arena<'_>, owner: Trial) {
         if self.nest(arena) > 0 {
-            arena.set(self.field(FIXED), pair(owner.0, NONE));
+            let at = self.field(self.fixed_words(arena));
+            arena.set(at, pair(owner.0, NONE));
         }
     }
 
     /// The costliest paths from here.
     pub fn tail(self, arena: &Arena<'_>) -> Tail {
-        let mut tail = Tail {
-            exit: Meter::load(arena, self.field(EXIT)),
-            near: Closing::load(arena, self.field(NEAR)),
-            far: Closing::load(arena, self.field(FAR)),
-            ..Tail::NONE
-        };
-        let mut at = self.field(FIXED).saturating_add(1);
+        let mut tail = Tail { exit: Meter::load(arena, self.field(EXIT)), ..Tail::NONE };
+        if self.has_rounds(arena) {
+            tail.near = Closing::load(arena, self.field(NEAR));
+            tail.far = Closing::load(arena, self.field(FAR));
+        }
+        let mut at = self.field(self.fixed_words(arena)).saturating_add(1);
         for back in tail.back.iter_mut().take(self.nest(arena) as usize) {
             *back = Meter::load(arena, at);
             at = at.saturating_add(Meter::WORDS);
@@ -178,9 +202,11 @@ impl Node {
 
     pub fn set_tail(self, arena: &mut Arena<'_>, tail: &Tail) {
         tail.exit.store(arena, self.field(EXIT));
-        tail.near.store(arena, self.field(NEAR));
-        tail.far.store(arena, self.field(FAR));
-        let mut at = self.field(FIXED).saturating_add(1);
+        if self.has_rounds(arena) {
+            tail.near.store(arena, self.field(NEAR));
+            tail.far.store(arena, self.field(FAR));
+        }
+        let mut at = self.field(self.fixed_words(arena)).saturating_add(1);
         for back in tail.back.iter().take(self.nest(arena) as usize) {
             back.store(arena, at);
             at = at.saturating_add(Meter::WORDS);
@@ -198,17 +224,17 @@ impl Node {
     }
 
     pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {
-        Snapshot(self.field(Self::head_words(self.nest(arena))))
+        Snapshot(self.field(self.own_head_words(arena)))
     }
 
     pub fn words(self, arena: &Arena<'_>) -> usize {
-        let head = Self::head_words(self.nest(arena));
+        let head = self.own_head_words(arena);
         self.snapshot(arena).words(arena).saturating_add(head) as usize
     }
 
     /// Words that it would take with all entries of its state.
     pub fn weight(self, arena: &Arena<'_>) -> usize {
-        let head = Self::head_words(self.nest(arena));
+        let head = self.own_head_words(arena);
         self.snapshot(arena).weight(arena).saturating_add(head) as usize
     }
 }

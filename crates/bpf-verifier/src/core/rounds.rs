@@ -34,7 +34,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 
 use super::done::Done;
-use super::node::{Node, ROUNDS};
+use super::node::{LENGTHS, Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
@@ -64,47 +64,60 @@ impl Node {
         serial: u32,
         instance: u32,
     ) {
-        arena.set(self.field(ROUNDS), pair(grants, serial));
-        arena.set(self.field(INSTANCE), pair(instance, 0));
-        self.set_exact(arena, 0);
+        let lengths = low(arena.word(self.field(LENGTHS)));
+        arena.set(self.field(LENGTHS), pair(lengths, serial));
+        if self.has_rounds(arena) {
+            arena.set(self.field(ROUNDS), grants.into());
+            arena.set(self.field(INSTANCE), pair(instance, 0));
+            self.set_exact(arena, 0);
+        }
+    }
+
+    /// A word about rounds; 0, where the program has no loop to keep it for.
+    fn about_rounds(self, arena: &Arena<'_>, index: u32) -> u64 {
+        if self.has_rounds(arena) { arena.word(self.field(index)) } else { 0 }
     }
 
     /// Rounds that `may_goto` had granted on the way to the node.
     pub(super) fn grants(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(ROUNDS)))
+        low(self.about_rounds(arena, ROUNDS))
     }
 
     /// The entries that a loop was closed on: what differs in them is not
     /// covered, and yet nothing was decided on them.
     pub(super) fn exact(self, arena: &Arena<'_>) -> u64 {
-        arena.word(self.field(EXACT))
+        self.about_rounds(arena, EXACT)
     }
 
     pub(super) fn set_exact(self, arena: &mut Arena<'_>, bits: u64) {
-        arena.set(self.field(EXACT), bits);
+        if self.has_rounds(arena) {
+            arena.set(self.field(EXACT), bits);
+        }
     }
 
     /// Greater than those of all nodes before it.
     pub(super) fn serial(self, arena: &Arena<'_>) -> u32 {
-        high(arena.word(self.field(ROUNDS)))
+        high(arena.word(self.field(LENGTHS)))
     }
 
     /// What bounds the rounds of a loop of which the node is the head.
     fn instance(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(INSTANCE)))
+        low(self.about_rounds(arena, INSTANCE))
     }
 
     /// Notes that a loop of at most so many rounds is closed at the node.
     fn close(self, arena: &mut Arena<'_>, rounds: u32) {
-        let word = arena.word(self.field(INSTANCE));
-        arena.set(self.field(INSTANCE), pair(low(word), high(word).max(rounds)));
+        if self.has_rounds(arena) {
+            let word = arena.word(self.field(INSTANCE));
+            arena.set(self.field(INSTANCE), pair(low(word), high(word).max(rounds)));
+        }
     }
 
     /// Every path from the node was walked: adds the rounds of a loop that is
     /// closed here. What then follows from the node.
     pub(super) fn go_round(self, arena: &mut Arena<'_>, parent: Self) -> Tail {
         let mut tail = self.tail(arena);
-        let rounds = high(arena.word(self.field(INSTANCE)));
+        let rounds = high(self.about_rounds(arena, INSTANCE));
         if rounds == 0 {
             return tail;
         }
@@ -131,7 +144,7 @@ impl Node {
             if node.0 == NONE {
                 break;
             }
-            let instance = arena.word(node.field(INSTANCE));
+            let instance = node.about_rounds(arena, INSTANCE);
             let other = (low(instance), node.owner(arena), node.snapshot(arena).frame(arena));
             if other == own && high(instance) != 0 {
                 return Some(node);
