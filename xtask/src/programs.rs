@@ -10,8 +10,9 @@ use lexopt::prelude::*;
 
 const HELP: &str = "\
 Rebuilds examples/programs/*.bpf.o from the C sources beside them, and from each
-object its flat image NAME.bpf.kbi, for targets too small for ELF; the objects
-with which the loader and the tool are tested; and those that are measured.
+object its flat image NAME.bpf.kbi, for targets too small for ELF; likewise those of
+examples/firmware-cortex-m/programs; the objects with which the loader and the tool are
+tested; and those that are measured.
 
 USAGE: cargo xtask programs [OPTIONS]
 
@@ -35,8 +36,9 @@ struct Folder {
     v2: bool,
 }
 
-const FOLDERS: [Folder; 4] = [
+const FOLDERS: [Folder; 5] = [
     Folder { path: "examples/programs", images: true, v2: false },
+    Folder { path: "examples/firmware-cortex-m/programs", images: true, v2: false },
     Folder { path: "crates/bpf-loader/tests/objects", images: false, v2: false },
     Folder { path: "crates/bpf-cli/tests/objects", images: false, v2: false },
     Folder { path: "benches/programs", images: false, v2: true },
