@@ -221,7 +221,17 @@ fn nothing_is_known_of_what_is_lent() {
     let spilled = "*(u64 *)(r10 -40) = r9\n*(u64 *)(r10 -32) = r9\n";
     let load = "r1 = *(u64 *)(r10 -40)\nr0 = *(u32 *)(r1 +0)\n";
     accepts(&format!("{PACKET}{spilled}{load}{END}"));
-    rejects("invalid read from stack", &format!("{PACKET}{spilled}{}{load}{END}", lent()));
+    rejects("scalar", &format!("{PACKET}{spilled}{}{load}{END}", lent()));
+    // A number, and any.
+    let index = |mask: u32| {
+        let store = "r2 = r10\nr2 += -60\nr2 += r1\n*(u8 *)(r2 +0) = 1\n*(u8 *)(r6 +8) = 1";
+        let read = format!("r1 = *(u8 *)(r10 -33)\nr1 &= {mask}\n{store}\n");
+        format!("{PACKET}*(u64 *)(r10 -40) = 0\n*(u64 *)(r10 -32) = 0\n{}{read}{END}", lent())
+    };
+    accepts(&index(15));
+    rejects("stack", &index(63));
+    // The dynptr beside them is none.
+    rejects("invalid read from stack", &format!("{PACKET}{}r0 = *(u8 *)(r10 -16)\n{END}", lent()));
     // A helper may read it.
     let write = "r1 = r10\nr1 += -16\nr2 = 0\nr3 = r10\nr3 += -40\nr4 = 16\nr5 = 0\ncall 202\n";
     accepts(&format!("{PACKET}{}if r6 != 0 goto w\nw: {write}{END}", lent()));

@@ -6,6 +6,7 @@ use super::memory::Span;
 use super::{Explorer, Step, reject};
 use crate::domain::Scalar;
 use crate::error::{Access, Sink, VerifyErrorKind};
+use crate::rules::Privilege;
 use crate::state::Value;
 use crate::state::stack::{StackFault, StackRun, fits};
 use crate::verified::InsnFact;
@@ -48,12 +49,22 @@ impl Explorer<'_> {
         let room = self.stack_room(span)?;
         Self::check_alignment(span)?;
         self.note(InsnFact::Stack)?;
-        if !room.exact {
+        let lent = room.exact && self.reads_lent(room);
+        if lent || !room.exact {
             self.check_stack_init(room, span.size)?;
+            self.figures.unwritten_reads |= lent;
             return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
         let value = self.read_room(room, span.size)?;
         Ok(self.link_stack(room, span.size, value))
+    }
+
+    /// Whether some of these bytes are lent to a slice, by one who may read what was not
+    /// written: whatever is there by now, it is taken for a number of which nothing is known.
+    fn reads_lent(&self, room: Room) -> bool {
+        self.dynptrs
+            && self.rules.privilege == Privilege::Privileged
+            && self.state.written(&self.arena, room.addr, room.len).lent
     }
 
     /// What lies in these bytes. Nobody may have an iterator in a register.

@@ -29,6 +29,7 @@ pub(crate) struct StackRead {
 }
 
 /// What is known of a run of bytes.
+#[allow(clippy::struct_excessive_bools, reason = "each may be so without the others")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StackRun {
     /// See [`Cell::live`].
@@ -37,6 +38,8 @@ pub(crate) struct StackRun {
     pub pointer: bool,
     /// Whether bytes are among them that programs do not look into.
     pub opaque: bool,
+    /// Whether bytes are among them that are lent to a slice.
+    pub lent: bool,
     /// Whether bytes are among them that the program has not written.
     pub unwritten: bool,
 }
@@ -209,6 +212,7 @@ impl State {
             run.live |= cell.live;
             run.pointer |= cell.value.kind.is_pointer();
             // What is lent is a number, of which nothing is known.
+            run.lent |= cell.value.is_lent();
             run.opaque |= cell.value.kind.is_opaque() && !cell.value.is_lent();
             run.unwritten |= cell.addr > pos;
             pos = cell.end();
