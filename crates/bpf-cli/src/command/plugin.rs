@@ -44,14 +44,14 @@ fn execute(args: &Plugin) -> Result<BpfResult> {
         if memory.is_empty() { BpfContext::empty() } else { BpfContext::bytes(&mut memory) };
     match args.engine {
         Some(EngineName::Interp) if args.hardening.any() => Err(anyhow!(engine::makes_no_code())),
-        Some(EngineName::Interp) => interpret(&program, &context),
-        None if !args.hardening.any() => interpret(&program, &context),
+        Some(EngineName::Interp) => Ok(interpret(&program, &context)),
+        None if !args.hardening.any() => Ok(interpret(&program, &context)),
         _ => engine::run_unverified(&program, args.hardening, &context),
     }
 }
 
-fn interpret(program: &BpfProgram<ActiveProfile>, context: &BpfContext<'_>) -> Result<BpfResult> {
-    Ok(Interpreter::<ActiveProfile>::new().execute(program, context))
+fn interpret(program: &BpfProgram<ActiveProfile>, context: &BpfContext<'_>) -> BpfResult {
+    Interpreter::<ActiveProfile>::new().execute(program, context)
 }
 
 fn read_program() -> Result<BpfProgram<ActiveProfile>> {
