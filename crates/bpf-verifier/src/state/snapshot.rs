@@ -281,8 +281,11 @@ impl Snapshot {
         // the snapshot does not have, and what handling that counts as is more than those
         // take.
         let most = self.weight(arena).saturating_add(HEAD_WORDS);
-        if let Some(draft) = arena.behind(most as usize) {
-            let words = self.write_stripped(arena, draft, marks);
+        if let Some(draft) = arena.behind(most as usize)
+            // What goes beyond the storage is not written.
+            && let words = self.write_stripped(arena, draft, marks)
+            && words <= most
+        {
             let at = arena.alloc(words.saturating_add(head) as usize)?;
             arena.copy(draft, at.saturating_add(head), words as usize);
             return Ok(at);
