@@ -347,10 +347,11 @@ impl<'r> Machine<'r> {
         self.scramble(1..6);
         let mut calls = calls;
         if let Some((map, key)) = &mut calls.each {
-            let shown = u32::try_from(calls.done).expect("small").to_ne_bytes();
-            *key = self.memory.add(shown.to_vec());
-            let value = self.values[*map][calls.done as usize];
-            let arguments = [map_handle(*map as u32), *key, value, calls.context];
+            let shown = u32::try_from(calls.done).expect("small");
+            *key = self.memory.add(shown.to_ne_bytes().to_vec());
+            let value = self.values[*map][usize::try_from(shown).expect("an index")];
+            let handle = map_handle(u32::try_from(*map).expect("few maps"));
+            let arguments = [handle, *key, value, calls.context];
             self.registers[1..5].copy_from_slice(&arguments);
         } else {
             self.registers[1..3].copy_from_slice(&[calls.done, calls.context]);

@@ -66,6 +66,7 @@ pub(super) const GIVEN: u32 = 16;
 /// function's stack, or of a function's own. Three dynptrs are at its beginning, then
 /// come 48 bytes for whatever there is; the context is kept at 112, and R9 at 104. R8 is
 /// a number. R9 is an address in blocks that begin with one, and a number elsewhere.
+#[allow(clippy::struct_excessive_bools, reason = "each may be so without the others")]
 struct Maker<'i, 'd> {
     out: Lines<'i, 'd>,
     prog_type: BpfProgType,
