@@ -9,7 +9,7 @@ pub(super) struct Held {
     lock: Option<u64>,
     /// How often preemption was disabled.
     preemption: u32,
-    rcu: bool,
+    rcu: u32,
     /// Records of ring buffers.
     pub records: u32,
 }
@@ -17,7 +17,7 @@ pub(super) struct Held {
 impl Held {
     /// Nothing is held: a program may end, or another one take over.
     pub fn nothing(&self) -> Step {
-        if self.lock.is_some() || self.preemption > 0 || self.rcu || self.records > 0 {
+        if self.lock.is_some() || self.preemption > 0 || self.rcu > 0 || self.records > 0 {
             return Err("something is held at an end".to_owned());
         }
         Ok(())
@@ -51,11 +51,11 @@ impl Held {
         Ok(())
     }
 
+    /// Sections may lie in each other: of a global function it is not known whether its
+    /// caller is in one.
     pub fn rcu(&mut self, begins: bool) -> Step {
-        if self.rcu == begins {
-            return Err("no pair of RCU calls".to_owned());
-        }
-        self.rcu = begins;
+        let open = if begins { self.rcu.checked_add(1) } else { self.rcu.checked_sub(1) };
+        self.rcu = open.ok_or("no RCU section ends here")?;
         Ok(())
     }
 
