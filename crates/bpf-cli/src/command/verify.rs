@@ -77,6 +77,32 @@ struct ProgramShape {
     longest: Option<Box<Longest>>,
 }
 
+impl ProgramShape {
+    /// A program of which no more is told than this.
+    fn new(file: String, program: &str, section: &str, verdict: Verdict) -> Self {
+        Self {
+            file,
+            program: program.to_owned(),
+            section: section.to_owned(),
+            accepted: verdict == Verdict::Accepted,
+            verdict,
+            insns: None,
+            info: None,
+            effort: None,
+            rejection: None,
+            linux: None,
+            #[cfg(feature = "embedded-profile")]
+            longest: None,
+        }
+    }
+
+    /// The same of a program of a file, with its length if it could be loaded.
+    fn of(file: String, unit: &Unit, verdict: Verdict) -> Self {
+        let insns = unit.program.as_ref().ok().map(BpfProgram::len);
+        Self { insns, ..Self::new(file, &unit.name, &unit.section, verdict) }
+    }
+}
+
 #[derive(Serialize)]
 struct Answer {
     programs: Vec<ProgramShape>,
@@ -180,19 +206,10 @@ fn add_file(
 
 /// A file that could not be loaded.
 fn unloaded(path: &Path, error: &anyhow::Error) -> ProgramShape {
+    let file = path.display().to_string();
     ProgramShape {
-        file: path.display().to_string(),
-        program: String::new(),
-        section: String::new(),
-        accepted: false,
-        verdict: Verdict::NotLoaded,
-        insns: None,
-        info: None,
-        effort: None,
         rejection: Some(Box::new(Rejection::of_file(&format!("{error:#}")))),
-        linux: None,
-        #[cfg(feature = "embedded-profile")]
-        longest: None,
+        ..ProgramShape::new(file, "", "", Verdict::NotLoaded)
     }
 }
 
@@ -215,9 +232,10 @@ fn search(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShap
 fn search_longest(file: &LoadedFile, unit: &Unit, args: &Verify, shape: &mut ProgramShape) {
     if let (Some(patience), Some(info), Ok(program)) = (args.longest_ms, &shape.info, &unit.program)
     {
-        let path = verifying::costliest_path(program, target(args), info.bound());
+        let proven = info.proven();
+        let path = verifying::costliest_path(program, target(args), proven.time);
         let patience = Duration::from_millis(patience);
-        let longest = witness::longest::search(file, unit, &path, info.proven(), patience);
+        let longest = witness::longest::search(file, unit, &path, proven, patience);
         shape.longest = longest.map(Box::new);
     }
 }
@@ -255,20 +273,7 @@ fn measure(file: String, unit: &Unit, args: &Verify, output: Output) -> ProgramS
 }
 
 fn accepted(file: String, unit: &Unit, info: InfoShape) -> ProgramShape {
-    ProgramShape {
-        file,
-        program: unit.name.clone(),
-        section: unit.section.clone(),
-        accepted: true,
-        verdict: Verdict::Accepted,
-        insns: unit.program.as_ref().ok().map(BpfProgram::len),
-        info: Some(info),
-        effort: None,
-        rejection: None,
-        linux: None,
-        #[cfg(feature = "embedded-profile")]
-        longest: None,
-    }
+    ProgramShape { info: Some(info), ..ProgramShape::of(file, unit, Verdict::Accepted) }
 }
 
 fn rejected(file: String, unit: &Unit, rejection: Box<Rejection>) -> ProgramShape {
@@ -277,20 +282,7 @@ fn rejected(file: String, unit: &Unit, rejection: Box<Rejection>) -> ProgramShap
         Err(_) => Verdict::NotLoaded,
         Ok(_) => Verdict::Rejected,
     };
-    ProgramShape {
-        file,
-        program: unit.name.clone(),
-        section: unit.section.clone(),
-        accepted: false,
-        verdict,
-        insns: unit.program.as_ref().ok().map(BpfProgram::len),
-        info: None,
-        effort: None,
-        rejection: Some(rejection),
-        linux: None,
-        #[cfg(feature = "embedded-profile")]
-        longest: None,
-    }
+    ProgramShape { rejection: Some(rejection), ..ProgramShape::of(file, unit, verdict) }
 }
 
 const fn target(args: &Verify) -> Target {

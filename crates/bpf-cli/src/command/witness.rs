@@ -170,8 +170,7 @@ impl Search<'_> {
         for input in Input::first(self.subject.program, &mut random) {
             // What holds nothing but zeros shows nothing of where numbers go.
             let mut aside = Vec::new();
-            let zeros = Input { data: vec![0; input.data.len()], ..input.clone() };
-            let found = self.attempt(zeros, 0, &mut aside);
+            let found = self.attempt(input.of_zeros(), 0, &mut aside);
             if let Some(found) = found.or_else(|| self.attempt(input, 0, &mut pool)) {
                 return Some(self.simplest(found, begun, patience));
             }

@@ -135,6 +135,11 @@ impl Input {
         lengths.iter().map(random_input).collect()
     }
 
+    /// The same with zeros for data.
+    pub fn of_zeros(&self) -> Self {
+        Self { data: vec![0; self.data.len()], ..self.clone() }
+    }
+
     /// A simpler input, the first, second and so on of those there are: without
     /// an entry or a field, shorter, or with zeros.
     pub fn simpler(&self, which: usize) -> Option<Self> {

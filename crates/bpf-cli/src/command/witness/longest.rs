@@ -116,8 +116,7 @@ impl<'s> Search<'s> {
 
     fn go(&mut self, random: &mut Random, late: &dyn Fn() -> bool) {
         for input in Input::first(self.subject.program, random) {
-            let zeros = Input { data: vec![0; input.data.len()], ..input.clone() };
-            self.attempt(zeros, 0);
+            self.attempt(input.of_zeros(), 0);
             self.attempt(input, 0);
         }
         while !self.pool.is_empty() && self.runs - self.grown < STALE {
@@ -164,22 +163,24 @@ impl<'s> Search<'s> {
         }) else {
             return 0;
         };
-        let Timed { trace, timing, branches, .. } = timed;
+        let Timed { trace, timing, branches } = timed;
         let units = timing.units();
         let before = self.ways.len();
         self.ways.extend(branches.keys().copied());
         let longest = self.pool.iter().map(|known| known.units).max().unwrap_or(0);
         let farthest = self.pool.iter().map(|known| known.trace.progress()).max();
-        if self.ways.len() > before || units > longest || Some(trace.progress()) > farthest {
-            let branches = branches.into_values().collect();
-            self.pool.push(Candidate { input, trace, branches, units, tries });
+        let grows =
+            self.ways.len() > before || units > longest || Some(trace.progress()) > farthest;
+        let branches = branches.into_values().collect();
+        let candidate = Candidate { input, trace, branches, units, tries };
+        if grows {
+            self.pool.push(candidate);
             self.grown = self.runs;
-        } else if units == longest {
+        } else if units == longest
+            && let Some(known) = self.pool.iter_mut().find(|known| known.units == units)
+        {
             // A neighbour that is as good may lead on.
-            if let Some(known) = self.pool.iter_mut().find(|known| known.units == units) {
-                let branches = branches.into_values().collect();
-                *known = Candidate { input, trace, branches, units, tries: known.tries };
-            }
+            *known = Candidate { tries: known.tries, ..candidate };
         }
         units
     }
