@@ -7,11 +7,15 @@
 
 mod gather;
 mod halves;
+#[cfg_attr(feature = "cloud-profile", path = "arena/heap.rs")]
+#[cfg_attr(feature = "embedded-profile", path = "arena/in_place.rs")]
+mod own;
 
 use bpf_profile::config::VERIFIER_WORKSPACE_BYTES;
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
 
 pub(crate) use halves::Halves;
+pub(crate) use own::held;
 
 type Memory = <ActiveProfile as PhysicalProfile>::Memory;
 
@@ -40,7 +44,7 @@ pub(crate) struct NoRoom {
 /// Where the words are.
 pub(crate) enum Words<'a> {
     Given(&'a mut [u64]),
-    Own(&'a mut OwnWords),
+    Own(own::Held<'a>),
 }
 
 const CLASSES: usize = 128;

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use bpf_bytecode::BpfProgram;
 use bpf_profile::{PhysicalProfile, Sequence};
 
-use crate::arena::{Arena, NoRoom, OwnWords, Words};
+use crate::arena::{Arena, NoRoom, OwnWords, Words, held};
 use crate::cfg::CfgError;
 use crate::core::effort::Effort;
 use crate::core::path::Path;
@@ -264,7 +264,7 @@ fn explore_own<P: PhysicalProfile, T>(
     finish: impl FnOnce(&Explorer<'_>, VerifiedInfo) -> Result<T, VerifyError>,
 ) -> Result<T, VerifyError> {
     let mut words = OwnWords::default();
-    let arena = Arena::new(Words::Own(&mut words), rules.memory);
+    let arena = Arena::new(Words::Own(held(&mut words)), rules.memory);
     explore(rules, program, observer, arena, finish)
 }
 

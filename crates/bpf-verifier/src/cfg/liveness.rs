@@ -1,9 +1,9 @@
 //! Which registers still matter.
 
-use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::Kfunc;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
+use bpf_bytecode::{BpfInsn, Register};
 
 use super::functions::function_named;
 use super::{ALL_LIVE, Code, bit, edges, slot_number};
@@ -34,14 +34,18 @@ const fn operand(operand: Operand) -> u16 {
     }
 }
 
-/// In an instruction's word, beside its [`RegisterEffects`]: it begins here.
+/// In a slot's word, beside [`RegisterEffects`]: an instruction begins here.
 const BEGINS: u64 = 1 << 20;
-/// Ten bits: the registers that are live before it.
+/// Ten bits: the registers that are live before it, where a block begins.
 const LIVE: u32 = 32;
+/// Where a block ends, the other bits: how far before it begins.
+const LENGTH: u32 = 42;
+/// What these can say. Longer blocks are taken for several.
+const LONGEST: usize = (1 << (u64::BITS - LENGTH)) - 1;
 
 /// Registers that an instruction reads, and those that it writes or leaves
-/// without a value. What a local call and the end of a function read lies
-/// elsewhere.
+/// without a value, or several one after the other. What a local call and the end of a
+/// function read lies elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RegisterEffects {
     read: u16,
@@ -59,6 +63,25 @@ impl RegisterEffects {
         let written = word.wrapping_shr(10) as u16 & ALL_LIVE;
         Self { read: word as u16 & ALL_LIVE, written }
     }
+
+    /// Those of both, `next` behind this one.
+    const fn then(self, next: Self) -> Self {
+        let read = (next.read & !self.written) | self.read;
+        Self { read, written: self.written | next.written }
+    }
+}
+
+/// Whether an instruction ends a block: what is live behind it is not what is live before
+/// the next one, or what it reads lies elsewhere.
+fn ends_block(insn: BpfInsn) -> bool {
+    insn.jump_offset().is_some() || is_local(insn)
+}
+
+/// Whether it calls a function of the program or leaves one: what it reads lies elsewhere.
+fn is_local(insn: BpfInsn) -> bool {
+    insn.is_jump_class()
+        && (insn.function_offset().is_some() || !insn.falls_through())
+        && insn.jump_offset().is_none()
 }
 
 /// See [`RegisterEffects`].
@@ -127,9 +150,55 @@ impl Code<'_> {
     /// long.
     fn settle_liveness(&self, arena: &mut Arena<'_>) -> bool {
         self.mark_results(arena);
+        self.make_blocks(arena);
         // What lies behind an instruction is known when it is come to.
         let once = self.function_count == 1 && !self.turns_back;
         (0..PASSES).any(|_| !self.liveness_pass(arena) || once)
+    }
+
+    /// Finds blocks: instructions of which each but the last goes on at the next one, and
+    /// that nothing leads into. A block's first word has the effects of all of them, its last
+    /// one how long it is. What is live where paths join or a function begins is asked for;
+    /// jumps lead there, or to behind other jumps.
+    fn make_blocks(&self, arena: &mut Arena<'_>) {
+        let mut end = self.insns.len();
+        while end > 0 {
+            // The last instruction of a block.
+            let mut pc = self.instruction_before(arena, end);
+            let last = pc;
+            let mut effects = RegisterEffects::from_bits(arena.word(self.flow_at(pc)));
+            while pc > 0 && !self.begins_block(arena, pc, last) {
+                let before = self.instruction_before(arena, pc);
+                let insn = self.slot(before);
+                if ends_block(insn) {
+                    break;
+                }
+                pc = before;
+                effects = RegisterEffects::from_bits(arena.word(self.flow_at(pc))).then(effects);
+            }
+            arena.set(self.flow_at(pc), effects.to_bits() | BEGINS);
+            let length = (last.saturating_sub(pc) as u64).wrapping_shl(LENGTH);
+            let word = arena.word(self.flow_at(last));
+            arena.set(self.flow_at(last), word | length);
+            end = pc;
+        }
+    }
+
+    /// Where the instruction in front of a slot begins.
+    fn instruction_before(&self, arena: &Arena<'_>, pc: usize) -> usize {
+        let before = pc.saturating_sub(1);
+        if arena.word(self.flow_at(before)) & BEGINS == 0 {
+            before.saturating_sub(1)
+        } else {
+            before
+        }
+    }
+
+    /// Whether a block that ends with the instruction at `last` begins at `pc` for certain.
+    fn begins_block(&self, arena: &Arena<'_>, pc: usize, last: usize) -> bool {
+        self.has(arena, pc, bit::JOIN | bit::FUNCTION)
+            || last.saturating_sub(pc) >= LONGEST
+            || pc == last && is_local(self.slot(pc))
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "masked")]
@@ -163,22 +232,23 @@ impl Code<'_> {
     fn liveness_pass(&self, arena: &mut Arena<'_>) -> bool {
         let mut changed = false;
         let mut next = ALL_LIVE;
-        for pc in (0..self.insns.len()).rev() {
-            let word = arena.word(self.flow_at(pc));
-            if word & BEGINS == 0 {
-                continue;
-            }
-            let (insn, mut effects) = (self.slot(pc), RegisterEffects::from_bits(word));
+        let mut end = self.insns.len();
+        while end > 0 {
+            let last = self.instruction_before(arena, end);
+            let length = arena.word(self.flow_at(last)).wrapping_shr(LENGTH);
+            let start = last.saturating_sub(usize::try_from(length).unwrap_or(0));
+            let word = arena.word(self.flow_at(start));
+            let (insn, mut effects) = (self.slot(last), RegisterEffects::from_bits(word));
             let mut after = next;
-            if insn.is_jump_class() {
-                let (first, second) = edges::successors(pc, insn);
+            if ends_block(insn) {
+                let (first, second) = edges::successors(last, insn);
                 after = first.map_or(0, |pc| self.live_before(arena, pc));
                 after |= second.map_or(0, |pc| self.live_before(arena, pc));
-                if let Some(function) = function_named(pc, insn) {
+                if let Some(function) = function_named(last, insn) {
                     effects.read = self.read_by_callee(arena, function);
                     changed |= after & R0 != 0 && self.is_new_result(arena, function);
                 } else if first.is_none() {
-                    let function = self.function_of(arena, pc);
+                    let function = self.function_of(arena, last);
                     let start = self.function_start(arena, function);
                     effects.read = if self.has(arena, start, bit::RESULT) { R0 } else { 0 };
                 }
@@ -187,9 +257,10 @@ impl Code<'_> {
             let live = u64::from(next).wrapping_shl(LIVE);
             let known = u64::from(ALL_LIVE).wrapping_shl(LIVE) & word;
             if live != known {
-                arena.set(self.flow_at(pc), word ^ known | live);
+                arena.set(self.flow_at(start), word ^ known | live);
                 changed = true;
             }
+            end = start;
         }
         changed
     }

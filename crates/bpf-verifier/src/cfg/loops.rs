@@ -189,13 +189,14 @@ impl Code<'_> {
     /// Finds heads and what lies in which loop, and makes a record for each.
     pub(super) fn find_loops(&mut self, arena: &mut Arena<'_>) -> Result<(), CfgError> {
         let count = self.point_count as usize;
-        if count == 0 {
+        // Whoever goes round comes back at some edge.
+        if count == 0 || !self.turns_back {
             return Ok(());
         }
         let joins = Joins { points: self.points, words: arena.alloc(count)? };
         arena.slice_mut(joins.words, count).fill(0);
-        let branches = self.insns.iter().filter(|insn| insn.is_jump_class()).count();
-        let room = count.saturating_add(branches).saturating_add(1);
+        // Every jump is among the turns.
+        let room = count.saturating_add(self.turns).saturating_add(1);
         let stack = arena.alloc(room)?;
         for function in 0..self.function_count {
             let start = self.function_start(arena, function);

@@ -1,0 +1,11 @@
+//! Storage of the verifier's own, in place: large, so that it stays where it is.
+
+use super::OwnWords;
+
+/// How an arena holds it.
+pub(crate) type Held<'a> = &'a mut OwnWords;
+
+/// Storage that is used up with the arena.
+pub(crate) const fn held(words: &mut OwnWords) -> Held<'_> {
+    words
+}
