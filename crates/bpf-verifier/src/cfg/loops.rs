@@ -25,6 +25,8 @@ const LOOP_WORDS: u32 = 5;
 const FAR: u32 = 64;
 /// Arrivals at the head of a loop by an iterator until a summary is tried.
 const PATIENCE: u32 = 4;
+/// Slots of a large loop.
+const LARGE: u64 = 1024;
 
 /// A loop's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,12 @@ impl Loop {
         let count = low(word).saturating_add(1);
         arena.set(self.field(3), pair(count, high(word)));
         high(arena.word(self.field(2))) <= count
+    }
+
+    /// Whether a round of it is long. Such a body is mostly several rounds of one in the
+    /// source, of which there are few.
+    pub fn is_large(self, arena: &Arena<'_>) -> bool {
+        self.len(arena) >= LARGE
     }
 
     /// The loop may close by itself, as something bounds its rounds: the first try

@@ -10,7 +10,7 @@ use super::checkpoint::Arrival;
 use super::node::Node;
 use super::trial::{Change, Phase, Trial};
 use super::{Explorer, Step, Stop};
-use crate::arena::NONE;
+use crate::arena::{NONE, low};
 use crate::domain::Scalar;
 use crate::error::VerifyErrorKind;
 use crate::meter::{MAX_NEST, Tail};
@@ -20,6 +20,9 @@ use crate::state::join::{Join, Mode};
 use crate::state::snapshot::Snapshot;
 use crate::state::{DOUBLED, HALVED, Kind, LOW_HALF, Value};
 
+/// Rounds of a large loop that a path has come through before a summary is tried, which
+/// walks it several times.
+const LARGE_ROUNDS: usize = 4;
 /// Guesses that may fail before the loop is walked round by round.
 const MAX_ATTEMPTS: u32 = 10;
 /// Steps that a phase inside of a loop may take for each of its slots, and more.
@@ -179,7 +182,8 @@ impl Explorer<'_> {
             self.fail(trial)?;
             return Ok(true);
         }
-        let due = found.arrive(&mut self.arena);
+        let due = found.arrive(&mut self.arena)
+            && (!found.is_large(&self.arena) || self.rounds_so_far() >= LARGE_ROUNDS);
         let nest = self.walker.active.nest(&self.arena) as usize;
         if !due || !self.may_try() || nest >= MAX_NEST || !self.rules.summaries {
             return Ok(false);
@@ -197,6 +201,14 @@ impl Explorer<'_> {
         }
         self.begin_once(trial)?;
         Ok(true)
+    }
+
+    /// Nodes of the path that are kept at the current instruction, as far as it matters.
+    fn rounds_so_far(&self) -> usize {
+        let Some(point) = self.code.point(&self.arena, self.walker.pc) else { return 0 };
+        let last = Node(low(self.arena.word(point)));
+        let nodes = core::iter::successors(Some(last), |node| Some(Node(node.next(&self.arena))));
+        nodes.take_while(|node| node.0 != NONE).take(LARGE_ROUNDS).count()
     }
 
     fn begin_once(&mut self, trial: Trial) -> Step {
