@@ -258,7 +258,9 @@ fn check_header<'d>(bytes: &'d [u8], header: &[u8]) -> Result<(&'d [u8], u16), L
     let count = u16_at(header, 60).map_or(0, usize::from);
     let len = count.checked_mul(SECTION).filter(|&len| len > 0).ok_or(broken)?;
     let names = u16_at(header, 62).ok_or(broken)?;
-    Ok((sub(bytes, at, len).ok_or(broken)?, names))
+    let outside =
+        LoadError::malformed("ELF file: the section headers lie outside, as if it were cut");
+    Ok((sub(bytes, at, len).ok_or(outside)?, names))
 }
 
 /// The relocations of one section, over borrowed bytes.

@@ -229,7 +229,7 @@ impl<'o, 'd, P: PhysicalProfile> Linked<'o, 'd, P> {
     /// What the section's name says.
     ///
     /// # Errors
-    /// As [`ProgramKind::of_section`].
+    /// As [`ProgramKind::of_section_among`].
     pub fn kind(&self) -> Result<ProgramKind<'d>, LoadError> {
         self.program.kind()
     }

@@ -66,6 +66,8 @@ pub struct Object<'d, P: PhysicalProfile> {
     license: &'d str,
     /// The type of programs whose sections' names say nothing.
     default_type: Option<BpfProgType>,
+    /// The kernel's own program types.
+    own_types: &'d [BpfProgType],
 }
 
 impl<P: PhysicalProfile> fmt::Debug for Object<'_, P> {
@@ -164,6 +166,7 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             frozen,
             license,
             default_type: None,
+            own_types: &[],
         })
     }
 
@@ -172,6 +175,35 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
     #[must_use]
     pub fn with_default_type(self, prog_type: BpfProgType) -> Self {
         Self { default_type: Some(prog_type), ..self }
+    }
+
+    /// The same, for a kernel that has these program types beside Linux's: the names
+    /// of sections are read as [`ProgramKind::of_section_among`] reads them.
+    ///
+    /// ```
+    /// use bpf_bytecode::abi::context::{CtxField, CtxLayout, Sizes};
+    /// use bpf_bytecode::abi::prog_type::{BpfProgType, ProgTypeDef, ProgTypes};
+    /// use bpf_loader::{LoadError, Object};
+    /// use bpf_profile::ActiveProfile;
+    ///
+    /// static SENSOR: ProgTypeDef = ProgTypeDef::new(ProgTypes::FIRST_OWN, "sensor", {
+    ///     const SAMPLES: CtxField = CtxField::scalars(0, 24, Sizes::UP_TO_4);
+    ///     CtxLayout::bytes(24, &[SAMPLES])
+    /// })
+    /// .in_sections(&["raw_tracepoint/sensor_burst"]);
+    ///
+    /// # fn main() -> Result<(), LoadError> {
+    /// # let bytes = include_bytes!("../../../examples/programs/sensor_filter.bpf.o");
+    /// let own = [BpfProgType::new(&SENSOR)];
+    /// let object = Object::<ActiveProfile>::parse(bytes)?.with_own_types(&own);
+    /// let program = object.program("sensor_filter")?.link()?.build()?;
+    /// assert_eq!(program.prog_type(), own[0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_own_types(self, own_types: &'d [BpfProgType]) -> Self {
+        Self { own_types, ..self }
     }
 
     /// The programs, by section and place. What is in `.text` is no program,
@@ -377,10 +409,11 @@ impl<'o, 'd, P: PhysicalProfile> Program<'o, 'd, P> {
     /// What the section's name says: program type and where to attach.
     ///
     /// # Errors
-    /// As [`ProgramKind::of_section`].
+    /// As [`ProgramKind::of_section_among`].
     pub fn kind(&self) -> Result<ProgramKind<'d>, LoadError> {
         let attach = self.section();
-        match (ProgramKind::of_section(attach), self.object.default_type) {
+        let kind = ProgramKind::of_section_among(attach, self.object.own_types);
+        match (kind, self.object.default_type) {
             (Err(LoadError::UnknownSection { .. }), Some(prog_type)) => {
                 Ok(ProgramKind { prog_type, attach, autoload: true })
             }
