@@ -7,6 +7,11 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::exit;
+
+/// Where help lists what all commands have: behind their own options.
+const LAST: usize = 100;
+
 /// Verify, run, disassemble, assemble and inspect eBPF programs.
 #[derive(Debug, Parser)]
 #[command(name = "kbpf", version, about, after_help = examples::ALL)]
@@ -15,17 +20,20 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Command,
     /// Print JSON of the documented shape instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     pub json: bool,
     /// When to colour the text.
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, display_order = LAST)]
     pub color: When,
 }
 
 impl Args {
     /// The arguments of this process; ends it where they are wrong.
     pub fn of_process() -> Self {
-        Self::parse_from(suites::normalized(std::env::args_os()))
+        match Self::try_parse_from(suites::normalized(std::env::args_os())) {
+            Ok(args) => args,
+            Err(error) => exit::wrong_arguments(&error),
+        }
     }
 }
 
@@ -74,7 +82,8 @@ pub struct Loading {
     #[arg(long, value_name = "FILE|NAME=VALUE")]
     pub kconfig: Vec<String>,
     /// Program type, by Linux's name (`xdp`, `sched_cls`, `socket_filter`), of programs
-    /// in sections whose names say nothing.
+    /// in sections whose names say nothing, and of assembly texts, which are socket
+    /// filters otherwise.
     #[arg(long = "type", value_name = "TYPE")]
     pub prog_type: Option<String>,
 }
@@ -240,7 +249,7 @@ pub struct Inspect {
     /// How it is loaded.
     #[command(flatten)]
     pub loading: Loading,
-    /// ELF object or flat image.
+    /// ELF object, flat image (`.kbi`) or assembly text (`.s`, `.asm`).
     pub file: PathBuf,
     /// Write the object as a flat image.
     #[arg(long, value_name = "OUT")]

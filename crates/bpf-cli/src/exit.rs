@@ -1,7 +1,7 @@
 //! Exit codes that scripts can rely on.
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use crate::output;
@@ -57,12 +57,31 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     }
     let exit = code(error);
     let message = format!("{error:#}");
-    eprintln!("kbpf: {message}");
+    complain(&message);
     if json {
         // What cannot be printed was printed above.
         let _ = output::print_error(&message, exit);
     }
     ExitCode::from(exit)
+}
+
+/// Says on standard error what is wrong. Where that fails as well there is only the
+/// exit code, and nothing to panic for.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "kbpf: {message}");
+}
+
+/// Ends the process where the command line's parser did not find a command: its help
+/// was asked for, or something is wrong with it.
+pub fn wrong_arguments(error: &clap::Error) -> ! {
+    let code = match error.print() {
+        Err(printing) if !error.use_stderr() && printing.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {printing}"));
+            3
+        }
+        _ => error.exit_code(),
+    };
+    std::process::exit(code)
 }
 
 /// The exit code for an error.

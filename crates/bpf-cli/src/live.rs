@@ -73,6 +73,16 @@ pub fn insert(live: &[LiveMap], entry: &str) -> Result<()> {
         hex::parse(text).map_err(|error| anyhow!(Usage(format!("--map `{entry}`: {error}"))))
     };
     let (key, value) = (bytes(key)?, bytes(value)?);
+    let sizes = [
+        ("key", &key, usize::try_from(map.map.def().key_size)?),
+        ("value", &value, map.map.host_value_size()),
+    ];
+    for (what, given, wanted) in sizes.iter().filter(|_| map.map.ring_buf().is_none()) {
+        if given.len() != *wanted {
+            let text = format!("--map `{entry}`: a {what} has {wanted} bytes, not {}", given.len());
+            return Err(anyhow!(Usage(text)));
+        }
+    }
     map.map
         .update(&key, &value, flags::BPF_ANY)
         .map_err(|error| anyhow!(Usage(format!("--map `{entry}`: {error}"))))

@@ -40,6 +40,11 @@ impl Loading {
         Ok(Self { config, default_type })
     }
 
+    /// The type of programs that do not say theirs, if the command line does.
+    pub const fn default_type(&self) -> Option<BpfProgType> {
+        self.default_type
+    }
+
     /// Room for the variables of the configuration that an object declares.
     pub fn storage() -> Vec<u8> {
         vec![0; STORAGE]

@@ -86,7 +86,7 @@ impl LoadedFile {
         let bytes = fs::read(path).with_context(|| format!("{name}"))?;
         let is_text = path.extension().is_some_and(|e| e == "s" || e == "asm");
         let loaded = if is_text {
-            Self::from_text(&bytes, path)
+            Self::from_text(&bytes, path, loading)
         } else if bytes.starts_with(b"\x7fELF") {
             Self::from_object(&bytes, loading)
         } else if bytes.starts_with(&flat::MAGIC) {
@@ -178,12 +178,12 @@ impl LoadedFile {
         Ok(Self { format: "flat image", license: String::new(), units, maps })
     }
 
-    fn from_text(bytes: &[u8], path: &Path) -> Result<Self> {
-        let source = std::str::from_utf8(bytes)?;
+    fn from_text(bytes: &[u8], path: &Path, loading: &Loading) -> Result<Self> {
+        let source = source_text(bytes)?;
         let insns = assemble(source).map_err(|error| anyhow!("{error}"))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let program = build(&name, BpfProgType::SocketFilter, insns, &[])
-            .map_err(|error| format!("{error:#}"));
+        let prog_type = loading.default_type().unwrap_or(BpfProgType::SocketFilter);
+        let program = build(&name, prog_type, insns, &[]).map_err(|error| format!("{error:#}"));
         let unit = Unit {
             name,
             section: String::new(),
@@ -194,6 +194,13 @@ impl LoadedFile {
         };
         Ok(Self { format: "assembly", license: String::new(), units: vec![unit], maps: vec![] })
     }
+}
+
+/// Bytes of a file as assembly text.
+pub fn source_text(bytes: &[u8]) -> Result<&str> {
+    let not_text =
+        |e: std::str::Utf8Error| anyhow!("no text: byte {} is not UTF-8", e.valid_up_to());
+    std::str::from_utf8(bytes).map_err(not_text)
 }
 
 /// Assembles text of any length.
@@ -210,6 +217,8 @@ pub fn assemble(source: &str) -> Result<Vec<BpfInsn>, text::AsmError> {
 fn unknown_format(bytes: &[u8]) -> anyhow::Error {
     if bytes.starts_with(b"BC\xc0\xde") {
         anyhow!("LLVM bitcode, which a linker such as bpf-linker has yet to make an object of")
+    } else if bytes.is_empty() {
+        anyhow!("the file is empty")
     } else {
         anyhow!("neither an ELF object nor a flat image (text is read from .s and .asm)")
     }

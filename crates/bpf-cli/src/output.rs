@@ -1,8 +1,8 @@
 //! Text and JSON on standard output.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use kernel_bpf::profile::{ActiveProfile, PhysicalProfile};
 use serde::Serialize;
 
@@ -73,8 +73,7 @@ impl Output {
     /// Prints a line of text.
     #[allow(clippy::unused_self, reason = "where it goes is the output's to know")]
     pub fn line(self, text: impl AsRef<str>) -> Result<()> {
-        writeln!(io::stdout().lock(), "{}", text.as_ref())?;
-        Ok(())
+        written(writeln!(io::stdout().lock(), "{}", text.as_ref()))
     }
 
     /// Prints an answer in JSON.
@@ -99,11 +98,19 @@ pub fn print_error(error: &str, exit: u8) -> Result<()> {
     print_json(&Failure { version: JSON_VERSION, profile: ActiveProfile::NAME, error, exit })
 }
 
+/// What came of writing to standard output. Where the reader went away, nobody wants more;
+/// the exit code is still that of the verdict.
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("standard output"),
+    }
+}
+
 fn print_json(answer: &impl Serialize) -> Result<()> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, answer)?;
-    writeln!(out)?;
-    Ok(())
+    let result = serde_json::to_writer_pretty(&mut out, answer).map_err(io::Error::from);
+    written(result.and_then(|()| writeln!(out)))
 }
 
 /// A digest of what programs computed: the 64-bit FNV-1a hash.

@@ -18,6 +18,8 @@ use scan::Order;
 
 /// Link type of Ethernet.
 const ETHERNET: u32 = 1;
+/// What is said of bytes that are of no known form.
+const NO_CAPTURE: &str = "neither a pcap nor a pcapng capture";
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
 
@@ -38,14 +40,14 @@ pub fn read(path: &Path) -> Result<Vec<Packet>> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Packet>> {
-    let Some(magic) = Order::Little.u32(bytes, 0) else { bail!("no capture") };
+    let Some(magic) = Order::Little.u32(bytes, 0) else { bail!(NO_CAPTURE) };
     match magic {
         ng::SECTION_HEADER => ng::parse(bytes),
         classic::MICROSECONDS => classic::parse(bytes, Order::Little, 1000),
         classic::NANOSECONDS => classic::parse(bytes, Order::Little, 1),
         _ if magic.swap_bytes() == classic::MICROSECONDS => classic::parse(bytes, Order::Big, 1000),
         _ if magic.swap_bytes() == classic::NANOSECONDS => classic::parse(bytes, Order::Big, 1),
-        _ => bail!("no capture"),
+        _ => bail!(NO_CAPTURE),
     }
 }
 
@@ -59,18 +61,23 @@ fn check_link(link: u32) -> Result<()> {
 
 /// A capture of Ethernet frames with time stamps in nanoseconds.
 #[derive(Debug)]
-pub struct Writer(BufWriter<File>);
+pub struct Writer {
+    file: BufWriter<File>,
+    /// Its name, for errors.
+    name: String,
+}
 
 impl Writer {
     /// Creates the file, or empties it.
     pub fn create(path: &Path) -> Result<Self> {
-        let name = path.display();
-        let mut file = BufWriter::new(File::create(path).with_context(|| format!("{name}"))?);
+        let name = path.display().to_string();
+        let file = BufWriter::new(File::create(path).with_context(|| name.clone())?);
+        let mut writer = Self { file, name };
         // Version 2.4, no time zone; frames of any length.
         for word in [classic::NANOSECONDS, 2 | 4 << 16, 0, 0, 0x7fff_ffff, ETHERNET] {
-            file.write_all(&word.to_le_bytes())?;
+            writer.put(&word.to_le_bytes())?;
         }
-        Ok(Self(file))
+        Ok(writer)
     }
 
     /// Appends a frame.
@@ -80,16 +87,18 @@ impl Writer {
             .context("a capture in `pcap` format has no time stamps after 2106")?;
         let fraction = u32::try_from(timestamp_ns % SECOND)?;
         for word in [seconds, fraction, length, length] {
-            self.0.write_all(&word.to_le_bytes())?;
+            self.put(&word.to_le_bytes())?;
         }
-        self.0.write_all(data)?;
-        Ok(())
+        self.put(data)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).with_context(|| self.name.clone())
     }
 
     /// Writes what is still buffered; errors would else go unnoticed.
     pub fn finish(mut self) -> Result<()> {
-        self.0.flush()?;
-        Ok(())
+        self.file.flush().with_context(|| self.name.clone())
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::args::Asm;
 use crate::exit::Status;
 use crate::hex;
-use crate::object::assemble;
+use crate::object::{assemble, source_text};
 use crate::output::Output;
 
 #[derive(Serialize)]
@@ -38,12 +38,15 @@ pub fn run(args: &Asm, output: Output) -> Result<Status> {
 }
 
 fn read(file: &Path) -> Result<(String, String)> {
-    if file == Path::new("-") {
-        let mut source = String::new();
-        std::io::stdin().read_to_string(&mut source).context("standard input")?;
-        return Ok(("<stdin>".to_owned(), source));
-    }
-    let name = file.display().to_string();
-    let source = fs::read_to_string(file).with_context(|| name.clone())?;
+    let (name, bytes) = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+        ("<stdin>".to_owned(), bytes)
+    } else {
+        let name = file.display().to_string();
+        let bytes = fs::read(file).with_context(|| name.clone())?;
+        (name, bytes)
+    };
+    let source = source_text(&bytes).with_context(|| name.clone())?.to_owned();
     Ok((name, source))
 }

@@ -93,7 +93,11 @@ fn shape(unit: &Unit) -> ProgramShape {
 }
 
 fn print(answer: &Answer, output: Output) -> Result<()> {
-    output.line(format!("{}: {}, licence `{}`", answer.file, answer.format, answer.license))?;
+    let license = match &*answer.license {
+        "" => "no licence".to_owned(),
+        license => format!("licence `{license}`"),
+    };
+    output.line(format!("{}: {}, {license}", answer.file, answer.format))?;
     for program in &answer.programs {
         let name = output.program(&program.name, &program.section);
         if let Some(error) = &program.error {

@@ -71,6 +71,8 @@ pub fn run(args: &Input, output: Output) -> Result<Status> {
     let answer = Answer { maps };
     if output.json {
         output.json("maps", answer)?;
+    } else if answer.maps.is_empty() {
+        output.line("no maps")?;
     } else {
         for map in &answer.maps {
             output.line(map.text(output))?;

@@ -8,7 +8,7 @@ mod table;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel_bpf::bytecode::BpfProgram;
 use kernel_bpf::profile::ActiveProfile;
@@ -115,6 +115,7 @@ struct Answer {
 /// Verifies every program of every file.
 pub fn run(args: &Verify, output: Output) -> Result<Status> {
     let files = files::find(&args.files)?;
+    ensure!(!files.is_empty(), "no objects, flat images or assembly texts there: {}", names(args));
     let loading = Loading::new(&args.loading)?;
     let folders = files.iter().any(|file| !file.named);
     let measured = args.table || args.csv || args.compare_linux || (folders && args.verbose == 0);
@@ -139,6 +140,11 @@ pub fn run(args: &Verify, output: Output) -> Result<Status> {
     }
     bar.finish_and_clear();
     answer(programs, args, measured, output)
+}
+
+/// What the command line names.
+fn names(args: &Verify) -> String {
+    args.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn answer(
@@ -207,8 +213,11 @@ fn add_file(
 /// A file that could not be loaded.
 fn unloaded(path: &Path, error: &anyhow::Error) -> ProgramShape {
     let file = path.display().to_string();
+    let text = format!("{error:#}");
+    // What is said of a file begins with its name, which stands before it already.
+    let reason = text.strip_prefix(&*file).and_then(|text| text.strip_prefix(": "));
     ProgramShape {
-        rejection: Some(Box::new(Rejection::of_file(&format!("{error:#}")))),
+        rejection: Some(Box::new(Rejection::of_file(reason.unwrap_or(&text)))),
         ..ProgramShape::new(file, "", "", Verdict::NotLoaded)
     }
 }

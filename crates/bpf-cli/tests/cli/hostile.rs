@@ -33,6 +33,61 @@ impl Numbers {
     }
 }
 
+/// A file that takes nothing, where the system has one.
+#[cfg(target_os = "linux")]
+fn full() -> std::process::Stdio {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn outputs_that_cannot_be_written() {
+    let tool = |args: &[&str]| {
+        let mut tool = std::process::Command::new(env!("CARGO_BIN_EXE_kbpf"));
+        tool.args(args).current_dir(root());
+        tool
+    };
+    for args in [&["verify", MISTAKES][..], &["disasm", "--json", MISTAKES], &["--help"]] {
+        let output = tool(args).stdout(full()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {error}");
+        assert!(error.starts_with("kbpf: standard output: "), "{error}");
+    }
+    // Nor can it be said what is wrong.
+    for (args, code) in [(&["verify", "no such file"][..], 3), (&["verify"], 2)] {
+        let status = tool(args).stderr(full()).stdout(std::process::Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(code), "{args:?}");
+    }
+    // A reader that goes away changes no verdict.
+    for (args, code) in [(&["verify", MISTAKES][..], 1), (&["disasm", "--json", MISTAKES], 0)] {
+        let mut child = tool(args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_no_program_is_named() {
+    let object = std::fs::read(root().join(example("xdp_firewall"))).unwrap();
+    for (name, bytes, reason) in [
+        ("cut.o", &object[..3000], "as if it were cut"),
+        ("empty.o", &[], "the file is empty"),
+        ("junk.o", &[7; 99], "neither an ELF object nor a flat image"),
+        ("junk.s", &b"r0 = 0\n\xff"[..], "no text: byte 7 is not UTF-8"),
+    ] {
+        let file = TempFile::new(name, bytes);
+        for command in ["verify", "run", "disasm", "maps", "inspect"] {
+            let error = kbpf(&[command, file.path()]).error(3);
+            assert!(error.contains(reason) && error.contains(name), "{command}: {error}");
+        }
+    }
+    let folder = std::env::temp_dir().join(format!("kbpf-{}-nothing", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let error = kbpf(&["verify", folder.to_str().unwrap()]).error(3);
+    assert!(error.contains("no objects") && error.contains("nothing"), "{error}");
+    std::fs::remove_dir(&folder).unwrap();
+}
+
 /// A panic would end with code 101, a crash with none.
 #[track_caller]
 fn survives(ran: &Ran) {

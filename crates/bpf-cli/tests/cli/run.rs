@@ -122,6 +122,8 @@ fn input_of_another_form_is_a_wrong_command_line() {
         &["run", &sensor, "--out", "out.pcap"],
         &["run", &xdp, "--mem", FRAME, "--map", "nonexistent=00:00"],
         &["run", &xdp, "--mem", FRAME, "--map", "nonsense"],
+        &["run", &xdp, "--mem", FRAME, "--map", "block_list=00:0000000000000000"],
+        &["run", &xdp, "--mem", FRAME, "--map", "block_list=00000000:00"],
         &["run", &xdp, "--mem", "0g"],
         &["run", &sensor, "--ctx", "00", "--mem", "00"],
     ] {

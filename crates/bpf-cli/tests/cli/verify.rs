@@ -30,6 +30,18 @@ fn every_program_of_every_file_is_verified() {
     assert!(names.iter().any(|program| program["file"] == firewall.as_str()));
 }
 
+#[test]
+fn the_command_line_says_of_what_type_a_text_is() {
+    let text = b"r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 1\nr0 = 1\n\
+                 if r4 > r3 goto +1\nr0 = *(u8 *)(r2 +0)\nexit";
+    let file = TempFile::new("packet.s", text);
+    kbpf(&["verify", "--search-ms", "0", file.path()]).ended(1);
+    kbpf(&["verify", "--type", "sched_cls", file.path()]).ended(1);
+    kbpf(&["verify", "--type", "xdp", file.path()]).ended(0);
+    let answer = kbpf(&["run", "--json", "--type", "xdp", "--mem", &"02".repeat(14), file.path()]);
+    assert_eq!(answer.json(0)["verdicts"]["XDP_PASS"], 1);
+}
+
 const CONFIGURED: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf-loader/tests/objects/configured.bpf.o");
 

@@ -227,8 +227,12 @@ fn map_shape(live: &LiveMap) -> MapShape {
 fn print_text(answer: &Answer, output: Output) -> Result<()> {
     let program = output.paint(Role::Heading, &answer.program);
     output.line(format!(
-        "{program} ({}), {} inputs on engine {}, {:.0} ns each",
-        answer.prog_type, answer.inputs, answer.engine, answer.ns_per_run
+        "{program} ({}), {} {} on engine {}, {:.0} ns each",
+        answer.prog_type,
+        answer.inputs,
+        if answer.inputs == 1 { "input" } else { "inputs" },
+        answer.engine,
+        answer.ns_per_run
     ))?;
     output.line(answer.verification.text())?;
     for (verdict, count) in &answer.verdicts {
