@@ -117,7 +117,8 @@ pub fn compare(
     let steps = 2 + objects.len() * PLACES.len();
     let progress = Progress::new(steps);
     let mut tools = Vec::new();
-    for profile in Profile::ALL {
+    // Cloud comes last: what lies in the target folder then is as the README builds it.
+    for profile in Profile::ALL.into_iter().rev() {
         progress.at(&format!("building kbpf for {}", profile.name()));
         tools.push(Tool::build(root, profile, options.quick, log)?);
         progress.step();
@@ -257,7 +258,7 @@ fn table(name: &str, answers: &[Answer], options: &Options) -> String {
     for (index, map) in ran.first().map_or(&[][..], |ran| &ran.maps).iter().enumerate() {
         let cell = |ran: &Ran| {
             ran.maps.get(index).map_or_else(String::new, |map| {
-                format!("{} entries, {}", map.entries.len(), map.digest)
+                format!("{}, {}", answer::count(&map.entries), map.digest)
             })
         };
         row(&format!("map {}", map.name), &cell, &nothing);

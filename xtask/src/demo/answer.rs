@@ -178,7 +178,7 @@ impl Ran {
     pub fn contents(&self, shown: usize) -> String {
         let mut text = String::new();
         for map in &self.maps {
-            let _ = write!(text, "\n  {} ({}), {} entries", map.name, map.kind, map.entries.len());
+            let _ = write!(text, "\n  {} ({}), {}", map.name, map.kind, count(&map.entries));
             for (key, value) in map.entries.iter().take(shown) {
                 let _ = write!(text, "\n    {key} = {value}");
             }
@@ -202,6 +202,11 @@ fn map(value: &Value) -> Result<Map> {
         digest: string(value, "digest")?,
         entries: entries.iter().map(entry).collect::<Result<_>>()?,
     })
+}
+
+/// How many entries there are, in words.
+pub fn count(entries: &[(String, String)]) -> String {
+    format!("{} {}", entries.len(), if entries.len() == 1 { "entry" } else { "entries" })
 }
 
 fn string(value: &Value, field: &str) -> Result<String> {
