@@ -68,6 +68,138 @@
 //! assert_eq!(result, value);
 //! ```
 //!
+//! # From an object to a verdict
+//!
+//! ```
+//! use kernel_bpf::execution::{BpfContext, BpfExecutor, Environment, VerifiedInterpreter};
+//! use kernel_bpf::loader::{Contents, Object};
+//! use kernel_bpf::maps::{BpfMap, create};
+//! use kernel_bpf::profile::ActiveProfile;
+//! use kernel_bpf::verifier::Verifier;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let bytes = include_bytes!("../../../examples/programs/xdp_firewall.bpf.o");
+//! let object = Object::<ActiveProfile>::parse(bytes)?;
+//! let program = object.program("xdp_firewall")?.link()?.build()?;
+//! let program = Verifier::new().verify_program(&program)?;
+//!
+//! // A live map for each definition, in the same order, with its initial contents.
+//! let mut maps = Vec::new();
+//! for (index, map) in object.maps().iter().enumerate() {
+//!     let live = create::<ActiveProfile>(map.def)?;
+//!     maps.push(match (object.frozen(index), map.contents) {
+//!         // Constants on which the proof may rest.
+//!         (Some(constants), _) => live.freeze(constants.clone())?,
+//!         (None, Contents::Bytes(value)) => {
+//!             live.update(&0_u32.to_ne_bytes(), value, 0)?;
+//!             live
+//!         }
+//!         (None, _) => live,
+//!     });
+//! }
+//! let live: Vec<&dyn BpfMap> = maps.iter().map(|map| map as &dyn BpfMap).collect();
+//! let env = Environment::new().with_maps(&live);
+//! let engine = VerifiedInterpreter::<ActiveProfile>::with_env(env);
+//!
+//! // A packet from an address that the firewall blocks.
+//! let mut packet = [0; 60];
+//! packet[12..16].copy_from_slice(&[0x08, 0x00, 0x45, 0x00]);
+//! packet[16..18].copy_from_slice(&46_u16.to_be_bytes());
+//! packet[23] = 17;
+//! packet[26..30].copy_from_slice(&[192, 0, 2, 66]);
+//! const XDP_DROP: u64 = 1;
+//! assert_eq!(engine.execute(&program, &BpfContext::xdp(&mut packet)), Ok(XDP_DROP));
+//!
+//! // What the program wrote to its ring buffer.
+//! let (index, _) = object.map("dropped_flows").ok_or("no such map")?;
+//! let ring = live[index].ring_buf().ok_or("no ring buffer")?;
+//! let mut lengths = Vec::new();
+//! ring.consume(&mut |record| lengths.push(record.len()))?;
+//! assert_eq!(lengths, [32]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A program array is filled with what `Object::prog_array_values` says, and the executor
+//! is given the programs (`with_programs`). Where there is no room for an object's tables
+//! a [`FlatImage`](loader::FlatImage) takes its place.
+//!
+//! # Program types and helpers of a kernel's own
+//!
+//! Both are data, which the verifier and every engine go by.
+//!
+//! ```
+//! use kernel_bpf::bytecode::abi::context::{CtxField, CtxLayout, Sizes};
+//! use kernel_bpf::bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
+//! use kernel_bpf::bytecode::abi::prog_type::{ProgTypeDef, ProgTypes};
+//! use kernel_bpf::bytecode::{BpfProgType, ProgramBuilder};
+//! use kernel_bpf::execution::{
+//!     BpfContext, BpfExecutor, Environment, Fault, Helper, HelperCall, VerifiedInterpreter,
+//! };
+//! use kernel_bpf::profile::ActiveProfile;
+//! use kernel_bpf::verifier::{HelperTable, Verifier};
+//!
+//! // Programs find a reading of four bytes, and a limit that they may set.
+//! static SENSOR: ProgTypeDef = ProgTypeDef::new(ProgTypes::FIRST_OWN, "sensor", {
+//!     const READING: CtxField = CtxField::scalars(0, 4, Sizes::UP_TO_4);
+//!     const LIMIT: CtxField = CtxField::scalars(4, 8, Sizes::ONLY_4).written(Sizes::ONLY_4);
+//!     CtxLayout::bytes(8, &[READING, LIMIT])
+//! })
+//! .returning(0, 1);
+//!
+//! // `u64 calibrate(u64 reading)`
+//! const NONE: ArgKind = ArgKind::None;
+//! const CALIBRATE: HelperSig = HelperSig::new(
+//!     10_000,
+//!     "calibrate",
+//!     [ArgKind::Scalar, NONE, NONE, NONE, NONE],
+//!     RetKind::Integer,
+//! );
+//!
+//! struct Calibrate(u64);
+//!
+//! impl Helper for Calibrate {
+//!     fn call(&self, call: &mut HelperCall<'_, '_>) -> Result<u64, Fault> {
+//!         Ok(call.arg(1).wrapping_mul(self.0))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::new(&SENSOR))
+//!     .asm(
+//!         "r6 = r1
+//!          r1 = *(u32 *)(r1 +0)
+//!          call 10000
+//!          r1 = *(u32 *)(r6 +4)
+//!          if r0 > r1 goto above
+//!          r0 = 0
+//!          exit
+//!          above: *(u32 *)(r6 +4) = r0
+//!          r0 = 1
+//!          exit",
+//!     )?
+//!     .build()?;
+//! let signatures = [CALIBRATE];
+//! let verifier = Verifier::with_env(HelperTable::with(&signatures)?);
+//! let program = verifier.verify_program(&program)?;
+//!
+//! let calibrate = Calibrate(3);
+//! let helpers: [&dyn Helper; 1] = [&calibrate];
+//! let env = Environment::new().with_helpers(&signatures, &helpers);
+//! let engine = VerifiedInterpreter::<ActiveProfile>::with_env(env);
+//! let mut sensor = [[7, 0, 0, 0], [20, 0, 0, 0]];
+//! let context = BpfContext::bytes(sensor.as_flattened_mut());
+//! assert_eq!(engine.execute(&program, &context), Ok(1));
+//! drop(context);
+//! assert_eq!(sensor[1], [21, 0, 0, 0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In an object the name of a section stands for such a type:
+//! [`ProgTypeDef::in_sections`](bytecode::abi::prog_type::ProgTypeDef::in_sections) says
+//! which, and [`Object::with_own_types`](loader::Object::with_own_types) goes by it.
+//!
 //! # Scheduling
 //!
 //! ```
