@@ -16,7 +16,8 @@
 //! the holder would then wait for them, and it for the holder.
 //!
 //! # Admission
-//! A request is refused at once when its deadline cannot be met: with the proven
+//! Under a policy that was told the target's speed, [`DeadlinePolicy::with_rate`], a
+//! request is refused at once when its deadline cannot be met: with the proven
 //! execution times of all waiting requests in deadline order, on one processor
 //! that starts on them at the moment of submission, each must end by its
 //! deadline. What a kernel knows beyond the queue it tells: the time, with
@@ -25,6 +26,8 @@
 //! With both, a rate that the target keeps, and programs that run to their end
 //! once they have started, every admitted deadline is met. A kernel that lets a
 //! request preempt a running program answers for the deadline of the latter.
+//! Without a rate, as where a scheduler is made by `BpfScheduler::new`, deadlines
+//! are an order and nothing is refused for them.
 
 use core::cmp::Reverse;
 

@@ -4,7 +4,8 @@
 ///
 /// A request that carries one is refused when the proven execution time of its
 /// program may cost more, by the
-/// [energy model](crate::DeadlinePolicy::with_energy_model) of the target.
+/// [energy model](crate::DeadlinePolicy::with_energy_model) of the target. A policy
+/// without a model refuses none.
 ///
 /// ```
 /// # use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};

@@ -4,7 +4,9 @@
 //! shares inside a priority, higher priorities first, none starved. On embedded
 //! it is `DeadlinePolicy`: the earliest deadline first, under a priority ceiling,
 //! with deadlines and energy budgets checked on submission against what the
-//! verifier proved. Programs come in verified; nothing else is admitted.
+//! verifier proved, as soon as the policy is told how fast the target is
+//! (`DeadlinePolicy::with_rate`) and what energy it takes (`with_energy_model`).
+//! Programs come in verified; nothing else is admitted.
 //!
 //! The scheduler starts nothing by itself. A kernel asks for the
 //! [next](BpfScheduler::next) request, executes it on an engine of its choice,
