@@ -8,6 +8,7 @@ mod bench_verifier;
 mod boot;
 mod capture;
 mod ci;
+mod corpora;
 mod counts;
 mod demo;
 mod process;
@@ -27,7 +28,7 @@ use lexopt::prelude::*;
 type Command = (&'static str, fn(Vec<OsString>) -> Result<()>);
 
 /// All commands.
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     ("ci", ci::run),
     ("demo", demo::run),
     ("boot", boot::run),
@@ -36,6 +37,7 @@ const COMMANDS: [Command; 8] = [
     ("counts", counts::run),
     ("prove", prove::run),
     ("bench-verifier", bench_verifier::run),
+    ("corpora", corpora::run),
 ];
 
 const HELP: &str = "\
@@ -53,6 +55,7 @@ COMMANDS:
     prove       Prove the verifier's abstract operations by a solver
     bench-verifier
                 Measure the verifier beside Linux's, and plot it
+    corpora     Make folders of objects to measure, out of Debian's packages
 
 `cargo xtask <COMMAND> --help` says more.
 ";
