@@ -289,7 +289,8 @@ impl<'a> Explorer<'a> {
 
     /// One instruction further. Whether there is anything left to walk.
     fn advance(&mut self, observer: &mut dyn Observer) -> Step<bool> {
-        if !core::mem::take(&mut self.settled) {
+        // Most instructions are no place where anything is looked at.
+        if !core::mem::take(&mut self.settled) && self.is_arrival() {
             match self.arrive()? {
                 Arrival::Walk => {}
                 Arrival::Covered(tail) => {

@@ -57,9 +57,11 @@ pub(crate) struct State {
     pub frame_bytes: u32,
     /// Whose program it is.
     pub privilege: Privilege,
-    /// The snapshot in which cells are noted to lie as they are; none, where what is
-    /// noted means nothing. See [`snapshot::sharing`].
+    /// The snapshot in which cells and registers are noted to lie as they are; none, where
+    /// what is noted means nothing. See [`snapshot::sharing`].
     kept: At,
+    /// The registers that lie there as they are, but for what they rest on: one bit each.
+    kept_regs: u16,
 }
 
 /// Where a frame returns to.
@@ -82,12 +84,13 @@ impl State {
             frame_bytes,
             privilege,
             kept: NONE,
+            kept_regs: 0,
         }
     }
 
     /// Makes it the state at an entry, without arguments.
     pub fn clear(&mut self) {
-        self.regs = [Value::NOT_INIT; REGS];
+        self.drop_regs(u16::MAX);
         (self.frame, self.refs) = (0, 0);
         self.cells.clear();
         self.forget_kept();
@@ -95,7 +98,7 @@ impl State {
 
     /// Forgets in which snapshot cells lie as they are: it may not be there any longer.
     pub fn forget_kept(&mut self) {
-        self.kept = NONE;
+        (self.kept, self.kept_regs) = (NONE, 0);
         self.cells.set_untouched(false);
     }
 
@@ -111,9 +114,26 @@ impl State {
     /// Sets a register; R10 never changes.
     #[inline]
     pub fn set_reg(&mut self, register: Register, value: Value) {
-        if let Some(slot) = self.regs.get_mut(register.index()) {
+        if let Some(slot) = self.reg_mut(register) {
             *slot = value;
         }
+    }
+
+    /// A register that is to be set; none for R10.
+    #[inline]
+    pub fn reg_mut(&mut self, register: Register) -> Option<&mut Value> {
+        self.kept_regs &= !1_u16.wrapping_shl(register.number().into());
+        self.regs.get_mut(register.index())
+    }
+
+    /// Leaves the registers that have a bit without a value.
+    pub fn drop_regs(&mut self, which: u16) {
+        for (number, value) in (0_u32..).zip(&mut self.regs) {
+            if which.wrapping_shr(number) & 1 == 1 {
+                *value = Value::NOT_INIT;
+            }
+        }
+        self.kept_regs &= !which;
     }
 
     pub fn regs(&self) -> &[Value; REGS] {
@@ -121,7 +141,17 @@ impl State {
     }
 
     pub fn regs_mut(&mut self) -> &mut [Value; REGS] {
+        self.kept_regs = 0;
         &mut self.regs
+    }
+
+    /// Every register, with its number, of which `change` says whether it changed it.
+    fn change_regs(&mut self, mut change: impl FnMut(&mut Value) -> bool) {
+        for (number, value) in (0_u32..).zip(&mut self.regs) {
+            if change(value) {
+                self.kept_regs &= !1_u16.wrapping_shl(number);
+            }
+        }
     }
 
     /// The address of a byte at `off` from the end of the frame; none outside.
@@ -147,9 +177,7 @@ impl State {
     /// Applies `change` to every register, of callers too, and to every stack
     /// cell; `change` says whether it changed the value.
     pub fn for_each(&mut self, arena: &mut Arena<'_>, mut change: impl FnMut(&mut Value) -> bool) {
-        for value in &mut self.regs {
-            change(value);
-        }
+        self.change_regs(&mut change);
         for index in 0..self.cells.len() {
             if let Some(mut cell) = self.cells.get(arena, index)
                 && change(&mut cell.value)
@@ -166,9 +194,7 @@ impl State {
         id: u32,
         mut change: impl FnMut(&mut Value) -> bool,
     ) {
-        for value in self.regs.iter_mut().filter(|value| value.id == id) {
-            change(value);
-        }
+        self.change_regs(|value| value.id == id && change(value));
         for index in 0..self.cells.len() {
             if self.cells.id(arena, index) == id
                 && let Some(mut cell) = self.cells.get(arena, index)
@@ -184,9 +210,13 @@ impl State {
     pub fn revoke(&mut self, arena: &mut Arena<'_>, stale: impl Fn(&Value) -> bool) {
         let hidden = self.privilege == Privilege::Unprivileged;
         let left = if hidden { Value::NOT_INIT } else { Value::UNKNOWN };
-        for value in self.regs.iter_mut().filter(|value| stale(value)) {
-            *value = left;
-        }
+        self.change_regs(|value| {
+            let revoked = stale(value);
+            if revoked {
+                *value = left;
+            }
+            revoked
+        });
         let mut index = 0_u32;
         while let Some(mut cell) = self.cells.get(arena, index) {
             if !stale(&cell.value) {
@@ -220,7 +250,7 @@ impl State {
                 count = count.saturating_add(1);
             }
         };
-        for (number, value) in (0_u32..).zip(&mut self.regs) {
+        for (number, value) in (0_u32..).zip(self.regs_mut()) {
             if kept.wrapping_shr(number) & 1 == 1 && value.is_init() {
                 keep(base.saturating_add(number), *value);
             }
@@ -272,11 +302,7 @@ impl State {
         let base = saved(caller);
         let from = self.cells.find(arena, base);
         let mut to = from;
-        for (number, value) in (0_u32..).zip(&mut self.regs) {
-            if number > 0 {
-                *value = Value::NOT_INIT;
-            }
-        }
+        self.drop_regs(!1);
         while let Some(cell) = self.cells.get(arena, to) {
             if cell.addr >= REFS {
                 break;

@@ -71,24 +71,26 @@ impl Arena<'_> {
     /// Two sorted lists as one.
     fn merge(&mut self, a: At, b: At) -> At {
         let (mut a, mut b) = (a, b);
-        let (mut first, mut last) = (NONE, NONE);
-        while a != NONE || b != NONE {
-            let from_a = b == NONE || (a != NONE && a < b);
-            let taken = if from_a { a } else { b };
-            let (next, _) = free_block(self.word(taken));
-            if from_a {
+        let (mut first, mut last, mut last_size) = (NONE, NONE, 0);
+        loop {
+            // What is left of one list when the other is empty is in order already.
+            let done = a == NONE || b == NONE;
+            let taken = if b == NONE || (a != NONE && a < b) { a } else { b };
+            if last == NONE {
+                first = taken;
+            } else {
+                self.link(last, taken, last_size);
+            }
+            if done {
+                return first;
+            }
+            let (next, size) = free_block(self.word(taken));
+            (last, last_size) = (taken, size);
+            if taken == a {
                 a = next;
             } else {
                 b = next;
             }
-            if last == NONE {
-                first = taken;
-            } else {
-                let (_, size) = free_block(self.word(last));
-                self.link(last, taken, size);
-            }
-            last = taken;
         }
-        first
     }
 }

@@ -83,6 +83,12 @@ impl Code<'_> {
         Ok(())
     }
 
+    /// Whether states are compared at a slot.
+    #[inline]
+    pub fn is_point(&self, arena: &Arena<'_>, pc: usize) -> bool {
+        self.has(arena, pc, bit::JOIN)
+    }
+
     /// Where states at a slot are kept; none, where they are not compared.
     #[inline]
     pub fn point(&self, arena: &Arena<'_>, pc: usize) -> Option<At> {

@@ -211,7 +211,7 @@ impl Explorer<'_> {
     /// Whether it is one.
     fn plain_alu(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) -> bool {
         let apart = self.walker.active.0 == NONE && !matches!(op, AluOp::Add | AluOp::Sub);
-        let regs = self.state.regs_mut();
+        let regs = self.state.regs();
         let plain = |value: &&Value| value.is_scalar() && (apart || value.id == 0);
         let Some(a) = regs.get(dst.index()).filter(plain) else { return false };
         let b = match src {
@@ -225,7 +225,7 @@ impl Explorer<'_> {
         };
         let number = alu(op, width, a.number, b.0);
         let deps = rests(op, width, (a.number, a.deps), b, number);
-        let Some(out) = regs.get_mut(dst.index()) else { return false };
+        let Some(out) = self.state.reg_mut(dst) else { return false };
         (out.number, out.deps) = (number, deps);
         (out.index, out.id, out.off, out.range) = (0, 0, 0, 0);
         true

@@ -18,9 +18,9 @@ use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
 use crate::meter::{Meter, Tail};
+use crate::state::Kind;
 use crate::state::cover::{Closeness, covers};
 use crate::state::snapshot::{Plan, Snapshot};
-use crate::state::{Kind, Value};
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
 const MAX_TRAIL: u32 = 64;
@@ -44,7 +44,14 @@ pub(super) enum Arrival {
 }
 
 impl Explorer<'_> {
+    /// Whether the walk comes to an instruction where [`Self::arrive`] does something.
+    #[inline]
+    pub(super) fn is_arrival(&self) -> bool {
+        self.walker.trail_len == MAX_TRAIL || self.code.is_point(&self.arena, self.walker.pc)
+    }
+
     /// The walk comes to an instruction.
+    #[inline(never)]
     pub(super) fn arrive(&mut self) -> Step<Arrival> {
         if self.walker.trail_len == MAX_TRAIL {
             self.end_trail()?;
@@ -128,12 +135,13 @@ impl Explorer<'_> {
 
     /// Forgets registers that are written before they are read.
     fn drop_dead_registers(&mut self) {
-        let live = self.code.live(&self.arena, self.walker.pc);
-        for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
-            if live.wrapping_shr(number) & 1 == 0 && value.kind != Kind::Rounds {
-                *value = Value::NOT_INIT;
+        let mut dead = !self.code.live(&self.arena, self.walker.pc);
+        for (number, value) in (0_u32..).zip(self.state.regs()) {
+            if value.kind == Kind::Rounds {
+                dead &= !1_u16.wrapping_shl(number);
             }
         }
+        self.state.drop_regs(dead);
     }
 
     /// Refuses a state that the path has been in before.

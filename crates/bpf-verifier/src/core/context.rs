@@ -114,8 +114,6 @@ impl Explorer<'_> {
 
     /// A call leaves R1 to R5 without values.
     pub(super) fn clear_arguments(&mut self) {
-        for value in self.state.regs_mut().iter_mut().take(6).skip(1) {
-            *value = Value::NOT_INIT;
-        }
+        self.state.drop_regs(0x3e);
     }
 }

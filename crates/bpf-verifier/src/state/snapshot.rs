@@ -235,9 +235,14 @@ impl Snapshot {
     }
 
     /// Where its own entries begin.
+    #[inline]
     fn entries_at(self, arena: &Arena<'_>) -> At {
+        // What is stripped has all of its entries, and nothing in front of them.
+        if self.is_stripped(arena) {
+            return self.0.saturating_add(HEAD_WORDS);
+        }
         let sets = self.regs(arena).saturating_add(self.cells(arena).saturating_mul(2));
-        let skip = if self.is_stripped(arena) { 0 } else { code_words(sets) };
+        let skip = code_words(sets);
         self.0.saturating_add(self.head_words(arena)).saturating_add(skip)
     }
 
@@ -363,7 +368,7 @@ impl Snapshot {
             }
             state.cells.set_untouched(true);
         }
-        // Cells that are noted to lie as they are lie there.
+        // What is noted to lie as it is lies there.
         state.kept = base.0;
         Ok(())
     }
@@ -373,13 +378,23 @@ impl Snapshot {
         let mask = self.reg_mask(arena);
         (state.frame, state.refs) = (self.frame(arena), self.refs(arena));
         let (mut entries, mut origins) = (self.read(arena), self.origins(arena));
-        for (number, value) in (0_u32..).zip(state.regs_mut()) {
-            *value = Value::NOT_INIT;
-            if mask.wrapping_shr(number) & 1 == 1 {
-                *value = entries.value(arena);
-                value.deps = origins.as_mut().map_or(0, |set| set.next(arena));
+        let lies = self.base(arena).is_some_and(|base| base.0 == state.kept);
+        let lying = if lies { state.kept_regs } else { 0 };
+        let mut kept = 0;
+        for (number, value) in (0_u32..).zip(&mut state.regs) {
+            let bit = 1_u16.wrapping_shl(number);
+            if mask.wrapping_shr(number) & 1 == 0 {
+                *value = Value::NOT_INIT;
+                continue;
             }
+            let entry = entries.turn();
+            kept |= if entry.is_some() { bit } else { 0 };
+            if kept & lying & bit == 0 {
+                *value = entries.value_at(arena, entry);
+            }
+            value.deps = origins.as_mut().map_or(0, |set| set.next(arena));
         }
+        state.kept_regs = kept;
         (entries, origins)
     }
 }

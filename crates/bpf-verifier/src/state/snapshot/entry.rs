@@ -385,7 +385,14 @@ impl Reader {
     /// The next entry, a register.
     #[inline]
     pub fn value(&mut self, arena: &Arena<'_>) -> Value {
-        let (mut at, shared) = self.next(arena);
+        let entry = self.turn();
+        self.value_at(arena, entry)
+    }
+
+    /// The entry that was turned to, a register.
+    #[inline]
+    pub(super) fn value_at(&mut self, arena: &Arena<'_>, entry: Option<u32>) -> Value {
+        let (mut at, shared) = self.seek(arena, entry);
         let value = read_value(arena.half_words(), &mut at);
         self.pass(at, shared);
         value

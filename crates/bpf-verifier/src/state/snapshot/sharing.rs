@@ -7,8 +7,8 @@
 //! rest on is the snapshot's own.
 //!
 //! Beside each cell of a state it is noted which entry of the base it is, until something sets
-//! it; so most need not be compared with what lies there, nor be read again when a path is
-//! resumed. Where no cell was touched since the last node was made, a state that waits keeps
+//! it, and of each register, whether it is that of the base; so most need not be compared with
+//! what lies there, nor be read again when a path is resumed. Where no cell was touched since the last node was made, a state that waits keeps
 //! none: they are the node's, and rest on its entries ([`Plan::alike`]).
 
 use super::entry::{Reader, Walk, cell_key, each_of_cell, each_of_value, halves_of_cell};
@@ -65,10 +65,17 @@ impl Plan {
         let base = last.base(arena).unwrap_or(last);
         let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
         let (mut index, mut size) = (0_u32, Size::HEAD);
-        for (number, value) in (0_u64..).zip(state.regs()) {
+        let noted = state.kept == base.0;
+        let lying = if noted { state.kept_regs } else { 0 };
+        for (number, value) in (0_u32..).zip(state.regs()) {
             if value.is_init() {
+                let found = matching.finds(arena, number.into());
+                if found && lying.wrapping_shr(number) & 1 == 1 {
+                    size.add_value(value, matching.pass(arena, index));
+                    index = index.saturating_add(1);
+                    continue;
+                }
                 let class = Class::of(&value.number);
-                let found = matching.finds(arena, number);
                 let mut same = matching.compare(arena, found);
                 each_of_value(value, class, |half| same.compare(half));
                 size.add_value(value, same.halves());
@@ -76,7 +83,6 @@ impl Plan {
                 index = index.saturating_add(1);
             }
         }
-        let noted = state.kept == base.0;
         let told_apart = last.entries(arena) <= u128::BITS;
         if !whole && noted && told_apart && state.cells.is_untouched() {
             return matching.alike(state, arena, size, (index, base));
@@ -135,12 +141,16 @@ impl State {
     /// Makes every entry rest on itself in the snapshot that was just taken, as planned, and
     /// notes which cells lie as they are in the one that later ones share with.
     pub fn rest_on(&mut self, arena: &mut Arena<'_>, taken: Snapshot, plan: &Plan) {
-        let mut index = 0_u32;
-        for value in self.regs_mut().iter_mut().filter(|value| value.is_init()) {
-            value.deps = entry_bit(index);
-            index = index.saturating_add(1);
+        let (mut index, whole) = (0_u32, plan.base == NONE);
+        self.kept_regs = 0;
+        for (number, value) in (0_u32..).zip(&mut self.regs) {
+            if value.is_init() {
+                value.deps = entry_bit(index);
+                let lies = whole || plan.shared.wrapping_shr(index) & 1 == 1;
+                self.kept_regs |= if lies { 1_u16.wrapping_shl(number) } else { 0 };
+                index = index.saturating_add(1);
+            }
         }
-        let whole = plan.base == NONE;
         self.kept = if whole { taken.0 } else { plan.base };
         let before = u128::MAX.checked_shl(index).unwrap_or(0);
         let skipped = (plan.shared & !before).count_ones();
@@ -201,6 +211,16 @@ impl Matching {
         } else if found {
             self.held.skip(arena);
         }
+    }
+
+    /// The entry at `index` is the one that was found, as is noted: how many half words that has.
+    #[inline]
+    fn pass(&mut self, arena: &Arena<'_>, index: u32) -> u32 {
+        let (from, entry) = (self.held.at, self.held.index);
+        self.held.skip(arena);
+        let halves = self.held.at.wrapping_sub(from);
+        self.share(index, entry, halves);
+        halves
     }
 
     /// A plan that leaves out all cells, as they were not touched since the last node was made;
