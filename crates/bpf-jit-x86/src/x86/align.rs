@@ -12,7 +12,7 @@ const LINE: u32 = 64;
 
 /// So many lines a loop may take that is moved: of a longer one, a line more is less
 /// than half as much again.
-const LINES: u32 = 2;
+const LINES: u32 = 3;
 
 /// Instructions that do nothing, by their length.
 const NOTHING: [&[u8]; 9] = [
