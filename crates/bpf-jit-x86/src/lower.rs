@@ -155,6 +155,13 @@ impl Lowered<'_> {
         }
     }
 
+    /// Whether a program that was verified is one function that asks the host nothing, and
+    /// whose exits alone end it.
+    pub fn is_closed(&self) -> bool {
+        let whole = self.facts.len() >= self.insns.len();
+        whole && self.together.is_closed() && !self.transfers.iter().any(|to| to.calls)
+    }
+
     /// The registers that the program, or another one that takes its place, may change;
     /// R10 is among them where there are frames.
     pub fn changed(&self) -> Registers {

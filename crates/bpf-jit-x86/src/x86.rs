@@ -17,6 +17,9 @@
 //! exit:    return to the entry, from however deep, where one of these may stop
 //! ```
 //!
+//! A program of one function that never asks the host is its own entry, for the host and
+//! for tail calls: it saves what it changes, and its exits restore that.
+//!
 //! A BPF function is a native function: a call is a `call`, an exit a `ret`.
 //! The caller saves what it needs of R6 to R10, in proven code only what the
 //! function writes, so that a function needs neither prologue nor epilogue, and
@@ -70,7 +73,7 @@ use encode::Rm;
 pub(crate) use features::Features;
 use indirect::Indirect;
 use link::Miss;
-use regs::native;
+use regs::{SESSION, native};
 use select::Selector;
 use thunk::Thunks;
 
@@ -109,15 +112,15 @@ pub(crate) fn emit<'w>(
     let Workspace { flow, functions, code } = workspace;
     let mut emitter = Emitter::new(lowered, features, options, code);
     let (mut changed, mut read) = (Registers::ALL, Registers::ALL);
+    let mut closed = false;
     if lowered.mode == Mode::Proven {
         flow.find(lowered)?;
         functions.find(lowered)?;
         changed = lowered.changed();
         read = flow.live_at(0).with(changed.and(Registers::of(Register::R10)));
+        closed = lowered.is_closed();
     }
-    emitter.entry(changed);
-    let body = emitter.code.label();
-    emitter.code.bind(body);
+    let body = if closed { emitter.closed_entry(changed) } else { emitter.entry(changed) };
     emitter.body(read);
     match lowered.mode {
         Mode::Proven => {
@@ -143,6 +146,10 @@ struct Emitter<'o> {
     /// Where random numbers come from that hide those of the program.
     random: Option<&'o dyn Fn() -> u64>,
     indirect: Indirect,
+    /// The register with the session's address.
+    session: u8,
+    /// Registers of the host that an exit restores.
+    saved: Registers,
     /// The first byte.
     start: Label,
     /// Bytes that a call zeroes.
@@ -181,6 +188,8 @@ impl<'o> Emitter<'o> {
             features,
             random: options.random(),
             indirect,
+            session: SESSION,
+            saved: Registers::NONE,
             zeroed: lowered.zeroed,
             thunks: Thunks::default(),
             budget_stops: Vec::new(),

@@ -120,6 +120,8 @@ impl Effect {
     const JOINED: u32 = 1 << 29;
     /// Control comes to it from further down.
     const LOOPED: u32 = 1 << 30;
+    /// It may end the program where that has no exit, or takes every scratch register.
+    const OPEN: u32 = 1 << 31;
 
     /// R0 is read.
     pub(super) const READ: Self = Self { bits: 1 };
@@ -128,7 +130,8 @@ impl Effect {
     /// Registers get values, and that is all.
     pub(super) const PURELY: Self = Self { bits: Self::PURE };
     /// No execution comes there.
-    pub(super) const UNREACHED: Self = Self { bits: Self::TURNS | Self::VOID | Self::SPECIAL };
+    pub(super) const UNREACHED: Self =
+        Self { bits: Self::TURNS | Self::VOID | Self::SPECIAL | Self::OPEN };
     /// More than the instruction says what it does.
     pub(super) const SPECIALLY: Self = Self { bits: Self::SPECIAL };
     /// Control may go to a slot that is named.
@@ -161,8 +164,10 @@ impl Effect {
         match op {
             Op::Count => Self::new(none, none).and(Self::ASKS),
             Op::Nothing => Self::new(none, none).and(Self::VOID),
-            Op::Trap(Trap::Unreached) => Self::new(none, none).and(Self::TURNS | Self::VOID),
-            Op::Trap(_) => Self::new(none, none).and(Self::TURNS),
+            Op::Trap(Trap::Unreached) => {
+                Self::new(none, none).and(Self::TURNS | Self::VOID | Self::OPEN)
+            }
+            Op::Trap(_) => Self::new(none, none).and(Self::TURNS | Self::OPEN),
             Op::Jump { .. } => Self::new(none, none).and(Self::TURNS | Self::NAMES),
             Op::MayGoto { .. } => Self::new(none, none).and(Self::TURNS | Self::NAMES | Self::ASKS),
             Op::Alu { dst, src, .. } => {
@@ -200,7 +205,8 @@ impl Effect {
                     _ => none,
                 };
                 let compared = if op == AtomicOp::Cmpxchg { old } else { none };
-                Self::new(reads.with(compared), old)
+                let flags = if fetch { Self::OPEN } else { 0 };
+                Self::new(reads.with(compared), old).and(flags)
             }
             Op::PacketLoad { index, .. } => {
                 let index = index.map_or(none, Registers::of);
@@ -292,6 +298,12 @@ impl Effect {
     /// Whether something else may take a function's place, and return to its caller.
     pub const fn leaves(self) -> bool {
         self.bits & Self::LEAVES != 0
+    }
+
+    /// Whether nothing but an exit ends the program, the host is never asked, and a scratch
+    /// register is left over.
+    pub const fn is_closed(self) -> bool {
+        self.bits & (Self::OPEN | Self::ASKS | Self::LEAVES) == 0
     }
 
     /// Both.

@@ -154,6 +154,11 @@ fn tail_calls_in_functions() {
         jit.execute(first, &BpfContext::xdp(&mut packet))
     };
     assert_eq!(run(&verified(&caller), &verified(&target)), Ok(142));
+    // One that calls nothing keeps the registers of whoever is returned to by itself.
+    let closed = "r6 = 1\nr7 = 2\nr8 = 3\nr9 = r1\n*(u64 *)(r10 -8) = r8\n*(u64 *)(r10 -16) = r8
+         r1 = *(u32 *)(r9 +0)\nr2 = *(u32 *)(r9 +4)\nr2 -= r1\nr0 = *(u64 *)(r10 -8)\nr0 += r2
+         r0 -= 65\nexit";
+    assert_eq!(run(&verified(&caller), &verified(&with_maps(closed, &[def]))), Ok(142));
     assert_eq!(run(&checked(&caller), &checked(&target)), Ok(142));
     let wide = verified(&wide);
     assert_eq!(run(&wide, &wide), Ok(34));

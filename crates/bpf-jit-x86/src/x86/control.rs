@@ -115,8 +115,10 @@ impl Emitter<'_> {
         );
     }
 
-    /// Returns to the calling function, or from the first one to the entry.
+    /// Returns to the calling function, or from the first one to the entry; or to whoever
+    /// has entered a program that calls nothing.
     pub(super) fn ret(&mut self) {
+        self.restore(self.saved);
         dynasm!(self.code; .arch x64; ret);
     }
 

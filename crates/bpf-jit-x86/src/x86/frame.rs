@@ -2,17 +2,21 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::context::FieldKind;
+use bpf_bytecode::opcode::{Size, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
-use super::regs::native;
+use super::buffer::Label;
+use super::encode::Mem;
+use super::regs::{SESSION_TOO, native};
 use crate::lower::{Mode, Registers};
 use crate::runtime::offset;
 
 impl Emitter<'_> {
     /// The entry from the host: a function that takes the session and gives R0. The
-    /// host has `changed`, of the registers that calls keep, as they were.
-    pub(super) fn entry(&mut self, changed: Registers) {
+    /// host has `changed`, of the registers that calls keep, as they were. Gives the
+    /// place that a tail call enters.
+    pub(super) fn entry(&mut self, changed: Registers) -> Label {
         let body = self.code.label();
         let changed = changed.and(Registers::KEPT.with(Registers::of(Register::R10)));
         // The body finds the stack aligned as a function of the host does.
@@ -34,6 +38,17 @@ impl Emitter<'_> {
         self.restore(changed);
         dynasm!(self.code; .arch x64; ret);
         self.code.bind(body);
+        body
+    }
+
+    /// The same of a program that calls nothing: whoever enters it finds every register
+    /// as it was that calls keep, and the session stays in one that they do not.
+    pub(super) fn closed_entry(&mut self, changed: Registers) -> Label {
+        self.saved = changed.and(Registers::KEPT.with(Registers::of(Register::R10)));
+        self.save(self.saved);
+        self.copy(Width::W64, SESSION_TOO, native(Register::R1));
+        self.session = SESSION_TOO;
+        self.start
     }
 
     /// The way out of a program that is stopped, however deep in it that is: as if the
@@ -52,11 +67,10 @@ impl Emitter<'_> {
     /// The registers at a program's entry, those that are read. A verified program
     /// reads none that it was not given; of another it is known that they are 0.
     pub(super) fn body(&mut self, read: Registers) {
-        if read.has(Register::R1) {
-            dynasm!(self.code; .arch x64; mov rdi, [BYTE r12 + offset::R1]);
-        }
-        if read.has(Register::R10) {
-            dynasm!(self.code; .arch x64; mov rbp, [BYTE r12 + offset::R10]);
+        for (register, field) in [(Register::R1, offset::R1), (Register::R10, offset::R10)] {
+            if read.has(register) {
+                self.load_field(native(register), field);
+            }
         }
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64
@@ -76,7 +90,10 @@ impl Emitter<'_> {
 
     /// One of the packet's addresses as it is now.
     pub(super) fn packet_address(&mut self, dst: Register, kind: FieldKind) {
-        let (dst, field) = (native(dst), offset::packet(kind));
-        dynasm!(self.code; .arch x64; mov Rq(dst), [BYTE r12 + field]);
+        self.load_field(native(dst), offset::packet(kind));
+    }
+
+    fn load_field(&mut self, dst: u8, field: i8) {
+        self.load(Size::Dw, false, dst, Mem::new(self.session, field.into()));
     }
 }

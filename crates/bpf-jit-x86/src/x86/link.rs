@@ -10,7 +10,7 @@ use super::Emitter;
 use super::alu::Arith;
 use super::buffer::{Flag, Label};
 use super::encode::{Mem, Source};
-use super::regs::{RAX, SCRATCH, SESSION, native};
+use super::regs::{RAX, SCRATCH, native};
 use crate::runtime::{Shim, offset};
 
 /// A value of an array that is looked up.
@@ -49,7 +49,8 @@ pub(super) struct Miss {
 impl Emitter<'_> {
     /// The address of a byte in a map's only value.
     pub(super) fn linked_value(&mut self, dst: u8, link: u8, off: u32) {
-        self.load(Size::Dw, false, dst, base_of(link));
+        let base = Mem::new(self.session, offset::link_base(link));
+        self.load(Size::Dw, false, dst, base);
         match i32::try_from(off) {
             Ok(0) => {}
             Ok(imm) if !self.hides_offset(off) => {
@@ -79,7 +80,8 @@ impl Emitter<'_> {
             let stride = self.chosen(Operand::Imm(stride));
             self.multiply(Width::W64, RAX, RAX, stride);
         }
-        self.arith(Arith::Add, Width::W64, RAX, Source::Mem(base_of(link)));
+        let base = Mem::new(self.session, offset::link_base(link));
+        self.arith(Arith::Add, Width::W64, RAX, Source::Mem(base));
         if let Found::Jumps(target) = found {
             self.code.jump(target);
         }
@@ -127,9 +129,4 @@ impl Emitter<'_> {
         }
         self.code.jump(end);
     }
-}
-
-/// Where the address of a linked map's first value is.
-fn base_of(link: u8) -> Mem {
-    Mem::new(SESSION, offset::link_base(link))
 }

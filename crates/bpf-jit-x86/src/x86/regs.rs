@@ -6,8 +6,8 @@
 //! | `rdi` `rsi` `rdx` `rcx` `r8` | R1 to R5 | lost |
 //! | `rbx` `r13` `r14` `r15` | R6 to R9 | kept |
 //! | `rbp` | R10 | kept |
-//! | `r12` | the [session](crate::runtime::Session) | kept |
-//! | `r9` | checked code: instructions left; else scratch | lost |
+//! | `r12` | the [session](crate::runtime::Session), if the program calls anything | kept |
+//! | `r9` | checked code: instructions left; else scratch, or the session | lost |
 //! | `r10` `r11` | scratch | lost |
 //!
 //! R1 to R5 are where the System V calling convention wants the arguments but
@@ -28,6 +28,8 @@ pub(super) const RDX: u8 = 2;
 
 /// `r12`
 pub(super) const SESSION: u8 = 12;
+/// `r9`: where a program calls nothing.
+pub(super) const SESSION_TOO: u8 = 9;
 /// `r11`
 pub(super) const SCRATCH: u8 = 11;
 /// `r10`

@@ -11,7 +11,7 @@ use dynasm::dynasm;
 
 use super::Emitter;
 use super::buffer::{Flag, Label};
-use super::regs::{SCRATCH, SCRATCH_TOO, native};
+use super::regs::{SCRATCH, SCRATCH_TOO, SESSION, native};
 use crate::descriptor::{Access, Descriptor};
 use crate::lower::{Mode, Order};
 use crate::runtime::{Shim, offset};
@@ -31,6 +31,11 @@ impl Emitter<'_> {
 
     /// Emits the thunks that are used.
     pub(super) fn thunks(&mut self) {
+        // Without the session where thunks want it there are none; `finish` would report a
+        // label that has no place.
+        if self.session != SESSION {
+            return;
+        }
         for shim in Shim::ALL {
             let Some(label) = self.thunks.labels.get(shim as usize).copied().flatten() else {
                 continue;
@@ -76,6 +81,8 @@ impl Emitter<'_> {
         let on = self.code.label();
         dynasm!(self.code; .arch x64; test r10, r10);
         self.code.jump_if(Flag::Equal, on);
+        // What is entered there may want the session as the host gives it.
+        dynasm!(self.code; .arch x64; mov rdi, r12);
         self.jump_to_r10();
         self.code.bind(on);
     }
