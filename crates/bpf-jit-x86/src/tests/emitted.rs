@@ -40,6 +40,7 @@ fn addresses() {
 fn rotations() {
     insta::assert_snapshot!(show(
         "r2 = r1\nr2 <<= 13\nr1 >>= 51\nr1 |= r2
+         r5 = r1\nr5 >>= 63\nr1 <<= 1\nr1 ^= r5\nw5 = w1\nw5 <<= 2\nw1 >>= 30\nw1 += w5
          w3 = w1\nw3 >>= 25\nw4 = w1\nw4 <<= 7\nw4 |= w3\nw1 ^= w4
          r2 = r1\nr2 <<= 13\nr1 >>= 50\nr1 |= r2\nr0 = r1\nexit"
     ));
@@ -54,6 +55,19 @@ fn fused() {
          r5 = *(u64 *)(r6 +8)\nr2 ^= r5\nr2 = be64 r2\n*(u64 *)(r6 +16) = r2
          r7 &= 64\nif r7 == 0 goto out\nr8 += -1\nif r8 != 0 goto out
          r3 = 0\n*(u32 *)(r6 +4) = r3\nout: r0 = 1\nexit"
+    ));
+}
+
+/// What is put together of bytes is one load, perhaps with a swap; not what is read again.
+#[test]
+fn merged() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u8 *)(r1 +5)\nr2 <<= 8\nr3 = *(u8 *)(r1 +4)\nr2 |= r3\nr0 += r2
+         r2 = *(u8 *)(r1 +0)\nw2 <<= 24\nr3 = *(u8 *)(r1 +1)\nw3 <<= 16\nw3 |= w2
+         r2 = *(u8 *)(r1 +2)\nw2 <<= 8\nw3 |= w2\nr2 = *(u8 *)(r1 +3)\nw3 |= w2\nr0 ^= r3
+         r2 = *(u32 *)(r1 +12)\nr3 = *(u32 *)(r1 +8)\nr2 <<= 32\nr3 |= r2\nr0 += r3
+         r2 = *(u8 *)(r1 +6)\nr3 = *(u8 *)(r1 +7)\nr2 <<= 8\nr3 |= r2\nr0 += r3
+         r2 = *(u8 *)(r1 +8)\nr3 = *(u8 *)(r1 +9)\nr3 <<= 8\nr3 |= r2\nr0 += r3\nr0 += r2\nexit"
     ));
 }
 

@@ -54,7 +54,7 @@ pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
     let wide = Wide(dice.one_in(2));
     let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(8));
     let mut insns = Vec::new();
-    match dice.below(12) {
+    match dice.below(13) {
         0 | 1 => address(dice, items, [a, b, c], style),
         2 => rotation(dice, &mut insns, [a, b, c], wide),
         3 => {
@@ -76,6 +76,7 @@ pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
             insns.push(near(dice).reg(MOV, a, b));
         }
         5 | 6 => memory(dice, items, [a, b], wide),
+        11 => bytes(dice, items, [a, b, c], style),
         7 => {
             // Arithmetic, and a comparison of the result with 0.
             let op = dice.pick(&[ADD, SUB, AND, AND, OR, XOR, LSH, RSH]);
@@ -184,6 +185,45 @@ fn address(dice: &mut Dice, items: &mut Vec<Item>, [a, b, c]: [u8; 3], style: St
     }
     // The address differs from run to run: nothing else sees it.
     insns.push(BpfInsn::mov64_imm(a, dice.pick(&[0, 3, -3])));
+    let first = items.len();
+    items.extend(insns.into_iter().map(|insn| Item { bound: true, ..Item::plain(insn) }));
+    if let Some(item) = items.get_mut(first) {
+        item.bound = false;
+    }
+}
+
+/// A number that is put together of bytes, or nearly one.
+fn bytes(dice: &mut Dice, items: &mut Vec<Item>, [a, b, c]: [u8; 3], style: Style) {
+    let (base, low) = if dice.one_in(2) { (10, -64) } else { (6, 0) };
+    if a == b || a == c || b == c || style == Style::Strict && base == 6 {
+        return;
+    }
+    let count = dice.pick(&[2_usize, 2, 4, 4, 8, 3]);
+    let wide = Wide(count > 4 || dice.one_in(2));
+    let (reversed, last_first) = (dice.one_in(2), dice.one_in(2));
+    let start = i16::try_from(dice.below(56)).unwrap_or(0);
+    let mut insns = std::vec![Wide(true).reg(MOV, a, base), Wide(true).imm(ADD, a, low)];
+    for number in 0..count {
+        let at = if last_first { count - 1 - number } else { number };
+        let wrong = usize::from(dice.one_in(24));
+        let place = if reversed { count - 1 - at } else { at } + wrong;
+        let off = start + i16::try_from(place).unwrap_or(0);
+        let into = if number == 0 { b } else { c };
+        insns.push(BpfInsn::new(0x71, into, a, off, 0));
+        let by = i32::try_from(at * 8).unwrap_or(0) + i32::from(dice.one_in(24));
+        if by > 0 {
+            insns.push(wide.imm(LSH, into, by % wide.bits()));
+        }
+        if number > 0 {
+            insns.push(wide.reg(dice.pick(&[OR, OR, ADD, XOR]), b, c));
+        }
+    }
+    // What is left in the other register is read at times.
+    if !dice.one_in(3) {
+        insns.push(BpfInsn::mov64_imm(c, 5));
+    }
+    // The address differs from run to run: nothing else sees it.
+    insns.push(BpfInsn::mov64_imm(a, -3));
     let first = items.len();
     items.extend(insns.into_iter().map(|insn| Item { bound: true, ..Item::plain(insn) }));
     if let Some(item) = items.get_mut(first) {

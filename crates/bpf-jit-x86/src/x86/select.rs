@@ -33,6 +33,7 @@ mod alu;
 mod branch;
 mod maps;
 mod memory;
+mod merge;
 mod shift;
 
 /// What the CPU's flags say of a register's value.

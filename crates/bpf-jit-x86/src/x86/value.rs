@@ -81,6 +81,20 @@ impl Value {
         }
     }
 
+    /// It as a register whose bits are moved, also where they are so few that it is a sum.
+    pub(super) fn shifted(self) -> Option<Shift> {
+        match self {
+            Self::Shift(shift) => Some(shift),
+            Self::Sum(sum) => match sum.parts() {
+                Parts { base: None, index: Some((from, by @ 1..)), disp: 0, width } => {
+                    Some(Shift { from, motion: Motion::Left, by, width })
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The register of which it is a copy, in `width` bits.
     pub(super) fn copied(self, width: Width) -> Option<Register> {
         match self {

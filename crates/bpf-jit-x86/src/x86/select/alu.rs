@@ -338,11 +338,15 @@ impl Selector<'_, '_> {
     /// Whether two shifts make a rotation, which is then put off.
     #[inline]
     fn is_rotation(&mut self, width: Width, dst: Register, src: Register) -> bool {
-        matches!(self.value(dst), Value::Shift(_)) && self.rotates(width, dst, src)
+        let values = (self.value(dst), self.value(src));
+        matches!(
+            values,
+            (Value::Shift(_), Value::Shift(_) | Value::Sum(_)) | (Value::Sum(_), Value::Shift(_))
+        ) && self.rotates(width, dst, src)
     }
 
     fn rotates(&mut self, width: Width, dst: Register, src: Register) -> bool {
-        let (Value::Shift(one), Value::Shift(two)) = (self.value(dst), self.value(src)) else {
+        let (Some(one), Some(two)) = (self.value(dst).shifted(), self.value(src).shifted()) else {
             return false;
         };
         let left = match (one.motion, two.motion) {

@@ -53,6 +53,9 @@ impl Selector<'_, '_> {
             self.constant(dst, number);
             return 0;
         }
+        if !signed && let Some(merged) = self.merges(step, size, dst, at) {
+            return self.load_merged(step, at.base, merged);
+        }
         let mut swapped = false;
         if !signed && let Some(next) = self.following_on(step, dst) {
             match next.op {
