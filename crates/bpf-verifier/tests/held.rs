@@ -111,14 +111,15 @@ fn a_lock_is_that_of_one_lookup() {
     let copy = format!("r8 = r6\n*(u64 *)(r10 -16) = r6\n{LOCK}r6 = *(u64 *)(r10 -16)\n{UNLOCK}");
     accepts(&with_values(&copy));
     // What is kept apart on one path is not taken for the same on another.
-    let mixed = |first: &str| {
+    let mixed = |first: &str, second: &str| {
         with_values(&format!(
-            "r8 = *(u8 *)(r6 +0)\nr9 = r6\nif r8 == 0 goto over\nr9 = {first}\nover:
+            "r8 = *(u8 *)(r6 +0)\nr9 = {second}\nif r8 == 0 goto over\nr9 = {first}\nover:
              {LOCK}r1 = r9\nr1 += 8\ncall 94\n"
         ))
     };
-    accepts(&mixed("r6"));
-    rejects("bpf_spin_unlock of different lock", &mixed("r7"));
+    accepts(&mixed("r6", "r6"));
+    rejects("bpf_spin_unlock of different lock", &mixed("r7", "r6"));
+    rejects("bpf_spin_unlock of different lock", &mixed("r6", "r7"));
     // Nor in a loop.
     let round = |next: &str| {
         with_values(&format!(

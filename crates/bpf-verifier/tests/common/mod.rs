@@ -1,6 +1,8 @@
 //! What the tests share: programs from text, and what becomes of them.
 #![allow(dead_code, reason = "not every test uses everything")]
 
+pub mod cases;
+
 use bpf_bytecode::abi::map::{MapDef, MapType, flags};
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
