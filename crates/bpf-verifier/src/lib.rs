@@ -284,6 +284,7 @@ pub mod observer;
 pub mod policy;
 pub mod rules;
 pub mod state;
+mod tail;
 pub mod verified;
 mod verifier;
 

@@ -328,3 +328,85 @@ fn iterators_over_bits() {
     let error = Verifier::<ActiveProfile>::new().verify(&text).expect_err("not here");
     assert!(error.to_string().contains("bpf_iter_bits_new"), "{error}");
 }
+
+#[test]
+fn a_number_counts_for_one_round_in_all() {
+    // A machine of three states, which go to each other in many ways.
+    let states = "r6 = 0
+         r1 = r10
+         r1 += -8
+         r2 = 0
+         r3 = 100
+         call kfunc 1
+         again: r1 = r10
+         r1 += -8
+         call kfunc 2
+         if r0 == 0 goto out
+         call 7
+         if r6 == 1 goto one
+         if r6 == 2 goto two
+         if r0 == 0 goto again
+         r6 = 1
+         if r0 == 1 goto again
+         r6 = 2
+         goto again
+         one: if r0 == 0 goto again
+         r6 = 2
+         goto again
+         two: if r0 == 0 goto again
+         r6 = 0
+         goto again
+         out: r1 = r10
+         r1 += -8
+         call kfunc 3
+         r0 = r6
+         exit";
+    // The longest round has twelve instructions, and ten the one that must come between.
+    let info = SOCKET.accepts(states);
+    let real = 50 * (12 + 10) + 15;
+    assert!((real..real + real / 8).contains(&info.max_insns), "{info:?}");
+}
+
+#[test]
+fn what_three_things_grant_is_counted_each() {
+    // A function that a helper calls, an iterator in it, and a helper that calls in its rounds.
+    let nested = "r3 = 0
+         r1 = 1
+         r2 = subprog[outer] ll
+         r4 = 0
+         call 181
+         r0 = 0
+         exit
+         outer: r1 = r10
+         r1 += -8
+         r2 = 0
+         r3 = 3
+         call kfunc 1
+         call 7
+         r8 = r0
+         r8 &= 3
+         again: r1 = r10
+         r1 += -8
+         call kfunc 2
+         if r0 == 0 goto out
+         *(u64 *)(r10 -16) = r8
+         r3 = r10
+         r3 += -16
+         r1 = 1
+         r2 = subprog[inner] ll
+         r4 = 0
+         call 181
+         r8 = *(u64 *)(r10 -16)
+         goto again
+         out: r1 = r10
+         r1 += -8
+         call kfunc 3
+         r0 = 0
+         exit
+         inner: r0 = 0
+         *(u64 *)(r2 +0) = 1
+         exit";
+    let info = SOCKET.accepts(nested);
+    // Before the rounds and behind them, in the program and in the function; the rounds.
+    assert_eq!(info.max_insns, 5 + 8 + 9 + 2 + 3 * 16, "{info:?}");
+}

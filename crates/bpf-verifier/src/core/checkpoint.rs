@@ -17,10 +17,11 @@ use super::{Explorer, LOST, Step, Walker, reject};
 use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
-use crate::meter::{Meter, Tail};
+use crate::meter::Meter;
 use crate::state::Kind;
 use crate::state::cover::{Closeness, covers};
 use crate::state::snapshot::{Plan, Snapshot};
+use crate::tail::Tail;
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
 const MAX_TRAIL: u32 = 64;
@@ -199,7 +200,8 @@ impl Explorer<'_> {
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
-                return Some(node.tail(&self.arena));
+                let tail = node.tail(&self.arena).renamed(|old| rests.renamed.now(old));
+                return Some(self.asks().map_or(tail, |(ask, _)| tail.asked(&ask)));
             }
             if node.count(&mut self.arena, false) {
                 before = node.0;
@@ -246,6 +248,7 @@ impl Explorer<'_> {
 
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
+        let asks = self.asks();
         let plan = Plan::new(&self.state, &self.arena, self.last_kept(), true);
         let nest = self.walker.active.nest(&self.arena);
         let rounds = self.code.has_rounds();
@@ -267,7 +270,7 @@ impl Explorer<'_> {
             nest,
         };
         node.write(&mut self.arena, &fresh);
-        node.begin_rounds(&mut self.arena, grants, serial, instance);
+        node.begin_rounds(&mut self.arena, (grants, serial, instance), asks);
         let at_state = at.saturating_add(head);
         let kept = Snapshot::write_planned(&self.state, &mut self.arena, at_state, &plan);
         // From here on, what is known rests on the entries of the new node.
@@ -321,13 +324,14 @@ impl Explorer<'_> {
                     None => return Ok(true),
                 }
             } else {
-                paths = node.go_round(&mut self.arena, parent);
+                let (own, up) = node.go_round(&self.arena, parent);
                 self.merge_done(node);
-                self.done(node, &paths);
+                self.done(node, &own);
+                paths = up;
             }
             total = paths.after(segment);
             if parent.0 == NONE {
-                self.figures.bound = total.exit;
+                self.figures.bound = total.whole();
             }
             node = parent;
         }

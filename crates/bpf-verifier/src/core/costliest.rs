@@ -8,7 +8,7 @@ use super::node::Node;
 use super::{Explorer, Step, reject};
 use crate::arena::NONE;
 use crate::error::VerifyErrorKind;
-use crate::meter::Tail;
+use crate::tail::Tail;
 
 /// The refusal for which a path is looked for, if there is one.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl Explorer<'_> {
         let Some(kind @ VerifyErrorKind::WcetExceeded { wcet, .. }) = self.sought.0 else {
             return Ok(());
         };
-        let mut total = tail.after(self.walker.meter).exit;
+        let mut total = tail.after(self.walker.meter).exit();
         let mut node = Node(self.walker.parent);
         while node.0 != NONE {
             total = node.segment(&self.arena).then(total);

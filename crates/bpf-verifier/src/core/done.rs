@@ -3,14 +3,15 @@
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::core::node::{MAX_GENERATION, Node};
 use crate::core::trial::Trial;
-use crate::meter::{Closing, Meter, Tail};
+use crate::meter::Meter;
 use crate::state::snapshot::Snapshot;
+use crate::tail::Tail;
 
 /// A state from which all that follows is known.
 ///
 /// Its words: the next one at the same instruction; instruction, and how many
-/// summaries it speaks of; use so far, and grants; the cost to the end. Where paths
-/// close loops of ancestors, which ones and at what cost. Where it rests on a
+/// summaries it speaks of; use so far, and grants; the cost to the end. The rounds
+/// behind it, by what grants them, if there are any. Where it rests on a
 /// summary, the innermost one with the next node that rests on it, and the costs
 /// back to the head of each. Then the state, without what does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,12 @@ const COUNT: u32 = 0x1fff;
 const MISSES_SHIFT: u32 = 13;
 /// How often it was made one with others.
 const GENERATION_SHIFT: u32 = 26;
-/// Loops of several ancestors are closed behind it.
+/// There are rounds of more than one instance behind it.
 const SEVERAL: u32 = 1 << 28;
 /// It was tried to make one of it and another.
 const TRIED: u32 = 1 << 29;
-/// A loop of an ancestor is closed behind it.
-const INSIDE: u32 = 1 << 30;
+/// There are rounds behind it.
+const ROUNDS: u32 = 1 << 30;
 /// It is to be freed.
 const DEAD: u32 = 1 << 31;
 /// The first of the bits of the number of summaries, above a slot's number.
@@ -39,10 +40,10 @@ const NEST_SHIFT: u32 = 28;
 /// is worth.
 const MISSES: u32 = 3;
 
-/// Words before the state, where so many kinds of loops are closed behind it and it
+/// Words before the state, where there are rounds of so many instances behind it and it
 /// speaks of `nest` summaries.
-const fn head_words(closings: u32, nest: u32) -> u32 {
-    let mut words = MORE.saturating_add(closings.saturating_mul(Closing::WORDS));
+const fn head_words(instances: u32, nest: u32) -> u32 {
+    let mut words = MORE.saturating_add(instances.saturating_mul(Tail::ROUNDS_WORDS));
     if nest > 0 {
         words = words.saturating_add(1).saturating_add(nest.saturating_mul(Meter::WORDS));
     }
@@ -63,24 +64,20 @@ impl Done {
         let (slot, grants) = (super::slot_number(node.pc(arena)), node.grants(arena));
         let all = if forget { 0 } else { u64::MAX };
         let marks = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
-        let closings =
-            u32::from(!paths.near.is_none()).saturating_add((!paths.far.is_none()).into());
-        let loops = match closings {
+        let instances = paths.instances();
+        let loops = match instances {
             0 => 0,
-            1 => INSIDE,
-            _ => INSIDE | SEVERAL,
+            1 => ROUNDS,
+            _ => ROUNDS | SEVERAL,
         };
         let generation = node.generation(arena).wrapping_shl(GENERATION_SHIFT);
-        let (state, head) = (node.snapshot(arena), head_words(closings, nest));
+        let (state, head) = (node.snapshot(arena), head_words(instances, nest));
         let done = Self(state.keep_stripped(arena, head, marks).ok()?);
         arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
         arena.set(done.field(1), pair(loops | generation, grants));
-        paths.exit.store(arena, done.field(EXIT));
-        let mut at = done.field(MORE);
-        for closing in [paths.near, paths.far].iter().filter(|closing| !closing.is_none()) {
-            closing.store(arena, at);
-            at = at.saturating_add(Closing::WORDS);
-        }
+        paths.exit().store(arena, done.field(EXIT));
+        paths.store_rounds(arena, done.field(MORE), instances);
+        let mut at = done.field(head_words(instances, 0));
         if nest > 0 {
             arena.set(at, pair(owner.0, NONE));
             at = at.saturating_add(1);
@@ -125,13 +122,19 @@ impl Done {
 
     /// Whether a loop of an ancestor is closed behind it.
     pub fn is_inside(self, arena: &Arena<'_>) -> bool {
-        self.flags(arena) & INSIDE != 0
+        self.inner(arena) != 0
     }
 
-    /// How many kinds of loops of ancestors are closed behind it, the near and the far.
-    fn closings(self, arena: &Arena<'_>) -> u32 {
+    /// Of how many instances there are rounds behind it.
+    fn instances(self, arena: &Arena<'_>) -> u32 {
         let flags = self.flags(arena);
-        u32::from(flags & INSIDE != 0).saturating_add((flags & SEVERAL != 0).into())
+        u32::from(flags & ROUNDS != 0).saturating_add((flags & SEVERAL != 0).into())
+    }
+
+    /// The paths to the program's end, and the rounds behind it.
+    fn ways(self, arena: &Arena<'_>) -> Tail {
+        let exit = Meter::load(arena, self.field(EXIT));
+        Tail::load(arena, exit, self.field(MORE), self.instances(arena))
     }
 
     /// How often it was made one with others.
@@ -149,14 +152,14 @@ impl Done {
         self.set_flags(arena, flags | TRIED);
     }
 
-    /// Of the loops of ancestors that are closed behind it, which is the innermost.
+    /// The innermost ancestor of which a loop is closed behind it; 0, if there is none.
     pub fn inner(self, arena: &Arena<'_>) -> u32 {
-        if self.is_inside(arena) { Closing::load(arena, self.field(MORE)).inner } else { 0 }
+        if self.instances(arena) == 0 { 0 } else { self.ways(arena).inner() }
     }
 
     /// Where what it keeps of the summaries begins.
     fn summaries(self, arena: &Arena<'_>) -> At {
-        self.field(head_words(self.closings(arena), 0))
+        self.field(head_words(self.instances(arena), 0))
     }
 
     /// The innermost summary that it rests on, and the level of that.
@@ -180,14 +183,7 @@ impl Done {
 
     /// The costliest paths from here.
     pub fn tail(self, arena: &Arena<'_>) -> Tail {
-        let mut tail = Tail { exit: Meter::load(arena, self.field(EXIT)), ..Tail::NONE };
-        let mut at = self.field(MORE);
-        for closing in
-            [&mut tail.near, &mut tail.far].into_iter().take(self.closings(arena) as usize)
-        {
-            *closing = Closing::load(arena, at);
-            at = at.saturating_add(Closing::WORDS);
-        }
+        let mut tail = self.ways(arena);
         let mut at = self.summaries(arena).saturating_add(1);
         for back in tail.back.iter_mut().take(self.nest(arena) as usize) {
             *back = Meter::load(arena, at);
@@ -197,7 +193,7 @@ impl Done {
     }
 
     pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {
-        Snapshot(self.field(head_words(self.closings(arena), self.nest(arena))))
+        Snapshot(self.field(head_words(self.instances(arena), self.nest(arena))))
     }
 
     pub fn words(self, arena: &Arena<'_>) -> usize {

@@ -3,7 +3,7 @@
 
 use super::{Explorer, Step};
 use crate::error::VerifyErrorKind;
-use crate::meter::Tail;
+use crate::tail::Tail;
 
 /// No refusal is looked for.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,9 @@
 
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::core::trial::Trial;
-use crate::meter::{Closing, Meter, Tail};
+use crate::meter::Meter;
 use crate::state::snapshot::Snapshot;
+use crate::tail::Tail;
 
 /// A state that is kept.
 ///
@@ -11,8 +12,8 @@ use crate::state::snapshot::Snapshot;
 /// and branches that are still to be walked; marks of numbers; marks of bytes;
 /// the trail from the parent; lengths of that and of the nest of summaries, and a serial
 /// number; the costs to the end, and from the parent. Where the program has loops that
-/// something else than a number bounds, there are three about rounds, and the costs to
-/// where loops are closed, with which ones. Inside of summaries there are, furthermore, the
+/// something else than a number bounds, there are three about rounds, and the rounds
+/// behind the node. Inside of summaries there are, furthermore, the
 /// innermost one, and the costs back to the head of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node(pub At);
@@ -26,9 +27,8 @@ const FIXED: u32 = SEGMENT + Meter::WORDS;
 /// What [`rounds`](super::rounds) keeps of the loops that a node takes part in, if there
 /// are any: three words.
 pub(super) const ROUNDS: u32 = FIXED;
-const NEAR: u32 = ROUNDS + 3;
-const FAR: u32 = NEAR + Closing::WORDS;
-const WITH_ROUNDS: u32 = FAR + Closing::WORDS;
+const BEHIND: u32 = ROUNDS + 3;
+const WITH_ROUNDS: u32 = BEHIND + 2 * Tail::ROUNDS_WORDS;
 
 /// Beside the length of the trail: the node has something about rounds.
 const HAS_ROUNDS: u32 = 1 << 12;
@@ -187,11 +187,9 @@ impl Node {
 
     /// The costliest paths from here.
     pub fn tail(self, arena: &Arena<'_>) -> Tail {
-        let mut tail = Tail { exit: Meter::load(arena, self.field(EXIT)), ..Tail::NONE };
-        if self.has_rounds(arena) {
-            tail.near = Closing::load(arena, self.field(NEAR));
-            tail.far = Closing::load(arena, self.field(FAR));
-        }
+        let exit = Meter::load(arena, self.field(EXIT));
+        let instances = if self.has_rounds(arena) { 2 } else { 0 };
+        let mut tail = Tail::load(arena, exit, self.field(BEHIND), instances);
         let mut at = self.field(self.fixed_words(arena)).saturating_add(1);
         for back in tail.back.iter_mut().take(self.nest(arena) as usize) {
             *back = Meter::load(arena, at);
@@ -201,10 +199,9 @@ impl Node {
     }
 
     pub fn set_tail(self, arena: &mut Arena<'_>, tail: &Tail) {
-        tail.exit.store(arena, self.field(EXIT));
+        tail.exit().store(arena, self.field(EXIT));
         if self.has_rounds(arena) {
-            tail.near.store(arena, self.field(NEAR));
-            tail.far.store(arena, self.field(FAR));
+            tail.store_rounds(arena, self.field(BEHIND), 2);
         }
         let mut at = self.field(self.fixed_words(arena)).saturating_add(1);
         for back in tail.back.iter().take(self.nest(arena) as usize) {

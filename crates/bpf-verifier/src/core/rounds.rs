@@ -10,21 +10,35 @@
 //!
 //! # The bound
 //!
-//! A node knows the costliest path from it to the program's end (`exit`), the
-//! costliest one to where the innermost of its ancestors' loops is closed (`near`), and
-//! the costliest one to where any other is (`far`). Where a node is the head of a
-//! loop of at most `n` rounds, `n` times the costliest path that closes it is
-//! added to the others when all paths from it have been walked. Whoever enters the
-//! loop again, in a round of an outer loop, passes the node again, and its
-//! bound counts again.
+//! Every round of such a loop uses up one *grant*: one more number of the iterator, one more
+//! of what `may_goto` allows, one more call of the function. One *instance* (an iterator, a
+//! call of the helper, the allowance) grants only so many. So a path is cut where it comes to
+//! a place that asks the instance, and what lies between two such places, where a grant was
+//! used, is a round. Of every place the walk knows ([`Tail`]):
 //!
-//! A loop may be closed at several nodes, one after the other: at its first round by
-//! rounds that change nothing, at a later one by those that do. They have the rounds in
-//! common: each time it is closed, at whichever node, one is gone. So where an older
-//! one is known to be closed when all paths from a later one have been walked, the rounds
-//! are counted at the older one alone, by the costliest that closes either; the way from the
-//! older to the later one is gone again only after the older one was closed, by a path that
-//! goes it. Where the older one is closed afterwards, the rounds count at each.
+//! - what the costliest round behind it costs (`each`), for each instance. A loop that is
+//!   closed says how much that is at least: the path back to the older state consists of rounds.
+//! - the costliest path to where the round ends that is under way, if it ends by closing a
+//!   loop at an ancestor (`open`);
+//! - the costliest path to the program's end, where no loop is closed (`exit`), with how many
+//!   grants are used on it.
+//!
+//! What runs from the place cost is then at most `exit`, and `each` for every grant that
+//! they use and `exit` does not: whatever goes round consists of rounds, and comes back to
+//! a place of which the same is true. Where the instance is asked first, all it can grant is
+//! counted, and it is forgotten: it was made behind whatever leads there, so who comes there
+//! again has another one, which counts again. Hence it does not matter at how many nodes a
+//! loop is closed, or whether one loop or several ask the same instance.
+//!
+//! Three things are to be watched. A grant stands for one round only: if none was used since
+//! the last place that asked (the iterator had nothing to give), the round is not at its end,
+//! and no loop is closed. What `each` is may be known later than `exit`; so paths keep how
+//! many grants they use, and the difference is taken when all is counted. And the places speak
+//! of an instance by its identity: a done node that covers a state with another iterator
+//! speaks of that one afterwards.
+//!
+//! A summary ([`summary`](super::summary)) of a loop that an iterator bounds which was asked
+//! before is such a loop, too: each of its ways round uses a grant.
 //!
 //! A node from which a loop of an ancestor is closed serves as a cover only as
 //! long as that ancestor is open: afterwards it is not known any more what
@@ -38,11 +52,11 @@ use super::node::{LENGTHS, Node, ROUNDS};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
-use crate::meter::{Closing, Tail};
 use crate::rules::MAY_GOTO_ROUNDS;
 use crate::state::cells::SAVED;
 use crate::state::cover::{Closeness, covers, entry_bit};
 use crate::state::{Kind, Value};
+use crate::tail::{Ask, Tail};
 
 const INSTANCE: u32 = ROUNDS + 1;
 const EXACT: u32 = ROUNDS + 2;
@@ -53,24 +67,32 @@ const ROUND_CHECKS: u32 = 8;
 /// rounds is found, such as the index of a ring; as far back as this.
 const OLDER_CHECKS: u32 = 64;
 const OLDEST_CHECK: u32 = 320;
-/// Nodes that are looked at for one where the rounds are counted already.
-const OLDER_NODES: u32 = 8;
+
+/// Beside the grants that a place that asks has had: that it is one, and whether one was
+/// used since the place before.
+const ASKS: u32 = 1 << 31;
+const USED: u32 = 1 << 30;
+const HAD: u32 = USED - 1;
 
 impl Node {
     pub(super) fn begin_rounds(
         self,
         arena: &mut Arena<'_>,
-        grants: u32,
-        serial: u32,
-        instance: u32,
+        (grants, serial, instance): (u32, u32, u32),
+        asks: Option<(Ask, u32)>,
     ) {
         let lengths = low(arena.word(self.field(LENGTHS)));
         arena.set(self.field(LENGTHS), pair(lengths, serial));
-        if self.has_rounds(arena) {
-            arena.set(self.field(ROUNDS), grants.into());
-            arena.set(self.field(INSTANCE), pair(instance, 0));
-            self.set_exact(arena, 0);
+        if !self.has_rounds(arena) {
+            return;
         }
+        let (most, asks) = asks.map_or((0, 0), |(ask, had)| {
+            let used = if ask.used { USED } else { 0 };
+            (ask.most, ASKS | used | had.min(HAD))
+        });
+        arena.set(self.field(ROUNDS), pair(grants, asks));
+        arena.set(self.field(INSTANCE), pair(instance, most));
+        self.set_exact(arena, 0);
     }
 
     /// A word about rounds; 0, where the program has no loop to keep it for.
@@ -105,53 +127,25 @@ impl Node {
         low(self.about_rounds(arena, INSTANCE))
     }
 
-    /// Notes that a loop of at most so many rounds is closed at the node.
-    fn close(self, arena: &mut Arena<'_>, rounds: u32) {
-        if self.has_rounds(arena) {
-            let word = arena.word(self.field(INSTANCE));
-            arena.set(self.field(INSTANCE), pair(low(word), high(word).max(rounds)));
+    /// What it asks for, if it is a place that asks, and how many grants there had been.
+    fn asks(self, arena: &Arena<'_>) -> Option<(Ask, u32)> {
+        let asks = high(self.about_rounds(arena, ROUNDS));
+        if asks & ASKS == 0 {
+            return None;
         }
+        let (used, had) = (asks & USED != 0, asks & HAD);
+        let word = self.about_rounds(arena, INSTANCE);
+        Some((Ask { instance: low(word), most: high(word), first: had == 0, used }, had))
     }
 
-    /// Every path from the node was walked: adds the rounds of a loop that is
-    /// closed here. What then follows from the node.
-    pub(super) fn go_round(self, arena: &mut Arena<'_>, parent: Self) -> Tail {
-        let mut tail = self.tail(arena);
-        let rounds = high(self.about_rounds(arena, INSTANCE));
-        if rounds == 0 {
-            return tail;
-        }
-        if let Some(older) = self.older(arena)
-            && let Some(counted) = tail.counted_at(self.serial(arena), older.serial(arena))
-        {
-            older.close(arena, rounds);
-            self.set_tail(arena, &counted);
-            return counted;
-        }
+    /// Every path from the node was walked. What then follows from it, and what follows
+    /// for the path to it.
+    pub(super) fn go_round(self, arena: &Arena<'_>, parent: Self) -> (Tail, Tail) {
+        let tail = self.tail(arena);
+        let Some((ask, _)) = self.asks(arena) else { return (tail, tail) };
         let before = if parent.0 == NONE { 0 } else { parent.serial(arena) };
-        tail = tail.closed(self.serial(arena), rounds.into(), before);
-        self.set_tail(arena, &tail);
-        tail
-    }
-}
-
-impl Node {
-    /// An earlier round of the same loop, in the same summary, where it is closed, too.
-    fn older(self, arena: &Arena<'_>) -> Option<Self> {
-        let own = (self.instance(arena), self.owner(arena), self.snapshot(arena).frame(arena));
-        let mut node = Self(self.next(arena));
-        for _ in 0..OLDER_NODES {
-            if node.0 == NONE {
-                break;
-            }
-            let instance = node.about_rounds(arena, INSTANCE);
-            let other = (low(instance), node.owner(arena), node.snapshot(arena).frame(arena));
-            if other == own && high(instance) != 0 {
-                return Some(node);
-            }
-            node = Self(node.next(arena));
-        }
-        None
+        let closed = tail.closed(&ask, self.serial(arena), before);
+        (closed, closed.asked(&ask))
     }
 }
 
@@ -182,6 +176,38 @@ impl Explorer<'_> {
                 .map_or(u32::MAX, |it| u32::try_from(it.number.umax()).unwrap_or(u32::MAX)),
             _ => MAY_GOTO_ROUNDS,
         }
+    }
+
+    /// What the current instruction asks for, if it is a place that asks, and how many
+    /// grants there were before.
+    pub(super) fn asks(&mut self) -> Option<(Ask, u32)> {
+        if !self.code.is_round_head(&self.arena, self.walker.pc) {
+            return None;
+        }
+        let (instance, had) = self.this_round();
+        let insn = self.code.insn(self.walker.pc);
+        if instance == 0 && !matches!(insn, Ok(Instruction::MayGoto { .. })) {
+            return None;
+        }
+        let had = had?.unsigned_abs();
+        let most = self.most_rounds().saturating_sub(had);
+        let used = self.was_used(instance, had);
+        Some((Ask { instance, most, first: had == 0, used }, had))
+    }
+
+    /// Whether a grant was used since the place before that asked the same instance, which
+    /// has given `had` by now.
+    fn was_used(&mut self, instance: u32, had: u32) -> bool {
+        let (mut node, mut steps) = (Node(self.walker.parent), 0_u64);
+        let mut before = None;
+        while had > 0 && before.is_none() && node.0 != NONE {
+            let asked = node.asks(&self.arena).filter(|(ask, _)| ask.instance == instance);
+            before = asked.map(|(_, had)| had);
+            steps = steps.saturating_add(1);
+            node = Node(node.parent(&self.arena));
+        }
+        self.work(steps / 8);
+        before.is_some_and(|before| before < had.min(HAD))
     }
 
     /// Whether what follows from a done node is known: all loops that are closed
@@ -226,6 +252,10 @@ impl Explorer<'_> {
                 self.work(u64::from(back & 1));
             }
             if looked_at && self.is_later_round(node, instance, rounds) {
+                if !widened && !self.was_used(instance, now) {
+                    // The round would stand for none.
+                    return Ok(None);
+                }
                 if !widened {
                     self.widen(node)?;
                     widened = true;
@@ -237,11 +267,8 @@ impl Explorer<'_> {
                     self.mark_exact(rests.deps);
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
-                    // Those before the node are on the path to it.
-                    let had = self.rounds_at(node, instance).unwrap_or(0);
-                    let rounds = self.most_rounds().saturating_sub(had.unsigned_abs());
-                    node.close(&mut self.arena, rounds.max(1));
-                    return Ok(Some(self.round_since(node)));
+                    let (ask, serial) = (node.asks(&self.arena), node.serial(&self.arena));
+                    return Ok(ask.map(|(ask, _)| Tail::closes(&ask, serial)));
                 }
             }
             node = Node(node.next(&self.arena));
@@ -331,11 +358,6 @@ impl Explorer<'_> {
             }
         }
         None
-    }
-
-    /// The end of a path that closes a loop at an open node.
-    fn round_since(&self, node: Node) -> Tail {
-        Tail { near: Closing::at(node.serial(&self.arena)), ..Tail::NONE }
     }
 
     /// Forgets the numbers that differ from those of an earlier round, if

@@ -13,12 +13,12 @@ use super::{Explorer, Step, Stop};
 use crate::arena::{NONE, low};
 use crate::domain::Scalar;
 use crate::error::VerifyErrorKind;
-use crate::meter::{MAX_NEST, Tail};
 use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::{Join, Mode};
 use crate::state::snapshot::Snapshot;
 use crate::state::{DOUBLED, HALVED, Kind, LOW_HALF, Value};
+use crate::tail::{MAX_NEST, Tail};
 
 /// Rounds of a large loop that a path has come through before a summary is tried, which
 /// walks it several times.
@@ -410,7 +410,11 @@ impl Explorer<'_> {
     /// The summary holds, and the loop goes round so many times at the most.
     fn close(&mut self, trial: Trial, node: Node, rounds: u64) -> Tail {
         let level = trial.level(&self.arena) as usize;
-        let paths = node.tail(&self.arena).unrolled(level, rounds);
+        let paths = node.tail(&self.arena);
+        let paths = match self.granted_by(trial, node, rounds) {
+            Some((instance, most)) => paths.granted(level, instance, most),
+            None => paths.unrolled(level, rounds),
+        };
         self.free_resting(trial);
         let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
         if !carried {
@@ -420,15 +424,37 @@ impl Explorer<'_> {
         node.set_owner(&mut self.arena, outer);
         node.set_tail(&mut self.arena, &paths);
         let parent = Node(node.parent(&self.arena));
-        let paths = node.go_round(&mut self.arena, parent);
+        let (own, up) = node.go_round(&self.arena, parent);
         self.trials = trial.below(&self.arena);
         self.drop_trial(trial);
         if carried {
             self.withdraw(node);
         } else {
-            self.done(node, &paths);
+            self.done(node, &own);
         }
-        paths
+        up
+    }
+
+    /// The iterator that gives something in every round of the loop and has given something
+    /// before it, where that bounds the rounds, and how much it has left to give.
+    fn granted_by(&self, trial: Trial, node: Node, rounds: u64) -> Option<(u32, u32)> {
+        let guess = node.snapshot(&self.arena);
+        let (regs, mut entries) = (guess.regs(&self.arena), guess.read(&self.arena));
+        for _ in 0..regs {
+            entries.value(&self.arena);
+        }
+        for entry in 0..guess.cells(&self.arena) {
+            let value = entries.cell(&self.arena).value;
+            let asked = trial.change(&self.arena, regs.saturating_add(entry));
+            if value.kind == Kind::Iterator
+                && value.range > 0
+                && let Some(change @ Change::Sum(1, _)) = asked
+                && rounds_of(&value, change) == Some(rounds)
+            {
+                return Some((value.id, u32::try_from(rounds).unwrap_or(u32::MAX)));
+            }
+        }
+        None
     }
 
     /// An error in a trial: whether the walk goes on all the same.

@@ -1,7 +1,7 @@
 //! Whether everything that can happen from one state was seen from another.
 
 use super::cells::{REFS, SAVED};
-use super::identity::{Field, Ids};
+use super::identity::{Field, Ids, Renamed};
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
 use super::{NO_RANGE, State};
@@ -37,6 +37,8 @@ pub(crate) struct RestsOn {
     pub live: u64,
     /// Whether bytes are among them that the newer state has not written.
     pub unwritten: bool,
+    /// What counts rounds in the newer state, where that is not the same as in the older one.
+    pub renamed: Renamed,
 }
 
 /// Whether the snapshot `old` covers `new`; if so, what its proof rests on.
@@ -143,6 +145,7 @@ pub(crate) fn covers(
         }
     }
     rests.deps |= ids.owed();
+    rests.renamed = ids.renamed;
     Some(rests)
 }
 

@@ -125,6 +125,34 @@ const MAX_IDS: usize = 32;
 /// no more is known.
 pub(super) type Place = Option<(u32, i64)>;
 
+/// What counts rounds in the older state and has another identity in the newer one: both
+/// identities of the first few.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Renamed {
+    pairs: [(u32, u32); 4],
+    /// Whether there are more.
+    more: bool,
+}
+
+impl Renamed {
+    const NONE: Self = Self { pairs: [(0, 0); 4], more: false };
+
+    fn add(&mut self, old: u32, new: u32) {
+        let free = self.pairs.iter_mut().find(|pair| **pair == (0, 0) || **pair == (old, new));
+        match free {
+            Some(pair) => *pair = (old, new),
+            None => self.more = true,
+        }
+    }
+
+    /// What the newer state calls `old`; none, if that is not known.
+    pub fn now(&self, old: u32) -> Option<u32> {
+        let found = self.pairs.iter().find(|pair| pair.0 == old).map(|pair| pair.1);
+        // That of `may_goto`, which is 0, has no other name.
+        found.or_else(|| (old == 0 || !self.more).then_some(old))
+    }
+}
+
 /// Identities of the older state with what took their place in the newer one.
 pub(super) struct Ids {
     pairs: [Pair; MAX_IDS],
@@ -133,6 +161,8 @@ pub(super) struct Ids {
     instances: bool,
     /// Identities up to this one stand for themselves alone.
     pub shared: u32,
+    /// What counts rounds and has another identity in the newer state.
+    pub renamed: Renamed,
 }
 
 #[derive(Clone, Copy)]
@@ -149,12 +179,15 @@ struct Pair {
 impl Ids {
     pub const fn new(instances: bool, shared: u32) -> Self {
         let none = Pair { old: 0, new: None, thing: false, uses: 0, deps: 0 };
-        Self { pairs: [none; MAX_IDS], len: 0, instances, shared }
+        Self { pairs: [none; MAX_IDS], len: 0, instances, shared, renamed: Renamed::NONE }
     }
 
     /// Whether the things that two values of a kind name may be the same ones.
     #[inline]
     pub fn things_match(&mut self, names: Names, old: &Value, new: &Value) -> bool {
+        if matches!(names.id, Field::Counter) && old.id != new.id {
+            self.renamed.add(old.id, new.id);
+        }
         let id = match names.id {
             Field::Plain | Field::Origin | Field::Number => true,
             Field::Counter if self.instances => old.id == new.id,
