@@ -122,7 +122,10 @@ impl Lowered<'_> {
     /// What a slot does.
     #[inline(never)]
     pub fn op(&self, step: &Step) -> Op {
-        self.with_op(step, Itself)
+        if step.effect.is_special() {
+            return self.special(step.pc, step.insn);
+        }
+        translate::by_shape(step.pc, shape::form(step.insn), step.insn, Itself)
     }
 
     /// What is made of that. It is compiled for each kind that is frequent by
@@ -133,7 +136,7 @@ impl Lowered<'_> {
         if step.effect.is_special() {
             then.then(self.special(step.pc, step.insn))
         } else {
-            translate::by_shape(step.pc, shape::form(step.insn), step.insn, then)
+            translate::by_code(step.pc, step.insn, then)
         }
     }
 

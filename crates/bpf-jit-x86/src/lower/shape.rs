@@ -89,14 +89,22 @@ pub(super) fn form(insn: BpfInsn) -> Form {
     SHAPES.get(usize::from(insn.code())).map_or(Form::Exit, |shape| shape.form)
 }
 
+/// The same of an opcode that is known at build time.
+#[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
+pub(super) const fn form_of(code: u8) -> Form {
+    ALL[code as usize].form
+}
+
 /// The meaning of all instructions with an opcode, if it is one.
 pub(super) fn only_form(insn: BpfInsn) -> Option<Form> {
     SHAPES.get(usize::from(insn.code())).filter(|shape| shape.only).map(|shape| shape.form)
 }
 
 /// For each opcode its shape.
+static SHAPES: [Shape; 256] = ALL;
+
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
-static SHAPES: [Shape; 256] = {
+const ALL: [Shape; 256] = {
     let (mut shapes, mut rows) = ([Shape::NONE; 256], [0_u8; 256]);
     let mut rest = INSTRUCTION_SET;
     while let [def, behind @ ..] = rest {

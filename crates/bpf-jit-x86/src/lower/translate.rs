@@ -163,6 +163,33 @@ pub(super) fn by_shape<T: Then>(pc: u32, form: Form, insn: BpfInsn, then: T) -> 
     }
 }
 
+/// The same, compiled for each opcode by itself, so that operations and their widths are
+/// told apart once and for all by a jump.
+#[inline(always)]
+pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
+    macro_rules! each {
+        ($($code:literal)*) => {
+            match insn.code() {
+                $($code => by_shape(pc, const { shape::form_of($code) }, insn, then),)*
+                _ => by_shape(pc, shape::form(insn), insn, then),
+            }
+        };
+    }
+    each! {
+        // Arithmetic, of 32 and 64 bits, with an immediate and a register.
+        0x04 0x0c 0x07 0x0f 0x14 0x1c 0x17 0x1f 0x24 0x2c 0x27 0x2f
+        0x44 0x4c 0x47 0x4f 0x54 0x5c 0x57 0x5f 0x64 0x6c 0x67 0x6f
+        0x74 0x7c 0x77 0x7f 0xa4 0xac 0xa7 0xaf 0xb4 0xbc 0xb7 0xbf
+        0xc4 0xcc 0xc7 0xcf
+        // Loads.
+        0x61 0x69 0x71 0x79
+        // Stores.
+        0x62 0x63 0x6a 0x6b 0x72 0x73 0x7a 0x7b
+        // Jumps.
+        0x05 0x15 0x1d 0x16 0x1e 0x55 0x5d 0x56 0x5e
+    }
+}
+
 /// Where control goes from an instruction that has a [shape](super::shape) and turns.
 #[inline]
 pub(super) fn turn(pc: u32, form: Form, insn: BpfInsn) -> Turn {

@@ -24,7 +24,7 @@ use super::alu::Arith;
 use super::buffer::CodeBuffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
-use super::value::{Motion, Parts, Place, Shift, Sum, Value};
+use super::value::{Motion, Parts, Place, Shift, Sum, Value, Word};
 use crate::flow::Flow;
 use crate::functions::Functions;
 use crate::lower::{Lowered, Op, Registers, Step, Then, Trap};
@@ -88,7 +88,7 @@ pub(super) struct Selector<'a, 'o> {
     flow: &'a Flow,
     functions: &'a Functions,
     lowered: &'a Lowered<'a>,
-    values: [Value; ROOM],
+    values: [Word; ROOM],
     /// Registers whose values are put off.
     pending: Registers,
     /// For each register those whose values speak of it are among these.
@@ -115,7 +115,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             flow,
             functions,
             lowered,
-            values: [Value::Own; ROOM],
+            values: [Word::OWN; ROOM],
             pending: Registers::NONE,
             readers: [Registers::NONE; ROOM],
             bits: [64; ROOM],
@@ -210,9 +210,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             Op::Move { width, dst, src } => self.move_register(width, dst, src),
             Op::Const { dst, value } => self.constant(dst, value),
             Op::MapReference { dst, index } => self.map_reference(dst, index),
-            Op::LinkedValue { dst, map, link, off } => {
-                self.map_value(dst, Place { map, link, off });
-            }
+            Op::LinkedValue { dst, link, off, .. } => self.map_value(dst, Place { link, off }),
             Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(step),
             Op::FunctionReference { dst, slot } => self.function_reference(dst, slot),
             Op::CallBack { id } => self.call_back(step, id),
@@ -269,7 +267,13 @@ impl<'a, 'o> Selector<'a, 'o> {
 
 /// What is put off, and what is in place.
 impl Selector<'_, '_> {
+    #[inline(always)]
     fn value(&self, register: Register) -> Value {
+        self.word(register).value()
+    }
+
+    #[inline(always)]
+    fn word(&self, register: Register) -> Word {
         self.values.get(index(register)).copied().unwrap_or_default()
     }
 
@@ -301,9 +305,10 @@ impl Selector<'_, '_> {
     }
 
     /// The register's value is of no interest any more, or in place.
-    fn forget(&mut self, register: Register) -> Value {
+    #[inline]
+    fn forget(&mut self, register: Register) -> Word {
         self.pending = self.pending.without(Registers::of(register));
-        self.values.get_mut(index(register)).map_or(Value::Own, core::mem::take)
+        self.values.get_mut(index(register)).map_or(Word::OWN, core::mem::take)
     }
 
     /// Puts a register's value in its place.
@@ -318,7 +323,7 @@ impl Selector<'_, '_> {
     fn own_pending(&mut self, register: Register) {
         let value = self.forget(register);
         self.spare_readers(register, None);
-        self.put(register, value);
+        self.put(register, value.value());
     }
 
     /// A register is about to be written: whatever speaks of it is put in place,
@@ -335,7 +340,7 @@ impl Selector<'_, '_> {
     /// The same, of registers that may speak of it.
     fn spare(&mut self, readers: Registers, written: Register, read: Option<Register>) {
         for register in readers.iter() {
-            let speaks = self.value(register).reads().has(written);
+            let speaks = self.word(register).reads().has(written);
             if speaks && Some(register) != read {
                 self.own_if_needed(register);
             }
@@ -344,13 +349,19 @@ impl Selector<'_, '_> {
 
     /// Whether a value may be put off as that of `dst`. What is put off and read
     /// no more is no obstacle.
+    #[inline(always)]
     fn is_stable(&self, dst: Register, value: Value) -> bool {
         let others = value.reads().without(Registers::of(dst));
         others.and(self.pending).and(self.live).is_empty()
     }
 
     /// Puts a stable value off.
+    #[inline(always)]
     fn define(&mut self, dst: Register, value: Value) {
+        self.define_word(dst, Word::of(value));
+    }
+
+    fn define_word(&mut self, dst: Register, value: Word) {
         let reads = value.reads();
         for gone in reads.without(Registers::of(dst)).and(self.pending).iter() {
             self.forget(gone);
@@ -360,7 +371,8 @@ impl Selector<'_, '_> {
 
     /// Puts a value off that speaks of `reads`, of whose values none is put off but that
     /// of `dst` itself.
-    fn put_off(&mut self, dst: Register, value: Value, reads: Registers) {
+    #[inline]
+    fn put_off(&mut self, dst: Register, value: Word, reads: Registers) {
         if !self.live.has(dst) {
             self.forget(dst);
         } else if let Some(entry) = self.values.get_mut(index(dst)) {
@@ -471,6 +483,7 @@ impl Selector<'_, '_> {
     }
 
     /// The instructions that give a register its value.
+    #[inline(always)]
     fn put(&mut self, register: Register, value: Value) {
         let narrow = self.bits(register) <= 32;
         match value {
@@ -481,7 +494,7 @@ impl Selector<'_, '_> {
             Value::Function(slot) => {
                 self.out.set(native(register), bpf_interp::Run::function_handle(slot));
             }
-            Value::Place(Place { link, off, .. }) => {
+            Value::Place(Place { link, off }) => {
                 self.out.linked_value(native(register), link, off);
             }
             Value::Const(value) => {

@@ -9,10 +9,9 @@ use bpf_bytecode::Register;
 use bpf_bytecode::opcode::Width;
 
 /// A register's value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// It is in the register.
-    #[default]
     Own,
     /// A number that is an immediate.
     Const(i32),
@@ -31,16 +30,29 @@ pub(super) enum Value {
 /// A byte in the only value of a map that is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) map: u32,
+    /// The link, which is the map's index.
     pub(super) link: u8,
     pub(super) off: u32,
 }
 
-/// `base + index << scale + disp`, cut to a width. It is one word, since it is read soon
-/// after it was written: of what was written in parts a CPU makes a whole only by way of
-/// the cache.
+impl Place {
+    /// The map's index.
+    pub(super) fn map(self) -> u32 {
+        self.link.into()
+    }
+}
+
+/// `base + index << scale + disp`, cut to a width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum(u64);
+
+/// A [`Value`] as it is kept: in one word, since it is read soon after it was written. Of
+/// what was written in parts a CPU makes a whole only by way of the cache.
+///
+/// A sum's word has all fields of a sum. Others have the same fields, so far as they have
+/// them, a number where a sum has its displacement, and no registers but what they speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(u64);
 
 /// A [`Sum`] in its parts; the index with its shift, 0 to 3.
 #[derive(Clone, Copy, Debug)]
@@ -71,14 +83,9 @@ pub(super) struct Shift {
 
 impl Value {
     /// Registers that it speaks of.
+    #[inline(always)]
     pub(super) fn reads(self) -> Registers {
-        match self {
-            Self::Own | Self::Const(_) | Self::Map(_) | Self::Function(_) | Self::Place(_) => {
-                Registers::NONE
-            }
-            Self::Sum(sum) => sum.reads(),
-            Self::Shift(shift) => Registers::of(shift.from),
-        }
+        Word::of(self).reads()
     }
 
     /// It as a register whose bits are moved, also where they are so few that it is a sum.
@@ -96,11 +103,88 @@ impl Value {
     }
 
     /// The register of which it is a copy, in `width` bits.
+    #[inline(always)]
     pub(super) fn copied(self, width: Width) -> Option<Register> {
         match self {
             Self::Sum(sum) => sum.copied(width),
             _ => None,
         }
+    }
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self::OWN
+    }
+}
+
+impl Word {
+    // Above the fields of a sum, what kind of value it is, and how bits move.
+    const KIND: u32 = 57;
+    const MOTION: u32 = 60;
+    const SUM: u64 = 1;
+    const SHIFT: u64 = 2;
+    const CONST: u64 = 3;
+    const MAP: u64 = 4;
+    const FUNCTION: u64 = 5;
+    const PLACE: u64 = 6;
+    const MOTIONS: [Motion; 4] =
+        [Motion::Left, Motion::Right, Motion::RotateLeft, Motion::RotateLeft];
+
+    /// [`Value::Own`].
+    pub(super) const OWN: Self = Self::numbered(0, 0);
+
+    /// Of a kind, with a number.
+    const fn numbered(kind: u64, number: u32) -> Self {
+        Self(kind << Self::KIND | Sum::NO_REGISTERS | number as u64)
+    }
+
+    #[inline(always)]
+    pub(super) fn of(value: Value) -> Self {
+        match value {
+            Value::Own => Self::OWN,
+            Value::Const(value) => Self::numbered(Self::CONST, value.cast_unsigned()),
+            Value::Sum(sum) => Self(Self::SUM << Self::KIND | sum.0),
+            Value::Shift(Shift { from, motion, by, width }) => {
+                let fields = Sum::copy(from, width).0 | u64::from(by) << Sum::SCALE;
+                Self(Self::SHIFT << Self::KIND | (motion as u64) << Self::MOTION | fields)
+            }
+            Value::Map(index) => Self::numbered(Self::MAP, index),
+            Value::Function(slot) => Self::numbered(Self::FUNCTION, slot),
+            Value::Place(Place { link, off }) => {
+                Self(Self::numbered(Self::PLACE, off).0 | u64::from(link) << Sum::SCALE)
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn value(self) -> Value {
+        let [d0, d1, d2, d3, base, _, scale, _] = self.0.to_le_bytes();
+        let number = u32::from_le_bytes([d0, d1, d2, d3]);
+        let sum = Sum(self.0 & (Sum::WIDE << 1).wrapping_sub(1));
+        match self.0 >> Self::KIND & 7 {
+            Self::SUM => Value::Sum(sum),
+            Self::SHIFT => {
+                let from = Register::new(base).unwrap_or(Register::R0);
+                let [motion, ..] = (self.0 >> Self::MOTION & 3).to_le_bytes();
+                let motion = Self::MOTIONS.get(usize::from(motion)).copied();
+                let motion = motion.unwrap_or(Motion::Left);
+                Value::Shift(Shift { from, motion, by: scale, width: sum.width() })
+            }
+            Self::CONST => Value::Const(number.cast_signed()),
+            Self::MAP => Value::Map(number),
+            Self::FUNCTION => Value::Function(number),
+            Self::PLACE => Value::Place(Place { link: scale, off: number }),
+            _ => Value::Own,
+        }
+    }
+
+    /// Registers that it speaks of.
+    #[inline(always)]
+    pub(super) fn reads(self) -> Registers {
+        let [.., base, index, _, _] = self.0.to_le_bytes();
+        let bit = |number: u8| Registers(1_u32.wrapping_shl(number.into()));
+        bit(base).with(bit(index)).and(Registers::ALL)
     }
 }
 
@@ -113,6 +197,7 @@ impl Sum {
     const WIDE: u64 = 1 << 56;
     /// In place of a register.
     const NONE: u64 = 16;
+    const NO_REGISTERS: u64 = Self::NONE << Self::BASE | Self::NONE << Self::INDEX;
 
     pub(super) const fn copy(register: Register, width: Width) -> Self {
         Self((register.number() as u64) << Self::BASE | Self::NONE << Self::INDEX).at(width)
@@ -155,12 +240,7 @@ impl Sum {
         }
     }
 
-    fn reads(self) -> Registers {
-        let [.., base, index, _, _] = self.0.to_le_bytes();
-        let bit = |number: u8| Registers(1_u32.wrapping_shl(number.into()));
-        bit(base).with(bit(index)).and(Registers::ALL)
-    }
-
+    #[inline(always)]
     pub(super) fn copied(self, width: Width) -> Option<Register> {
         let others = Self::DISP | 0xffff << Self::INDEX;
         let alone = self.0 & others == Self::NONE << Self::INDEX;

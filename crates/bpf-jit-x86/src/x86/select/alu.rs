@@ -8,7 +8,7 @@ use super::super::alu::Arith;
 use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
-use super::{Motion, Parts, Selector, Shift, Sum, Value, bits_of, size_bits};
+use super::{Motion, Parts, Selector, Shift, Sum, Value, Word, bits_of, size_bits};
 
 use crate::lower::{Op, Registers, Step};
 
@@ -19,7 +19,7 @@ impl Selector<'_, '_> {
         if !self.pending.has(src) && dst != src {
             // Mostly nothing is in the way.
             let width = if whole { Width::W64 } else { width };
-            self.put_off(dst, Value::Sum(Sum::copy(src, width)), Registers::of(src));
+            self.put_off(dst, Word::of(Value::Sum(Sum::copy(src, width))), Registers::of(src));
             return self.set_bits(dst, bits.min(bits_of(width)));
         }
         if whole {
@@ -200,7 +200,7 @@ impl Selector<'_, '_> {
         if !self.pending.has(dst) && !self.pending.has(src) {
             let sum = Sum::of_two(dst, src, width);
             let reads = Registers::of(dst).with(Registers::of(src));
-            return self.put_off(dst, Value::Sum(sum), reads);
+            return self.put_off(dst, Word::of(Value::Sum(sum)), reads);
         }
         self.locate(dst);
         self.locate(src);
@@ -246,7 +246,8 @@ impl Selector<'_, '_> {
     /// the comparison become one `test`. How many steps behind it are done with, then.
     fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<u32> {
         let next = self.following_on(step, dst)?;
-        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } = next.op
+        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } =
+            self.lowered.op(&next)
         else {
             return None;
         };
@@ -256,13 +257,13 @@ impl Selector<'_, '_> {
             Cond::Ne => Cond::Set,
             _ => return None,
         };
-        let behind = self.live_behind(&next.step);
+        let behind = self.live_behind(&next);
         if lhs != dst || behind.has(dst) || !wide_enough {
             return None;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(dst));
-        let way = self.way(&next.step, target);
+        let way = self.way(&next, target);
         let more = self.branch_on_bits(way, cond, width, dst, Operand::Imm(imm));
         Some(more.saturating_add(1))
     }

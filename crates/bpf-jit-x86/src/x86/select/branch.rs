@@ -13,13 +13,6 @@ use super::{Selector, Value};
 
 use crate::lower::{Op, Registers, Step};
 
-/// A step that may be combined with the one in front.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Next {
-    pub(super) step: Step,
-    pub(super) op: Op,
-}
-
 /// Where a branch leads, and whether that is where its condition does not hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
@@ -28,30 +21,23 @@ pub(super) struct Way {
 }
 
 impl Selector<'_, '_> {
-    /// The operation behind a step, if control comes to it from there alone and it
-    /// may be combined with others.
-    pub(super) fn following(&self, step: &Step) -> Option<Next> {
-        self.behind(step).and_then(|next| self.alone(next))
+    /// The step behind a step, if control comes to it from there alone and it may be
+    /// combined with others.
+    #[inline(always)]
+    pub(super) fn following(&self, step: &Step) -> Option<Step> {
+        let next = self.lowered.step(step.pc.wrapping_add(1))?;
+        (!next.effect.is_joined() && !self.stands_alone(&next)).then_some(next)
     }
 
     /// The same, if it reads a register.
-    #[inline]
-    pub(super) fn following_on(&self, step: &Step, register: Register) -> Option<Next> {
-        let next = self.behind(step).filter(|next| next.effect.reads().has(register));
-        next.and_then(|next| self.alone(next))
+    #[inline(always)]
+    pub(super) fn following_on(&self, step: &Step, register: Register) -> Option<Step> {
+        self.following(step).filter(|next| next.effect.reads().has(register))
     }
 
-    #[inline]
-    fn behind(&self, step: &Step) -> Option<Step> {
-        self.lowered.step(step.pc.wrapping_add(1))
-    }
-
-    fn alone(&self, step: Step) -> Option<Next> {
-        if step.effect.is_joined() {
-            return None;
-        }
-        let op = self.lowered.op(&step);
-        (!self.out.stands_alone(&op)).then_some(Next { step, op })
+    #[inline(always)]
+    fn stands_alone(&self, step: &Step) -> bool {
+        self.out.random.is_some() && self.out.stands_alone(&self.lowered.op(step))
     }
 
     pub(super) fn jump(&mut self, step: &Step, target: u32) {
@@ -160,7 +146,7 @@ impl Selector<'_, '_> {
         let over = target == branch.pc.saturating_add(2);
         if over
             && let Some(next) = self.following(branch)
-            && let Op::Jump { target } = next.op
+            && let Op::Jump { target } = self.lowered.op(&next)
         {
             return Way { target, turned: true };
         }

@@ -10,7 +10,7 @@ use super::super::buffer::CodeBuffer;
 use super::super::encode::{Mem, Rm, Source};
 use super::super::link::{Found, Lookup};
 use super::super::regs::{RAX, native};
-use super::{Place, Selector, Sum, Value};
+use super::{Place, Selector, Sum, Value, Word};
 
 use crate::lower::{Address, Op, Registers, Step};
 use crate::runtime::Shim;
@@ -34,7 +34,7 @@ impl Selector<'_, '_> {
         }
         self.define(dst, Value::Place(place));
         self.set_bits(dst, 64);
-        if !self.lowered.maps.is_known(place.map) {
+        if !self.lowered.maps.is_known(place.map()) {
             self.locate(dst);
         }
     }
@@ -48,7 +48,7 @@ impl Selector<'_, '_> {
         }
     }
 
-    fn locate_place(&mut self, register: Register, Place { link, off, .. }: Place) {
+    fn locate_place(&mut self, register: Register, Place { link, off }: Place) {
         let Some(sum) =
             i32::try_from(off).ok().and_then(|off| Sum::copy(register, Width::W64).offset(off))
         else {
@@ -60,16 +60,16 @@ impl Selector<'_, '_> {
         if let Some(entry) =
             self.values.get_mut(register.index()).filter(|_| sum.copied(Width::W64).is_none())
         {
-            *entry = Value::Sum(sum);
+            *entry = Word::of(Value::Sum(sum));
             self.pend(register, Registers::of(register));
         }
     }
 
     /// What is at a place, if it never changes.
     pub(super) fn known_number(&self, at: Address, size: Size, signed: bool) -> Option<u64> {
-        let Value::Place(Place { map, off, .. }) = self.value(at.base) else { return None };
-        let off = i64::from(off).checked_add(at.off.into())?;
-        let number = self.lowered.maps.number_at(map, off, size)?;
+        let Value::Place(place) = self.value(at.base) else { return None };
+        let off = i64::from(place.off).checked_add(at.off.into())?;
+        let number = self.lowered.maps.number_at(place.map(), off, size)?;
         let unused = 64_u32.saturating_sub(super::size_bits(size).into());
         Some(if signed {
             (number << unused).cast_signed().checked_shr(unused)?.cast_unsigned()
@@ -122,7 +122,7 @@ impl Selector<'_, '_> {
         }
         // Whoever compares the result with null has that done here: a value that
         // was found is not null.
-        let (found, done) = match self.following(step).map(|next| next.op) {
+        let (found, done) = match self.following(step).map(|next| self.lowered.op(&next)) {
             Some(Op::Branch {
                 cond: cond @ (Cond::Eq | Cond::Ne),
                 width: Width::W64,

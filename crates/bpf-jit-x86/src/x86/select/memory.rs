@@ -8,7 +8,6 @@ use super::super::alu::{Arith, width_of};
 use super::super::control::flag;
 use super::super::encode::{Mem, Source};
 use super::super::regs::native;
-use super::branch::Next;
 use super::{Parts, Selector, Stored, size_bits};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
@@ -58,17 +57,18 @@ impl Selector<'_, '_> {
         }
         let mut swapped = false;
         if !signed && let Some(next) = self.following_on(step, dst) {
-            match next.op {
+            let op = self.lowered.op(&next);
+            match &op {
                 Op::Branch { .. } => {
-                    if let Some(done) = self.compares(next, size, dst, at) {
+                    if let Some(done) = self.compares(&next, &op, size, dst, at) {
                         return done;
                     }
                 }
-                Op::Alu { .. } if self.combines(next, size, dst, at) => return 1,
-                Op::Alu { .. } if self.changes(next, size, dst, at) => return 2,
-                Op::Swap { .. } if self.is_swapped(next, size, dst) => {
+                Op::Alu { .. } if self.combines(&next, &op, size, dst, at) => return 1,
+                Op::Alu { .. } if self.changes(&next, &op, size, dst, at) => return 2,
+                Op::Swap { .. } if self.is_swapped(&op, size, dst) => {
                     swapped = true;
-                    self.live = self.live_behind(&next.step);
+                    self.live = self.live_behind(&next);
                     let base = Registers::of(at.base);
                     self.needed = self.live.without(Registers::of(dst)).with(base);
                 }
@@ -88,21 +88,28 @@ impl Selector<'_, '_> {
     }
 
     /// Whether what was loaded is swapped, and the CPU can do both at once.
-    fn is_swapped(&self, next: Next, size: Size, dst: Register) -> bool {
+    fn is_swapped(&self, next: &Op, size: Size, dst: Register) -> bool {
         let wide = matches!(size, Size::W | Size::Dw);
-        wide && self.out.features.movbe && next.op == Op::Swap { size, dst }
+        wide && self.out.features.movbe && *next == Op::Swap { size, dst }
     }
 
     /// `if *at cond imm`, where the value is read no more. How many steps behind the load
     /// are done with, then.
-    fn compares(&mut self, next: Next, size: Size, dst: Register, at: Address) -> Option<u32> {
-        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = next.op else {
+    fn compares(
+        &mut self,
+        next: &Step,
+        op: &Op,
+        size: Size,
+        dst: Register,
+        at: Address,
+    ) -> Option<u32> {
+        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = *op else {
             return None;
         };
         if lhs != dst {
             return None;
         }
-        let behind = self.live_behind(&next.step);
+        let behind = self.live_behind(next);
         let unsigned =
             matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
         let fits = match size {
@@ -117,7 +124,7 @@ impl Selector<'_, '_> {
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(at.base));
-        let way = self.way(&next.step, target);
+        let way = self.way(next, target);
         self.settle_beside(way.target, at.base);
         self.ready_place(at);
         let place = self.place(at);
@@ -141,14 +148,14 @@ impl Selector<'_, '_> {
     /// `other op= *at`, where the value is read no more. What is on the stack is loaded by
     /// itself: a CPU takes the number for a plain load from the register that was stored
     /// there, and for an operand it waits for the store.
-    fn combines(&mut self, next: Next, size: Size, dst: Register, at: Address) -> bool {
-        let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = next.op else {
+    fn combines(&mut self, next: &Step, op: &Op, size: Size, dst: Register, at: Address) -> bool {
+        let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = *op else {
             return false;
         };
         if src != dst || other == dst || at.base == Register::R10 {
             return false;
         }
-        let behind = self.live_behind(&next.step);
+        let behind = self.live_behind(next);
         let same = width == width_of(size) && matches!(size, Size::W | Size::Dw);
         let known = Arith::of(op).is_some() || op == AluOp::Mul;
         if !same || !known || behind.has(dst) {
@@ -174,16 +181,17 @@ impl Selector<'_, '_> {
     }
 
     /// `*at op= src`, where the value is read no more.
-    fn changes(&mut self, next: Next, size: Size, dst: Register, at: Address) -> bool {
-        let Op::Alu { op, width, dst: changed, src } = next.op else { return false };
+    fn changes(&mut self, next: &Step, op: &Op, size: Size, dst: Register, at: Address) -> bool {
+        let Op::Alu { op, width, dst: changed, src } = *op else { return false };
         if changed != dst {
             return false;
         }
-        let Some(last) = self.following_on(&next.step, dst) else { return false };
-        let Op::Store { size: stored, at: to, src: Operand::Reg(value), .. } = last.op else {
+        let Some(last) = self.following_on(next, dst) else { return false };
+        let last_op = self.lowered.op(&last);
+        let Op::Store { size: stored, at: to, src: Operand::Reg(value), .. } = last_op else {
             return false;
         };
-        let behind = self.live_behind(&last.step);
+        let behind = self.live_behind(&last);
         let Some(op) = Arith::of(op) else { return false };
         let same = stored == size && to == at && value == dst && at.base != dst;
         // Slow to decode.
@@ -253,10 +261,10 @@ impl Selector<'_, '_> {
         if self.out.features.movbe
             && size != Size::B
             && let Some(next) = self.following_on(step, dst)
-            && let Op::Store { size: stored, at, src, .. } = next.op
+            && let Op::Store { size: stored, at, src, .. } = self.lowered.op(&next)
             && (stored, src) == (size, Operand::Reg(dst))
             && at.base != dst
-            && let behind = self.live_behind(&next.step)
+            && let behind = self.live_behind(&next)
             && !behind.has(dst)
         {
             self.live = behind;
