@@ -305,3 +305,50 @@ impl Sum {
         Some(Self::of(Parts { base: None, index: Some((register, scale)), disp, ..parts }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use bpf_bytecode::Register;
+    use bpf_bytecode::opcode::Width;
+
+    use super::{Motion, Parts, Place, Shift, Sum, Value, Word};
+    use crate::lower::Registers;
+
+    #[test]
+    fn a_word_is_its_value() {
+        let of = |registers: &[Option<Register>]| {
+            let read = registers.iter().flatten();
+            read.fold(Registers::NONE, |all, register| all.with(Registers::of(*register)))
+        };
+        let mut cases = Vec::from([(Value::Own, Registers::NONE)]);
+        for (link, number) in (11..).zip([0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX]) {
+            cases.push((Value::Const(number.cast_signed()), Registers::NONE));
+            cases.push((Value::Map(number), Registers::NONE));
+            cases.push((Value::Function(number), Registers::NONE));
+            cases.push((Value::Place(Place { link, off: number }), Registers::NONE));
+        }
+        let some = || Register::all().map(Some).chain([None]);
+        for (base, other) in some().flat_map(|base| some().map(move |other| (base, other))) {
+            for width in [Width::W32, Width::W64] {
+                for (disp, by) in [(0, 0), (-1, 3), (i32::MIN, 1)] {
+                    let index = other.map(|register| (register, by));
+                    let sum = Sum::of(Parts { base, index, disp, width });
+                    cases.push((Value::Sum(sum), of(&[base, other])));
+                }
+                let Some(from) = base else { continue };
+                for motion in [Motion::Left, Motion::Right, Motion::RotateLeft] {
+                    for by in [1, 31, 63] {
+                        let shift = Shift { from, motion, by, width };
+                        cases.push((Value::Shift(shift), of(&[base])));
+                    }
+                }
+            }
+        }
+        for (value, reads) in cases {
+            assert_eq!(Word::of(value).value(), value);
+            assert_eq!(Word::of(value).reads(), reads, "{value:?}");
+        }
+    }
+}
