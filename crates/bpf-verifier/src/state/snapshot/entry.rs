@@ -11,7 +11,9 @@ use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::state::Value;
 use crate::state::cells::{Cell, Packed, SAVED, class_of, kept_bits, span_of};
-use crate::state::class::{Class, small};
+use crate::state::class::{
+    Class, half, half_signed, half_unsigned, known_bits, signed, small, unsigned,
+};
 use crate::state::reg::{
     FREE_BITS, INDEX_SHIFT, KIND_BITS, Kind, head, pack_number, unpack_number,
 };
@@ -70,13 +72,16 @@ fn each_of_head(head: u64, place: u64, half: &mut impl FnMut(u32)) {
 
 #[inline]
 fn each_of_number(class: Class, number: [u64; 8], half: &mut impl FnMut(u32)) {
-    let [value, mask, umin, umax, ..] = number;
+    let [value, mask, umin, umax, smin, smax, half_u, half_s] = number;
+    let mut whole = |words: &[u64]| {
+        for word in words {
+            half(low(*word));
+            half(high(*word));
+        }
+    };
     match class {
         Class::SmallConstant => half(low(value)),
-        Class::Constant => {
-            half(low(value));
-            half(high(value));
-        }
+        Class::Constant => whole(&[value]),
         Class::SmallRange | Class::SmallBits => {
             half(low(umin));
             half(low(umax));
@@ -85,12 +90,13 @@ fn each_of_number(class: Class, number: [u64; 8], half: &mut impl FnMut(u32)) {
                 half(low(mask));
             }
         }
-        Class::General => {
-            for word in number {
-                half(low(word));
-                half(high(word));
-            }
-        }
+        Class::HalfSigned => whole(&[half_s]),
+        Class::HalfUnsigned => whole(&[half_u]),
+        Class::Half => whole(&[half_u, half_s, pair(low(value), low(mask))]),
+        Class::KnownBits => whole(&[value, mask]),
+        Class::Unsigned => whole(&[value, mask, umin, umax]),
+        Class::Signed => whole(&[value, mask, smin, smax]),
+        Class::General => whole(&number),
         _ => {}
     }
 }
@@ -210,9 +216,26 @@ fn read_value(words: HalfWords<'_>, at: &mut u32) -> Value {
         Class::SmallRange => small_range([next(), next()]),
         Class::SmallBits => small_bits([next(), next(), next(), next()]),
         Class::General => unpack_number(core::array::from_fn(|_| whole(&mut next))),
-        class => class.plain().unwrap_or(Scalar::UNKNOWN),
+        class => class.plain().unwrap_or_else(|| wide_number(class, next)),
     };
     value
+}
+
+/// A number of one of the classes of numbers that are not small.
+fn wide_number(class: Class, mut next: impl FnMut() -> u32) -> Scalar {
+    let mut word = || whole(&mut next);
+    match class {
+        Class::HalfSigned => half_signed(word()),
+        Class::HalfUnsigned => half_unsigned(word()),
+        Class::Half => {
+            let (half_u, half_s, bits) = (word(), word(), word());
+            half(half_u, half_s, Tnum::new(low(bits).into(), high(bits).into()))
+        }
+        Class::KnownBits => known_bits(Tnum::new(word(), word())),
+        Class::Unsigned => unsigned(Tnum::new(word(), word()), word(), word()),
+        Class::Signed => signed(Tnum::new(word(), word()), word(), word()),
+        _ => Scalar::UNKNOWN,
+    }
 }
 
 /// The words of a number of a class, of which half words in a snapshot are taken as
@@ -235,6 +258,7 @@ fn number_words(class: Class, mut next: impl FnMut() -> u32) -> [u64; 8] {
         Class::SmallRange => pack_number(&small_range([next(), next()])),
         Class::SmallBits => pack_number(&small_bits([next(), next(), next(), next()])),
         Class::General => core::array::from_fn(|_| whole(&mut next)),
+        class => pack_number(&wide_number(class, next)),
     }
 }
 

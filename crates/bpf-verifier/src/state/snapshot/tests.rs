@@ -8,15 +8,17 @@ use std::vec::Vec;
 use bpf_bytecode::Register;
 
 use super::{Plan, Snapshot, State, Value};
-use crate::arena::{Arena, Words};
+use crate::arena::{Arena, Words, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::rules::Privilege;
 use crate::state::Kind;
 use crate::state::cells::{Cell, REFS, SAVED};
-use crate::state::class::small;
+use crate::state::class::{
+    Class, half, half_signed, half_unsigned, known_bits, signed, small, unsigned,
+};
 
 /// One number at the least of each class, and the ends of what classes hold.
-fn numbers() -> [Scalar; 16] {
+fn numbers() -> [Scalar; 23] {
     let range = |umin: u32, umax: u32| small(umin, umax, Tnum::between(umin.into(), umax.into()));
     [
         Scalar::constant(0),
@@ -35,7 +37,23 @@ fn numbers() -> [Scalar; 16] {
         range(0, 1),
         small(4, 12, Tnum::new(4, 8)),
         Scalar::signed_constant(-5).join(&Scalar::constant(1 << 40)),
+        half_signed(pair((-3_i32).cast_unsigned(), 5)),
+        half_unsigned(pair(8, u32::MAX)),
+        half(pair(8, 0x8000_0004), pair(1 << 31, 16), Tnum::new(0, 0xffff_fffc)),
+        known_bits(Tnum::new(1 << 31, 0xff << 40)),
+        unsigned(Tnum::new(0, (1 << 42) - 1), 3, 1 << 41),
+        signed(Tnum::new(0, !3), (-4_i64).cast_unsigned(), 8),
+        signed(Tnum::new(0, u64::MAX), (-4_i64).cast_unsigned(), 1 << 40),
     ]
+}
+
+#[test]
+fn every_class_has_a_number() {
+    for bits in 0..16 {
+        let class = Class::from_bits(bits);
+        assert_eq!(class as u32, bits);
+        assert!(numbers().iter().any(|number| Class::of(number) == class), "{class:?}");
+    }
 }
 
 /// Each number with every mixture of what else a value has, to `look`.
