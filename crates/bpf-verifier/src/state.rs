@@ -26,7 +26,7 @@ use bpf_bytecode::Register;
 pub use notation::Shown;
 pub(crate) use reg::{
     DOUBLED, HALVED, INDEX_BITS, LENT, LENT_SLICE, LOW_HALF, NO_RANGE, PACKET_SLICE, RAISED,
-    RAISED_LOW, RAISED_SIGNED, READ_ONLY_SLICE, SLICE_BITS,
+    RAISED_LOW, RAISED_SIGNED, READ_ONLY_SLICE, SLICE_BITS, WRAPPED,
 };
 pub use reg::{Kind, Value};
 pub use view::{Bytes, StateView};

@@ -8,7 +8,7 @@ use super::{Explorer, Step, reject};
 use crate::arena::{NONE, low};
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
-use crate::state::{DOUBLED, HALVED, LOW_HALF, RAISED, RAISED_LOW, RAISED_SIGNED, Value};
+use crate::state::{DOUBLED, HALVED, LOW_HALF, RAISED, RAISED_LOW, RAISED_SIGNED, Value, WRAPPED};
 
 /// What may be added to a number so that it keeps its identity.
 const MAX_SUM: i64 = 1 << 30;
@@ -50,17 +50,20 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     if least < MAX_SUM.wrapping_neg() || most > MAX_SUM || least > most {
         return out;
     }
+    let mut wraps = false;
     if width == Width::W32 {
-        // The whole must be the low half, before and after.
+        // The whole must be the low half before, and a sum that is no copy as well.
         let max = i64::from(u32::MAX);
         let (from, to) = (named.number.full().smin, named.number.full().smax);
-        if from < 0 || to > max || from.wrapping_add(least) < 0 || to.wrapping_add(most) > max {
+        wraps = from.wrapping_add(least) < 0 || to.wrapping_add(most) > max;
+        if from < 0 || to > max || (wraps && least != most) {
             return out;
         }
     }
     let off = i64::from(named.off).wrapping_add(least);
     match (i32::try_from(off), i32::try_from(most.wrapping_sub(least))) {
         (Ok(off), Ok(range)) if i64::from(off).abs() <= MAX_SUM => {
+            let range = if wraps { WRAPPED } else { range };
             Value { id: named.id, off, range, ..out }
         }
         _ => out,
@@ -253,7 +256,8 @@ impl Explorer<'_> {
     #[inline]
     pub(super) fn linked(&mut self, register: Register, value: Value) -> Value {
         let mut value = value;
-        let unnamed = value.id == 0 || (value.range != 0 && !self.counts_by(value.id));
+        let other = value.range == WRAPPED || (value.range != 0 && !self.counts_by(value.id));
+        let unnamed = value.id == 0 || other;
         if value.is_scalar() && unnamed && value.number.as_constant().is_none() {
             (value.id, value.off, value.range) = (self.fresh_id(), 0, 0);
             self.state.set_reg(register, value);

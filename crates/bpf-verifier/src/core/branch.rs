@@ -9,7 +9,7 @@ use super::iterator::Family;
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::domain::{Outcome, Scalar, alu, compare, one_side};
 use crate::error::{Sink, VerifyErrorKind};
-use crate::state::{Kind, Value};
+use crate::state::{Kind, Value, WRAPPED};
 
 /// A conditional jump with its operands.
 #[derive(Clone, Copy)]
@@ -209,9 +209,14 @@ impl Explorer<'_> {
         }
         let value = Value { number, deps, ..before };
         self.state.set_reg(register, value);
-        if before.id != 0 && before.range == 0 {
+        if before.id != 0 && matches!(before.range, 0 | WRAPPED) {
             let mut pointers = false;
             self.state.for_each_named(&mut self.arena, before.id, |copy| {
+                if before.range == WRAPPED || (copy.is_scalar() && copy.range == WRAPPED) {
+                    let learned = learn_low_half(copy, &before, number);
+                    copy.deps |= if learned { deps } else { 0 };
+                    return learned;
+                }
                 let linked = copy.is_scalar() && copy.range == 0;
                 // In a loop, the unknown part of an offset may be a number, too.
                 let offset = copy.names_offset();
@@ -264,6 +269,29 @@ fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
     // no execution comes here.
     if let Some(both) = number.meet(copy.number) {
         copy.number = both;
+    }
+}
+
+/// The same where one of both, or each, is that modulo 2^32. Whether `copy` is another now.
+///
+/// With `n` for the number that both name, each has the low half of `n` and its own offset,
+/// wrapped or not. So the low half of `copy` is that of `known` and the difference of the
+/// offsets, modulo 2^32, and where `copy` has no other half, that is all of it. That a sum
+/// wraps, or may, is a matter of the 32-bit addition of sets. Of a half that `known` may
+/// have besides, it says nothing.
+fn learn_low_half(copy: &mut Value, known: &Value, number: Scalar) -> bool {
+    let whole = copy.number.umax() <= u32::MAX.into();
+    if !copy.is_scalar() || !matches!(copy.range, 0 | WRAPPED) || !whole {
+        return false;
+    }
+    let more = i64::from(copy.off).wrapping_sub(known.off.into());
+    let low = alu(AluOp::Add, Width::W32, number, Scalar::signed_constant(more));
+    match low.meet(copy.number) {
+        Some(both) if both != copy.number => {
+            copy.number = both;
+            true
+        }
+        _ => false,
     }
 }
 

@@ -12,7 +12,7 @@
 //! ([`Kind::names`], without a default). What is not named so is compared as it is:
 //! a kind that forgets to say it is covered too rarely, and not too often.
 
-use super::reg::{Kind, RAISED, RAISED_SIGNED, Value};
+use super::reg::{Kind, RAISED, RAISED_SIGNED, Value, WRAPPED};
 
 /// What a field of a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,10 +238,23 @@ impl Ids {
             let more = i64::from(new.off).wrapping_sub(old.off.into());
             return new.range == old.range && self.place_matches(old.id, Some((new.id, more)));
         }
-        if old.id == 0 || old.range != 0 {
+        let wrapped = old.range == WRAPPED;
+        if old.id == 0 || !(wrapped || old.range == 0) {
             return true;
         }
-        let base = new.base().map(|(id, more)| (id, more.wrapping_sub(old.off.into())));
+        // Where it is known, nothing is learned of it any more, nor by it.
+        if wrapped && old.number.as_constant().is_some() {
+            return true;
+        }
+        let base = if wrapped && new.range == WRAPPED && new.number.as_constant().is_none() {
+            Some((new.id, new.off.into()))
+        } else if wrapped && new.number.umax() > u32::MAX.into() {
+            None
+        } else {
+            // What has no other half is itself modulo 2^32.
+            new.base()
+        };
+        let base = base.map(|(id, more)| (id, more.wrapping_sub(old.off.into())));
         self.place_matches(old.id, base)
     }
 

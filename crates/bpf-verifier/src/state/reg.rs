@@ -266,7 +266,7 @@ pub struct Value {
     /// that it ends no earlier than that. Of reserved or given memory: its bytes. Of a
     /// value of a map with locks: which lookup found it. Of a
     /// number with an identity: how much more than the offset may have been added
-    /// in a loop, in which case it is no copy of others.
+    /// in a loop, or what else it is instead, in which case it is no copy of others.
     pub range: i32,
     /// The number, or the unknown part of a pointer's offset.
     pub number: Scalar,
@@ -291,6 +291,9 @@ pub(crate) const RAISED_SIGNED: i32 = -4;
 pub(crate) const RAISED_LOW: i32 = -5;
 /// The same, the low 32 bits of that. It is a hint and says nothing of the number.
 pub(crate) const LOW_HALF: i32 = -6;
+/// In the same place, but whatever that is: the number that is named plus the offset,
+/// modulo 2^32. Every 32-bit sum of a copy and a constant is that, whether it wraps or not.
+pub(crate) const WRAPPED: i32 = -7;
 
 /// In the low bits of a slice's index: it may only be read.
 pub(crate) const READ_ONLY_SLICE: u32 = 1;
