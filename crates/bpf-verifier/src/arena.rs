@@ -221,6 +221,18 @@ impl<'a> Arena<'a> {
         }
     }
 
+    /// Gives all of a block of `words` words back but for the first `kept`, which are a block
+    /// that is never freed from now on.
+    #[cfg(feature = "embedded-profile")]
+    pub fn cut(&mut self, at: At, words: usize, kept: usize) {
+        let kept = kept.next_multiple_of(LEAST);
+        if let Some((_, size)) = class_of(words)
+            && let Some(from) = at.checked_add(slot_words(kept))
+        {
+            self.free_pieces(from, size.saturating_sub(kept));
+        }
+    }
+
     /// Notes in a freed block of `size` words which one follows.
     fn link(&mut self, at: At, next: At, size: usize) {
         self.set(at, pair(next, slot_words(size)));

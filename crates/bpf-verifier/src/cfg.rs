@@ -8,6 +8,12 @@
 
 mod calls;
 mod edges;
+// Whether bytes of the stack that nobody reads any longer are forgotten: where memory is fixed.
+#[cfg(feature = "embedded-profile")]
+mod frames;
+#[cfg(feature = "cloud-profile")]
+#[path = "cfg/no_frames.rs"]
+mod frames;
 mod functions;
 mod global;
 mod liveness;
@@ -82,6 +88,7 @@ pub(crate) struct Code<'p> {
     nests: Halves,
     loops: At,
     loop_count: u32,
+    frames: frames::Frames,
     /// Whether some edge leads backwards.
     turns_back: bool,
     /// Instructions that lead elsewhere: jumps, calls, and loads of functions' addresses.
@@ -118,6 +125,7 @@ impl<'p> Code<'p> {
             nests: Halves::EMPTY,
             loops: NONE,
             loop_count: 0,
+            frames: frames::Frames::EMPTY,
             turns_back: false,
             turns: 0,
             names_functions: false,
@@ -127,7 +135,7 @@ impl<'p> Code<'p> {
         code.mark_globals(arena);
         code.walk_edges(arena, helpers)?;
         code.find_liveness(arena);
-        arena.free(code.flow, insns.len());
+        code.find_stacks(arena, helpers)?;
         code.make_points(arena)?;
         code.find_loops(arena)?;
         Ok(code)

@@ -194,7 +194,9 @@ fn large_states_leave_room_for_fewer_instructions() {
             text += &format!("r8 |= {0}\nr9 |= {0}\no{at}: r8 += 0\n", 1 << at);
         }
         // That both are equal is known of each path, and of no two together.
-        text += "r8 -= r9\nr2 = r10\nr2 += -1\nr2 += r8\n*(u8 *)(r2 +0) = 1\nr0 = 0\nexit";
+        text += "r8 -= r9\nr2 = r10\nr2 += -1\nr2 += r8\n*(u8 *)(r2 +0) = 1\n";
+        // All parts are read at last.
+        text += &format!("r1 = r10\nr1 += -{parts}\nr2 = {parts}\ncall 6\nr0 = 0\nexit");
         let program = program(BpfProgType::SocketFilter, &text);
         let mut seen = Walked(0);
         let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);

@@ -12,13 +12,29 @@ pub(crate) struct Halves {
 impl Halves {
     pub const EMPTY: Self = Self { at: NONE, len: 0 };
 
-    const fn words(len: usize) -> usize {
+    const fn words_of(len: usize) -> usize {
         len.div_ceil(2)
+    }
+
+    /// The words that they take.
+    pub const fn words(self) -> usize {
+        Self::words_of(self.len)
+    }
+
+    #[cfg(feature = "embedded-profile")]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// A table in words that there are already.
+    #[cfg(feature = "embedded-profile")]
+    pub const fn at(at: At, len: usize) -> Self {
+        Self { at, len }
     }
 
     /// A table of zeros, which is never freed.
     pub fn new(arena: &mut Arena<'_>, len: usize) -> Result<Self, NoRoom> {
-        let words = Self::words(len);
+        let words = Self::words_of(len);
         let at = arena.alloc_for_good(words)?;
         arena.slice_mut(at, words).fill(0);
         Ok(Self { at, len })
@@ -55,7 +71,7 @@ impl Halves {
         arena: &'a Arena<'_>,
         from: usize,
     ) -> impl Iterator<Item = u32> + 'a {
-        let words = arena.slice(self.at, Self::words(self.len)).get(from / 2..);
+        let words = arena.slice(self.at, self.words()).get(from / 2..);
         let halves = words.unwrap_or_default().iter().flat_map(|word| [low(*word), high(*word)]);
         halves.skip(from % 2).take(self.len.saturating_sub(from))
     }

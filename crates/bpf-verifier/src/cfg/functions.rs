@@ -40,6 +40,7 @@ impl Code<'_> {
             }
             let turns = slot.is_jump_class() || slot.function_offset().is_some();
             self.turns = self.turns.saturating_add(turns.into());
+            self.frames.note(slot);
             if insn.slots() == 2 {
                 self.mark(arena, pc.saturating_add(1), bit::SECOND);
             }

@@ -121,7 +121,7 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
 
 impl Code<'_> {
     /// The word of a slot, which there is as long as it is not known what is live.
-    fn flow_at(&self, pc: usize) -> At {
+    pub(super) fn flow_at(&self, pc: usize) -> At {
         self.flow.saturating_add(slot_number(pc))
     }
 

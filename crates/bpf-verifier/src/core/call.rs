@@ -39,6 +39,8 @@ impl Explorer<'_> {
         self.check_depth()?;
         let to = ReturnTo { pc: slot_number(back), function, to_helper: false };
         let live = self.code.live(&self.arena, back) & PRESERVED;
+        // What is live behind the call, or handed to it, stays.
+        self.drop_dead_stack(back)?;
         self.state.push_frame(&mut self.arena, to, live)?;
         Ok(Flow::To(target))
     }

@@ -68,6 +68,7 @@ impl Explorer<'_> {
             return Ok(Arrival::Elsewhere);
         }
         self.drop_dead_registers();
+        self.drop_dead_stack(self.walker.pc)?;
         if self.goes_round() {
             return self.round();
         }
@@ -143,6 +144,16 @@ impl Explorer<'_> {
             }
         }
         self.state.drop_regs(dead);
+    }
+
+    /// Forgets bytes of the running frame that are written before they are read, from a slot
+    /// on where states are compared.
+    pub(super) fn drop_dead_stack(&mut self, pc: usize) -> Step {
+        if let Some((frame, live)) = self.code.frame(&self.arena, pc) {
+            let dead = |off, len| frame.is_dead(live, off, len);
+            self.state.drop_dead_stack(&mut self.arena, dead)?;
+        }
+        Ok(())
     }
 
     /// Refuses a state that the path has been in before.

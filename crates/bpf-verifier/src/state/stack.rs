@@ -278,6 +278,62 @@ impl State {
         Ok(())
     }
 
+    /// Forgets bytes of the running frame that nobody reads any longer: `dead` says whether so
+    /// many bytes at an offset from its end are such.
+    pub fn drop_dead_stack(
+        &mut self,
+        arena: &mut Arena<'_>,
+        dead: impl Fn(i32, u32) -> bool,
+    ) -> Result<(), NoRoom> {
+        let start = self.frame.saturating_mul(self.frame_bytes);
+        let end = start.saturating_add(self.frame_bytes);
+        let dead = |addr: u32, len| dead(addr.cast_signed().saturating_sub_unsigned(end), len);
+        let mut index = self.cells.find(arena, start);
+        while index < self.cells.len() {
+            let (addr, len) = self.cells.span(arena, index);
+            if addr >= end {
+                break;
+            }
+            let whole = dead(addr, len);
+            let slots = || (addr..addr.saturating_add(len)).step_by(8);
+            if !whole && (len <= 8 || !slots().any(|at| dead(at, 8))) {
+                index = index.saturating_add(1);
+                continue;
+            }
+            let Some(cell) = self.cells.get(arena, index) else { break };
+            // What programs do not look into is nothing that they spill.
+            if cell.value.kind.is_opaque() {
+                index = index.saturating_add(1);
+            } else if whole {
+                self.cells.remove(arena, index);
+            } else {
+                index = self.cut_dead(arena, index, &cell, dead)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the first dead bytes out of a cell of several slots. The index of what is behind.
+    fn cut_dead(
+        &mut self,
+        arena: &mut Arena<'_>,
+        index: u32,
+        cell: &Cell,
+        dead: impl Fn(u32, u32) -> bool,
+    ) -> Result<u32, NoRoom> {
+        let end = cell.addr.saturating_add(cell.len & !7);
+        let mut slots = (cell.addr..end).step_by(8);
+        let Some(from) = slots.find(|at| dead(*at, 8)) else {
+            return Ok(index.saturating_add(1));
+        };
+        let to = slots.find(|at| !dead(*at, 8)).unwrap_or(end);
+        let pieces = [cut(cell, cell.addr, from), cut(cell, to, cell.end())];
+        let left = usize::from(from == cell.addr)..if to < cell.end() { 2 } else { 1 };
+        let pieces = pieces.get(left).unwrap_or_default();
+        self.cells.splice(arena, index, index.saturating_add(1), pieces)?;
+        Ok(index.saturating_add((cell.addr < from).into()))
+    }
+
     /// Puts a cell in the place of what its bytes held.
     fn put(&mut self, arena: &mut Arena<'_>, new: Cell) -> Result<(), NoRoom> {
         let from = self.cells.find(arena, new.addr);
