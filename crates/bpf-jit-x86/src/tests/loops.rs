@@ -46,6 +46,30 @@ fn loops_lie_in_one_line() {
     assert!((8..56).contains(&moved), "{moved}");
 }
 
+/// A loop behind a jump lies in one line wherever it would begin, as nothing is executed of
+/// what is put in front of it.
+#[test]
+fn loops_behind_jumps_lie_in_one_line() {
+    let mut most = 0;
+    for before in 0..64 {
+        let compiled = proven(&program(&format!(
+            "r0 = 0\nr3 = 9\nr4 = 3\n{}goto enter
+             again: {}enter: r3 += -1\nif r3 != 0 goto again\nexit",
+            "r0 ^= 85\n".repeat(before),
+            "r0 += r3\nr0 ^= r4\nr4 += r0\nr0 ^= 77\nr4 *= 7\n".repeat(2)
+        )));
+        assert_sound(&compiled);
+        let place = |slot: usize| compiled.place_of(before + slot).unwrap();
+        let (start, end) = (place(4), place(16));
+        assert!((16..=64).contains(&(end - start)), "{start:#x} {end:#x}");
+        assert_eq!(start / 64, (end - 1) / 64, "{before}: {start:#x}");
+        let insns = decode(compiled.code());
+        let nothing = insns.iter().filter(|insn| insn.mnemonic() == Mnemonic::Nop);
+        most = most.max(nothing.map(Instruction::len).sum::<usize>());
+    }
+    assert!((25..64).contains(&most), "{most}");
+}
+
 /// Jumps over what was put in front of a loop lead where they should, whether they are
 /// short or just too long for that.
 #[test]

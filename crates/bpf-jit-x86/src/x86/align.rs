@@ -14,6 +14,11 @@ const LINE: u32 = 64;
 /// than half as much again.
 const LINES: u32 = 3;
 
+/// Bytes that may be executed in front of a loop of one line whenever it is entered: more
+/// would cost short loops what they gain, and longer ones gain less. Behind a jump none is
+/// executed.
+const EXECUTED: u32 = 24;
+
 /// Instructions that do nothing, by their length.
 const NOTHING: [&[u8]; 9] = [
     &[0x90],
@@ -68,15 +73,28 @@ impl CodeBuffer {
             let Some(last) = index(last).filter(|last| *last > number) else { continue };
             let Some(jump) = self.fixups.get(last) else { continue };
             let end = now(jump.at.saturating_add(jump.kind.long()), last);
+            let behind_jump = self.is_behind_jump(number);
             let Some(fixup) = self.fixups.get_mut(number) else { continue };
             let start = now(fixup.at.saturating_add(PAD), number);
-            let bytes = padding(start.saturating_add(added), end.saturating_sub(start));
+            let len = end.saturating_sub(start);
+            let bytes = padding(start.saturating_add(added), len);
+            let worth = behind_jump || bytes <= EXECUTED && len <= LINE;
+            let bytes = if worth { bytes } else { 0 };
             if let (Kind::Pad(pad, _), Ok(bytes)) = (&mut fixup.kind, u8::try_from(bytes)) {
                 *pad = bytes;
             }
             added = added.saturating_add(bytes);
         }
         added != 0
+    }
+
+    /// Whether the code in front of a fixup jumps elsewhere whatever holds.
+    fn is_behind_jump(&self, number: usize) -> bool {
+        let before = number.checked_sub(1).and_then(|before| self.fixups.get(before));
+        let here = self.fixups.get(number).map(|fixup| fixup.at);
+        before.is_some_and(|jump| {
+            jump.kind == Kind::Jump && here == jump.at.checked_add(jump.kind.long())
+        })
     }
 
     /// Finds the last jump back to the start of each loop.
@@ -109,11 +127,11 @@ impl CodeBuffer {
     }
 }
 
-/// Bytes in front of a loop that is at `start` and of `len` bytes.
+/// Bytes in front of a loop that is at `start` and of `len` bytes; fewer than a line.
 const fn padding(start: u32, len: u32) -> u32 {
     let into = start % LINE;
     let needed = LINE.saturating_sub(into);
     let lines = len.div_ceil(LINE);
     let more = into.saturating_add(len) > lines.saturating_mul(LINE);
-    if more && lines <= LINES && needed <= PAD { needed } else { 0 }
+    if more && lines <= LINES { needed } else { 0 }
 }

@@ -106,9 +106,8 @@ impl Kind {
     }
 }
 
-/// Bytes that there is room for in front of a loop: they are executed when it is
-/// entered, so that more would cost short loops what they gain.
-pub(super) const PAD: u32 = 24;
+/// Bytes that there is room for in front of a loop: it can begin at any next line.
+pub(super) const PAD: u32 = 63;
 
 /// Where a label is: bytes and fixups in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
