@@ -20,12 +20,13 @@ fn looped(r5: u64, before: usize, behind: usize) -> String {
 }
 
 /// A loop that fits into a line of the CPU's cache is in one, unless that asks for too
-/// many instructions that do nothing; and it is moved for no other reason.
+/// many instructions that do nothing; and it is moved for no other reason. The jump over
+/// it may become long by that, which moves it once more.
 #[test]
 fn loops_lie_in_one_line() {
     let mut moved = 0;
-    for before in 0..64 {
-        let compiled = proven(&program(&looped(0, before, 0)));
+    for (before, behind) in (0..64).flat_map(|before| [0, 20, 22, 24].map(|n| (before, n))) {
+        let compiled = proven(&program(&looped(0, before, behind)));
         assert_sound(&compiled);
         let place = |slot: usize| compiled.place_of(before + slot).unwrap();
         let (start, end) = (place(5), place(12));
@@ -43,7 +44,7 @@ fn loops_lie_in_one_line() {
             moved += 1;
         }
     }
-    assert!((8..56).contains(&moved), "{moved}");
+    assert!((32..224).contains(&moved), "{moved}");
 }
 
 /// A loop behind a jump lies in one line wherever it would begin, as nothing is executed of

@@ -58,10 +58,19 @@ impl CodeBuffer {
         }
     }
 
+    /// Moves no loop, and notes what is saved then, where the same jumps are short.
+    pub(super) fn put_back(&mut self, saved: &mut [u32]) {
+        for fixup in &mut self.fixups {
+            if let Kind::Pad(bytes, _) = &mut fixup.kind {
+                *bytes = 0;
+            }
+        }
+        self.move_loops(saved);
+    }
+
     /// Says where loops begin, by what is saved as long as none is moved. Whether any
-    /// is moved.
+    /// is moved. Their ends are known.
     pub(super) fn align(&mut self, saved: &[u32]) -> bool {
-        self.find_ends();
         let now = |at: u32, number: usize| {
             at.saturating_sub(saved.get(number.saturating_add(1)).copied().unwrap_or(0))
         };
@@ -73,13 +82,13 @@ impl CodeBuffer {
             let Some(last) = index(last).filter(|last| *last > number) else { continue };
             let Some(jump) = self.fixups.get(last) else { continue };
             let end = now(jump.at.saturating_add(jump.kind.long()), last);
-            let behind_jump = self.is_behind_jump(number);
-            let Some(fixup) = self.fixups.get_mut(number) else { continue };
+            let Some(fixup) = self.fixups.get(number) else { continue };
             let start = now(fixup.at.saturating_add(PAD), number);
             let len = end.saturating_sub(start);
             let bytes = padding(start.saturating_add(added), len);
-            let worth = behind_jump || bytes <= EXECUTED && len <= LINE;
-            let bytes = if worth { bytes } else { 0 };
+            let cheap = bytes <= EXECUTED && len <= LINE;
+            let bytes = if cheap || self.is_behind_jump(number) { bytes } else { 0 };
+            let Some(fixup) = self.fixups.get_mut(number) else { continue };
             if let (Kind::Pad(pad, _), Ok(bytes)) = (&mut fixup.kind, u8::try_from(bytes)) {
                 *pad = bytes;
             }
@@ -98,7 +107,7 @@ impl CodeBuffer {
     }
 
     /// Finds the last jump back to the start of each loop.
-    fn find_ends(&mut self) {
+    pub(super) fn find_ends(&mut self) {
         for number in 0..self.fixups.len() {
             let Some(jump) = self.fixups.get(number) else { return };
             if !matches!(jump.kind, Kind::Jump | Kind::JumpIf(_)) {

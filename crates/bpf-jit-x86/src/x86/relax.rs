@@ -26,8 +26,8 @@ impl CodeBuffer {
         // For each fixup, how many bytes are saved in front of it.
         saved.resize(wanted, 0_u32);
         self.take_short(&mut saved);
-        if self.padded && self.align(&saved) && !self.keep_short(&mut saved) {
-            self.take_short(&mut saved);
+        if self.padded {
+            self.align_loops(&mut saved);
         }
         self.move_together(&saved);
         self.saved = saved;
@@ -45,11 +45,29 @@ impl CodeBuffer {
         }
     }
 
-    /// Keeps the short forms that reach now that loops have moved. Whether that came to an
-    /// end.
-    fn keep_short(&self, saved: &mut [u32]) -> bool {
+    /// Has loops begin where that spares a line. Jumps that become long by that move loops
+    /// behind them, which are looked at again then.
+    fn align_loops(&mut self, saved: &mut [u32]) {
+        self.find_ends();
+        for round in 1..=ROUNDS {
+            if !self.align(saved) {
+                return;
+            }
+            match self.keep_short(saved) {
+                Some(true) if round < ROUNDS => self.put_back(saved),
+                Some(_) => return,
+                None => return self.take_short(saved),
+            }
+        }
+    }
+
+    /// Keeps the short forms that reach now that loops have moved. Whether any became long;
+    /// nothing where that came to no end.
+    fn keep_short(&self, saved: &mut [u32]) -> Option<bool> {
         self.move_loops(saved);
-        (0..ROUNDS).any(|_| !self.lengthen(saved))
+        let before = saved.last().copied();
+        let ends = (0..ROUNDS).any(|_| !self.lengthen(saved));
+        ends.then(|| saved.last().copied() != before)
     }
 
     /// Looks at every short jump's distance. Whether one became long.
