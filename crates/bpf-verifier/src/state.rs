@@ -122,8 +122,14 @@ impl State {
     /// A register that is to be set; none for R10.
     #[inline]
     pub fn reg_mut(&mut self, register: Register) -> Option<&mut Value> {
-        self.kept_regs &= !1_u16.wrapping_shl(register.number().into());
-        self.regs.get_mut(register.index())
+        self.reg_of_number(register.number().into())
+    }
+
+    /// The register of a number that is to be set, which lies nowhere as it is from then on.
+    #[inline]
+    fn reg_of_number(&mut self, number: u32) -> Option<&mut Value> {
+        self.kept_regs &= !1_u16.checked_shl(number).unwrap_or(0);
+        self.regs.get_mut(number as usize)
     }
 
     /// Leaves the registers that have a bit without a value.
@@ -307,8 +313,8 @@ impl State {
             if cell.addr >= REFS {
                 break;
             }
-            let number = usize::try_from(cell.addr.saturating_sub(base)).unwrap_or(0);
-            if let Some(slot) = self.regs.get_mut(number) {
+            let number = cell.addr.saturating_sub(base);
+            if let Some(slot) = self.reg_of_number(number) {
                 *slot = cell.value;
             }
             to = to.saturating_add(1);

@@ -11,11 +11,11 @@ use super::{Plan, Snapshot, State, Value};
 use crate::arena::{Arena, Words, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::rules::Privilege;
-use crate::state::Kind;
 use crate::state::cells::{Cell, REFS, SAVED};
 use crate::state::class::{
     Class, half, half_signed, half_unsigned, known_bits, signed, small, unsigned,
 };
+use crate::state::{Kind, ReturnTo};
 
 /// One number at the least of each class, and the ends of what classes hold.
 fn numbers() -> [Scalar; 23] {
@@ -151,10 +151,16 @@ fn change(state: &mut State, arena: &mut Arena<'_>, random: &mut Random) {
         let number = all[random.below(16) as usize];
         let addr = 8 * random.below(24);
         let value = Value { deps: 1 << random.below(64), ..Value::scalar(number) };
-        match random.below(4) {
-            0 => state.fill_stack(arena, addr, random.below(20)),
-            1 => state.release(arena, random.below(3)).map(drop),
-            2 => state.acquire(arena, random.below(3), addr),
+        match random.below(8) {
+            0 | 1 => state.fill_stack(arena, addr, random.below(20)),
+            2 => state.release(arena, random.below(3)).map(drop),
+            3 => state.acquire(arena, random.below(3), addr),
+            4 if state.frame < 3 => {
+                let to_helper = random.below(2) == 0;
+                let to = ReturnTo { pc: addr, function: 1, to_helper };
+                state.push_frame(arena, to, if to_helper { 0x3ff } else { 0x3c0 })
+            }
+            5 => state.pop_frame(arena),
             _ => state.write_stack(arena, addr, 8, value),
         }
         .expect("room");
