@@ -1,5 +1,5 @@
-//! Bytes of the stack that nobody reads any longer are forgotten, and no others: those who
-//! may not see addresses may not read what is forgotten, either.
+//! Bytes of the stack that nobody reads any longer are forgotten on embedded, and no others:
+//! those who may not see addresses may not read what is forgotten, either.
 
 mod common;
 
@@ -103,7 +103,9 @@ fn what_nobody_reads_is_forgotten() {
     let mut seen = Bytes(Vec::new());
     Verifier::<ActiveProfile>::new().verify_with(&program, &mut seen).expect("it is safe");
     assert_eq!(seen.0[5], [-16, -8], "before the paths part");
-    assert_eq!(seen.0[8], [-8], "where they join");
+    // Where memory is elastic, it is not worth the time.
+    let kept: &[i32] = if cfg!(feature = "embedded-profile") { &[-8] } else { &[-16, -8] };
+    assert_eq!(seen.0[8], kept, "where they join");
 }
 
 /// Numbers that look like chance.

@@ -16,7 +16,7 @@ use bpf_bytecode::abi::map::MapType;
 use super::call::within;
 use super::held::TRACING;
 use super::helper::Arguments;
-use super::{Explorer, Step, reject};
+use super::{Explorer, Step, Walker, reject};
 use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::{Effects, Progress};
 use crate::domain::Scalar;
@@ -142,6 +142,8 @@ impl Explorer<'_> {
     /// All paths from a beginning were walked: turns to the next function that the kernel
     /// calls. Whether there is one.
     pub(super) fn turn_to_later(&mut self, observer: &mut dyn Observer) -> Step<bool> {
+        // The last path is over: there is no way to show.
+        self.walker = Walker::at(self.walker.pc);
         let (before, bound) = (self.later.bound, self.figures.bound);
         let all = match self.later.role {
             Role::Exception => before.then(bound),
