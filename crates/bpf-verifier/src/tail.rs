@@ -352,3 +352,47 @@ impl Tail {
         out.max(&Self { rounds: [own, Rounds::NONE], ..Self::NONE })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, Meter, Tail};
+
+    const fn ask(instance: u32, most: u32) -> Ask {
+        Ask { instance, most, first: false, used: true }
+    }
+
+    fn cost(insns: u64) -> Meter {
+        let mut cost = Meter::ZERO;
+        if let Some(first) = cost.0.first_mut() {
+            *first = insns;
+        }
+        cost
+    }
+
+    /// What follows from a place that asks, with two grants left: rounds of 25, and 7 to the end.
+    fn rounds(instance: u32) -> Tail {
+        let ask = ask(instance, 2);
+        let round = Tail::closes(&ask, 5).after(cost(25));
+        round.max(&Tail::END.after(cost(7))).closed(&ask, 5, 4)
+    }
+
+    #[test]
+    fn the_grant_that_led_here_is_one_more() {
+        let here = rounds(1);
+        assert_eq!(here.whole(), cost(2 * 25 + 7));
+        // The way to here is no round of these: what it costs is its own.
+        let before = here.asked(&ask(1, 2)).after(cost(10));
+        assert_eq!(before.whole(), cost(10 + 2 * 25 + 7));
+        // A costlier round, known later, takes the place of the way.
+        let round = Tail::closes(&ask(1, 3), 3).after(cost(30)).closed(&ask(1, 3), 3, 2);
+        assert_eq!(before.max(&round).whole(), cost(10 + 2 * 30 + 7));
+    }
+
+    #[test]
+    fn what_is_not_told_apart_counts_no_less() {
+        let paths = [1, 2, 3].map(|instance| rounds(instance).asked(&ask(instance, 2)));
+        let all = paths.iter().fold(Tail::NONE, |all, path| all.max(path));
+        assert!(all.whole().insns() >= 2 * 25 + 7, "{:?}", all.whole());
+        assert!(all.whole().insns() <= 3 * 3 * 25 + 7, "{:?}", all.whole());
+    }
+}

@@ -410,3 +410,38 @@ fn what_three_things_grant_is_counted_each() {
     // Before the rounds and behind them, in the program and in the function; the rounds.
     assert_eq!(info.max_insns, 5 + 8 + 9 + 2 + 3 * 16, "{info:?}");
 }
+
+#[test]
+fn what_gives_nothing_stands_for_no_round() {
+    // The loop is left where nothing is given, and the same iterator is asked again.
+    let info = SOCKET.accepts(
+        "r1 = r10
+         r1 += -8
+         r2 = 0
+         r3 = 2
+         call kfunc 1
+         r1 = r10
+         r1 += -8
+         call kfunc 2
+         if r0 == 0 goto end
+         again: r1 = r10
+         r1 += -8
+         call kfunc 2
+         if r0 == 0 goto out
+         goto again
+         out: r0 = 0\nr0 = 1\nr0 = 2\nr0 = 3\nr0 = 4\nr0 = 5\nr0 = 6\nr0 = 7\nr0 = 8\nr0 = 9
+         more: r1 = r10
+         r1 += -8
+         call kfunc 2
+         if r0 == 0 goto end
+         r0 = 0\nr0 = 1\nr0 = 2
+         goto more
+         end: r1 = r10
+         r1 += -8
+         call kfunc 3
+         r0 = 0
+         exit",
+    );
+    let real = 5 + 4 + 5 + 4 + 10 + 4 + 5;
+    assert!((real..real + 10).contains(&info.max_insns), "{info:?}");
+}
