@@ -34,7 +34,7 @@ const SUBJECTS: [Subject; 3] = [
     Subject {
         name: "drive",
         image: &Aligned(*include_bytes!("../programs/drive.bpf.kbi")),
-        limit: 36,
+        limit: 40,
     },
 ];
 
