@@ -26,8 +26,8 @@ pub(crate) struct Ask {
     pub instance: u32,
     /// How many grants are left at the most.
     pub most: u32,
-    /// Whether none was used yet.
-    pub first: bool,
+    /// How many were used before.
+    pub had: u32,
     /// Whether one was used since the place before that asked for it.
     pub used: bool,
 }
@@ -277,7 +277,7 @@ impl Tail {
         let mut tail = *self;
         let own = |of: &Rounds| !of.is_none() && of.instance == ask.instance;
         let Some(place) = tail.rounds.iter().position(own) else { return tail };
-        if ask.first {
+        if ask.had == 0 {
             tail.count(place, ask.most);
             return tail;
         }
@@ -358,7 +358,7 @@ mod tests {
     use super::{Ask, Meter, Tail};
 
     const fn ask(instance: u32, most: u32) -> Ask {
-        Ask { instance, most, first: false, used: true }
+        Ask { instance, most, had: 1, used: true }
     }
 
     fn cost(insns: u64) -> Meter {

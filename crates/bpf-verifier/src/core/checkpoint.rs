@@ -212,7 +212,7 @@ impl Explorer<'_> {
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
                 let tail = node.tail(&self.arena).renamed(|old| rests.renamed.now(old));
-                return Some(self.asks().map_or(tail, |(ask, _)| tail.asked(&ask)));
+                return Some(self.asks().map_or(tail, |ask| tail.asked(&ask)));
             }
             if node.count(&mut self.arena, false) {
                 before = node.0;
@@ -259,7 +259,7 @@ impl Explorer<'_> {
 
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
-        let asks = self.asks();
+        let ask = self.asks();
         let plan = Plan::new(&self.state, &self.arena, self.last_kept(), true);
         let nest = self.walker.active.nest(&self.arena);
         let rounds = self.code.has_rounds();
@@ -269,7 +269,7 @@ impl Explorer<'_> {
         let at = self.alloc(words)?;
         let node = Node(at);
         let Walker { pc, parent, meter, trail, trail_len, active, grants, .. } = self.walker;
-        let (instance, serial) = (self.instance(), self.figures.total_states.saturating_add(1));
+        let serial = self.figures.total_states.saturating_add(1);
         let fresh = Fresh {
             pc: slot_number(pc),
             parent,
@@ -281,7 +281,7 @@ impl Explorer<'_> {
             nest,
         };
         node.write(&mut self.arena, &fresh);
-        node.begin_rounds(&mut self.arena, (grants, serial, instance), asks);
+        node.begin_rounds(&mut self.arena, (grants, serial), ask);
         let at_state = at.saturating_add(head);
         let kept = Snapshot::write_planned(&self.state, &mut self.arena, at_state, &plan);
         // From here on, what is known rests on the entries of the new node.

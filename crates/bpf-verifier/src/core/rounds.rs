@@ -78,17 +78,17 @@ impl Node {
     pub(super) fn begin_rounds(
         self,
         arena: &mut Arena<'_>,
-        (grants, serial, instance): (u32, u32, u32),
-        asks: Option<(Ask, u32)>,
+        (grants, serial): (u32, u32),
+        ask: Option<Ask>,
     ) {
         let lengths = low(arena.word(self.field(LENGTHS)));
         arena.set(self.field(LENGTHS), pair(lengths, serial));
         if !self.has_rounds(arena) {
             return;
         }
-        let (most, asks) = asks.map_or((0, 0), |(ask, had)| {
+        let (instance, most, asks) = ask.map_or((0, 0, 0), |ask| {
             let used = if ask.used { USED } else { 0 };
-            (ask.most, ASKS | used | had.min(HAD))
+            (ask.instance, ask.most, ASKS | used | ask.had.min(HAD))
         });
         arena.set(self.field(ROUNDS), pair(grants, asks));
         arena.set(self.field(INSTANCE), pair(instance, most));
@@ -127,22 +127,22 @@ impl Node {
         low(self.about_rounds(arena, INSTANCE))
     }
 
-    /// What it asks for, if it is a place that asks, and how many grants there had been.
-    fn asks(self, arena: &Arena<'_>) -> Option<(Ask, u32)> {
+    /// What it asks for, if it is a place that asks.
+    fn asks(self, arena: &Arena<'_>) -> Option<Ask> {
         let asks = high(self.about_rounds(arena, ROUNDS));
         if asks & ASKS == 0 {
             return None;
         }
-        let (used, had) = (asks & USED != 0, asks & HAD);
         let word = self.about_rounds(arena, INSTANCE);
-        Some((Ask { instance: low(word), most: high(word), first: had == 0, used }, had))
+        let (had, used) = (asks & HAD, asks & USED != 0);
+        Some(Ask { instance: low(word), most: high(word), had, used })
     }
 
     /// Every path from the node was walked. What then follows from it, and what follows
     /// for the path to it.
     pub(super) fn go_round(self, arena: &Arena<'_>, parent: Self) -> (Tail, Tail) {
         let tail = self.tail(arena);
-        let Some((ask, _)) = self.asks(arena) else { return (tail, tail) };
+        let Some(ask) = self.asks(arena) else { return (tail, tail) };
         let before = if parent.0 == NONE { 0 } else { parent.serial(arena) };
         let closed = tail.closed(&ask, self.serial(arena), before);
         (closed, closed.asked(&ask))
@@ -152,7 +152,7 @@ impl Node {
 impl Explorer<'_> {
     /// What bounds the rounds of a loop whose head the current instruction is,
     /// where that is not the allowance of `may_goto`.
-    pub(super) fn instance(&self) -> u32 {
+    fn instance(&self) -> u32 {
         let rounds = self.state.reg(Register::R0);
         if rounds.kind == Kind::Rounds {
             return rounds.id;
@@ -178,9 +178,8 @@ impl Explorer<'_> {
         }
     }
 
-    /// What the current instruction asks for, if it is a place that asks, and how many
-    /// grants there were before.
-    pub(super) fn asks(&mut self) -> Option<(Ask, u32)> {
+    /// What the current instruction asks for, if it is a place that asks.
+    pub(super) fn asks(&mut self) -> Option<Ask> {
         if !self.code.is_round_head(&self.arena, self.walker.pc) {
             return None;
         }
@@ -192,7 +191,7 @@ impl Explorer<'_> {
         let had = had?.unsigned_abs();
         let most = self.most_rounds().saturating_sub(had);
         let used = self.was_used(instance, had);
-        Some((Ask { instance, most, first: had == 0, used }, had))
+        Some(Ask { instance, most, had, used })
     }
 
     /// Whether a grant was used since the place before that asked the same instance, which
@@ -201,8 +200,8 @@ impl Explorer<'_> {
         let (mut node, mut steps) = (Node(self.walker.parent), 0_u64);
         let mut before = None;
         while had > 0 && before.is_none() && node.0 != NONE {
-            let asked = node.asks(&self.arena).filter(|(ask, _)| ask.instance == instance);
-            before = asked.map(|(_, had)| had);
+            let asked = node.asks(&self.arena).filter(|ask| ask.instance == instance);
+            before = asked.map(|ask| ask.had);
             steps = steps.saturating_add(1);
             node = Node(node.parent(&self.arena));
         }
@@ -213,10 +212,10 @@ impl Explorer<'_> {
     /// Whether what follows from a done node is known: all loops that are closed
     /// behind it are under way.
     pub(super) fn resolves(&mut self, node: Done) -> bool {
-        if !node.is_inside(&self.arena) {
+        let inner = node.inner(&self.arena);
+        if inner == 0 {
             return true;
         }
-        let inner = node.inner(&self.arena);
         if node.grants(&self.arena) > self.walker.grants {
             return false;
         }
@@ -252,11 +251,11 @@ impl Explorer<'_> {
                 self.work(u64::from(back & 1));
             }
             if looked_at && self.is_later_round(node, instance, rounds) {
-                if !widened && !self.was_used(instance, now) {
-                    // The round would stand for none.
-                    return Ok(None);
-                }
                 if !widened {
+                    if !self.was_used(instance, now) {
+                        // The round would stand for none.
+                        return Ok(None);
+                    }
                     self.widen(node)?;
                     widened = true;
                 }
@@ -268,7 +267,7 @@ impl Explorer<'_> {
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;
                     let (ask, serial) = (node.asks(&self.arena), node.serial(&self.arena));
-                    return Ok(ask.map(|(ask, _)| Tail::closes(&ask, serial)));
+                    return Ok(ask.map(|ask| Tail::closes(&ask, serial)));
                 }
             }
             node = Node(node.next(&self.arena));
