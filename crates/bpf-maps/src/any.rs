@@ -137,6 +137,17 @@ impl<P: PhysicalProfile> AnyMap<P> {
         }
     }
 
+    /// The map with the beginning of its first value; see [`ArrayMap::filled`].
+    ///
+    /// # Errors
+    /// As [`ArrayMap::filled`]; [`MapError::InvalidDefinition`] for other types.
+    pub fn filled(self, contents: &[u8]) -> Result<Self, MapError> {
+        match self {
+            Self::Array(map) => map.filled(contents).map(Self::Array),
+            _ => Err(MapError::InvalidDefinition("only arrays have initial contents")),
+        }
+    }
+
     /// Bytes that storage for such a map must have, for any alignment, where
     /// values are kept for `cpus` CPUs. `None` where there can be no such map.
     pub const fn storage_bytes(def: &MapDef, cpus: u32) -> Option<usize> {

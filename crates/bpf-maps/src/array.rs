@@ -61,14 +61,27 @@ impl<P: PhysicalProfile> ArrayMap<P> {
     /// [`MapError::InvalidDefinition`] where the map has more than one value or
     /// programs may write it; [`MapError::InvalidValue`] for more bytes
     /// than a value has.
-    pub fn freeze(mut self, contents: FrozenBytes) -> Result<Self, MapError> {
+    pub fn freeze(self, contents: FrozenBytes) -> Result<Self, MapError> {
         if !FrozenMap::can_be(&self.def) || self.max_entries() != 1 {
             return Err(MapError::InvalidDefinition("a frozen map has one value, for reading"));
         }
+        let mut map = self.filled(&contents)?;
+        map.frozen = Some(contents);
+        Ok(map)
+    }
+
+    /// The map with these bytes at the beginning of its first value, and zeros behind them:
+    /// the initial contents of variables.
+    ///
+    /// # Errors
+    /// [`MapError::InvalidValue`] for more bytes than a value has.
+    pub fn filled(self, contents: &[u8]) -> Result<Self, MapError> {
         let cells = self.value(&0_u32.to_ne_bytes())?.ok_or(MapError::IndexOutOfRange)?;
+        if contents.len() > self.field().size {
+            return Err(MapError::InvalidValue);
+        }
         cells.fill(0);
-        cells.write_view(0, (&*contents).into()).ok_or(MapError::InvalidValue)?;
-        self.frozen = Some(contents);
+        cells.write(0, contents).ok_or(MapError::InvalidValue)?;
         Ok(self)
     }
 

@@ -307,3 +307,21 @@ fn a_frozen_array_never_changes() {
     let error = new(def(1, BPF_F_RDONLY_PROG)).freeze(long).err();
     assert_eq!(error, Some(MapError::InvalidValue));
 }
+
+#[test]
+fn the_first_value_is_filled_from_its_beginning() {
+    let def = MapDef::new(MapType::Array, 4, 4, 2);
+    let new = |def| AnyMap::<ActiveProfile>::new(def).unwrap();
+    let old = new(def);
+    for index in 0..2 {
+        old.update(&key(index), &[9; 4], BPF_ANY).unwrap();
+    }
+    let map = old.filled(&[1, 2]).unwrap();
+    assert_eq!(map.lookup(&key(0)).unwrap(), [1, 2, 0, 0]);
+    assert_eq!(map.lookup(&key(1)).unwrap(), [9; 4]);
+    // It may be changed as any other.
+    map.update(&key(0), &[3; 4], BPF_ANY).unwrap();
+    assert_eq!(new(def).filled(&[0; 5]).err(), Some(MapError::InvalidValue));
+    let hash = new(MapDef::new(MapType::Hash, 4, 4, 1)).filled(&[1]).err();
+    assert!(matches!(hash, Some(MapError::InvalidDefinition(_))), "{hash:?}");
+}

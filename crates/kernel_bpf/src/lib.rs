@@ -72,8 +72,9 @@
 //!
 //! ```
 //! use kernel_bpf::execution::{BpfContext, BpfExecutor, Environment, VerifiedInterpreter};
-//! use kernel_bpf::loader::{Contents, Object};
-//! use kernel_bpf::maps::{BpfMap, create};
+//! use kernel_bpf::live;
+//! use kernel_bpf::loader::Object;
+//! use kernel_bpf::maps::BpfMap;
 //! use kernel_bpf::profile::ActiveProfile;
 //! use kernel_bpf::verifier::Verifier;
 //!
@@ -84,19 +85,7 @@
 //! let program = Verifier::new().verify_program(&program)?;
 //!
 //! // A live map for each definition, in the same order, with its initial contents.
-//! let mut maps = Vec::new();
-//! for (index, map) in object.maps().iter().enumerate() {
-//!     let live = create::<ActiveProfile>(map.def)?;
-//!     maps.push(match (object.frozen(index), map.contents) {
-//!         // Constants on which the proof may rest.
-//!         (Some(constants), _) => live.freeze(constants.clone())?,
-//!         (None, Contents::Bytes(value)) => {
-//!             live.update(&0_u32.to_ne_bytes(), value, 0)?;
-//!             live
-//!         }
-//!         (None, _) => live,
-//!     });
-//! }
+//! let maps = live::of_object(&object).collect::<Result<Vec<_>, _>>()?;
 //! let live: Vec<&dyn BpfMap> = maps.iter().map(|map| map as &dyn BpfMap).collect();
 //! let env = Environment::new().with_maps(&live);
 //! let engine = VerifiedInterpreter::<ActiveProfile>::with_env(env);
@@ -120,9 +109,9 @@
 //! # }
 //! ```
 //!
-//! A program array is filled with what `Object::prog_array_values` says, and the executor
-//! is given the programs (`with_programs`). Where there is no room for an object's tables
-//! a [`FlatImage`](loader::FlatImage) takes its place.
+//! A program array holds positions among the object's programs, and the executor
+//! is given these (`with_programs`). Where there is no room for an object's tables
+//! a [`FlatImage`](loader::FlatImage) takes its place ([`live::of_image`]).
 //!
 //! # Program types and helpers of a kernel's own
 //!
@@ -285,6 +274,7 @@ pub use bpf_verifier as verifier;
 extern crate alloc;
 
 pub mod execution;
+pub mod live;
 
 // What the README shows is compiled and run with the other examples.
 #[cfg(doctest)]

@@ -4,13 +4,13 @@ use core::fmt;
 
 use cortex_m::singleton;
 use cortex_m_semihosting::hprintln;
-use kernel_bpf::bytecode::abi::map::flags::BPF_ANY;
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::{BpfInsn, BpfProgram, ProgramError};
 use kernel_bpf::execution::{BpfContext, BpfError, BpfExecutor, Environment, VerifiedInterpreter};
+use kernel_bpf::live::{self, LiveMapError};
 use kernel_bpf::loader::LoadError;
-use kernel_bpf::loader::flat::{Aligned, FlatContents, FlatImage, FlatMap};
-use kernel_bpf::maps::{AnyMap, BpfMap, MapError, create};
+use kernel_bpf::loader::flat::{Aligned, FlatImage};
+use kernel_bpf::maps::{AnyMap, BpfMap, MapError};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::profile::static_pool::DEFAULT_POOL;
 use kernel_bpf::verifier::{InsnFact, Verifier, VerifyError};
@@ -22,8 +22,6 @@ static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../programs/sensor_f
 const MAPS: usize = 4;
 /// Slots that the program may have.
 const SLOTS: usize = 256;
-/// Bytes of the longest initial contents of a map.
-const CONTENTS: usize = 64;
 /// Worst-case execution time that this board grants to one burst, in units of
 /// the verifier's cost table.
 const WCET_BUDGET: u64 = 100_000;
@@ -77,6 +75,7 @@ impl Burst {
 /// What can go wrong between reset and the last decision.
 pub enum Error {
     Load(LoadError),
+    Live(LiveMapError),
     Map(MapError),
     Build(ProgramError),
     Verify(VerifyError),
@@ -97,6 +96,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(error) => error.fmt(f),
+            Self::Live(error) => error.fmt(f),
             Self::Map(error) => error.fmt(f),
             Self::Build(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
@@ -113,6 +113,12 @@ impl fmt::Display for Error {
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
         Self::Load(error)
+    }
+}
+
+impl From<LiveMapError> for Error {
+    fn from(error: LiveMapError) -> Self {
+        Self::Live(error)
     }
 }
 
@@ -168,9 +174,10 @@ pub fn run() -> Result<(), Error> {
 
     let mut maps: [Option<Map>; MAPS] = [const { None }; MAPS];
     let mut count = 0;
-    for map in image.maps() {
+    // From the static pool, with their initial contents.
+    for map in live::of_image(&image) {
         let place = maps.get_mut(count).ok_or(Error::Room("the maps"))?;
-        *place = Some(live(&map)?);
+        *place = Some(map?);
         count += 1;
     }
     let Some(first) = maps[0].as_ref() else { return Err(Error::Room("no map at all")) };
@@ -206,21 +213,6 @@ fn refuse() -> Result<(), Error> {
             Ok(())
         }
     }
-}
-
-/// A map from the static pool, with its initial contents.
-fn live(map: &FlatMap<'static>) -> Result<Map, Error> {
-    let live = create::<ActiveProfile>(map.def)?;
-    if let Some(constants) = map.frozen() {
-        return Ok(live.freeze(constants)?);
-    }
-    if let FlatContents::Value(contents) = map.contents {
-        let mut value = [0; CONTENTS];
-        let value = value.get_mut(..live.host_value_size()).ok_or(Error::Room("contents"))?;
-        value.get_mut(..contents.len()).ok_or(Error::Room("contents"))?.copy_from_slice(contents);
-        live.update(&0_u32.to_ne_bytes(), value, BPF_ANY)?;
-    }
-    Ok(live)
 }
 
 /// Prints what the program remembers of the first sensor.

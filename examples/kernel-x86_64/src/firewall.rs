@@ -7,14 +7,14 @@ use alloc::{format, vec};
 use core::error::Error;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use kernel_bpf::bytecode::abi::map::flags::BPF_ANY;
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
 use kernel_bpf::execution::{
     BpfContext, BpfExecutor, BpfResult, CompiledProgram, Environment, JitExecutor, Platform,
     VerifiedInterpreter,
 };
-use kernel_bpf::loader::flat::{Aligned, FlatContents, FlatImage};
-use kernel_bpf::maps::{AnyMap, BpfMap, create};
+use kernel_bpf::live;
+use kernel_bpf::loader::flat::{Aligned, FlatImage};
+use kernel_bpf::maps::{AnyMap, BpfMap};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::Verifier;
 
@@ -128,16 +128,7 @@ fn refuse() -> Result<(), Box<dyn Error>> {
 
 /// Runs `execute` over every packet, with maps of its own.
 fn replay(image: &FlatImage<'_>, execute: &Execute<'_>) -> Result<Verdicts, Box<dyn Error>> {
-    let mut maps = Vec::new();
-    for map in image.maps() {
-        let live: Map = create::<ActiveProfile>(map.def)?;
-        if let FlatContents::Value(contents) = map.contents {
-            let mut value = vec![0; live.host_value_size()];
-            value[..contents.len()].copy_from_slice(contents);
-            live.update(&0_u32.to_ne_bytes(), &value, BPF_ANY)?;
-        }
-        maps.push(live);
-    }
+    let maps = live::of_image(image).collect::<Result<Vec<Map>, _>>()?;
     let maps: Vec<&dyn BpfMap> = maps.iter().map(|map| map as &dyn BpfMap).collect();
     let clock = Replay::default();
     let env = Environment::standard().with_maps(&maps).with_platform(&clock);
