@@ -87,8 +87,11 @@ impl Maker {
             6 | 7 => self.line("r0 = 0"),
             8..11 => self.branch(depth),
             11..13 => self.iterator(depth),
-            13 if self.chance.below(2) == 0 => self.counted(depth),
-            13 => self.ranked(depth),
+            13 => match self.chance.below(4) {
+                0 => self.counted(depth),
+                1 => self.ranked(depth),
+                _ => self.triangle(depth),
+            },
             _ if self.nest < 2 => self.function(depth),
             _ => self.branch(depth),
         }
@@ -138,8 +141,12 @@ impl Maker {
         let (head, end) = (self.label(), self.label());
         let place = format!("r1 = r10\nr1 += -{}", 32 + 8 * depth);
         let count = self.chance.pick(&["1", "2", "3", "r8"]);
-        self.line(&format!("{place}\nr2 = 0\nr3 = {count}\ncall kfunc 1"));
+        let from = self.chance.pick(&["0", "0", "1", "r8"]);
+        self.line(&format!("{place}\nr2 = {from}\nr3 = {count}\ncall kfunc 1"));
         self.line(&format!("{head}: {place}\ncall kfunc 2\nif r0 == 0 goto {end}"));
+        if self.chance.below(2) == 0 {
+            self.line("r8 = *(u32 *)(r0 +0)");
+        }
         let outer = std::mem::take(&mut self.around);
         self.within(&head, &end, depth);
         if self.chance.below(3) == 0 {
@@ -186,6 +193,59 @@ impl Maker {
             self.line(&format!(
                 "r1 = *(u64 *)(r10 -{slot})\n{out} goto {end}\n{step}\n*(u64 *)(r10 -{slot}) = r1"
             ));
+        }
+        self.line(&format!("goto {head}\n{end}: r0 = 0"));
+    }
+
+    /// A loop in a loop that begins or ends where the outer one is.
+    fn triangle(&mut self, depth: usize) {
+        let [head, end, inner, out] = [0; 4].map(|_| self.label());
+        let (i, j) = (32 + 8 * depth, 40 + 8 * depth);
+        let (first, last, step) = match self.chance.below(6) {
+            0 => ("0", "if r1 > 5", "r1 += 1"),
+            1 => ("1", "if r1 == 7", "r1 += 1"),
+            2 => ("0", "if r1 s>= 9", "r1 += 2"),
+            3 => ("6", "if r1 == 0", "r1 += -1"),
+            4 => ("9", "if r1 s< 1", "r1 -= 2"),
+            _ => ("r8", "if w1 > 6", "w1 += 1"),
+        };
+        // Where the inner one begins, what ends it, and how it goes on.
+        let (from, until, by) = match self.chance.below(10) {
+            0 => ("r1 = 0", "if r1 >= r2", "r1 += 1"),
+            1 => ("r1 = 0", "if r1 > r2", "r1 += 1"),
+            2 => ("r1 = 1", "if r1 s>= r2", "r1 += 2"),
+            3 => ("r1 += 1", "if r1 > 7", "r1 += 1"),
+            4 => ("r1 += 0", "if r1 > 8", "r1 += 2"),
+            5 => ("r1 += 0", "if r1 == 0", "r1 += -1"),
+            6 => ("r1 += 1", "if r1 s<= 0", "r1 -= 2"),
+            7 => ("r1 += -1", "if r1 s< 0", "r1 += -1"),
+            8 => ("r1 = 7", "if r1 s<= r2", "r1 += -1"),
+            _ => ("r1 = 0", "if w1 >= w2", "w1 += 1"),
+        };
+        let early = self.chance.below(2) == 0;
+        let go_on = format!("r1 = *(u64 *)(r10 -{i})\n{step}\n*(u64 *)(r10 -{i}) = r1");
+        self.line(&format!(
+            "r1 = {first}\n*(u64 *)(r10 -{i}) = r1\n{head}: r1 = *(u64 *)(r10 -{i})
+             {last} goto {end}"
+        ));
+        if self.chance.below(4) == 0 {
+            self.within(&head, &end, depth + 1);
+        }
+        let times = 1 + self.chance.below(8) / 7;
+        for time in 0..times {
+            self.line(&format!("r1 = *(u64 *)(r10 -{i})\n{from}\n*(u64 *)(r10 -{j}) = r1"));
+            if early && time == 0 {
+                self.line(&go_on);
+            }
+            self.line(&format!("{inner}{time}: r1 = *(u64 *)(r10 -{j})\nr2 = *(u64 *)(r10 -{i})"));
+            self.line(&format!("{until} goto {out}{time}\n{by}\n*(u64 *)(r10 -{j}) = r1"));
+            self.around.push((head.clone(), end.clone()));
+            self.within(&format!("{inner}{time}"), &format!("{out}{time}"), depth + 2);
+            self.around.pop();
+            self.line(&format!("goto {inner}{time}\n{out}{time}: r0 = 0"));
+        }
+        if !early {
+            self.line(&go_on);
         }
         self.line(&format!("goto {head}\n{end}: r0 = 0"));
     }

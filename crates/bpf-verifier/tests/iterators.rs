@@ -445,3 +445,86 @@ fn what_gives_nothing_stands_for_no_round() {
     let real = 5 + 4 + 5 + 4 + 10 + 4 + 5;
     assert!((real..real + 10).contains(&info.max_insns), "{info:?}");
 }
+
+/// The body's number is what was given, in R1.
+fn numbers(from: &str, to: &str, body: &str) -> String {
+    let given = format!("r7 = r0\nr1 = *(u32 *)(r0 +0)\n{body}");
+    format!("{}{}{END}", new(from, to), each(&given))
+}
+
+/// A byte of the nine that end at R10-32.
+const BYTE: &str = "r2 = r10\nr2 += r1\n*(u8 *)(r2 -40) = 0";
+
+#[test]
+fn what_is_given_lies_between_the_ends() {
+    SOCKET.accepts(&numbers("0", "9", BYTE));
+    SOCKET.accepts(&numbers("0", "32", BYTE));
+    SOCKET.rejects("iterator", &numbers("0", "33", BYTE));
+    SOCKET.rejects("", &numbers("0", "1000", BYTE));
+    // Not before the first one.
+    let from_five = format!("r1 -= 5\n{BYTE}");
+    SOCKET.accepts(&numbers("5", "9", &from_five));
+    SOCKET.rejects("", &numbers("r10", "9", &from_five));
+    let below = "r2 = r10\nr2 += r1\n*(u8 *)(r2 -517) = 0";
+    SOCKET.accepts(&numbers("5", "9", below));
+    SOCKET.rejects("invalid stack access", &numbers("4", "9", below));
+    // As the half of a number that it is.
+    let signed = format!("r1 = (s32)r1\nr1 += 5\n{BYTE}");
+    SOCKET.accepts(&numbers("-5", "5", &signed));
+    SOCKET.rejects("", &numbers("-6", "1000", &signed));
+    SOCKET.rejects("", &numbers("-5", "5", BYTE));
+    // Ends that are known to lie in a range.
+    let either = |to: &str| format!("call 7\nr6 = r0\nr6 &= {to}\n");
+    SOCKET.accepts(&format!("{}{}", either("31"), numbers("0", "r6", BYTE)));
+    SOCKET.rejects("", &format!("{}{}", either("63"), numbers("0", "r6", BYTE)));
+    SOCKET.accepts(&format!("{}{}", either("31"), numbers("r6", "32", BYTE)));
+    // Those of an outer one are not those of an inner one.
+    let inner = "*(u64 *)(r10 -24) = r1
+         r1 = r10\nr1 += -16\nr2 = 0\nr3 = 1000\ncall kfunc 1
+         inner: r1 = r10\nr1 += -16\ncall kfunc 2\nif r0 == 0 goto over
+         r1 = *(u32 *)(FROM +0)\nr2 = r10\nr2 += r1\n*(u8 *)(r2 -100) = 0\ngoto inner
+         over: r1 = r10\nr1 += -16\ncall kfunc 3";
+    SOCKET.accepts(&numbers("0", "9", &inner.replace("FROM", "r7")));
+    SOCKET.rejects("", &numbers("0", "9", &inner.replace("FROM", "r0")));
+}
+
+#[test]
+fn what_was_given_becomes_zero_at_the_end() {
+    // R7 keeps where the last number lies; it is 5 at the least, or 0 behind the end.
+    let text = |more: &str| {
+        let look = "if r7 == 0 goto none\nr1 = *(u32 *)(r7 +0)";
+        let write = format!("r1 -= 5\n{BYTE}");
+        format!(
+            "r7 = 0\n{}again: {IT}call kfunc 2\nif r0 == 0 goto out\nr7 = r0\n{more}goto again
+             out: {look}\n{write}\nnone: {}{END}",
+            new("5", "9"),
+            destroy()
+        )
+    };
+    SOCKET.rejects("", &text(""));
+    // Where the loop is left before its end, it is there still.
+    let asked = format!("{}{IT}call kfunc 2\nif r0 == 0 goto none\n", new("5", "9"));
+    let after = |more: &str| {
+        format!(
+            "{asked}r7 = r0\n{more}r1 = *(u32 *)(r7 +0)\nr1 -= 5\n{BYTE}\nnone: {}{END}",
+            destroy()
+        )
+    };
+    SOCKET.accepts(&after(""));
+    SOCKET.accepts(&after(&format!("{IT}call kfunc 2\nif r0 == 0 goto none\n")));
+    SOCKET.rejects("", &after(&format!("{IT}call kfunc 2\n")));
+    // What is written over an iterator is what is there.
+    SOCKET.rejects("invalid stack access", &after("*(u32 *)(r10 -8) = 700\n"));
+}
+
+/// The inner one's number of rounds is the outer one's number.
+#[test]
+fn ends_that_another_gave() {
+    let inner = "r3 = *(u32 *)(r0 +0)
+         r1 = r10\nr1 += -16\nr2 = 0\ncall kfunc 1
+         inner: r1 = r10\nr1 += -16\ncall kfunc 2\nif r0 == 0 goto over
+         goto inner
+         over: r1 = r10\nr1 += -16\ncall kfunc 3";
+    let info = SOCKET.accepts(&format!("{}{}{END}", new("0", "100"), each(inner)));
+    assert!(info.max_insns < 100 * (100 * 5 + 17) + 100, "{info:?}");
+}

@@ -5,10 +5,14 @@
 //! destroyed; whoever writes over it loses it, and so cannot end the program.
 //! The call that asks for the next number is the head of a loop: where the walk
 //! comes to it with the same iterator again, another number was given in between.
+//!
+//! What it gives lies where it begins or behind, and before its end, as they were known
+//! when it was made: so says the number of its slot, and so does a load of what was given.
+//! Where it has nothing more to give, what was given before becomes 0.
 
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::{
-    ITER_BITS_BYTES, ITER_BITS_WORDS, ITER_NUM_BYTES, ITER_NUM_MOST, Kfunc, KfuncName,
+    ITER_BITS_BYTES, ITER_BITS_WORDS, ITER_NUM_BYTES, Kfunc, KfuncName,
 };
 use bpf_bytecode::instruction::Instruction;
 
@@ -18,9 +22,9 @@ use crate::cfg::slot_number;
 use crate::domain::Scalar;
 use crate::error::{Access, Feature, VerifyErrorKind};
 use crate::state::cells::Cell;
-use crate::state::{Kind, Value};
+use crate::state::{Kind, NOTHING_GIVEN, OVER, Value};
 
-/// What an iterator gives. Its number is the index of the iterator's first slot.
+/// What an iterator gives. This is the index of the iterator's first slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// Numbers in order.
@@ -73,7 +77,7 @@ impl Explorer<'_> {
             Kfunc::IterNumNew | Kfunc::IterBitsNew => self.new_iterator(family)?,
             Kfunc::IterNumNext | Kfunc::IterBitsNext => {
                 let iterator = self.iterator(family)?;
-                if u64::from(iterator.value.range.unsigned_abs()) < iterator.value.number.umax() {
+                if iterator.value.range.unsigned_abs() < iterator.value.gives() {
                     self.fork()?;
                 }
                 return Ok(Flow::To(self.take_side(insn, false)?));
@@ -159,22 +163,27 @@ impl Explorer<'_> {
             }
         }
         self.end_dynptrs(addr, family.bytes());
-        let most = match family {
+        // Where it begins at the least, and ends at the most.
+        let (start, end) = match family {
             Family::Numbers => {
                 let start = self.iterator_bound(Register::R2)?.half().smin;
-                let end = self.iterator_bound(Register::R3)?.half().smax;
-                end.saturating_sub(start).clamp(0, ITER_NUM_MOST.into()).unsigned_abs()
+                (start, self.iterator_bound(Register::R3)?.half().smax)
             }
             Family::Bits => {
                 // Words that cannot be read count as none; they are the kernel's matter.
                 let words = self.iterator_bound(Register::R3)?.half().umax;
-                words.min(ITER_BITS_WORDS.into()).saturating_mul(64)
+                let bits = words.min(ITER_BITS_WORDS.into()).saturating_mul(64);
+                (0, i64::try_from(bits).unwrap_or(i64::MAX))
             }
         };
         let id = self.fresh_id();
         self.state.acquire(&mut self.arena, id, slot_number(self.walker.pc))?;
-        let number = Scalar::constant(most);
-        let first = Value { number, ..Value::pointer(Kind::Iterator, family as u32, id) };
+        let mut first = Value::pointer(Kind::Iterator, family as u32, id);
+        if start < end {
+            first.number = Scalar::signed_between(start, end.saturating_sub(1));
+        } else {
+            first.off = NOTHING_GIVEN;
+        }
         for (off, value) in slots.zip([first, Value::pointer(Kind::Iterator, REST, id)]) {
             self.state.write_stack(&mut self.arena, addr.saturating_add(off), SLOT, value)?;
         }
@@ -201,10 +210,32 @@ impl Explorer<'_> {
             self.state.write_stack(&mut self.arena, cell.addr, SLOT, asked)?;
             Value { range: 4, ..Value::pointer(Kind::Memory, 0, value.id) }
         } else {
+            self.state.for_each_named(&mut self.arena, value.id, |given| {
+                let found = given.kind == Kind::Memory;
+                given.index = if found { OVER } else { given.index };
+                found
+            });
             Value::scalar(Scalar::constant(0))
         };
         self.clear_arguments();
         self.write(Register::R0, result)
+    }
+
+    /// The number that an access reads, where it was given by an iterator: it lies within
+    /// what that one gives, as long as it has more to give and nothing was written over it.
+    pub(super) fn given_number(&mut self, span: &Span) -> Option<Scalar> {
+        let at = |off: i64| (span.min(), span.max()) == (off, off);
+        if span.base.kind != Kind::Memory || span.base.index == OVER || span.size != 4 || !at(0) {
+            return None;
+        }
+        let id = span.base.id;
+        let named = |index: &u32| self.state.cells.id(&self.arena, *index) == id;
+        let cells = (0..self.state.cells.len()).filter(named);
+        let mut cells = cells.filter_map(|index| self.state.cells.get(&self.arena, index));
+        let iterator = |cell: &Cell| cell.value.kind == Kind::Iterator && cell.value.index != REST;
+        let found = cells.find(iterator)?;
+        self.mark_read(found.live);
+        Some(found.value.number.low_half())
     }
 
     fn destroy_iterator(&mut self, family: Family) -> Step {

@@ -60,7 +60,7 @@ impl Explorer<'_> {
             kind if kind.is_socket() => self.access_foreign(&span)?,
             _ => {
                 self.check_region(&span)?;
-                let known = self.frozen_number(&span);
+                let known = self.frozen_number(&span).or_else(|| self.given_number(&span));
                 Value::scalar(known.unwrap_or_else(|| Scalar::of_bits(size.bits())))
             }
         };

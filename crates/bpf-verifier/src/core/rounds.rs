@@ -171,9 +171,9 @@ impl Explorer<'_> {
     fn most_rounds(&self) -> u32 {
         match self.code.insn(self.walker.pc) {
             Ok(Instruction::Call(CallTarget::Helper(id))) => self.most_callbacks(id),
-            Ok(Instruction::Call(CallTarget::Kfunc(_))) => self
-                .asked_iterator()
-                .map_or(u32::MAX, |it| u32::try_from(it.number.umax()).unwrap_or(u32::MAX)),
+            Ok(Instruction::Call(CallTarget::Kfunc(_))) => {
+                self.asked_iterator().map_or(u32::MAX, |iterator| iterator.gives())
+            }
             _ => MAY_GOTO_ROUNDS,
         }
     }

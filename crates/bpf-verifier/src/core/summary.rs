@@ -609,8 +609,8 @@ pub(super) fn rounds_of(value: &Value, change: Change) -> Option<u64> {
     if value.kind == Kind::Iterator {
         // Whenever it was asked it gave something.
         let Change::Sum(least @ 1.., _) = change else { return None };
-        let left = full.umax.saturating_sub(value.range.unsigned_abs().into());
-        return left.checked_div(least.unsigned_abs().into());
+        let left = value.gives().saturating_sub(value.range.unsigned_abs());
+        return left.checked_div(least.unsigned_abs()).map(u64::from);
     }
     match change {
         Change::Sum(least, most) => {

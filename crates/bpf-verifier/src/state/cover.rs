@@ -203,7 +203,7 @@ fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
     match old.kind {
         _ if same => old.number == new.number && had == has,
         // Whoever has had fewer rounds may have more that are still to come.
-        Kind::Rounds | Kind::Iterator => old.number.umax() >= new.number.umax() && had <= has,
+        Kind::Rounds => old.number.umax() >= new.number.umax() && had <= has,
         _ => old.number.covers(&new.number) && had <= has,
     }
 }

@@ -187,9 +187,10 @@ impl<'a> Join<'a> {
         }
         match old.kind {
             // It was asked in between; fewer rounds cover more.
-            Kind::Iterator if (Value { range: old.range, ..plain }) == *old => {
-                self.changed |= old.range != new.range;
-                Ok(Value { range: old.range.min(new.range), ..*old })
+            Kind::Iterator if (Value { range: old.range, number: old.number, ..plain }) == *old => {
+                self.changed |= (old.range, old.number) != (new.range, new.number);
+                let number = old.number.join(&new.number);
+                Ok(Value { range: old.range.min(new.range), number, ..*old })
             }
             Kind::Return
             | Kind::ReturnToHelper

@@ -1,5 +1,7 @@
 //! What a register or a stack slot holds.
 
+use bpf_bytecode::abi::kfunc::ITER_NUM_MOST;
+
 use super::class::Class;
 use crate::arena::{high, low, pair};
 use crate::domain::{Range, Scalar, Tnum};
@@ -46,7 +48,7 @@ pub enum Kind {
     /// Not a value: the helper to which a frame returns.
     ReturnToHelper,
     /// Not a value that may be read: an iterator, how often it was asked, and
-    /// how many numbers it gives at the most.
+    /// what numbers it gives.
     Iterator,
     /// Memory that may be read as long as an iterator lives.
     Memory,
@@ -295,6 +297,12 @@ pub(crate) const LOW_HALF: i32 = -6;
 /// modulo 2^32. Every 32-bit sum of a copy and a constant is that, whether it wraps or not.
 pub(crate) const WRAPPED: i32 = -7;
 
+/// In the place of an iterator's offset: it gives nothing.
+pub(crate) const NOTHING_GIVEN: i32 = 1;
+/// The index of what an iterator has given: it may have nothing more to give by now, and
+/// what was given is 0 then.
+pub(crate) const OVER: u32 = 1;
+
 /// In the low bits of a slice's index: it may only be read.
 pub(crate) const READ_ONLY_SLICE: u32 = 1;
 /// It is part of the packet.
@@ -371,6 +379,14 @@ impl Value {
     /// Of a socket: the reference by which it is held, or 0.
     pub(crate) const fn holder(&self) -> u32 {
         self.range.cast_unsigned()
+    }
+
+    /// Of an iterator: how many numbers it gives at the most. They lie within its own one,
+    /// and each is another, unless there are none at all.
+    pub(crate) fn gives(&self) -> u32 {
+        let more = self.number.smax().saturating_sub(self.number.smin());
+        let all = u32::try_from(more).map_or(u32::MAX, |more| more.saturating_add(1));
+        if self.off == NOTHING_GIVEN { 0 } else { all.min(ITER_NUM_MOST) }
     }
 
     /// Of a map's value: the lookup that found it, where that matters; 0 otherwise.

@@ -148,9 +148,9 @@ impl State {
             Instruction::LoadImm64 { dst, value: Imm64::Code(off) } => {
                 self.regs[dst.index()] = target(off) as u64;
             }
-            Instruction::Load { dst, base, off, .. } => {
+            Instruction::Load { size, dst, base, off, .. } => {
                 let address = self.get(base).wrapping_add_signed(off.into());
-                self.regs[dst.index()] = *self.slot(address);
+                self.regs[dst.index()] = concrete::low(*self.slot(address), size.bits());
             }
             Instruction::Store { base, off, src, .. } => {
                 let value = self.operand(src);
@@ -173,13 +173,17 @@ impl State {
             }
             Instruction::Call(CallTarget::Kfunc(1)) => {
                 let [at, from, to] = [1, 2, 3].map(|at| self.regs[at]);
-                *self.slot(at) = to.saturating_sub(from);
+                // The end above the number before the next one.
+                let none = from > to;
+                let all = to << 32 | concrete::low(from.wrapping_sub(1), 32);
+                *self.slot(at) = if none { 0 } else { all };
             }
             Instruction::Call(CallTarget::Kfunc(2)) => {
                 let at = self.regs[1];
-                let left = *self.slot(at);
-                *self.slot(at) = left.saturating_sub(1);
-                self.regs[0] = if left > 0 { at } else { 0 };
+                let (end, next) = (*self.slot(at) >> 32, concrete::low(*self.slot(at) + 1, 32));
+                let given = next < end;
+                *self.slot(at) = if given { end << 32 | next } else { 0 };
+                self.regs[0] = if given { at } else { 0 };
             }
             Instruction::Call(CallTarget::Kfunc(3)) => *self.slot(self.regs[1]) = 0,
             Instruction::Exit => return self.leave(),
