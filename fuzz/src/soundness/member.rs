@@ -160,6 +160,10 @@ fn in_packet(value: &Value, unknown: u64, len: u64, ids: &mut Identities) -> boo
     let enough = enough.filter(|_| value.range != i32::MIN);
     value.number.contains(unknown)
         && enough.is_none_or(|enough| enough <= len.cast_signed())
+        && value.lies_by_end(
+            unknown.wrapping_add_signed(value.off.into()).cast_signed(),
+            len.cast_signed(),
+        )
         && ids.agree(value.kind, value.id, unknown)
 }
 

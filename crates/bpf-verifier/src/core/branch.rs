@@ -6,6 +6,7 @@ use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
 use super::ends::may_end_function;
 use super::iterator::Family;
+use super::packet::decided_by_end;
 use super::{Explorer, Flow, LOST, Step, reject};
 use crate::domain::{Outcome, Scalar, alu, compare, one_side};
 use crate::error::{Sink, VerifyErrorKind};
@@ -76,7 +77,11 @@ impl Explorer<'_> {
                 (neither || holds.is_some(), neither || fails.is_some())
             }
             Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
-            Sort::NullCheck { .. } | Sort::WithNotNull { .. } | Sort::Addresses => (true, true),
+            Sort::Addresses => {
+                let holds = decided_by_end(test.cond, test.width, &test.a, &test.b);
+                (holds != Some(false), holds != Some(true))
+            }
+            Sort::NullCheck { .. } | Sort::WithNotNull { .. } => (true, true),
         };
         if matches!(sort, Sort::Addresses | Sort::WithNotNull { .. }) {
             self.check_comparison(&test)?;

@@ -94,6 +94,10 @@ impl Explorer<'_> {
         // Where an address points is decided by the number from here on.
         self.mark_precise(number.deps);
         let mut out = pointer;
+        if out.is_in_packet() {
+            // Another address, of which nothing was found.
+            out.index = 0;
+        }
         let delta = match (constant, op) {
             (Some(by), AluOp::Sub) => by.checked_neg(),
             (by, _) => by,

@@ -196,6 +196,9 @@ fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
     if names.id == Field::Number && !ids.offset_matches(old.id, new.id) {
         return false;
     }
+    // Of an address of which nothing was found, it does not matter what was of the other.
+    let less = Value { index: old.index, ..*new };
+    let new = if !same && old.is_in_packet() && old.index == 0 { &less } else { new };
     let ((old_plain, had), (new_plain, has)) = (names.plain(old), names.plain(new));
     if old_plain != new_plain {
         return false;
@@ -227,7 +230,8 @@ fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
         None if new.id != 0 => Some((new.id, by.into())),
         _ => None,
     };
-    old.index == new.index
+    // How an address lies to the packet's end is said of all of it, whatever is constant.
+    (old.index == new.index || (old.is_in_packet() && old.index == 0))
         && old.number.covers(&number)
         && range
         && ids.place_matches(old.id, place)

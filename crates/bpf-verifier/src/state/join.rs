@@ -267,6 +267,13 @@ impl<'a> Join<'a> {
     }
 
     fn pointer(&mut self, old: &Value, new: &Value) -> Value {
+        let (mut old, mut new) = (*old, *new);
+        if old.index != new.index && old.is_in_packet() {
+            // Of one of them less was found, and less covers more.
+            self.changed = true;
+            (old.index, new.index) = (0, 0);
+        }
+        let (old, new) = (&old, &new);
         if old.index != new.index {
             self.changed = true;
             return Value::NOT_INIT;

@@ -253,7 +253,8 @@ impl core::fmt::Display for Kind {
 pub struct Value {
     /// Kind.
     pub kind: Kind,
-    /// Frame of a stack pointer, or index of a map's definition.
+    /// Frame of a stack pointer, or index of a map's definition. Of a packet pointer: what
+    /// a comparison told of this very address, not to lie before the end.
     pub index: u32,
     /// Values of one kind with the same identity (not 0) are related: numbers
     /// are the same one but for what was added since, pointers are null
@@ -279,6 +280,11 @@ pub struct Value {
 
 /// The range of a packet pointer of which nothing is known.
 pub(crate) const NO_RANGE: i32 = i32::MIN;
+
+/// The index of a packet pointer that was found not to lie before the packet's end.
+pub(crate) const FROM_END: u32 = 1;
+/// The same, to lie behind it.
+pub(crate) const BEYOND_END: u32 = 2;
 
 /// In the place of what may have been added: the number that is named plus the
 /// offset is not 0, and this is half of that at the most.
@@ -373,6 +379,21 @@ impl Value {
             Some(number) => Some((0, number.cast_signed())),
             None if self.id != 0 && self.range == 0 => Some((self.id, self.off.into())),
             None => None,
+        }
+    }
+
+    /// Whether the value points into the packet, or into what is in front of it.
+    pub(crate) const fn is_in_packet(&self) -> bool {
+        matches!(self.kind, Kind::Packet | Kind::PacketMeta)
+    }
+
+    /// Whether a pointer into a packet may lie `at` bytes behind the start of one that has
+    /// `len` bytes, as far as it was found not to lie before the end.
+    pub const fn lies_by_end(&self, at: i64, len: i64) -> bool {
+        match self.index {
+            FROM_END => at >= len,
+            BEYOND_END => at > len,
+            _ => true,
         }
     }
 
