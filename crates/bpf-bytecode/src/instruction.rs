@@ -226,7 +226,8 @@ impl Instruction {
     /// [`DecodeError`] when there is none.
     #[inline]
     pub fn decode(insns: &[BpfInsn], pc: usize) -> Result<Self, DecodeError> {
-        Ok(Self::decode_with(insns, pc)?.0)
+        let (insn, def) = Self::find(insns, pc)?;
+        Self::of_row(def, insn, insns, pc)
     }
 
     /// Decodes as [`decode`](Self::decode) does, and names the row of the
@@ -239,8 +240,26 @@ impl Instruction {
         insns: &[BpfInsn],
         pc: usize,
     ) -> Result<(Self, &'static InsnDef), DecodeError> {
+        let (insn, def) = Self::find(insns, pc)?;
+        Ok((Self::of_row(def, insn, insns, pc)?, def))
+    }
+
+    /// The slot, and the row that it belongs to.
+    #[inline]
+    fn find(insns: &[BpfInsn], pc: usize) -> Result<(BpfInsn, &'static InsnDef), DecodeError> {
         let insn = *insns.get(pc).ok_or(DecodeError::OutOfRange)?;
-        let def = table::find(insn)?;
+        Ok((insn, table::find(insn)?))
+    }
+
+    /// The instruction of a row with the operands of a slot. Every form is returned where it
+    /// is made: put together in one place, each would take as long as all of them.
+    #[inline]
+    fn of_row(
+        def: &InsnDef,
+        insn: BpfInsn,
+        insns: &[BpfInsn],
+        pc: usize,
+    ) -> Result<Self, DecodeError> {
         let dst = register(insn.dst(), def.operands.has_dst())?;
         let src = register(insn.src(), def.operands.has_src())?;
         let operand = |source| match source {
@@ -248,37 +267,38 @@ impl Instruction {
             Source::Reg => Operand::Reg(src),
         };
         let (off, imm) = (insn.off(), insn.imm());
-        let decoded = match def.form {
-            Form::Alu(op, width, source) => Self::Alu { op, width, dst, src: operand(source) },
-            Form::Neg(width) => Self::Neg { width, dst },
-            Form::MovSx(width, from) => Self::MovSx { width, from, dst, src },
-            Form::ByteSwap(order, size) => Self::ByteSwap { order, size, dst },
+        match def.form {
+            Form::Alu(op, width, source) => Ok(Self::Alu { op, width, dst, src: operand(source) }),
+            Form::Neg(width) => Ok(Self::Neg { width, dst }),
+            Form::MovSx(width, from) => Ok(Self::MovSx { width, from, dst, src }),
+            Form::ByteSwap(order, size) => Ok(Self::ByteSwap { order, size, dst }),
             Form::LoadImm64 => {
                 let high = pc.checked_add(1).and_then(|next| insns.get(next));
                 let high = *high.ok_or(DecodeError::IncompleteImm64)?;
-                Self::LoadImm64 { dst, value: imm64(insn, high)? }
+                Ok(Self::LoadImm64 { dst, value: imm64(insn, high)? })
             }
-            Form::Load(size, signed) => Self::Load { size, signed, dst, base: src, off },
-            Form::Store(size, source) => Self::Store { size, base: dst, off, src: operand(source) },
+            Form::Load(size, signed) => Ok(Self::Load { size, signed, dst, base: src, off }),
+            Form::Store(size, source) => {
+                Ok(Self::Store { size, base: dst, off, src: operand(source) })
+            }
             Form::Atomic(op, width, fetch) => {
-                Self::Atomic { op, fetch, width, base: dst, off, src }
+                Ok(Self::Atomic { op, fetch, width, base: dst, off, src })
             }
-            Form::LoadAcquire(size) => Self::LoadAcquire { size, dst, base: src, off },
-            Form::StoreRelease(size) => Self::StoreRelease { size, base: dst, off, src },
-            Form::LegacyAbs(size) => Self::LegacyPacket { size, index: None, off: imm },
-            Form::LegacyInd(size) => Self::LegacyPacket { size, index: Some(src), off: imm },
-            Form::Ja => Self::Jump { off: i32::from(off) },
-            Form::Gotol => Self::Jump { off: imm },
+            Form::LoadAcquire(size) => Ok(Self::LoadAcquire { size, dst, base: src, off }),
+            Form::StoreRelease(size) => Ok(Self::StoreRelease { size, base: dst, off, src }),
+            Form::LegacyAbs(size) => Ok(Self::LegacyPacket { size, index: None, off: imm }),
+            Form::LegacyInd(size) => Ok(Self::LegacyPacket { size, index: Some(src), off: imm }),
+            Form::Ja => Ok(Self::Jump { off: i32::from(off) }),
+            Form::Gotol => Ok(Self::Jump { off: imm }),
             Form::JumpIf(cond, width, source) => {
-                Self::JumpIf { cond, width, dst, src: operand(source), off }
+                Ok(Self::JumpIf { cond, width, dst, src: operand(source), off })
             }
-            Form::MayGoto => Self::MayGoto { off },
-            Form::CallHelper => Self::Call(CallTarget::Helper(imm.cast_unsigned())),
-            Form::CallLocal => Self::Call(CallTarget::Local(imm)),
-            Form::CallKfunc => Self::Call(CallTarget::Kfunc(imm)),
-            Form::Exit => Self::Exit,
-        };
-        Ok((decoded, def))
+            Form::MayGoto => Ok(Self::MayGoto { off }),
+            Form::CallHelper => Ok(Self::Call(CallTarget::Helper(imm.cast_unsigned()))),
+            Form::CallLocal => Ok(Self::Call(CallTarget::Local(imm))),
+            Form::CallKfunc => Ok(Self::Call(CallTarget::Kfunc(imm))),
+            Form::Exit => Ok(Self::Exit),
+        }
     }
 
     /// Slots that the instruction takes: two for a 64-bit immediate load, else

@@ -21,7 +21,7 @@ mod loops;
 mod slots;
 
 use bpf_bytecode::abi::global::GlobalFunction;
-use bpf_bytecode::instruction::Instruction;
+use bpf_bytecode::instruction::{DecodeError, Instruction};
 use bpf_bytecode::{BpfInsn, BpfProgType};
 
 use crate::HelperTable;
@@ -147,8 +147,9 @@ impl<'p> Code<'p> {
     }
 
     /// The instruction at a slot.
-    pub fn insn(&self, pc: usize) -> Result<Instruction, VerifyErrorKind> {
-        Instruction::decode(self.insns, pc).map_err(VerifyErrorKind::InvalidInstruction)
+    #[inline(never)]
+    pub fn insn(&self, pc: usize) -> Result<Instruction, DecodeError> {
+        Instruction::decode(self.insns, pc)
     }
 
     /// Whether a loop passes here in every round, and what bounds the rounds is

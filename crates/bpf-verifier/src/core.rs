@@ -52,7 +52,7 @@ use bpf_bytecode::abi::global::GlobalFunction;
 use bpf_bytecode::abi::helper::id::TAIL_CALL;
 use bpf_bytecode::abi::kfunc::UnknownKfunc;
 use bpf_bytecode::abi::map::MapDef;
-use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, jump_target};
+use bpf_bytecode::instruction::{CallTarget, DecodeError, Imm64, Instruction, jump_target};
 use bpf_bytecode::{BpfProgType, Register};
 
 use crate::arena::{Arena, At, NONE, NoRoom};
@@ -79,6 +79,12 @@ pub(crate) enum Stop {
 impl From<VerifyErrorKind> for Stop {
     fn from(kind: VerifyErrorKind) -> Self {
         Self::Rejected(kind)
+    }
+}
+
+impl From<DecodeError> for Stop {
+    fn from(error: DecodeError) -> Self {
+        Self::Rejected(error.into())
     }
 }
 

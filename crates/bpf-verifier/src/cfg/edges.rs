@@ -98,9 +98,9 @@ impl Code<'_> {
         while known & bit::REACHED == 0 {
             self.slots.set(arena, pc, known | bit::REACHED);
             if known & bit::SECOND != 0
-                && let Err(kind) = self.insn(pc)
+                && let Err(error) = self.insn(pc)
             {
-                return reject(kind, pc);
+                return reject(error.into(), pc);
             }
             let insn = self.slot(pc);
             *reached = reached.saturating_add(insn.slots());

@@ -30,7 +30,7 @@ impl Code<'_> {
         while pc < self.insns.len() {
             let insn = match self.insn(pc) {
                 Ok(insn) => insn,
-                Err(kind) => return reject(kind, pc),
+                Err(error) => return reject(error.into(), pc),
             };
             self.note_effects(arena, pc, &insn, helpers);
             let slot = self.slot(pc);

@@ -498,3 +498,9 @@ pub enum VerifyErrorKind {
     #[error("helper #{0} allocates memory")]
     DynamicAllocation(u32),
 }
+
+impl From<DecodeError> for VerifyErrorKind {
+    fn from(error: DecodeError) -> Self {
+        Self::InvalidInstruction(error)
+    }
+}
