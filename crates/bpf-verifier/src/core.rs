@@ -422,7 +422,7 @@ impl<'a> Explorer<'a> {
             Instruction::Jump { off } => return Ok(Self::jump(pc, off)),
             Instruction::JumpIf { .. } => return self.branch(insn),
             Instruction::MayGoto { .. } => return self.may_goto(insn),
-            Instruction::Call(CallTarget::Helper(id)) if self.calls_back(id) => {
+            Instruction::Call(CallTarget::Helper(id)) if self.calls_back(pc) => {
                 return self.call_with_callback(insn, id);
             }
             Instruction::Call(CallTarget::Helper(TAIL_CALL)) => return self.tail_call(insn),

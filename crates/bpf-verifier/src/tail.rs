@@ -116,14 +116,15 @@ impl Tail {
     /// The same behind a stretch of this cost.
     #[must_use]
     pub fn after(&self, before: Meter) -> Self {
-        Self {
-            exit: before.then(self.exit),
-            back: self.back.map(|back| before.then(back)),
-            rounds: self.rounds.map(|of| {
-                let [open, exit] = [of.open, of.exit].map(|path| path.after(before));
-                Rounds { open, exit, ..of }
-            }),
+        let mut tail = *self;
+        tail.exit = before.then(self.exit);
+        for back in &mut tail.back {
+            *back = before.then(*back);
         }
+        for of in tail.rounds.iter_mut().filter(|of| !of.is_none()) {
+            (of.open, of.exit) = (of.open.after(before), of.exit.after(before));
+        }
+        tail
     }
 
     /// What a round costs at either place.

@@ -34,11 +34,13 @@ impl BpfInsn {
     /// no jump.
     #[inline]
     pub const fn jump_offset(self) -> Option<i32> {
+        if !self.is_jump_class() {
+            return None;
+        }
         match self.code {
             CALL | EXIT => None,
             GOTOL => Some(self.imm),
-            _ if self.is_jump_class() => Some(self.off as i32),
-            _ => None,
+            _ => Some(self.off as i32),
         }
     }
 

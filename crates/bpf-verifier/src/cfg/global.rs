@@ -107,6 +107,7 @@ impl<'p> Code<'p> {
     }
 
     /// The function verified apart that an instruction calls, with its signature.
+    #[inline]
     pub fn global_called(
         &self,
         arena: &Arena<'_>,

@@ -33,14 +33,16 @@ pub const MAX_SHOWN_KEY: u32 = 64;
 const KEPT: u16 = 0x3f;
 
 impl Explorer<'_> {
-    /// Whether a helper calls a function of the program.
-    pub(super) fn calls_back(&self, helper: u32) -> bool {
-        self.rules.helpers.calls_back(helper)
+    /// Whether a slot, where a helper is called, is one where that calls a function of the
+    /// program.
+    pub(super) fn calls_back(&self, pc: usize) -> bool {
+        self.code.has_rounds() && self.code.is_round_head(&self.arena, pc)
     }
 
-    /// Whether the instruction is a call of such a helper.
+    /// Whether the current instruction is a call of such a helper.
     pub(super) fn is_round_of_helper(&self, insn: &Instruction) -> bool {
-        matches!(insn, Instruction::Call(CallTarget::Helper(id)) if self.calls_back(*id))
+        let helper = matches!(insn, Instruction::Call(CallTarget::Helper(_)));
+        helper && self.calls_back(self.walker.pc)
     }
 
     /// The walk comes to the head of a loop: where it is a helper's call and not

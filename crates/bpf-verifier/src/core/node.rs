@@ -212,6 +212,11 @@ impl Node {
 
     /// These paths lead away from here, too.
     pub fn add_paths(self, arena: &mut Arena<'_>, paths: &Tail) {
+        if !self.has_rounds(arena) && self.nest(arena) == 0 {
+            // There is nothing else that they could lead to.
+            let exit = Meter::load(arena, self.field(EXIT)).max(paths.exit());
+            return exit.store(arena, self.field(EXIT));
+        }
         let tail = self.tail(arena).max(paths);
         self.set_tail(arena, &tail);
     }

@@ -203,7 +203,7 @@ impl Iterator for Path<'_> {
                     }
                     self.pc = next;
                 }
-                Instruction::Call(CallTarget::Helper(id)) if self.explorer.calls_back(id) => {
+                Instruction::Call(CallTarget::Helper(_)) if self.explorer.calls_back(pc) => {
                     // Where it calls a function, a new stretch begins.
                     self.bit()?;
                     self.pc = next;
