@@ -1,6 +1,6 @@
 //! Tables of half words.
 
-use super::{Arena, At, NONE, NoRoom, high, low, slot_words};
+use super::{Arena, At, NONE, NoRoom, high, low, pair};
 
 /// So many half words in a block of their own, two in each word.
 #[derive(Clone, Copy)]
@@ -53,7 +53,8 @@ impl Halves {
         if index >= self.len {
             return 0;
         }
-        arena.half_words().at(self.at.wrapping_mul(2).wrapping_add(slot_words(index)))
+        let (at, shift) = self.place(index);
+        low(arena.word(at).wrapping_shr(shift))
     }
 
     #[inline]
@@ -63,6 +64,33 @@ impl Halves {
             let rest = arena.word(at) & !u64::from(u32::MAX).wrapping_shl(shift);
             arena.set(at, rest | u64::from(half).wrapping_shl(shift));
         }
+    }
+
+    /// The first one from an index on that has a bit of these.
+    pub fn find(self, arena: &Arena<'_>, from: usize, bits: u32) -> Option<usize> {
+        // Behind the last one of an odd number lies 0.
+        let words = arena.slice(self.at, self.words());
+        let (both, mut from) = (pair(bits, bits), from);
+        if !from.is_multiple_of(2) {
+            if self.get(arena, from) & bits != 0 {
+                return Some(from);
+            }
+            from = from.saturating_add(1);
+        }
+        let mut rest = words.get(from / 2..)?.iter();
+        let skipped = rest.position(|word| word & both != 0)?;
+        let at = from.saturating_add(skipped.saturating_mul(2));
+        Some(if self.get(arena, at) & bits == 0 { at.saturating_add(1) } else { at })
+    }
+
+    /// How many have a bit.
+    pub fn count(self, arena: &Arena<'_>, bit: u32) -> usize {
+        let shift = bit.trailing_zeros();
+        let words = arena.slice(self.at, self.words()).iter();
+        let sum = words.fold(0, |sum: u64, word| {
+            sum.wrapping_add(word.wrapping_shr(shift) & pair(1, 1))
+        });
+        (low(sum) as usize).saturating_add(high(sum) as usize)
     }
 
     /// Those from an index on.

@@ -104,7 +104,7 @@ impl Code<'_> {
             }
             let insn = self.slot(pc);
             *reached = reached.saturating_add(insn.slots());
-            if insn.is_jump_class() || insn.function_offset().is_some() {
+            if self.turns(arena, pc) {
                 return Ok(Some((pc, insn)));
             }
             pc = pc.saturating_add(insn.slots());

@@ -26,24 +26,30 @@ impl Code<'_> {
             let slot = usize::try_from(global.slot).unwrap_or(usize::MAX);
             self.mark(arena, slot, bit::FUNCTION | bit::ENTERED);
         }
-        let mut pc = 0;
+        let (mut pc, mut ends, mut leaves) = (0, false, false);
         while pc < self.insns.len() {
             let insn = match self.insn(pc) {
                 Ok(insn) => insn,
                 Err(error) => return reject(error.into(), pc),
             };
-            self.note_effects(arena, pc, &insn, helpers);
             let slot = self.slot(pc);
-            if let Some(target) = function_named(pc, slot) {
+            let named = slot.function_offset();
+            let turns = slot.is_jump_class() || named.is_some();
+            self.note_effects(arena, pc, (&insn, turns), helpers);
+            if turns {
+                self.turns = self.turns.saturating_add(1);
+                let target = slot.jump_offset().map(|off| jump_target(pc, off));
+                leaves |= target.is_some_and(|to| to.is_none_or(|to| to >= self.insns.len()));
+            }
+            if let Some(target) = named.and_then(|off| jump_target(pc, off)) {
                 self.mark(arena, target, bit::FUNCTION | bit::ENTERED);
                 self.names_functions = true;
             }
-            let turns = slot.is_jump_class() || slot.function_offset().is_some();
-            self.turns = self.turns.saturating_add(turns.into());
             self.frames.note(slot);
             if insn.slots() == 2 {
                 self.mark(arena, pc.saturating_add(1), bit::SECOND);
             }
+            ends = !slot.falls_through();
             pc = pc.saturating_add(insn.slots());
         }
         let count = self.count_with(arena, bit::FUNCTION);
@@ -56,6 +62,10 @@ impl Code<'_> {
             arena.set(self.function_at(self.function_count), pair(slot_number(pc), 0));
             self.function_count = self.function_count.saturating_add(1);
             from = pc.saturating_add(1);
+        }
+        // Where there is one function, no jump leads into another.
+        if self.function_count == 1 && ends && !leaves {
+            return Ok(());
         }
         self.check_functions(arena)
     }

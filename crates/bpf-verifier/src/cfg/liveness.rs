@@ -6,7 +6,7 @@ use bpf_bytecode::opcode::{AluOp, AtomicOp};
 use bpf_bytecode::{BpfInsn, Register};
 
 use super::functions::function_named;
-use super::{ALL_LIVE, Code, bit, edges, slot_number};
+use super::{ALL_LIVE, Code, bit, edges};
 use crate::HelperTable;
 use crate::arena::{Arena, At};
 
@@ -36,6 +36,8 @@ const fn operand(operand: Operand) -> u16 {
 
 /// In a slot's word, beside [`RegisterEffects`]: an instruction begins here.
 const BEGINS: u64 = 1 << 20;
+/// And it leads elsewhere: a jump, a call, or a load of a function's address.
+const TURNS: u64 = 1 << 21;
 /// Ten bits: the registers that are live before it, where a block begins.
 const LIVE: u32 = 32;
 /// Where a block ends, the other bits: how far before it begins.
@@ -121,18 +123,27 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
 
 impl Code<'_> {
     /// The word of a slot, which there is as long as it is not known what is live.
-    pub(super) fn flow_at(&self, pc: usize) -> At {
-        self.flow.saturating_add(slot_number(pc))
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "slots of a program fit")]
+    pub(super) const fn flow_at(&self, pc: usize) -> At {
+        self.flow.wrapping_add(pc as u32)
     }
 
     pub(super) fn note_effects(
         &self,
         arena: &mut Arena<'_>,
         pc: usize,
-        insn: &Instruction,
+        (insn, turns): (&Instruction, bool),
         helpers: &HelperTable<'_>,
     ) {
-        arena.set(self.flow_at(pc), effects(insn, helpers).to_bits() | BEGINS);
+        let turns = if turns { TURNS } else { 0 };
+        arena.set(self.flow_at(pc), effects(insn, helpers).to_bits() | turns | BEGINS);
+    }
+
+    /// Whether an instruction leads elsewhere: a jump, a call, or a load of a function's
+    /// address; behind the last slot as at an end.
+    pub(super) fn turns(&self, arena: &Arena<'_>, pc: usize) -> bool {
+        pc >= self.insns.len() || arena.word(self.flow_at(pc)) & TURNS != 0
     }
 
     /// Finds what is live where paths join.
@@ -169,14 +180,15 @@ impl Code<'_> {
             let mut effects = RegisterEffects::from_bits(arena.word(self.flow_at(pc)));
             while pc > 0 && !self.begins_block(arena, pc, last) {
                 let before = self.instruction_before(arena, pc);
-                let insn = self.slot(before);
-                if ends_block(insn) {
+                let word = arena.word(self.flow_at(before));
+                if word & TURNS != 0 && ends_block(self.slot(before)) {
                     break;
                 }
                 pc = before;
-                effects = RegisterEffects::from_bits(arena.word(self.flow_at(pc))).then(effects);
+                effects = RegisterEffects::from_bits(word).then(effects);
             }
-            arena.set(self.flow_at(pc), effects.to_bits() | BEGINS);
+            let first = arena.word(self.flow_at(pc));
+            arena.set(self.flow_at(pc), effects.to_bits() | first & (BEGINS | TURNS));
             let length = (last.saturating_sub(pc) as u64).wrapping_shl(LENGTH);
             let word = arena.word(self.flow_at(last));
             arena.set(self.flow_at(last), word | length);
@@ -198,7 +210,7 @@ impl Code<'_> {
     fn begins_block(&self, arena: &Arena<'_>, pc: usize, last: usize) -> bool {
         self.has(arena, pc, bit::JOIN | bit::FUNCTION)
             || last.saturating_sub(pc) >= LONGEST
-            || pc == last && is_local(self.slot(pc))
+            || pc == last && self.turns(arena, pc) && is_local(self.slot(pc))
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "masked")]
@@ -235,12 +247,13 @@ impl Code<'_> {
         let mut end = self.insns.len();
         while end > 0 {
             let last = self.instruction_before(arena, end);
-            let length = arena.word(self.flow_at(last)).wrapping_shr(LENGTH);
+            let word_of_last = arena.word(self.flow_at(last));
+            let length = word_of_last.wrapping_shr(LENGTH);
             let start = last.saturating_sub(usize::try_from(length).unwrap_or(0));
             let word = arena.word(self.flow_at(start));
             let (insn, mut effects) = (self.slot(last), RegisterEffects::from_bits(word));
             let mut after = next;
-            if ends_block(insn) {
+            if word_of_last & TURNS != 0 && ends_block(insn) {
                 let (first, second) = edges::successors(last, insn);
                 after = first.map_or(0, |pc| self.live_before(arena, pc));
                 after |= second.map_or(0, |pc| self.live_before(arena, pc));

@@ -49,13 +49,12 @@ impl Code<'_> {
 
     /// The first slot from `from` on that has a flag.
     pub(super) fn next_with(&self, arena: &Arena<'_>, from: usize, flag: u32) -> Option<usize> {
-        let mut rest = self.slots.iter_from(arena, from);
-        Some(from.saturating_add(rest.position(|half| half & flag != 0)?))
+        self.slots.find(arena, from, flag)
     }
 
     /// How many slots have a flag.
     pub(super) fn count_with(&self, arena: &Arena<'_>, flag: u32) -> usize {
-        self.slots.iter_from(arena, 0).filter(|half| half & flag != 0).count()
+        self.slots.count(arena, flag)
     }
 
     /// Makes a point for each place where paths join.
