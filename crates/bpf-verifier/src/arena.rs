@@ -194,7 +194,7 @@ impl<'a> Arena<'a> {
             return false;
         }
         let Words::Own(vec) = &mut self.words else { return false };
-        let target = end.max(end.saturating_mul(3) / 2).max(1024).min(self.limit);
+        let target = end.max(end.saturating_mul(3) / 2).max(512).min(self.limit);
         vec.try_resize(target, 0).is_ok()
     }
 

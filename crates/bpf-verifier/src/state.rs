@@ -136,7 +136,7 @@ impl State {
     /// Leaves the registers that have a bit without a value.
     pub fn drop_regs(&mut self, which: u16) {
         for (number, value) in (0_u32..).zip(&mut self.regs) {
-            if which.wrapping_shr(number) & 1 == 1 {
+            if which.wrapping_shr(number) & 1 == 1 && value.is_init() {
                 *value = Value::NOT_INIT;
             }
         }

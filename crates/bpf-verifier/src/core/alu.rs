@@ -160,6 +160,11 @@ fn result(of: &Value, operation: impl Fn(Scalar) -> Scalar) -> Value {
     Value { deps: if free { 0 } else { of.deps }, ..Value::scalar(number) }
 }
 
+/// Whether a number is known, or has an identity that says that it is the number itself.
+fn is_linked(number: &Value) -> bool {
+    number.id != 0 && number.range == 0 || number.number.as_constant().is_some()
+}
+
 impl Explorer<'_> {
     /// The value of an operand; an immediate is sign-extended to `bits`.
     pub(super) fn operand(&self, operand: Operand, bits: u32) -> Step<Value> {
@@ -235,6 +240,15 @@ impl Explorer<'_> {
     }
 
     fn mov(&mut self, width: Width, dst: Register, src: Operand) -> Step {
+        // The common case: what is copied is named already, or needs no name.
+        if let (Operand::Reg(src), Width::W64) = (src, width)
+            && let Some(value) = self.state.regs().get(src.index())
+            && value.is_init()
+            && (!value.is_scalar() || is_linked(value))
+        {
+            let value = *value;
+            return self.write(dst, value);
+        }
         let value = self.operand(src, width.bits())?;
         let out = match (src, width) {
             (Operand::Imm(_), _) => value,
@@ -255,10 +269,12 @@ impl Explorer<'_> {
     /// that what is learned of one holds for the others.
     #[inline]
     pub(super) fn linked(&mut self, register: Register, value: Value) -> Value {
+        if !value.is_scalar() || is_linked(&value) {
+            return value;
+        }
         let mut value = value;
         let other = value.range == WRAPPED || (value.range != 0 && !self.counts_by(value.id));
-        let unnamed = value.id == 0 || other;
-        if value.is_scalar() && unnamed && value.number.as_constant().is_none() {
+        if value.id == 0 || other {
             (value.id, value.off, value.range) = (self.fresh_id(), 0, 0);
             self.state.set_reg(register, value);
         }

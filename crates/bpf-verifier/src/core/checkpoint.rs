@@ -138,9 +138,11 @@ impl Explorer<'_> {
     /// Forgets registers that are written before they are read.
     fn drop_dead_registers(&mut self) {
         let mut dead = !self.code.live(&self.arena, self.walker.pc);
-        for (number, value) in (0_u32..).zip(self.state.regs()) {
-            if value.kind == Kind::Rounds {
-                dead &= !1_u16.wrapping_shl(number);
+        if self.code.has_rounds() {
+            for (number, value) in (0_u32..).zip(self.state.regs()) {
+                if value.kind == Kind::Rounds {
+                    dead &= !1_u16.wrapping_shl(number);
+                }
             }
         }
         self.state.drop_regs(dead);

@@ -2,7 +2,7 @@
 //! callers keep, open references. A sorted list of cells in working memory.
 
 use super::class::Class;
-use super::reg::{FREE_BITS, VALUE_WORDS, Value};
+use super::reg::{FREE_BITS, Kind, VALUE_WORDS, Value, is_lent, split_head};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 use crate::domain::Scalar;
 
@@ -44,6 +44,12 @@ pub(super) type Packed = [u64; CELL_WORDS];
 /// Address and length of a cell.
 pub(super) const fn span_of([span, ..]: &Packed) -> (u32, u32) {
     (low(*span), high(*span) & LEN_MASK)
+}
+
+/// The kind of a cell's value, and whether it is lent to a slice.
+pub(super) const fn kind_of([_, _, head, ..]: &Packed) -> (Kind, bool) {
+    let (kind, index, _) = split_head(*head);
+    (kind, is_lent(kind, index))
 }
 
 /// How snapshots keep a cell's number.

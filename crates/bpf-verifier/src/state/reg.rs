@@ -440,7 +440,7 @@ impl Value {
 
     /// Whether the bytes are lent to a slice, whose identity this is.
     pub(crate) const fn is_lent(&self) -> bool {
-        matches!(self.kind, Kind::Dynptr) && self.index == LENT
+        is_lent(self.kind, self.index)
     }
 
     /// The same socket, held by a reference.
@@ -497,6 +497,11 @@ impl Value {
             deps,
         }
     }
+}
+
+/// Whether bytes with a value of this kind and index are lent to a slice.
+pub(super) const fn is_lent(kind: Kind, index: u32) -> bool {
+    matches!(kind, Kind::Dynptr) && index == LENT
 }
 
 pub(super) const fn pack_number(number: &Scalar) -> [u64; 8] {

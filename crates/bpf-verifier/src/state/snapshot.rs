@@ -20,13 +20,14 @@ mod sharing;
 mod tests;
 
 use super::cells::{Packed, SAVED, kept_as, origins_of};
-use super::class::Class;
+use super::class::{Class, Classes};
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{State, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 use entry::{
-    ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, is_number, read_span,
+    ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
+    read_span,
 };
 pub(crate) use sharing::Plan;
 
@@ -89,12 +90,17 @@ pub(crate) struct Snapshot(pub At);
 impl Snapshot {
     /// What a snapshot of `state` takes.
     pub fn measure(state: &State, arena: &Arena<'_>) -> Size {
+        Self::measure_with(state, arena, &mut Classes::default())
+    }
+
+    /// The same, which finds how registers' numbers are kept.
+    fn measure_with(state: &State, arena: &Arena<'_>, classes: &mut Classes) -> Size {
         let (mut size, mut sets) = (Size::HEAD, state.cells.len().saturating_mul(2));
-        for value in state.regs().iter().filter(|value| value.is_init()) {
+        for (number, value) in (0..).zip(state.regs()).filter(|(_, value)| value.is_init()) {
+            let class = Class::of(&value.number);
+            classes.note(number, class);
             sets = sets.saturating_add(1);
-            let mut halves = 0_u32;
-            each_of_value(value, Class::of(&value.number), |_| halves = halves.wrapping_add(1));
-            size.add_value(value, halves);
+            size.add_value(value, halves_of_value(value, class));
         }
         for index in 0..state.cells.len() {
             if let Some(cell) = state.cells.words(arena, index) {
@@ -135,10 +141,13 @@ impl Snapshot {
             first
         };
         let mut out = Out::new(Self(at).entries_at(arena));
-        for value in state.regs().iter().filter(|value| value.is_init()) {
+        for (number, value) in (0_u32..).zip(state.regs()) {
+            if mask.wrapping_shr(number) & 1 == 0 {
+                continue;
+            }
             origins.add(arena, value.deps);
             if !is_shared() {
-                let class = Class::of(&value.number);
+                let class = plan.classes.of(number, &value.number);
                 each_of_value(value, class, |half| out.put(arena, half));
             }
         }
@@ -384,7 +393,9 @@ impl Snapshot {
         for (number, value) in (0_u32..).zip(&mut state.regs) {
             let bit = 1_u16.wrapping_shl(number);
             if mask.wrapping_shr(number) & 1 == 0 {
-                *value = Value::NOT_INIT;
+                if value.is_init() {
+                    *value = Value::NOT_INIT;
+                }
                 continue;
             }
             let entry = entries.turn();

@@ -1,7 +1,7 @@
 //! Bytes on the stack.
 
 use super::State;
-use super::cells::Cell;
+use super::cells::{Cell, kind_of, origins_of, span_of};
 use super::reg::Value;
 use crate::arena::{Arena, NoRoom};
 use crate::domain::{Scalar, alu};
@@ -206,16 +206,18 @@ impl State {
         let end = addr.saturating_add(len);
         let mut index = self.cells.find(arena, addr);
         let (mut pos, mut run) = (addr, StackRun::default());
-        while let Some(cell) = self.cells.get(arena, index)
-            && cell.addr < end
+        while let Some(cell) = self.cells.words(arena, index)
+            && let (addr, len) = span_of(cell)
+            && addr < end
         {
-            run.live |= cell.live;
-            run.pointer |= cell.value.kind.is_pointer();
+            let ((_, live), (kind, lent)) = (origins_of(cell), kind_of(cell));
+            run.live |= live;
+            run.pointer |= kind.is_pointer();
             // What is lent is a number, of which nothing is known.
-            run.lent |= cell.value.is_lent();
-            run.opaque |= cell.value.kind.is_opaque() && !cell.value.is_lent();
-            run.unwritten |= cell.addr > pos;
-            pos = cell.end();
+            run.lent |= lent;
+            run.opaque |= kind.is_opaque() && !lent;
+            run.unwritten |= addr > pos;
+            pos = addr.saturating_add(len);
             index = index.saturating_add(1);
         }
         run.unwritten |= pos < end;
@@ -338,10 +340,17 @@ impl State {
     fn put(&mut self, arena: &mut Arena<'_>, new: Cell) -> Result<(), NoRoom> {
         let from = self.cells.find(arena, new.addr);
         // The common case: the same bytes again.
-        let same = from < self.cells.len() && self.cells.span(arena, from) == (new.addr, new.len);
-        if same && plain(&new).is_none() {
-            self.cells.set(arena, from, &new);
-            return Ok(());
+        if plain(&new).is_none() {
+            let behind = from >= self.cells.len();
+            let (addr, len) = if behind { (u32::MAX, 0) } else { self.cells.span(arena, from) };
+            if (addr, len) == (new.addr, new.len) {
+                self.cells.set(arena, from, &new);
+                return Ok(());
+            }
+            // Or nothing lies there, and what is beside it stays as it is.
+            if addr >= new.end() {
+                return self.cells.splice(arena, from, from, core::slice::from_ref(&new));
+            }
         }
         let (mut from, mut to) = (from, from);
         let mut out = Pieces::new(self.frame_bytes);

@@ -109,6 +109,12 @@ pub(super) fn each_of_value(value: &Value, class: Class, mut half: impl FnMut(u3
     each_of_number(class, pack_number(&value.number), &mut half);
 }
 
+/// How many half words a register's entry has.
+pub(super) fn halves_of_value(value: &Value, class: Class) -> u32 {
+    let (head, place) = value.pack_head(class);
+    halves_of_head(short_head(head, place))
+}
+
 /// Hands on the half words of a cell's entry, one after the other.
 #[inline]
 pub(super) fn each_of_cell(cell: &Packed, mut half: impl FnMut(u32)) {
