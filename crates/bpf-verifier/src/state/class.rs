@@ -202,28 +202,3 @@ impl Class {
         }
     }
 }
-
-/// The classes of the numbers of registers, as far as they were found.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Classes {
-    /// Four bits for each register, by its number.
-    bits: u64,
-    /// One bit for each of which it is known.
-    found: u32,
-}
-
-impl Classes {
-    pub fn note(&mut self, register: u32, class: Class) {
-        self.bits |= (class as u64).wrapping_shl(register.wrapping_mul(4));
-        self.found |= 1_u32.wrapping_shl(register);
-    }
-
-    /// That of a register, which has this number.
-    #[inline]
-    pub fn of(self, register: u32, number: &Scalar) -> Class {
-        if self.found.wrapping_shr(register) & 1 == 0 {
-            return Class::of(number);
-        }
-        Class::from_bits(low(self.bits.wrapping_shr(register.wrapping_mul(4))) & 0xf)
-    }
-}

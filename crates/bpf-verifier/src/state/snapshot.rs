@@ -20,7 +20,7 @@ mod sharing;
 mod tests;
 
 use super::cells::{Packed, SAVED, kept_as, origins_of};
-use super::class::{Class, Classes};
+use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{State, Value};
@@ -90,17 +90,10 @@ pub(crate) struct Snapshot(pub At);
 impl Snapshot {
     /// What a snapshot of `state` takes.
     pub fn measure(state: &State, arena: &Arena<'_>) -> Size {
-        Self::measure_with(state, arena, &mut Classes::default())
-    }
-
-    /// The same, which finds how registers' numbers are kept.
-    fn measure_with(state: &State, arena: &Arena<'_>, classes: &mut Classes) -> Size {
         let (mut size, mut sets) = (Size::HEAD, state.cells.len().saturating_mul(2));
-        for (number, value) in (0..).zip(state.regs()).filter(|(_, value)| value.is_init()) {
-            let class = Class::of(&value.number);
-            classes.note(number, class);
+        for value in state.regs().iter().filter(|value| value.is_init()) {
             sets = sets.saturating_add(1);
-            size.add_value(value, halves_of_value(value, class));
+            size.add_value(value, halves_of_value(value, Class::of(&value.number)));
         }
         for index in 0..state.cells.len() {
             if let Some(cell) = state.cells.words(arena, index) {
@@ -147,7 +140,7 @@ impl Snapshot {
             }
             origins.add(arena, value.deps);
             if !is_shared() {
-                let class = plan.classes.of(number, &value.number);
+                let class = Class::of(&value.number);
                 each_of_value(value, class, |half| out.put(arena, half));
             }
         }

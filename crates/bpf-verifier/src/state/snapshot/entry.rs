@@ -106,7 +106,17 @@ fn each_of_number(class: Class, number: [u64; 8], half: &mut impl FnMut(u32)) {
 pub(super) fn each_of_value(value: &Value, class: Class, mut half: impl FnMut(u32)) {
     let (head, place) = value.pack_head(class);
     each_of_head(head, place, &mut half);
-    each_of_number(class, pack_number(&value.number), &mut half);
+    let (bits, full) = (value.number.bits(), value.number.full());
+    match class {
+        // The common ones are not taken apart for it.
+        Class::Zero | Class::Unknown | Class::Bits8 | Class::Bits16 | Class::Bits32 => {}
+        Class::SmallConstant => half(low(bits.value())),
+        Class::SmallRange => {
+            half(low(full.umin));
+            half(low(full.umax));
+        }
+        _ => each_of_number(class, pack_number(&value.number), &mut half),
+    }
 }
 
 /// How many half words a register's entry has.

@@ -11,12 +11,14 @@
 //! what lies there, nor be read again when a path is resumed. Where no cell was touched since the last node was made, a state that waits keeps
 //! none: they are the node's, and rest on its entries ([`Plan::alike`]).
 
-use super::entry::{Reader, Walk, cell_key, each_of_cell, each_of_value, halves_of_cell};
+use super::entry::{
+    Reader, Walk, cell_key, each_of_cell, each_of_value, halves_of_cell, halves_of_value,
+};
 use super::{HEAD_WORDS, SHARING, Size, Snapshot};
 use crate::arena::{Arena, At, HalfWords, NONE, high, low, pair};
 use crate::state::State;
 use crate::state::cells::{kept_as, span_of};
-use crate::state::class::{Class, Classes};
+use crate::state::class::Class;
 use crate::state::cover::entry_bit;
 
 /// The words of a snapshot that is to be written, and what it leaves out.
@@ -30,8 +32,6 @@ pub(crate) struct Plan {
     pub(super) used: u128,
     /// The cells are left out, all of them: they are those of the last node.
     pub(super) alike: bool,
-    /// How registers' numbers are kept.
-    pub(super) classes: Classes,
 }
 
 /// Words that a bit for each of so many entries takes. Further entries have none.
@@ -54,8 +54,7 @@ impl Plan {
     /// A snapshot with all entries.
     pub fn whole(size: Size) -> Self {
         let (words, weight) = (size.words(), size.weight());
-        let classes = Classes::default();
-        Self { words, weight, base: NONE, shared: 0, used: 0, alike: false, classes }
+        Self { words, weight, base: NONE, shared: 0, used: 0, alike: false }
     }
 
     /// A snapshot of `state` that leaves out what the last node holds, or what that has
@@ -63,13 +62,11 @@ impl Plan {
     pub fn new(state: &State, arena: &Arena<'_>, last: Option<Snapshot>, whole: bool) -> Self {
         // Of registers alone there is little to leave out.
         let Some(last) = last.filter(|_| state.cells.len() > 0) else {
-            let mut classes = Classes::default();
-            let size = Snapshot::measure_with(state, arena, &mut classes);
-            return Self { classes, ..Self::whole(size) };
+            return Self::whole(Snapshot::measure(state, arena));
         };
         let base = last.base(arena).unwrap_or(last);
         let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
-        let (mut index, mut size, mut classes) = (0_u32, Size::HEAD, Classes::default());
+        let (mut index, mut size) = (0_u32, Size::HEAD);
         let noted = state.kept == base.0;
         let lying = if noted { state.kept_regs } else { 0 };
         for (number, value) in (0_u32..).zip(state.regs()) {
@@ -81,7 +78,12 @@ impl Plan {
                     continue;
                 }
                 let class = Class::of(&value.number);
-                classes.note(number, class);
+                if noted {
+                    // Whatever was set since hardly ever lies there.
+                    size.add_value(value, halves_of_value(value, class));
+                    index = index.saturating_add(1);
+                    continue;
+                }
                 let mut same = matching.compare(arena, found);
                 each_of_value(value, class, |half| same.compare(half));
                 size.add_value(value, same.halves());
@@ -91,8 +93,7 @@ impl Plan {
         }
         let told_apart = last.entries(arena) <= u128::BITS;
         if !whole && noted && told_apart && state.cells.is_untouched() {
-            let plan = matching.alike(state, arena, size, (index, base));
-            return Plan { classes, ..plan };
+            return matching.alike(state, arena, size, (index, base));
         }
         size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
         for at in 0..state.cells.len() {
@@ -114,7 +115,7 @@ impl Plan {
             size.add_cell(cell, halves);
             index = index.wrapping_add(1);
         }
-        let plan = Self { classes, ..Self::whole(size) };
+        let plan = Self::whole(size);
         let more = words_of_sharing(index, base.entries(arena));
         let least = if whole { plan.words / 2 } else { 0 };
         let Matching { shared, used, saved, .. } = matching;
@@ -249,8 +250,7 @@ impl Matching {
         own.words = own.words.saturating_add(words_of_sharing(regs, base.entries(arena)));
         own.halves = own.halves.saturating_sub(self.saved);
         let (words, weight) = (own.words(), all.weight());
-        let (shared, used) = (self.shared, self.used);
-        Plan { words, weight, base: base.0, shared, used, alike: true, ..Plan::whole(own) }
+        Plan { words, weight, base: base.0, shared: self.shared, used: self.used, alike: true }
     }
 
     /// The entry at `index`, of so many half words, is an entry of the snapshot.
