@@ -47,7 +47,15 @@ const fn half(bits: u128, upper: bool) -> u64 {
 /// Words in which a snapshot of so many entries says which ones it leaves out, of those that
 /// the other one has.
 const fn words_of_sharing(entries: u32, others: u32) -> u32 {
+    if are_few(entries, others) {
+        return 2;
+    }
     1_u32.saturating_add(bit_words(entries)).saturating_add(bit_words(others))
+}
+
+/// Whether the bits for so many entries of either have a half word each.
+const fn are_few(entries: u32, others: u32) -> bool {
+    entries <= u32::BITS && others <= u32::BITS
 }
 
 impl Plan {
@@ -135,8 +143,12 @@ impl Plan {
         }
         let mut at = snapshot.0.saturating_add(HEAD_WORDS);
         arena.set(at, pair(self.base, self.weight));
-        let counts = [snapshot.entries(arena), Snapshot(self.base).entries(arena)];
-        for (bits, count) in [self.shared, self.used].into_iter().zip(counts) {
+        let (own, others) = (snapshot.entries(arena), Snapshot(self.base).entries(arena));
+        if are_few(own, others) {
+            let bits = pair(low(half(self.shared, false)), low(half(self.used, false)));
+            return arena.set(at.saturating_add(1), bits);
+        }
+        for (bits, count) in [(self.shared, own), (self.used, others)] {
             for upper in [false, true].into_iter().take(bit_words(count) as usize) {
                 at = at.saturating_add(1);
                 arena.set(at, half(bits, upper));
@@ -332,6 +344,12 @@ impl Snapshot {
         let own = self.entries_at(arena).saturating_mul(2);
         let Some(base) = self.base(arena) else { return Reader::own(own) };
         let mut at = self.0.saturating_add(HEAD_WORDS);
+        let (entries, others) = (self.entries(arena), base.entries(arena));
+        if are_few(entries, others) {
+            let bits = arena.word(at.saturating_add(1));
+            let (shared, used) = (low(bits).into(), high(bits).into());
+            return Reader::sharing(own, base.walk(arena), used, shared);
+        }
         let mut bits = |entries| {
             let mut bits = 0_u128;
             for word in 0..bit_words(entries) {
@@ -340,8 +358,8 @@ impl Snapshot {
             }
             bits
         };
-        let shared = bits(self.entries(arena));
-        let used = bits(base.entries(arena));
+        let shared = bits(entries);
+        let used = bits(others);
         Reader::sharing(own, base.walk(arena), used, shared)
     }
 }
