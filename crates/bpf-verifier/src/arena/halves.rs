@@ -87,9 +87,8 @@ impl Halves {
     pub fn count(self, arena: &Arena<'_>, bit: u32) -> usize {
         let shift = bit.trailing_zeros();
         let words = arena.slice(self.at, self.words()).iter();
-        let sum = words.fold(0, |sum: u64, word| {
-            sum.wrapping_add(word.wrapping_shr(shift) & pair(1, 1))
-        });
+        let sum =
+            words.fold(0, |sum: u64, word| sum.wrapping_add(word.wrapping_shr(shift) & pair(1, 1)));
         (low(sum) as usize).saturating_add(high(sum) as usize)
     }
 

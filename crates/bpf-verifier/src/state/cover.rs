@@ -3,7 +3,7 @@
 use super::cells::{REFS, SAVED};
 use super::identity::{Field, Ids, Renamed};
 use super::reg::{Kind, Value};
-use super::snapshot::Snapshot;
+use super::snapshot::{Sight, Snapshot};
 use super::{NO_RANGE, State};
 use crate::arena::Arena;
 use crate::domain::{Scalar, alu};
@@ -50,11 +50,8 @@ pub(crate) fn covers(
     close: Closeness,
     shared: u32,
 ) -> Option<RestsOn> {
-    if old.frame(arena) != new.frame || old.refs(arena) != new.refs {
-        return None;
-    }
     let same = close == Closeness::Same;
-    if same && old.cells(arena) != new.cells.len() {
+    if !has_form(old, new, arena, same) {
         return None;
     }
     let instances = !matches!(close, Closeness::Matters { instances: false });
@@ -72,10 +69,14 @@ pub(crate) fn covers(
             }
             continue;
         }
-        if let Some(deps) = entries.passes_value(arena, value, same) {
-            rests.deps |= deps;
-            index = index.saturating_add(1);
-            continue;
+        match entries.passes_value(arena, value, same) {
+            Sight::Covers(deps) => {
+                rests.deps |= deps;
+                index = index.saturating_add(1);
+                continue;
+            }
+            Sight::Differs => return None,
+            Sight::Unclear => {}
         }
         let before = entries.value(arena);
         if !value_covers(&before, value, same, &mut ids) {
@@ -95,12 +96,16 @@ pub(crate) fn covers(
         index = index.saturating_add(1);
         if let Some(addr) = entries.next_addr(arena).filter(|addr| *addr < REFS) {
             at = new.cells.find_from(arena, addr, at);
-            if let Some(cell) = new.cells.words(arena, at)
-                && let Some((deps, live)) = entries.passes_cell(arena, cell, same)
-            {
-                rests.deps |= deps;
-                rests.live |= if addr < SAVED { live } else { 0 };
-                continue;
+            if let Some(cell) = new.cells.words(arena, at) {
+                match entries.passes_cell(arena, cell, same) {
+                    Sight::Covers((deps, live)) => {
+                        rests.deps |= deps;
+                        rests.live |= if addr < SAVED { live } else { 0 };
+                        continue;
+                    }
+                    Sight::Differs => return None,
+                    Sight::Unclear => {}
+                }
             }
         }
         let cell = entries.cell(arena);
@@ -147,6 +152,14 @@ pub(crate) fn covers(
     rests.deps |= ids.owed();
     rests.renamed = ids.renamed;
     Some(rests)
+}
+
+/// Whether the snapshot has the frame and as many references as `new`; to be the `same`, as
+/// many cells, too.
+fn has_form(old: Snapshot, new: &State, arena: &Arena<'_>, same: bool) -> bool {
+    old.frame(arena) == new.frame
+        && old.refs(arena) == new.refs
+        && (!same || old.cells(arena) == new.cells.len())
 }
 
 /// Whether the bytes of a cell of more than eight bytes cover those of `new`.

@@ -25,6 +25,7 @@ use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{State, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+pub(super) use entry::Sight;
 use entry::{
     ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
     read_span,

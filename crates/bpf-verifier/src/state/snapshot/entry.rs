@@ -7,6 +7,8 @@
 
 mod sight;
 
+pub(in crate::state) use sight::Sight;
+
 use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::state::Value;
@@ -223,10 +225,8 @@ fn read_parts(words: HalfWords<'_>, at: &mut u32) -> Parts {
 #[inline]
 fn read_value(words: HalfWords<'_>, at: &mut u32) -> Value {
     let Parts { head, index, id, off, range } = read_parts(words, at);
-    let mut value = Value::pointer(Kind::from_bits(head & KIND_BITS), index, id);
-    (value.off, value.range) = (off.cast_signed(), range.cast_signed());
     let mut next = || take(words, at);
-    value.number = match class_of_head(head) {
+    let number = match class_of_head(head) {
         Class::SmallConstant => small_constant(next()),
         Class::Constant => Scalar::constant(whole(next)),
         Class::SmallRange => small_range([next(), next()]),
@@ -234,7 +234,8 @@ fn read_value(words: HalfWords<'_>, at: &mut u32) -> Value {
         Class::General => unpack_number(core::array::from_fn(|_| whole(&mut next))),
         class => class.plain().unwrap_or_else(|| wide_number(class, next)),
     };
-    value
+    let (off, range) = (off.cast_signed(), range.cast_signed());
+    Value { kind: Kind::from_bits(head & KIND_BITS), index, id, off, range, number, deps: 0 }
 }
 
 /// A number of one of the classes of numbers that are not small.

@@ -4,10 +4,10 @@
 //! one. That shows in the half words, without taking them apart.
 
 use super::{
-    ANY_NUMBER, ID, RANGE, Reader, each_of_head, each_of_number, each_of_value, is_number,
-    read_span, short_head, take,
+    ANY_NUMBER, ID, PARTS, RANGE, Reader, class_of_head, each_of_head, each_of_number,
+    each_of_value, is_number, read_span, short_head, small_constant, take,
 };
-use crate::arena::{Arena, low};
+use crate::arena::{Arena, HalfWords, low};
 use crate::state::Value;
 use crate::state::cells::{Packed, class_of, origins_of, span_of};
 use crate::state::class::Class;
@@ -18,6 +18,31 @@ use crate::state::reg::{KIND_BITS, Kind};
 const fn names(head: u32) -> bool {
     let kind = Kind::from_bits(head & KIND_BITS);
     head & (ID | RANGE) != 0 || matches!(kind, Kind::Slice | Kind::SliceOrNull)
+}
+
+/// What shows of an entry at sight; see [`Reader::passes_value`].
+pub enum Sight<T> {
+    /// It covers the value, and what it says of it rests on this.
+    Covers(T),
+    /// It does not.
+    Differs,
+    /// It has to be taken apart.
+    Unclear,
+}
+
+/// The number of an entry of which it shows at once that it is a known one.
+fn known_at(words: HalfWords<'_>, at: u32) -> Option<u64> {
+    let held = words.at(at);
+    if !is_number(held) {
+        return None;
+    }
+    match class_of_head(held) {
+        Class::Zero => Some(0),
+        Class::SmallConstant if held & PARTS == 0 => {
+            small_constant(words.at(at.wrapping_add(1))).as_constant()
+        }
+        _ => None,
+    }
 }
 
 impl Reader {
@@ -31,30 +56,41 @@ impl Reader {
     /// Goes on behind the next entry, a register, if that lies here and covers `value` at
     /// sight, whatever else there is: it is the same and names nothing, or may be any
     /// number, unless it is to be the same. What the entry says of the value rests on that
-    /// much.
+    /// much. What is of another kind, or a known number and not this one, covers nothing.
     #[inline]
-    pub fn passes_value(&mut self, arena: &Arena<'_>, value: &Value, same: bool) -> Option<u64> {
+    pub fn passes_value(&mut self, arena: &Arena<'_>, value: &Value, same: bool) -> Sight<u64> {
         let (words, mut at) = (arena.half_words(), self.at);
         let held = words.at(at);
         if self.shared != 0 {
-            return None;
+            return Sight::Unclear;
         }
         if held == ANY_NUMBER && value.is_scalar() && !same {
             self.at = at.wrapping_add(1);
-            return Some(0);
+            return Sight::Covers(0);
+        }
+        if held & KIND_BITS != value.kind as u32 {
+            return Sight::Differs;
+        }
+        if let Some(known) = known_at(words, at)
+            && value.number.as_constant() != Some(known)
+        {
+            return Sight::Differs;
+        }
+        if names(held) {
+            return Sight::Unclear;
         }
         let class = Class::of(&value.number);
         let (head, place) = value.pack_head(class);
-        if short_head(head, place) != held || names(held) {
-            return None;
+        if short_head(head, place) != held {
+            return Sight::Unclear;
         }
         let mut all = true;
         each_of_value(value, class, |half| all &= take(words, &mut at) == half);
         if !all {
-            return None;
+            return Sight::Unclear;
         }
         self.at = at;
-        Some(if value.is_scalar() && class != Class::Unknown { value.deps } else { 0 })
+        Sight::Covers(if value.is_scalar() && class != Class::Unknown { value.deps } else { 0 })
     }
 
     /// The same for a cell: what its number and its bytes rest on.
@@ -64,32 +100,37 @@ impl Reader {
         arena: &Arena<'_>,
         cell: &Packed,
         same: bool,
-    ) -> Option<(u64, u64)> {
+    ) -> Sight<(u64, u64)> {
         let (words, mut at) = (arena.half_words(), self.at);
         if self.shared != 0 || read_span(words, &mut at) != span_of(cell) {
-            return None;
+            return Sight::Unclear;
         }
         let ([_, _, head, place, number @ .., _], (deps, live)) = (*cell, origins_of(cell));
         let (held, is_number) = (words.at(at), is_number(low(head)));
         if held == ANY_NUMBER && is_number && !same {
             self.at = at.wrapping_add(1);
-            return Some((0, live));
+            return Sight::Covers((0, live));
+        }
+        // What is wider is compared byte by byte.
+        let wide = span_of(cell).1 > 8;
+        if !wide && held & KIND_BITS != low(head) & KIND_BITS {
+            return Sight::Differs;
         }
         if short_head(head, place) != held || names(held) {
-            return None;
+            return Sight::Unclear;
         }
         let (class, mut all) = (class_of(cell), true);
         let mut compare = |half| all &= take(words, &mut at) == half;
         each_of_head(head, place, &mut compare);
         each_of_number(class, number, &mut compare);
         if !all {
-            return None;
+            return Sight::Unclear;
         }
         self.at = at;
         let any = matches!(
             (class, span_of(cell).1),
             (Class::Unknown, _) | (Class::Bits8, 1) | (Class::Bits16, 2) | (Class::Bits32, 4)
         );
-        Some((if is_number && !any { deps } else { 0 }, live))
+        Sight::Covers((if is_number && !any { deps } else { 0 }, live))
     }
 }
