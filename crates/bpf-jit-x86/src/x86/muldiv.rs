@@ -1,8 +1,8 @@
 //! Multiplication and division.
 //!
-//! The CPU divides `rdx:rax`, where R3 and R0 are. The divisor is moved to
-//! `r11` first, so that it is none of them; what the division destroys is kept
-//! in `r10` and, for a destination that is neither, in the destination itself.
+//! The CPU divides `rdx:rax`, where R3 and R0 are. What the division destroys of these
+//! is kept in `r10` and `r11`, a divisor among it. One that is a number takes `r11`: what
+//! `rax` held is then kept in the destination itself, if that is another register.
 
 use bpf_bytecode::opcode::{AluOp, Width};
 use dynasm::dynasm;
@@ -15,6 +15,8 @@ use super::regs::{RAX, RDX, SCRATCH as DIVISOR, SCRATCH_TOO as KEPT};
 
 /// `r11`, too.
 const QUOTIENT: u8 = DIVISOR;
+/// And this.
+const KEPT_RAX: u8 = DIVISOR;
 
 /// What a number is multiplied with and shifted by, instead of being divided.
 struct Reciprocal {
@@ -168,18 +170,22 @@ impl Emitter<'_> {
             // What is left without a division, too.
             self.copy(Width::W32, dst, dst);
         }
-        self.copy(width, DIVISOR, src);
-        self.test(width, DIVISOR, Source::Reg(DIVISOR));
+        self.test(width, src, Source::Reg(src));
         self.code.jump_if(Flag::Equal, zero);
         if is_signed(op) {
             let ordinary = self.code.label();
+            self.copy(width, DIVISOR, src);
             self.compare(width, DIVISOR, Source::Imm(-1));
             self.code.jump_if(Flag::NotEqual, ordinary);
             self.by_minus_one(op, width, dst);
             self.code.jump(done);
             self.code.bind(ordinary);
         }
-        self.by_r11(op, width, dst, spare);
+        if src == DIVISOR {
+            self.by_r11(op, width, dst, spare);
+        } else {
+            self.by_nonzero(op, width, dst, src, spare);
+        }
         if is_remainder(op) {
             // There is nothing to do.
             self.code.bind(zero);
@@ -189,6 +195,30 @@ impl Emitter<'_> {
             self.by_zero(op, width, dst);
         }
         self.code.bind(done);
+    }
+
+    /// A division by a register that is not zero and, if signed, not -1. One that the
+    /// division destroys is kept, and divided by where it is kept.
+    fn by_nonzero(&mut self, op: AluOp, width: Width, dst: u8, src: u8, spare: Spare) {
+        let result = if is_remainder(op) { RDX } else { RAX };
+        let (rax, rdx) = (dst != RAX && !spare.rax, dst != RDX && !spare.rdx);
+        let mut divisor = src;
+        for (register, kept, wanted) in [(RAX, KEPT_RAX, rax), (RDX, KEPT, rdx)] {
+            if wanted || src == register {
+                self.copy(Width::W64, kept, register);
+            }
+            if src == register {
+                divisor = kept;
+            }
+        }
+        self.copy(Width::W64, RAX, dst);
+        self.divide_rax(op, width, divisor);
+        self.copy(Width::W64, dst, result);
+        for (register, kept, wanted) in [(RAX, KEPT_RAX, rax), (RDX, KEPT, rdx)] {
+            if wanted {
+                self.copy(Width::W64, register, kept);
+            }
+        }
     }
 
     fn by_zero(&mut self, op: AluOp, width: Width, dst: u8) {
@@ -224,7 +254,7 @@ impl Emitter<'_> {
                 self.exchange_rax(dst);
             }
         }
-        self.divide_rax(op, width);
+        self.divide_rax(op, width, DIVISOR);
         if dst != RAX && dst != RDX && !rax {
             // What `rax` held goes back, and the result where that was.
             if result == RAX {
@@ -249,14 +279,23 @@ impl Emitter<'_> {
         self.code.short(false, 0x90, Width::W64, reg, Part::EMPTY);
     }
 
-    /// `rax / r11` to `rax`, the remainder to `rdx`.
-    fn divide_rax(&mut self, op: AluOp, width: Width) {
-        match (is_signed(op), width) {
-            (false, Width::W64) => dynasm!(self.code; .arch x64; xor edx, edx; div r11),
-            (false, Width::W32) => dynasm!(self.code; .arch x64; xor edx, edx; div r11d),
-            (true, Width::W64) => dynasm!(self.code; .arch x64; cqo; idiv r11),
-            (true, Width::W32) => dynasm!(self.code; .arch x64; cdq; idiv r11d),
-        }
+    /// `rax / divisor` to `rax`, the remainder to `rdx`.
+    fn divide_rax(&mut self, op: AluOp, width: Width, divisor: u8) {
+        let number = match (is_signed(op), width) {
+            (false, _) => {
+                dynasm!(self.code; .arch x64; xor edx, edx);
+                6
+            }
+            (true, Width::W64) => {
+                dynasm!(self.code; .arch x64; cqo);
+                7
+            }
+            (true, Width::W32) => {
+                dynasm!(self.code; .arch x64; cdq);
+                7
+            }
+        };
+        self.code.insn(Opcode::one(0xf7), width, number, Rm::Reg(divisor), Imm::None);
     }
 }
 
