@@ -4,6 +4,10 @@
 //! that lies in more of them than it needs can take half as long again or twice as
 //! long, depending on nothing but what stands in front of it. So it begins at the
 //! next line where that spares one.
+//!
+//! Compilers put a loop's body in front of what enters it, and an inner loop in front of
+//! the rest of the outer one. Then the last jump back is the way in, and the first one is
+//! the loop's own; so behind a jump a line that is spared up to the first one counts, too.
 
 use super::buffer::{CodeBuffer, Kind, PAD, index};
 
@@ -38,7 +42,7 @@ impl CodeBuffer {
     pub(super) fn leave_out(&self, saved: &mut [u32]) {
         let mut all = 0_u32;
         for (fixup, entry) in self.fixups.iter().zip(saved.iter_mut().skip(1)) {
-            if let Kind::Pad(bytes, _) = fixup.kind {
+            if let Kind::Pad { bytes, .. } = fixup.kind {
                 all = all.saturating_add(PAD.saturating_sub(bytes.into()));
             }
             *entry = all;
@@ -51,7 +55,7 @@ impl CodeBuffer {
         let (mut old, mut new) = (0_u32, 0_u32);
         for (fixup, entry) in self.fixups.iter().zip(saved.iter_mut().skip(1)) {
             new = new.saturating_add(match fixup.kind {
-                Kind::Pad(bytes, _) => PAD.saturating_sub(bytes.into()),
+                Kind::Pad { bytes, .. } => PAD.saturating_sub(bytes.into()),
                 _ => entry.saturating_sub(old),
             });
             old = core::mem::replace(entry, new);
@@ -61,7 +65,7 @@ impl CodeBuffer {
     /// Moves no loop, and notes what is saved then, where the same jumps are short.
     pub(super) fn put_back(&mut self, saved: &mut [u32]) {
         for fixup in &mut self.fixups {
-            if let Kind::Pad(bytes, _) = &mut fixup.kind {
+            if let Kind::Pad { bytes, .. } = &mut fixup.kind {
                 *bytes = 0;
             }
         }
@@ -76,20 +80,31 @@ impl CodeBuffer {
         };
         let mut added = 0_u32;
         for number in 0..self.fixups.len() {
-            let Some(Kind::Pad(_, last)) = self.fixups.get(number).map(|fixup| fixup.kind) else {
-                continue;
-            };
-            let Some(last) = index(last).filter(|last| *last > number) else { continue };
-            let Some(jump) = self.fixups.get(last) else { continue };
-            let end = now(jump.at.saturating_add(jump.kind.long()), last);
             let Some(fixup) = self.fixups.get(number) else { continue };
+            let Kind::Pad { first, last, .. } = fixup.kind else { continue };
             let start = now(fixup.at.saturating_add(PAD), number);
-            let len = end.saturating_sub(start);
+            let len_to = |jump: usize| {
+                let end = self.fixups.get(jump).filter(|_| jump > number)?;
+                let end = now(end.at.saturating_add(end.kind.long()), jump);
+                Some(end.saturating_sub(start))
+            };
+            let Some(len) = index(last).and_then(len_to) else { continue };
             let bytes = padding(start.saturating_add(added), len);
             let cheap = bytes <= EXECUTED && len <= LINE;
-            let bytes = if cheap || self.is_behind_jump(number) { bytes } else { 0 };
+            let bytes = if self.is_behind_jump(number) {
+                // A loop's first jump back may be that of one in it, or of all that is not
+                // the way into it from behind.
+                let inner = len_to(number.saturating_add(first.into())).unwrap_or(len);
+                bytes.max(padding(start.saturating_add(added), inner))
+            } else if cheap {
+                bytes
+            } else {
+                0
+            };
             let Some(fixup) = self.fixups.get_mut(number) else { continue };
-            if let (Kind::Pad(pad, _), Ok(bytes)) = (&mut fixup.kind, u8::try_from(bytes)) {
+            if let (Kind::Pad { bytes: pad, .. }, Ok(bytes)) =
+                (&mut fixup.kind, u8::try_from(bytes))
+            {
                 *pad = bytes;
             }
             added = added.saturating_add(bytes);
@@ -106,7 +121,7 @@ impl CodeBuffer {
         })
     }
 
-    /// Finds the last jump back to the start of each loop.
+    /// Finds the first and the last jump back to the start of each loop.
     pub(super) fn find_ends(&mut self) {
         for number in 0..self.fixups.len() {
             let Some(jump) = self.fixups.get(number) else { return };
@@ -116,8 +131,13 @@ impl CodeBuffer {
             let Some(place) = self.place(jump.label) else { continue };
             let pad = index(place.fixups).and_then(|behind| behind.checked_sub(1));
             let Some(pad) = pad.filter(|pad| *pad < number) else { continue };
-            if let Some(Kind::Pad(_, last)) = self.fixups.get_mut(pad).map(|pad| &mut pad.kind) {
+            if let Some(Kind::Pad { first, last, .. }) =
+                self.fixups.get_mut(pad).map(|pad| &mut pad.kind)
+            {
                 *last = u32::try_from(number).unwrap_or(0);
+                if *first == 0 {
+                    *first = u16::try_from(number.wrapping_sub(pad)).unwrap_or(0);
+                }
             }
         }
     }

@@ -90,8 +90,8 @@ pub(super) enum Kind {
     /// An instruction of as many bytes, of which the last four are the distance.
     Long(u8),
     /// None, but room for as many bytes that do nothing, in front of a loop whose last
-    /// jump back has this number among the fixups.
-    Pad(u8, u32),
+    /// jump back has this number among the fixups, and its first lies so many behind this.
+    Pad { bytes: u8, first: u16, last: u32 },
 }
 
 impl Kind {
@@ -101,7 +101,7 @@ impl Kind {
             Self::Jump => 5,
             Self::JumpIf(_) => 6,
             Self::Long(bytes) => bytes as u32,
-            Self::Pad(..) => PAD,
+            Self::Pad { .. } => PAD,
         }
     }
 }
@@ -339,7 +339,7 @@ impl CodeBuffer {
             self.grow(end);
         }
         if end <= self.bytes.len() {
-            self.fixup(Kind::Pad(0, 0), Label(u32::MAX));
+            self.fixup(Kind::Pad { bytes: 0, first: 0, last: 0 }, Label(u32::MAX));
             (self.len, self.padded) = (end, true);
         }
     }

@@ -123,7 +123,7 @@ impl CodeBuffer {
             let old_next = saved.get(next).copied().unwrap_or(0);
             let was_short = old_next != old;
             let can_be = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
-            if let Kind::Pad(bytes, _) = fixup.kind {
+            if let Kind::Pad { bytes, .. } = fixup.kind {
                 new = new.saturating_add(PAD.saturating_sub(bytes.into()));
             } else if was_short
                 || can_be && self.reaches(fixup, number, (old, new), saved, fixup.kind.long())
@@ -166,7 +166,7 @@ impl CodeBuffer {
             let Some(at) = index(fixup.at) else { return self.fail(CompileError::TooLarge) };
             to = self.copy_down(from, at, to);
             from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
-            if let Kind::Pad(bytes, _) = fixup.kind {
+            if let Kind::Pad { bytes, .. } = fixup.kind {
                 to = self.do_nothing(to, bytes);
                 continue;
             }
