@@ -174,7 +174,7 @@ fn every_operation_with_an_immediate() {
 fn division_by_every_kind_of_number() {
     let numbers = (1..40).chain([60, 100, 641, 1000, 1461, 65_537, 1_000_003, 1 << 30]);
     for divisor in numbers.chain([i32::MAX - 1, i32::MAX]) {
-        for dst in [0, 3, 6] {
+        for (dst, others) in [(0, [3, 6]), (3, [0, 6]), (6, [0, 3])] {
             let mut text = String::new();
             let mut expected = 0_u64;
             let multiples =
@@ -200,6 +200,15 @@ fn division_by_every_kind_of_number() {
                 }
             }
             gives(&format!("r7 = 0\n{text}r0 = r7\nexit"), expected);
+            // What else the registers hold stays as it was.
+            let [one, two] = others;
+            gives(
+                &format!(
+                    "r7 = 0\nr{one} = 0x123456789 ll\nr{two} = 0xabcdef012 ll\n{text}r7 ^= r{one}
+                     r{two} *= 3\nr7 ^= r{two}\nr0 = r7\nexit"
+                ),
+                expected ^ 0x1_2345_6789 ^ 0xa_bcde_f012 * 3,
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use dynasm::dynasm;
 
 use super::Emitter;
 use super::alu::Arith;
-use super::buffer::{Flag, Part};
+use super::buffer::Flag;
 use super::encode::{Imm, Opcode, Rm, Source};
 use super::regs::{RAX, RDX, SCRATCH as DIVISOR, SCRATCH_TOO as KEPT};
 
@@ -21,40 +21,53 @@ const KEPT_RAX: u8 = DIVISOR;
 /// What a number is multiplied with and shifted by, instead of being divided.
 struct Reciprocal {
     factor: u64,
-    /// At least the width.
     shift: i32,
 }
 
 impl Reciprocal {
-    /// For every dividend of `bits` bits, with a factor of as many: where
-    /// `0 <= factor * divisor - 2^shift <= 2^(shift - bits)`, the quotient is exact.
-    fn of(divisor: u32, bits: u32) -> Option<Self> {
-        let divisor = u128::from(divisor);
-        (bits..bits.saturating_add(32)).find_map(|shift| {
-            let power = 1_u128.checked_shl(shift)?;
-            let factor = power.div_ceil(divisor);
-            let above = factor.checked_mul(divisor)?.checked_sub(power)?;
-            let fits = factor.checked_shr(bits)? == 0;
-            let exact = above <= 1_u128.checked_shl(shift.checked_sub(bits)?)?;
-            let factor = u64::try_from(factor).ok().filter(|_| fits && exact)?;
-            Some(Self { factor, shift: shift.cast_signed() })
-        })
+    /// For every dividend of `bits` bits, by a divisor that is no power of two, with a
+    /// factor of no more than `room` bits, which are as many or more, and a shift by at
+    /// least these: where `0 < factor * divisor - 2^shift <= 2^(shift - bits)`, the
+    /// quotient is exact.
+    fn of(divisor: u32, bits: u32, room: u32) -> Option<Self> {
+        let log = u32::BITS.saturating_sub(divisor.leading_zeros());
+        let mut shift = bits.saturating_add(log).max(room);
+        let power = 1_u128.checked_shl(shift)?;
+        let above = 1_u128.checked_shl(shift.checked_sub(bits)?)?;
+        // The greatest number that is too small, and the greatest that is not too large.
+        let mut small = power.checked_div(divisor.into())?;
+        let mut factor = power.checked_add(above)?.checked_div(divisor.into())?;
+        while shift > room && small >> 1 < factor >> 1 {
+            (small, factor, shift) = (small >> 1, factor >> 1, shift.saturating_sub(1));
+        }
+        let fits = small < factor && factor.checked_shr(room)? == 0;
+        let factor = u64::try_from(factor).ok().filter(|_| fits)?;
+        Some(Self { factor, shift: shift.cast_signed() })
     }
 
-    /// For every dividend of 32 bits, with a factor of 64.
-    fn whole(divisor: u32) -> Option<Self> {
-        let factor = u64::try_from((1_u128 << 64).div_ceil(divisor.into())).ok()?;
-        Some(Self { factor, shift: 64 })
+    /// For every dividend of 64 bits, by a divisor that is no power of two: a factor to
+    /// which 2^64 is added. The shift is by at least 65.
+    fn of_65(divisor: u32) -> Option<Self> {
+        let shift = 96_u32.checked_sub(divisor.leading_zeros())?;
+        let factor = 1_u128.checked_shl(shift)?.div_ceil(divisor.into());
+        let factor = u64::try_from(factor.checked_sub(1 << 64)?).ok()?;
+        Some(Self { factor, shift: shift.cast_signed() })
     }
 }
 
 /// What of a division's registers nobody needs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Spare {
     pub(super) rax: bool,
     pub(super) rdx: bool,
-    /// The upper half of the dividend is zero.
-    pub(super) upper: bool,
+    /// How many low bits of the dividend may be set.
+    pub(super) bits: u8,
+}
+
+impl Default for Spare {
+    fn default() -> Self {
+        Self { rax: false, rdx: false, bits: 64 }
+    }
 }
 
 impl Emitter<'_> {
@@ -130,8 +143,9 @@ impl Emitter<'_> {
 
     /// The quotient, in a scratch register; false if it is not to be had.
     fn quotient(&mut self, width: Width, dividend: u8, divisor: u32, spare: Spare) -> bool {
+        let bits = u32::from(spare.bits).min(width.bits());
         if width == Width::W32
-            && let Some(Reciprocal { factor, shift }) = Reciprocal::of(divisor, 32)
+            && let Some(Reciprocal { factor, shift }) = Reciprocal::of(divisor, bits, 32)
             && let Ok(factor) = u32::try_from(factor)
         {
             self.set(KEPT, factor.into());
@@ -140,23 +154,44 @@ impl Emitter<'_> {
             self.shift(AluOp::Rsh, Width::W64, QUOTIENT, Source::Imm(shift));
             return true;
         }
-        let reciprocal = match width {
-            Width::W32 => Reciprocal::whole(divisor),
-            Width::W64 => Reciprocal::of(divisor, 64),
-        };
-        let Some(Reciprocal { factor, shift }) = reciprocal.filter(|_| self.features.bmi2) else {
+        if !self.features.bmi2 {
             return false;
+        }
+        // Whatever has no factor of 64 bits loses bits that do not count first, or has one
+        // of 65.
+        let zeros = divisor.trailing_zeros();
+        let direct = Reciprocal::of(divisor, bits, 64).map(|found| (0, found, false));
+        let less = || {
+            let found = Reciprocal::of(divisor.checked_shr(zeros)?, bits.checked_sub(zeros)?, 64);
+            found.map(|found| (zeros, found, false))
         };
-        let keeps = dividend != RDX && !spare.rdx;
+        let more = || Reciprocal::of_65(divisor).map(|found| (0, found, true));
+        let found = direct.or_else(less).or_else(more);
+        let Some((before, Reciprocal { factor, shift }, sums)) = found else { return false };
+        let changes = before != 0 || sums;
+        let keeps = if dividend == RDX { changes } else { !spare.rdx };
         if keeps {
             self.copy(Width::W64, KEPT, RDX);
         }
         self.copy(width, RDX, dividend);
+        if before != 0 {
+            self.shift(AluOp::Rsh, Width::W64, RDX, Source::Imm(before.cast_signed()));
+        }
         self.set(QUOTIENT, factor);
         // Both halves of the product go to the same register; the upper one stays.
         let multiply = (2, 3, 0xf6);
         self.code.three(multiply, Width::W64, QUOTIENT, QUOTIENT, QUOTIENT, Imm::None);
-        self.shift(AluOp::Rsh, Width::W64, QUOTIENT, Source::Imm(shift.wrapping_sub(64)));
+        let mut left = shift.wrapping_sub(64);
+        if sums {
+            // The dividend is added, and half of both is taken, which has no carry.
+            self.arith(Arith::Sub, Width::W64, RDX, Source::Reg(QUOTIENT));
+            self.shift(AluOp::Rsh, Width::W64, RDX, Source::Imm(1));
+            self.arith(Arith::Add, Width::W64, QUOTIENT, Source::Reg(RDX));
+            left = left.wrapping_sub(1);
+        }
+        if left != 0 {
+            self.shift(AluOp::Rsh, Width::W64, QUOTIENT, Source::Imm(left));
+        }
         if keeps {
             self.copy(Width::W64, RDX, KEPT);
         }
@@ -166,7 +201,7 @@ impl Emitter<'_> {
     /// A division by what is known at run time only.
     fn by_register(&mut self, op: AluOp, width: Width, dst: u8, src: u8, spare: Spare) {
         let (zero, done) = (self.code.label(), self.code.label());
-        if is_remainder(op) && width == Width::W32 && !spare.upper {
+        if is_remainder(op) && width == Width::W32 && spare.bits > 32 {
             // What is left without a division, too.
             self.copy(Width::W32, dst, dst);
         }
@@ -247,24 +282,21 @@ impl Emitter<'_> {
         if dst == RDX && !rax {
             self.copy(Width::W64, KEPT, RAX);
         }
-        if dst != RAX {
-            if rax || dst == RDX {
-                self.copy(Width::W64, RAX, dst);
-            } else {
-                self.exchange_rax(dst);
-            }
+        let holds = dst != RAX && dst != RDX && !rax;
+        if holds {
+            self.copy(Width::W64, RDX, dst);
+            self.copy(Width::W64, dst, RAX);
+            self.copy(Width::W64, RAX, RDX);
+        } else {
+            self.copy(Width::W64, RAX, dst);
         }
         self.divide_rax(op, width, DIVISOR);
-        if dst != RAX && dst != RDX && !rax {
-            // What `rax` held goes back, and the result where that was.
-            if result == RAX {
-                self.exchange_rax(dst);
-            } else {
-                self.copy(Width::W64, RAX, dst);
-                self.copy(Width::W64, dst, RDX);
-            }
-        } else {
-            self.copy(Width::W64, dst, result);
+        if holds {
+            self.copy(Width::W64, KEPT_RAX, dst);
+        }
+        self.copy(Width::W64, dst, result);
+        if holds {
+            self.copy(Width::W64, RAX, KEPT_RAX);
         }
         if dst == RDX && !rax {
             self.copy(Width::W64, RAX, KEPT);
@@ -272,11 +304,6 @@ impl Emitter<'_> {
         if !rdx {
             self.copy(Width::W64, RDX, KEPT);
         }
-    }
-
-    /// `xchg rax, reg`
-    fn exchange_rax(&mut self, reg: u8) {
-        self.code.short(false, 0x90, Width::W64, reg, Part::EMPTY);
     }
 
     /// `rax / divisor` to `rax`, the remainder to `rdx`.

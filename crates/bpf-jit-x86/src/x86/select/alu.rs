@@ -306,11 +306,11 @@ impl Selector<'_, '_> {
         let unsigned = matches!(op, AluOp::Div | AluOp::Mod);
         let width = if unsigned && narrow(self) { Width::W32 } else { width };
         self.modify(dst);
-        let short = self.bits(dst) <= 32;
+        let bits = self.bits(dst);
         let spare = |this: &Self| Spare {
             rax: this.is_spare(Register::R0),
             rdx: this.is_spare(Register::R3),
-            upper: short,
+            bits,
         };
         if let Operand::Imm(imm @ 1..) = src
             && unsigned
