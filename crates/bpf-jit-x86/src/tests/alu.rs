@@ -177,29 +177,35 @@ fn division_by_every_kind_of_number() {
         for (dst, others) in [(0, [3, 6]), (3, [0, 6]), (6, [0, 3])] {
             let mut text = String::new();
             let mut expected = 0_u64;
-            let multiples =
-                [1, 2, 1 << 20, u64::MAX / divisor as u64, 0xffff_ffff / divisor as u64];
+            let multiples = [u64::MAX, 0xffff_ffff, 0x8000_0000, 0x7fff_ffff]
+                .map(|most| most / divisor as u64)
+                .into_iter()
+                .chain([1, 2, 1 << 20]);
             for value in multiples
-                .iter()
                 .flat_map(|n| {
-                    let multiple = n * divisor as u64;
-                    [multiple, multiple - 1, multiple.wrapping_add(1)]
+                    let multiple = n.wrapping_mul(divisor as u64);
+                    [multiple, multiple.wrapping_sub(1), multiple.wrapping_add(1)]
                 })
+                .flat_map(|value| [value, value.wrapping_neg()])
                 .chain(VALUES)
             {
-                for (reg, op) in [('r', '/'), ('r', '%'), ('w', '/'), ('w', '%')] {
-                    writeln!(
-                        text,
-                        "r{dst} = {value:#x} ll\n{reg}{dst} {op}= {divisor}\nr7 *= 31\nr7 += r{dst}"
-                    )
-                    .unwrap();
-                    let alu = if op == '/' { AluOp::Div } else { AluOp::Mod };
-                    let result = if reg == 'r' { alu64 } else { alu32 };
-                    expected =
-                        expected.wrapping_mul(31).wrapping_add(result(alu, value, divisor as u64));
+                let divides =
+                    |alu| matches!(alu, AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod);
+                for (alu, op) in OPS.into_iter().filter(|(alu, _)| divides(*alu)) {
+                    for (reg, result) in [('r', alu64 as fn(_, _, _) -> _), ('w', alu32)] {
+                        writeln!(
+                            text,
+                            "r{dst} = {value:#x} ll\n{reg}{dst} {op} {divisor}\nr7 *= 31\nr7 += r{dst}"
+                        )
+                        .unwrap();
+                        let result = result(alu, value, divisor as u64);
+                        expected = expected.wrapping_mul(31).wrapping_add(result);
+                    }
                 }
             }
-            gives(&format!("r7 = 0\n{text}r0 = r7\nexit"), expected);
+            if dst == 6 {
+                gives(&format!("r7 = 0\n{text}r0 = r7\nexit"), expected);
+            }
             // What else the registers hold stays as it was.
             let [one, two] = others;
             gives(

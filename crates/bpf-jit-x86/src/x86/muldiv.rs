@@ -4,7 +4,7 @@
 //! is kept in `r10` and `r11`, a divisor among it. One that is a number takes `r11`: what
 //! `rax` held is then kept in the destination itself, if that is another register.
 
-use bpf_bytecode::opcode::{AluOp, Width};
+use bpf_bytecode::opcode::{AluOp, Size, Width};
 use dynasm::dynasm;
 
 use super::Emitter;
@@ -110,8 +110,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// `dst = dst op divisor`, unsigned, by a multiplication with the reciprocal;
-    /// false if that does not do.
+    /// `dst = dst op divisor` by a multiplication with the reciprocal; false if that does
+    /// not do, as for signed 64 bits.
     pub(super) fn divide_by(
         &mut self,
         op: AluOp,
@@ -121,24 +121,54 @@ impl Emitter<'_> {
         spare: Spare,
     ) -> bool {
         let Ok(imm) = i32::try_from(divisor) else { return false };
-        if divisor.is_power_of_two() {
+        if is_signed(op) {
+            if width == Width::W64 || divisor < 2 {
+                return false;
+            }
+            self.signed_quotient(dst, divisor);
+        } else if divisor.is_power_of_two() {
             let by = divisor.trailing_zeros().cast_signed();
             match op {
                 AluOp::Div => self.shift(AluOp::Rsh, width, dst, Source::Imm(by)),
                 _ => self.arith(Arith::And, width, dst, Source::Imm(imm.wrapping_sub(1))),
             }
             return true;
-        }
-        if !self.quotient(width, dst, divisor, spare) {
+        } else if !self.quotient(width, dst, divisor, spare) {
             return false;
         }
-        if op == AluOp::Div {
-            self.copy(Width::W64, dst, QUOTIENT);
-        } else {
+        if is_remainder(op) {
             self.multiply(width, QUOTIENT, QUOTIENT, Source::Imm(imm));
             self.arith(Arith::Sub, width, dst, Source::Reg(QUOTIENT));
+        } else {
+            self.copy(Width::W64, dst, QUOTIENT);
         }
         true
+    }
+
+    /// The quotient of signed 32 bits by two or more, in a scratch register, without
+    /// anything above.
+    fn signed_quotient(&mut self, dividend: u8, divisor: u32) {
+        let log = u32::BITS.saturating_sub(divisor.leading_zeros());
+        self.sign_extend(Width::W64, Size::W, QUOTIENT, Rm::Reg(dividend));
+        if divisor.is_power_of_two() {
+            // What is negative is rounded up.
+            let by = log.saturating_sub(1).cast_signed();
+            self.copy(Width::W64, KEPT, QUOTIENT);
+            self.shift(AluOp::Rsh, Width::W64, KEPT, Source::Imm(64_i32.wrapping_sub(by)));
+            self.arith(Arith::Add, Width::W32, QUOTIENT, Source::Reg(KEPT));
+            return self.shift(AluOp::Arsh, Width::W32, QUOTIENT, Source::Imm(by));
+        }
+        // A factor of 32 bits, above the exact one by less than makes a difference to
+        // numbers of 31 bits: `factor * divisor - 2^shift < divisor < 2^log`. What is
+        // rounded down is one too small where it is negative.
+        let shift = log.saturating_add(31);
+        let factor = 1_u64.wrapping_shl(shift).div_ceil(divisor.into());
+        self.set(KEPT, factor);
+        self.multiply(Width::W64, QUOTIENT, QUOTIENT, Source::Reg(KEPT));
+        self.copy(Width::W64, KEPT, QUOTIENT);
+        self.shift(AluOp::Arsh, Width::W64, QUOTIENT, Source::Imm(shift.cast_signed()));
+        self.shift(AluOp::Rsh, Width::W64, KEPT, Source::Imm(63));
+        self.arith(Arith::Add, Width::W32, QUOTIENT, Source::Reg(KEPT));
     }
 
     /// The quotient, in a scratch register; false if it is not to be had.

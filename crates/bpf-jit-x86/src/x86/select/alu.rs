@@ -313,7 +313,6 @@ impl Selector<'_, '_> {
             bits,
         };
         if let Operand::Imm(imm @ 1..) = src
-            && unsigned
             && !self.out.hides(src)
             && self.out.divide_by(op, width, native(dst), imm.cast_unsigned(), spare(self))
         {
