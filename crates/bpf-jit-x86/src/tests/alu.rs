@@ -213,7 +213,7 @@ fn division_by_every_kind_of_number() {
                     "r7 = 0\nr{one} = 0x123456789 ll\nr{two} = 0xabcdef012 ll\n{text}r7 ^= r{one}
                      r{two} *= 3\nr7 ^= r{two}\nr0 = r7\nexit"
                 ),
-                expected ^ 0x1_2345_6789 ^ 0xa_bcde_f012 * 3,
+                expected ^ 0x1_2345_6789 ^ (0xa_bcde_f012 * 3),
             );
         }
     }
