@@ -172,7 +172,7 @@ fn every_operation_with_an_immediate() {
 #[test]
 #[allow(clippy::cast_sign_loss)]
 fn division_by_every_kind_of_number() {
-    let numbers = (1..40).chain([60, 100, 641, 1000, 1461, 65_537, 1_000_003, 1 << 30]);
+    let numbers = (1..15).chain([19, 28, 60, 641, 1000, 1461, 65_537, 1_000_003, 1 << 30]);
     for divisor in numbers.chain([i32::MAX - 1, i32::MAX]) {
         for (dst, others) in [(0, [3, 6]), (3, [0, 6]), (6, [0, 3])] {
             let mut text = String::new();
