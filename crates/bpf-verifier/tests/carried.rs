@@ -148,3 +148,55 @@ fn on_the_stack() {
     assert!(info.processed < 200, "{info:?}");
     SOCKET.rejects("", &program(13));
 }
+
+/// R6 is an offset into the map's value of 48 bytes, by which `access` goes; from `start` on
+/// it goes through so many rounds, each of which goes through one of the ways.
+fn walks(start: i32, access: &str, ways: [&str; 2], rounds: u32) -> String {
+    format!(
+        "{LOOKUP}
+         if r0 == 0 goto out
+         r9 = r0
+         w6 = {start}
+         r7 = 0
+         again:
+         r1 = r9
+         r1 += r6
+         {access}
+         call 7
+         if r0 s> 5 goto other
+         {}
+         goto on
+         other: {}
+         on: r7 += 1
+         if r7 != {rounds} goto again
+         out: r0 = 0
+         exit",
+        ways[0], ways[1]
+    )
+}
+
+#[test]
+fn the_rounds_bound_a_number_that_some_rounds_mask() {
+    let (byte, mask) = ("r2 = *(u8 *)(r1 +0)", "r6 += r0\nr6 &= 31");
+    // 31 and one for each round but the last.
+    let info = SOCKET.accepts(&walks(0, byte, ["r6 += 1", mask], 17));
+    assert!(info.processed < 200, "{info:?}");
+    SOCKET.rejects("R1", &walks(0, byte, ["r6 += 1", mask], 19));
+    // In 32 bits, too, and where the mask comes first in the text.
+    SOCKET.accepts(&walks(0, byte, ["w6 += 1", "w6 += w0\nw6 &= 31"], 16));
+    SOCKET.accepts(&walks(0, byte, [mask, "r6 += 1"], 16));
+    SOCKET.accepts(&walks(40, byte, ["r6 = 7", "r6 += 1"], 8));
+    SOCKET.rejects("R1", &walks(40, byte, ["r6 = 7", "r6 += 1"], 9));
+    SOCKET.rejects("R1", &walks(0, byte, ["r6 = 40", "r6 += 1"], 10));
+    SOCKET.rejects("R1", &walks(0, byte, ["r6 += 1", "r6 += r0\nr6 &= 63"], 2));
+    SOCKET.rejects("R1", &walks(0, byte, ["r6 += 2", mask], 14));
+    // Two ways that add.
+    SOCKET.accepts(&walks(0, byte, ["r6 += 2", "r6 += 1"], 24));
+    SOCKET.rejects("R1", &walks(0, byte, ["r6 += 2", "r6 += 1"], 25));
+    // Down from where it was.
+    SOCKET.accepts(&walks(47, byte, ["r6 += -1", "r6 = 40"], 40));
+    SOCKET.rejects("R1", &walks(47, byte, ["r6 += -1", "r6 = 40"], 43));
+    // What it becomes is a multiple of what it was.
+    SOCKET.rejects("R1", &walks(1, byte, ["r6 += 1", "r6 <<= 1"], 12));
+    SOCKET.rejects("R1", &walks(0, byte, ["r6 += 1", "r6 = r0"], 3));
+}

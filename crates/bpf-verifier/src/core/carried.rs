@@ -9,6 +9,13 @@
 //! rounds than the guess was made for, it holds in each, one after the other. The
 //! rounds are bounded by other values, whose bounds the guess covers in full.
 //!
+//! So it is with a number that nothing compares, as how many bytes a loop has put out.
+//! Where it also may become another one (an offset that is masked, on one way round only),
+//! it is, after `k` rounds, what it was at the start or what it became on such a way, and
+//! `k` times the constant at the most: that holds behind either way if it held before, as
+//! those bounds only grow with `k`. Where states are covered by others inside of the loop,
+//! what those became is more. A guess is made so only after one without has failed.
+//!
 //! Such a guess speaks of the first round and those that follow from it. It covers
 //! no other state that comes to the head, so its node serves no comparison later.
 
@@ -35,8 +42,31 @@ pub(super) fn place_of(register: Register) -> Place {
     u32::from(register.number()).saturating_add(1)
 }
 
-/// What the changes of a phase were, by place.
-pub(super) type Changes = [(Place, Change); MAX_CARRIED * 2];
+/// What the changes of a phase were, by place: by how much, and between which numbers it was
+/// where it became another one, if there is such a way.
+pub(super) type Changes = [(Place, Change, Option<(i32, i32)>); MAX_CHANGES];
+const MAX_CHANGES: usize = 16;
+
+/// Whether a value, and what it was before the loop, are such as are carried along.
+fn may_be_carried(place: Place, now: &Value, start: &Value) -> bool {
+    if now.is_scalar() {
+        // Of a cell, another part might have been written.
+        return start.is_scalar() && place < CELLS;
+    }
+    let same = start.kind == now.kind && start.index == now.index && start.off == now.off;
+    now.kind.is_pointer() && same
+}
+
+/// What a number may be that was `start` and, where it became another one, between these.
+fn with_resets(start: Scalar, resets: Option<(i32, i32)>) -> Scalar {
+    match resets {
+        Some((least, most)) => {
+            let (least, most) = (i64::from(least), i64::from(most));
+            Scalar::signed_between(least.min(start.smin()), most.max(start.smax()))
+        }
+        None => start,
+    }
+}
 
 /// What the unknown part of an offset becomes to which something from `least` to
 /// `most` is added `rounds` times at the most; none, where that may wrap.
@@ -84,14 +114,21 @@ impl Explorer<'_> {
 
     /// Which values changed by a constant sign in the phase, and by how much.
     pub(super) fn changes(&self, trial: Trial, guess: Snapshot) -> Changes {
-        let mut found = [(0, Change::Other); MAX_CARRIED * 2];
+        let mut found = [(0, Change::Other, None); MAX_CHANGES];
         let mut slots = found.iter_mut();
         let mut note = |place, entry| {
-            if let Some(change @ Change::Sum(least, most)) = trial.change(&self.arena, entry)
-                && (least != 0 || most != 0)
+            let Some(change) = trial.change(&self.arena, entry) else { return };
+            let (change, resets) = match (change, trial.sum_and_resets(&self.arena, entry)) {
+                (Change::Sum(..), _) => (change, None),
+                (_, Some(((least, most), Some(resets)))) => {
+                    (Change::Sum(least, most), Some(resets))
+                }
+                _ => return,
+            };
+            if change != Change::Sum(0, 0)
                 && let Some(slot) = slots.next()
             {
-                *slot = (place, change);
+                *slot = (place, change, resets);
             }
         };
         let mut entry = 0_u32;
@@ -117,11 +154,12 @@ impl Explorer<'_> {
     /// the rounds go by, the rounds do.
     pub(super) fn carry(&mut self, trial: Trial, changes: &Changes) {
         trial.clear_carried(&mut self.arena);
-        let listed = || changes.iter().filter(|(place, _)| *place != 0);
-        let bound = |(place, change): &(Place, Change)| {
+        // What becomes another number does not bound the rounds.
+        let listed = changes.iter().filter(|(place, _, resets)| *place != 0 && resets.is_none());
+        let bounds = listed.filter_map(|(place, change, _)| {
             rounds_of(&self.at_place(&self.state, *place)?, *change)
-        };
-        let Some(rounds) = listed().filter_map(bound).min() else { return };
+        });
+        let Some(rounds) = bounds.min() else { return };
         self.carry_for(trial, changes, rounds);
     }
 
@@ -130,19 +168,25 @@ impl Explorer<'_> {
         if trial.first(&self.arena).load(&mut self.arena, &mut self.scratch).is_err() {
             return;
         }
-        for (place, change) in changes.iter().filter(|(place, _)| *place != 0) {
+        for (place, change, resets) in changes.iter().filter(|(place, ..)| *place != 0) {
             let now = self.at_place(&self.state, *place);
             let start = self.at_place(&self.scratch, *place);
             let (Some(now), Some(start), Change::Sum(least, most)) = (now, start, *change) else {
                 continue;
             };
-            let pointers = now.kind.is_pointer() && start.kind == now.kind;
-            if !pointers || start.index != now.index || start.off != now.off {
+            if !may_be_carried(*place, &now, &start) || (resets.is_some() && !now.is_scalar()) {
                 continue;
             }
-            let Some(number) = drift(&start.number, (least, most), rounds) else { continue };
+            let base = with_resets(start.number, *resets);
+            let Some(number) = drift(&base, (least, most), rounds) else { continue };
             let again = trial.carried(&self.arena).contains(place);
             let narrower = now.number.covers(&number) && !number.covers(&now.number);
+            if now.is_scalar() && !trial.carries_numbers(&self.arena) {
+                if narrower {
+                    trial.note_that_numbers_help(&mut self.arena);
+                }
+                continue;
+            }
             if (again || narrower)
                 && number.covers(&start.number)
                 && trial.add_carried(&mut self.arena, *place)
@@ -163,6 +207,11 @@ impl Explorer<'_> {
                 continue;
             };
             let Change::Sum(..) = change(&before, &after, own) else { continue };
+            if before.is_scalar() {
+                self.set_number(place, before.number);
+                self.mark_precise(after.deps);
+                continue;
+            }
             if !before.kind.is_pointer() || before.index != after.index {
                 continue;
             }
@@ -226,17 +275,20 @@ impl Explorer<'_> {
                 // It is no part of the guess any more.
                 continue;
             };
-            let steps = match trial.change(&self.arena, entry) {
-                None => (0, 0),
-                Some(Change::Sum(least, most)) => (least, most),
+            let (steps, resets) = match trial.change(&self.arena, entry) {
+                None => ((0, 0), None),
+                Some(Change::Sum(least, most)) => ((least, most), None),
+                Some(_) if now.is_scalar() => {
+                    let Some(known) = trial.sum_and_resets(&self.arena, entry) else {
+                        return false;
+                    };
+                    known
+                }
                 Some(_) => return false,
             };
-            let same = now.kind.is_pointer()
-                && start.kind == now.kind
-                && start.index == now.index
-                && start.off == now.off;
-            let held = drift(&start.number, steps, rounds);
-            if !same || !held.is_some_and(|all| now.number.covers(&all)) {
+            let held = drift(&with_resets(start.number, resets), steps, rounds);
+            let may_be = may_be_carried(place, &now, &start);
+            if !may_be || !held.is_some_and(|all| now.number.covers(&all)) {
                 return false;
             }
             let node = trial.node(&self.arena);

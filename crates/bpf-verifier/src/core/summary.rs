@@ -3,6 +3,7 @@
 //! See the crate's documentation. The head of a summary is a node like others;
 //! paths that come back to it end there, where its state covers theirs.
 
+use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Instruction};
 use bpf_bytecode::opcode::Width;
 
@@ -325,12 +326,25 @@ impl Explorer<'_> {
         }
         trial.add_attempt(&mut self.arena);
         let guess = trial.node(&self.arena).snapshot(&self.arena);
+        self.note_wider_numbers(trial, guess);
         let many = trial.attempts(&self.arena) > MAX_ATTEMPTS;
         if many || self.join(trial, guess, Mode::Next)?.is_none() {
             return self.fail(trial);
         }
         self.unwind(trial);
         self.begin(trial, Phase::Body)
+    }
+
+    /// Where the guess does not cover a number, it might help if that was carried.
+    fn note_wider_numbers(&mut self, trial: Trial, guess: Snapshot) {
+        let (mask, mut entries) = (guess.reg_mask(&self.arena), guess.read(&self.arena));
+        let listed = |register: &Register| mask.wrapping_shr(register.number().into()) & 1 == 1;
+        for register in Register::all().filter(listed) {
+            let (before, after) = (entries.value(&self.arena), self.state.reg(register));
+            if before.is_scalar() && after.is_scalar() && !before.number.covers(&after.number) {
+                trial.note_that_numbers_help(&mut self.arena);
+            }
+        }
     }
 
     /// Every path from the head was walked. What the summary says, where that
@@ -475,6 +489,12 @@ impl Explorer<'_> {
             let tail = Tail::round(trial.level(&self.arena) as usize);
             return self.end_path(&tail);
         }
+        let guessed = matches!(trial.phase(&self.arena), Phase::Body | Phase::Full);
+        if guessed && trial.begin_numbers(&mut self.arena) {
+            self.unwind(trial);
+            self.begin_once(trial)?;
+            return Ok(true);
+        }
         self.fail(trial)?;
         Ok(true)
     }
@@ -511,7 +531,7 @@ impl Explorer<'_> {
         let own = trial.first_id(&self.arena);
         let mut entries = guess.read(&self.arena);
         let (mask, mut entry) = (guess.reg_mask(&self.arena), 0_u32);
-        for register in bpf_bytecode::Register::all() {
+        for register in Register::all() {
             if mask.wrapping_shr(register.number().into()) & 1 == 1 {
                 let before = entries.value(&self.arena);
                 let after = self.state.reg(register);
@@ -538,6 +558,15 @@ impl Explorer<'_> {
     ) {
         let change = change(before, after, own);
         trial.note_change(&mut self.arena, entry, change);
+        if before.is_scalar() && !matches!(change, Change::Sum(..)) {
+            let number = after.number;
+            let ends = i32::try_from(number.smin()).ok().zip(i32::try_from(number.smax()).ok());
+            trial.note_reset(&mut self.arena, entry, ends.filter(|_| after.is_scalar()));
+        }
+        if before.is_scalar() && trial.carries_numbers(&self.arena) {
+            // All ways are to be seen, and not one that stands for another.
+            self.mark_precise(after.deps);
+        }
         let proof = trial.phase(&self.arena) != Phase::Probe;
         if proof && rounds_of(before, change).is_some() {
             // That the loop ends may rest on it, and on what it was at the head.

@@ -36,14 +36,23 @@ const BEGAN: u32 = METER + Meter::WORDS;
 const EARLIEST: u32 = BEGAN + 1;
 const CARRIED: u32 = EARLIEST + 1;
 const RANKS: u32 = CARRIED + 2;
-const THRESHOLDS: u32 = RANKS + 1 + MAX_RANKS;
+const RESETS: u32 = RANKS + 1 + MAX_RANKS;
+const THRESHOLDS: u32 = RESETS + 1 + MAX_RANKS;
 pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
 const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
 
 /// Entries of the head's state that may be what a loop counts by: the first ones.
 const MAX_RANKS: u32 = 16;
-/// Pointers that a loop may carry along.
+/// In the word in front of resets, from a bit on one for each entry: something was added to
+/// it on a way round; it became another number; it became what is not listed.
+const SUMMED: u32 = 0;
+const RESET: u32 = 16;
+const LOST_RESET: u32 = 32;
+/// Numbers are carried, too; it might help if they were.
+const NUMBERS: u64 = 1 << 48;
+const MIGHT_HELP: u64 = 1 << 49;
+/// Values that a loop may carry along.
 pub(super) const MAX_CARRIED: usize = 4;
 
 /// By how much a value differs from that at the head.
@@ -58,6 +67,10 @@ pub(crate) enum Change {
     /// Not known.
     Other,
 }
+
+/// What is added to a number from round to round, at least and at most, and between which
+/// numbers it is where it becomes another one.
+pub(super) type SumAndResets = ((i32, i32), Option<(i32, i32)>);
 
 impl Trial {
     const fn field(self, index: u32) -> At {
@@ -98,6 +111,7 @@ impl Trial {
         arena.set(self.field(START + 2), pair(walker.trail_len, walker.forks));
         arena.set(self.field(START + 3), walker.lonely);
         walker.meter.store(arena, self.field(METER));
+        arena.set(self.field(RESETS), 0);
         arena.set(self.field(THRESHOLDS), 0);
         self.clear_carried(arena);
     }
@@ -198,6 +212,66 @@ impl Trial {
         let earliest = until.min(self.below(arena).earliest(arena));
         arena.set(self.field(EARLIEST), earliest);
         arena.set(self.field(RANKS), 0);
+        let kept = arena.word(self.field(RESETS)) & (NUMBERS | MIGHT_HELP);
+        arena.set(self.field(RESETS), kept);
+    }
+
+    /// Whether numbers are carried along, too.
+    pub fn carries_numbers(self, arena: &Arena<'_>) -> bool {
+        arena.word(self.field(RESETS)) & NUMBERS != 0
+    }
+
+    /// A loop without carried numbers came to nothing. Whether it is worth another try with
+    /// them; they are carried from here on.
+    pub fn begin_numbers(self, arena: &mut Arena<'_>) -> bool {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word | NUMBERS);
+        word & (NUMBERS | MIGHT_HELP) == MIGHT_HELP
+    }
+
+    /// It might help if numbers were carried.
+    pub fn note_that_numbers_help(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word | MIGHT_HELP);
+    }
+
+    /// Notes that on one way round an entry of the head, a number, became another one, which
+    /// is within these bounds; none, if that is not so.
+    pub fn note_reset(self, arena: &mut Arena<'_>, entry: u32, bounds: Option<(i32, i32)>) {
+        if entry >= MAX_RANKS {
+            return;
+        }
+        let bit = |group: u32| 1_u64.wrapping_shl(entry.saturating_add(group));
+        let (masks, at) = (self.field(RESETS), self.field(RESETS + 1).saturating_add(entry));
+        let mask = arena.word(masks);
+        let Some((low_end, high_end)) = bounds else {
+            arena.set(masks, mask | bit(LOST_RESET));
+            return;
+        };
+        let (mut least, mut most) = (low_end, high_end);
+        if mask & bit(RESET) != 0 {
+            let word = arena.word(at);
+            least = least.min(low(word).cast_signed());
+            most = most.max(high(word).cast_signed());
+        }
+        arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+        arena.set(masks, mask | bit(RESET));
+    }
+
+    /// What was added to an entry of the head on the ways round, and between which numbers it
+    /// was on all others, if there were any; none, where that is not known.
+    pub fn sum_and_resets(self, arena: &Arena<'_>, entry: u32) -> Option<SumAndResets> {
+        let mask = arena.word(self.field(RESETS));
+        let has = |group: u32| mask.wrapping_shr(entry.saturating_add(group)) & 1 == 1;
+        if entry >= MAX_RANKS || has(LOST_RESET) {
+            return None;
+        }
+        let ends = |field: u32| {
+            let word = arena.word(self.field(field).saturating_add(entry));
+            (low(word).cast_signed(), high(word).cast_signed())
+        };
+        let sum = if has(SUMMED) { ends(RANKS + 1) } else { (0, 0) };
+        Some((sum, has(RESET).then(|| ends(RESETS + 1))))
     }
 
     /// When its phase has lasted too long, by the clock of steps.
@@ -312,20 +386,26 @@ impl Trial {
         let bit = |group: u32| 1_u64.wrapping_shl(entry.saturating_add(group.saturating_mul(16)));
         let (masks, at) = (self.field(RANKS), self.field(RANKS + 1).saturating_add(entry));
         let mut mask = arena.word(masks);
-        let change = match (self.change(arena, entry), change) {
-            (None, change) => change,
-            (Some(Change::Sum(a, b)), Change::Sum(c, d)) => Change::Sum(a.min(c), b.max(d)),
-            (Some(before), change) if before == change => change,
-            _ => Change::Other,
-        };
-        mask |= bit(0);
-        match change {
-            Change::Sum(least, most) => {
-                arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+        let before = self.change(arena, entry);
+        if let Change::Sum(least, most) = change {
+            // Whatever happens on other ways.
+            let summed = arena.word(self.field(RESETS));
+            let (mut least, mut most) = (least, most);
+            if summed & bit(SUMMED) != 0 {
+                let word = arena.word(at);
+                least = least.min(low(word).cast_signed());
+                most = most.max(high(word).cast_signed());
             }
-            Change::Halved => mask |= bit(1),
-            Change::Doubled => mask |= bit(2),
-            Change::Other => mask |= bit(3),
+            arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+            arena.set(self.field(RESETS), summed | bit(SUMMED));
+        }
+        mask |= bit(0);
+        match (before, change) {
+            (None | Some(Change::Sum(..)), Change::Sum(..)) => {}
+            (None, Change::Halved) => mask |= bit(1),
+            (None, Change::Doubled) => mask |= bit(2),
+            (Some(known), change) if known == change => {}
+            _ => mask |= bit(3),
         }
         arena.set(masks, mask);
     }
