@@ -27,6 +27,15 @@ impl Descriptor {
     }
 }
 
+/// The number of a helper or kernel function that is called, as a code; `None` of one that
+/// is told in another way.
+pub(crate) fn helper_code(number: u32) -> Option<u8> {
+    u8::try_from(number).ok().filter(|code| *code != OTHER_HELPER)
+}
+
+/// The code of every other helper.
+pub(crate) const OTHER_HELPER: u8 = u8::MAX;
+
 /// An access to memory that is to be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {

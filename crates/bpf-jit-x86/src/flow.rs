@@ -20,8 +20,24 @@ pub struct Flow {
     loops: Vec<Loop>,
 }
 
-/// Where a loop begins, and the last slot that leads back there.
-type Loop = (u32, u32);
+/// Where a loop begins, and a slot that leads back there: in one number, whose order is that
+/// of both and is found sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Loop(u64);
+
+impl Loop {
+    fn new(begin: u32, end: u32) -> Self {
+        Self(u64::from(begin) << u32::BITS | u64::from(end))
+    }
+
+    fn begin(self) -> usize {
+        usize::try_from(self.0 >> u32::BITS).unwrap_or(usize::MAX)
+    }
+
+    fn end(self) -> usize {
+        usize::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(usize::MAX)
+    }
+}
 
 /// How often steps are looked at, in the mean, before registers count as read at
 /// the start of every loop.
@@ -72,7 +88,7 @@ impl Flow {
         for transfer in lowered.transfers.iter().filter(|transfer| transfer.to <= transfer.from) {
             let requested = size_of::<Loop>();
             self.loops.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
-            self.loops.push((transfer.to, transfer.from));
+            self.loops.push(Loop::new(transfer.to, transfer.from));
         }
         self.loops.sort_unstable();
         Ok(())
@@ -94,9 +110,9 @@ impl Flow {
                 end = lowered.slots;
                 continue;
             }
-            let ends = self.loops.partition_point(|(begin, _)| index(*begin) <= start);
+            let ends = self.loops.partition_point(|known| known.begin() <= start);
             let last = ends.checked_sub(1).and_then(|last| self.loops.get(last));
-            end = last.map_or(lowered.slots, |(_, slot)| index(*slot).saturating_add(1));
+            end = last.map_or(lowered.slots, |last| last.end().saturating_add(1));
         }
     }
 

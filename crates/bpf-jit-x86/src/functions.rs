@@ -87,14 +87,13 @@ impl Functions {
             let (leading, others) =
                 transfers.split_at(transfers.partition_point(|transfer| transfer.from < end));
             let effect = own.iter().fold(Effect::NONE, |all, effect| all.with(*effect));
-            let Some(calls) = self.note_calls(number, leading, start..end)? else {
+            if !self.note_calls(number, leading, start..end)? {
                 return Ok(false);
-            };
+            }
             if let Some(function) = number.and_then(|number| self.list.get_mut(number)) {
                 // What takes over saves nothing.
                 function.writes = if effect.leaves() { Registers::ALL } else { effect.writes() };
-                // A called function's frame would have to be taken from here.
-                function.framed = effect.is_framed() || calls;
+                function.framed = effect.is_framed();
             }
             if next == self.list.len() {
                 return Ok(true);
@@ -103,41 +102,39 @@ impl Functions {
         }
     }
 
-    /// Notes a function's calls, and says whether there are any; `None` where a jump
-    /// leads out of it.
+    /// Notes a function's calls; false where a jump leads out of it.
     fn note_calls(
         &mut self,
         number: Option<usize>,
         transfers: &[Transfer],
         own: core::ops::Range<u32>,
-    ) -> Result<Option<bool>, CompileError> {
-        let mut any = false;
+    ) -> Result<bool, CompileError> {
         for transfer in transfers {
             if !transfer.calls {
                 if !own.contains(&transfer.to) {
-                    return Ok(None);
+                    return Ok(false);
                 }
                 continue;
             }
-            any = true;
             if let (Some(number), Some(called)) = (number, self.number_of(transfer.to)) {
                 push(&mut self.calls, (number, called))?;
             }
         }
-        Ok(Some(any))
+        Ok(true)
     }
 
-    /// What is called writes for those that call it.
+    /// What is called writes for those that call it, and its frame is taken from theirs.
     fn pass_on(&mut self) {
         for _ in 0..ROUNDS {
             let mut changed = false;
             // Functions mostly stand behind those that call them.
             for (own, called) in self.calls.iter().rev() {
-                let writes = self.list.get(*called).map_or(Registers::ALL, |called| called.writes);
+                let called = self.list.get(*called).copied().unwrap_or(Function::UNKNOWN);
                 if let Some(function) = self.list.get_mut(*own) {
-                    let before = function.writes;
-                    function.writes = before.with(writes);
-                    changed |= function.writes != before;
+                    let before = *function;
+                    function.writes = before.writes.with(called.writes);
+                    function.framed |= called.framed;
+                    changed |= *function != before;
                 }
             }
             if !changed {

@@ -36,6 +36,8 @@ pub struct Lowered<'p> {
     pub effects: Vec<Effect>,
     /// All of these.
     together: Effect,
+    /// Slots up to the last one that loads an address of the packet.
+    addressed: usize,
     /// Of a program that was not verified, operations in the order of its slots, each with
     /// its slot.
     pub ops: Vec<(u32, Op)>,
@@ -88,6 +90,7 @@ pub fn lower<'p, P: PhysicalProfile>(
         facts: facts.unwrap_or_default(),
         effects: lists.effects,
         together: Effect::NONE,
+        addressed: 0,
         ops: lists.ops,
         transfers: lists.transfers,
         slots,
@@ -125,6 +128,9 @@ impl Lowered<'_> {
         if step.effect.is_special() {
             return self.special(step.pc, step.insn);
         }
+        if step.effect.is_void() {
+            return Op::Nothing;
+        }
         translate::by_shape(step.pc, shape::form(step.insn), step.insn, Itself)
     }
 
@@ -158,11 +164,25 @@ impl Lowered<'_> {
         }
     }
 
-    /// Whether a program that was verified is one function that asks the host nothing, and
-    /// whose exits alone end it.
+    /// Whether a program that was verified asks the host nothing, and its exits alone end it.
+    pub fn is_quiet(&self) -> bool {
+        self.facts.len() >= self.insns.len() && self.together.is_closed()
+    }
+
+    /// Whether it is one function, too.
     pub fn is_closed(&self) -> bool {
-        let whole = self.facts.len() >= self.insns.len();
-        whole && self.together.is_closed() && !self.transfers.iter().any(|to| to.calls)
+        self.is_quiet() && !self.transfers.iter().any(|to| to.calls)
+    }
+
+    /// Whether what the host left for the program is looked at on the straight way that every
+    /// execution begins with, and nowhere behind what gives R1 a value.
+    pub fn is_soon_known(&self) -> bool {
+        let way = self.effects.get(..self.addressed).unwrap_or_default();
+        let before = way.split_last().map_or(way, |(_, before)| before);
+        let writes = before.iter().fold(Registers::NONE, |all, effect| all.with(effect.writes()));
+        self.maps.linked() == 0
+            && way.iter().all(|effect| effect.is_straight())
+            && !writes.has(Register::R1)
     }
 
     /// The registers that the program, or another one that takes its place, may change;
@@ -172,8 +192,7 @@ impl Lowered<'_> {
         if effect.leaves() {
             return Registers::ALL;
         }
-        let framed = effect.is_framed() || self.transfers.iter().any(|transfer| transfer.calls);
-        let frame = if framed { Registers::of(Register::R10) } else { Registers::NONE };
+        let frame = if effect.is_framed() { Registers::of(Register::R10) } else { Registers::NONE };
         effect.writes().with(frame)
     }
 }
@@ -213,8 +232,12 @@ impl Lowered<'_> {
         let pc = u32::try_from(at).unwrap_or(u32::MAX);
         let (insn, fact) = (self.insns.get(at).copied(), self.facts.get(at).copied());
         let (insn, fact) = (insn.unwrap_or_default(), fact.unwrap_or_default());
+        if shape::is_number(insn) && fact != InsnFact::Unreached {
+            return shape::number(insn).with(Effect::SPECIALLY);
+        }
         let mut op = translate::proven(pc, insn, self.insns, fact, &self.maps);
         match op {
+            Op::PacketAddress { .. } => self.addressed = at.saturating_add(1),
             Op::MapReference { index, .. } => self.maps.make_link(index),
             Op::MapValueAddress { index, off, .. } => {
                 self.maps.make_link_to_byte(index, off);

@@ -15,6 +15,7 @@ use bpf_interp::{BpfContext, BpfError, BpfResult, Environment, Fault, Refusal};
 use bpf_profile::{CloudProfile, PhysicalProfile};
 
 use crate::compiled::{CompiledProgram, Entry};
+use crate::descriptor::{Descriptor, OTHER_HELPER};
 use unwind::Panic;
 
 mod links;
@@ -61,9 +62,19 @@ struct Native {
     frame: u64,
     /// A further operand of what is called.
     operand: u64,
-    /// Slot and number of the helper that is called.
+    /// The [`Descriptor`] of a call of a helper.
     descriptor: u32,
+    /// The helper's number, if that is not the descriptor's code.
     helper: u32,
+}
+
+impl Native {
+    /// The number of the helper that is called, and where.
+    fn called(&self) -> (u32, Descriptor) {
+        let descriptor = Descriptor(self.descriptor);
+        let code = descriptor.code();
+        (if code == OTHER_HELPER { self.helper } else { code.into() }, descriptor)
+    }
 }
 
 /// What compiled code reads where a helper calls functions.

@@ -120,7 +120,13 @@ pub(crate) fn emit<'w>(
         read = flow.live_at(0).with(changed.and(Registers::of(Register::R10)));
         closed = lowered.is_closed();
     }
-    let body = if closed { emitter.closed_entry(changed) } else { emitter.entry(changed) };
+    let body = if closed {
+        // Where R1 is as the program finds it, it holds the session.
+        let soon = lowered.is_soon_known() && !read.has(Register::R1);
+        emitter.closed_entry(changed, soon)
+    } else {
+        emitter.entry(changed, lowered.is_quiet())
+    };
     emitter.body(read);
     match lowered.mode {
         Mode::Proven => {

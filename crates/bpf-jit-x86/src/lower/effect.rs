@@ -132,6 +132,10 @@ impl Effect {
     /// No execution comes there.
     pub(super) const UNREACHED: Self =
         Self { bits: Self::TURNS | Self::VOID | Self::SPECIAL | Self::OPEN };
+    /// Nothing is done.
+    pub(super) const SECOND_HALF: Self = Self { bits: Self::VOID };
+    /// Control goes back, with R0.
+    pub(super) const RETURNS: Self = Self { bits: Self::TURNS | Self::READ.bits };
     /// More than the instruction says what it does.
     pub(super) const SPECIALLY: Self = Self { bits: Self::SPECIAL };
     /// Control may go to a slot that is named.

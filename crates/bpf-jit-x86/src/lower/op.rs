@@ -30,6 +30,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether it is reached, and an exit.
+    pub fn is_exit(&self) -> bool {
+        !self.effect.is_special() && super::shape::is_exit(self.insn)
+    }
+
     /// Slot, as an index.
     pub fn slot(&self) -> usize {
         usize::try_from(self.pc).unwrap_or(usize::MAX)

@@ -12,7 +12,7 @@ use bpf_verifier::InsnFact;
 use super::Effect;
 
 /// An opcode's meaning and its effect, where both are the same in all of its slots, or in
-/// those whose offset is 0.
+/// those whose offset is 0. The second half of an instruction has one without a meaning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     form: Form,
@@ -30,13 +30,16 @@ pub(super) struct Shape {
 
 impl Shape {
     const NONE: Self = Self {
-        form: Form::Exit,
+        form: Form::MayGoto,
         only: false,
         effect: Effect::SPECIALLY,
         on_dst: Effect::NONE,
         on_src: Effect::NONE,
         unset: 0,
     };
+
+    /// Of the second half of an instruction.
+    const SECOND_HALF: Self = Self { effect: Effect::SECOND_HALF, ..Self::NONE };
 
     /// The effect with the registers of a slot.
     #[inline]
@@ -58,6 +61,7 @@ impl Shape {
             Form::JumpIf(_, _, Source::Reg) => (Effect::TO_SLOT, read, read),
             Form::JumpIf(_, _, Source::Imm) => (Effect::TO_SLOT, read, none),
             Form::Ja | Form::Gotol => (Effect::TO_SLOT, none, none),
+            Form::Exit => (Effect::RETURNS, none, none),
             _ => return Self { form, ..Self::NONE },
         };
         Self { form, only: false, effect, on_dst, on_src, unset: 0 }
@@ -86,7 +90,7 @@ fn is_ordinary_access(fact: InsnFact) -> bool {
 /// The meaning of an instruction that has a shape.
 #[inline(always)]
 pub(super) fn form(insn: BpfInsn) -> Form {
-    SHAPES.get(usize::from(insn.code())).map_or(Form::Exit, |shape| shape.form)
+    SHAPES.get(usize::from(insn.code())).map_or(Form::MayGoto, |shape| shape.form)
 }
 
 /// The same of an opcode that is known at build time.
@@ -100,12 +104,28 @@ pub(super) fn only_form(insn: BpfInsn) -> Option<Form> {
     SHAPES.get(usize::from(insn.code())).filter(|shape| shape.only).map(|shape| shape.form)
 }
 
+/// Whether an instruction loads a number of 64 bits, as most do that load as many.
+pub(super) fn is_number(insn: BpfInsn) -> bool {
+    only_form(insn) == Some(Form::LoadImm64) && insn.src() == 0
+}
+
+/// The effect of such an instruction.
+pub(super) const fn number(insn: BpfInsn) -> Effect {
+    Effect::PURELY.with(Effect::WRITE.moved(insn.dst()))
+}
+
+/// Whether an instruction is an exit.
+pub(super) fn is_exit(insn: BpfInsn) -> bool {
+    only_form(insn) == Some(Form::Exit)
+}
+
 /// For each opcode its shape.
 static SHAPES: [Shape; 256] = ALL;
 
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
 const ALL: [Shape; 256] = {
     let (mut shapes, mut rows) = ([Shape::NONE; 256], [0_u8; 256]);
+    shapes[0] = Shape::SECOND_HALF;
     let mut rest = INSTRUCTION_SET;
     while let [def, behind @ ..] = rest {
         rest = behind;

@@ -158,6 +158,7 @@ pub(super) fn by_shape<T: Then>(pc: u32, form: Form, insn: BpfInsn, then: T) -> 
         }
         Form::Ja => then.then(Op::Jump { target: target(pc, off.into()) }),
         Form::Gotol => then.then(Op::Jump { target: target(pc, imm) }),
+        Form::Exit => then.then(Op::Exit),
         // These have none.
         _ => then.then(Op::Trap(Trap::Unreached)),
     }
@@ -186,7 +187,7 @@ pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
         // Stores.
         0x62 0x63 0x6a 0x6b 0x72 0x73 0x7a 0x7b
         // Jumps.
-        0x05 0x15 0x1d 0x16 0x1e 0x55 0x5d 0x56 0x5e
+        0x05 0x15 0x1d 0x16 0x1e 0x55 0x5d 0x56 0x5e 0x95
     }
 }
 
@@ -196,6 +197,7 @@ pub(super) fn turn(pc: u32, form: Form, insn: BpfInsn) -> Turn {
     match form {
         Form::Ja => Turn::Jump(target(pc, insn.off().into())),
         Form::Gotol => Turn::Jump(target(pc, insn.imm())),
+        Form::Exit => Turn::End,
         _ => Turn::Perhaps(target(pc, insn.off().into())),
     }
 }
@@ -224,7 +226,6 @@ pub(super) fn by_itself(pc: u32, form: Form, insn: BpfInsn) -> Op {
         Form::CallLocal => Op::Call { target: target(pc, imm) },
         Form::CallHelper => helper(imm.cast_unsigned()),
         Form::CallKfunc => Op::Kfunc { number: imm },
-        Form::Exit => Op::Exit,
         form => by_shape(pc, form, insn, Itself),
     }
 }

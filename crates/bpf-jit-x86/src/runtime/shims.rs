@@ -169,7 +169,7 @@ unsafe extern "sysv64" fn helper<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
-    let (id, descriptor) = (session.native.helper, Descriptor(session.native.descriptor));
+    let (id, descriptor) = session.native.called();
     session.sync_frames();
     let run = &mut session.run;
     let result = session.panic.catch(|| run.call_helper(id, [r1, r2, r3, r4, r5]));
@@ -335,7 +335,7 @@ unsafe extern "sysv64" fn begin<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
-    let (id, descriptor) = (session.native.helper, Descriptor(session.native.descriptor));
+    let (id, descriptor) = session.native.called();
     session.sync_frames();
     let program = session.program_at(session.native.operand);
     let is_function = |slot| program.is_some_and(|program| program.address_of(slot).is_some());
@@ -379,9 +379,8 @@ unsafe extern "sysv64" fn kfunc<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
-    let number = session.native.helper.cast_signed();
-    let descriptor = Descriptor(session.native.descriptor);
+    let (number, descriptor) = session.native.called();
     session.sync_frames();
-    let result = session.run.call_kfunc(number, [r1, r2, r3, r4, r5]);
+    let result = session.run.call_kfunc(number.cast_signed(), [r1, r2, r3, r4, r5]);
     session.settle(descriptor, result)
 }

@@ -198,7 +198,7 @@ fn without_links(mut listing: String) -> String {
             (offset::link_bound(link), "bound"),
             (offset::link_end(link), "end"),
         ] {
-            listing = listing.replace(&format!("[r12+{at:X}h]"), &format!("[link {link}: {name}]"));
+            listing = listing.replace(&format!("[r15+{at:X}h]"), &format!("[link {link}: {name}]"));
         }
     }
     listing

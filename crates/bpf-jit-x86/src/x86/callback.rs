@@ -31,20 +31,20 @@ impl Emitter<'_> {
             ; push rbx
             ; push r13
             ; push r14
-            ; push r15
+            ; push r12
             ; push rbp
-            ; mov rbp, [BYTE r12 + offset::FRAME]
-            ; mov rdi, [r12 + offset::argument(0)]
-            ; mov rsi, [r12 + offset::argument(1)]
-            ; mov rdx, [r12 + offset::argument(2)]
-            ; mov rcx, [r12 + offset::argument(3)]
-            ; mov r8, [r12 + offset::argument(4)]
+            ; mov rbp, [BYTE r15 + offset::FRAME]
+            ; mov rdi, [r15 + offset::argument(0)]
+            ; mov rsi, [r15 + offset::argument(1)]
+            ; mov rdx, [r15 + offset::argument(2)]
+            ; mov rcx, [r15 + offset::argument(3)]
+            ; mov r8, [r15 + offset::argument(4)]
             ; xor eax, eax
         );
         self.call_r10();
         dynasm!(self.code; .arch x64
             ; pop rbp
-            ; pop r15
+            ; pop r12
             ; pop r14
             ; pop r13
             ; pop rbx
@@ -54,7 +54,7 @@ impl Emitter<'_> {
         self.call_out(Shim::Next, Descriptor::new(pc, 0));
         self.code.jump(again);
         self.code.bind(done);
-        dynasm!(self.code; .arch x64; mov rax, [r12 + offset::RESULT]);
+        dynasm!(self.code; .arch x64; mov rax, [r15 + offset::RESULT]);
     }
 
     /// `bpf_loop` of R1 rounds over a function of the program, which has R3 as its
@@ -87,7 +87,7 @@ impl Emitter<'_> {
             ; xor edi, edi
         );
         if framed {
-            dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]);
+            dynasm!(self.code; .arch x64; add rbp, [BYTE r15 + offset::STRIDE]);
         }
         self.code.bind(again);
         dynasm!(self.code; .arch x64; mov rsi, [rsp + 16]);
@@ -119,7 +119,7 @@ impl Emitter<'_> {
         let start = self.start;
         self.code.address_to_r11(start);
         dynasm!(self.code; .arch x64
-            ; mov [BYTE r12 + offset::OPERAND], r11
+            ; mov [BYTE r15 + offset::OPERAND], r11
         );
     }
 }

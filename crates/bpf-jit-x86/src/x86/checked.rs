@@ -68,7 +68,7 @@ impl Emitter<'_> {
 
     /// Leaves a register's value to the function that is called.
     pub(super) fn leave_operand(&mut self, src: u8) {
-        dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::OPERAND], Rq(src));
+        dynasm!(self.code; .arch x64; mov [BYTE r15 + offset::OPERAND], Rq(src));
     }
 
     /// The same for an immediate.
@@ -76,7 +76,7 @@ impl Emitter<'_> {
         if let Source::Reg(register) = self.chosen(Operand::Imm(imm)) {
             return self.leave_operand(register);
         }
-        dynasm!(self.code; .arch x64; mov QWORD [BYTE r12 + offset::OPERAND], DWORD imm);
+        dynasm!(self.code; .arch x64; mov QWORD [BYTE r15 + offset::OPERAND], DWORD imm);
     }
 
     fn access(&mut self, pc: usize, access: Access, at: Address) {

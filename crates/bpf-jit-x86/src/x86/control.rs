@@ -73,7 +73,7 @@ impl Emitter<'_> {
             saved = saved.with(Registers::of(Register::R1));
         }
         self.save(saved);
-        dynasm!(self.code; .arch x64; add rbp, [BYTE r12 + offset::STRIDE]);
+        dynasm!(self.code; .arch x64; add rbp, [BYTE r15 + offset::STRIDE]);
         self.zero_frame();
         self.code.call(target);
         self.restore(saved);
@@ -120,6 +120,11 @@ impl Emitter<'_> {
     pub(super) fn ret(&mut self) {
         self.restore(self.saved);
         dynasm!(self.code; .arch x64; ret);
+    }
+
+    /// Whether [`ret`](Self::ret) has no more bytes than the shortest jump.
+    pub(super) fn returns_shortly(&self) -> bool {
+        self.saved.len() <= 1 && self.saved.iter().all(|register| native(register) < 8)
     }
 
     /// Jumps where the allowance of such jumps is used up.

@@ -6,7 +6,7 @@ use bpf_bytecode::opcode::Width;
 use super::buffer::{CodeBuffer, Part};
 
 /// A place in memory, `[base + index << scale + disp]`. Registers are the
-/// CPU's, by number; `rsp` and `r12` are no index.
+/// CPU's, by number; `rsp` is no index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mem {
     pub(super) base: u8,
@@ -156,25 +156,34 @@ fn displacement(disp: i32, low: u8) -> (u8, Part) {
 
 /// What names a register operand and a place in memory: the prefix `rex` with the high bits
 /// of the place's registers, the bytes behind the opcode, the displacement behind these.
+type Named = (u8, Part, Part);
+
 #[inline(always)]
-fn place_of(rex: u8, reg: u8, mem: Mem) -> (u8, Part, Part) {
-    let reg = (reg & 7) << 3;
-    if mem.index.is_none() {
-        let low = mem.base & 7;
-        let (mode, disp) = displacement(mem.disp, low);
-        let named = u64::from(mode | reg | low);
-        // `rsp` and `r12` say that there is an index; here there is none.
-        let place = match low {
-            4 => Part { bytes: 0x2400 | named, bits: 16 },
-            _ => Part { bytes: named, bits: 8 },
-        };
-        return (rex | mem.base >> 3, place, disp);
-    }
+fn place_of(rex: u8, reg: u8, mem: Mem) -> Named {
+    if mem.index.is_none() { on_base(rex, reg, mem) } else { on_index(rex, reg, mem) }
+}
+
+/// Of a place without an index.
+#[inline(always)]
+fn on_base(rex: u8, reg: u8, mem: Mem) -> Named {
+    let low = mem.base & 7;
+    let (mode, disp) = displacement(mem.disp, low);
+    let named = u64::from(mode | (reg & 7) << 3 | low);
+    // `rsp` and `r12` say that there is an index; here there is none.
+    let place = match low {
+        4 => Part { bytes: 0x2400 | named, bits: 16 },
+        _ => Part { bytes: named, bits: 8 },
+    };
+    (rex | mem.base >> 3, place, disp)
+}
+
+#[inline(always)]
+fn on_index(rex: u8, reg: u8, mem: Mem) -> Named {
     let Mem { base, index, disp } = mem.shortest();
     let (index, scale) = index.unwrap_or_default();
     let (mode, disp) = displacement(disp, base & 7);
     let sib = u64::from(scale << 6 | (index & 7) << 3 | base & 7);
-    let place = Part { bytes: sib << 8 | u64::from(mode | reg | 4), bits: 16 };
+    let place = Part { bytes: sib << 8 | u64::from(mode | (reg & 7) << 3 | 4), bits: 16 };
     (rex | index >> 3 << 1 | base >> 3, place, disp)
 }
 
@@ -222,8 +231,20 @@ impl CodeBuffer {
     }
 
     fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
-        let rex = wide(width) << 3 | reg >> 3 << 2;
-        let (rex, place, disp) = place_of(rex, reg, mem);
+        if mem.index.is_some() {
+            return self.on_indexed_memory(op, width, reg, mem, imm);
+        }
+        self.plain(op, on_base(wide(width) << 3 | reg >> 3 << 2, reg, mem), imm);
+    }
+
+    /// By itself, as most places have no index.
+    #[inline(never)]
+    fn on_indexed_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+        self.plain(op, on_index(wide(width) << 3 | reg >> 3 << 2, reg, mem), imm);
+    }
+
+    #[inline(always)]
+    fn plain(&mut self, op: Opcode, (rex, place, disp): Named, imm: Part) {
         let head = op.part().and(place.bytes, place.bits).behind_rex(rex);
         self.put_parts(head, disp.and(imm.bytes, imm.bits));
     }

@@ -1,10 +1,13 @@
 //! Jumps and calls to what is known at run time only. There are no others than
 //! these.
 
+use bpf_bytecode::opcode::Width;
 use dynasm::dynasm;
 
 use super::Emitter;
 use super::buffer::Label;
+use super::encode::{Imm, Mem, Opcode, Rm};
+use super::regs::RAX;
 use crate::runtime::{Shim, offset};
 
 /// How code comes to an address in a register.
@@ -35,10 +38,11 @@ impl Emitter<'_> {
 
     /// Calls a function of the host; `rax` and `r10` are lost.
     pub(super) fn call_shim(&mut self, shim: Shim) {
-        dynasm!(self.code; .arch x64; mov rax, [BYTE r12 + offset::SHIMS]);
+        dynasm!(self.code; .arch x64; mov rax, [BYTE r15 + offset::SHIMS]);
         match self.indirect {
             Indirect::Plain => {
-                dynasm!(self.code; .arch x64; call QWORD [BYTE rax + offset::shim(shim)]);
+                let at = Rm::Mem(Mem::new(RAX, offset::shim(shim).into()));
+                self.code.insn(Opcode::one(0xff), Width::W32, 2, at, Imm::None);
             }
             Indirect::Retpoline(thunk) => {
                 dynasm!(self.code; .arch x64; mov r10, [BYTE rax + offset::shim(shim)]);

@@ -69,7 +69,7 @@ impl Emitter<'_> {
         let (start, end) = (self.code.label(), self.code.label());
         let bound = offset::link_bound(link);
         dynasm!(self.code; .arch x64
-            ; mov r11, [r12 + bound]
+            ; mov r11, [r15 + bound]
             ; cmp eax, [r11]
         );
         self.code.jump_if(Flag::AboveOrEqual, start);
@@ -105,7 +105,7 @@ impl Emitter<'_> {
         let null = if let Found::Falls(target) = found { target } else { end };
         self.code.bind(start);
         dynasm!(self.code; .arch x64
-            ; mov r11, [r12 + entries]
+            ; mov r11, [r15 + entries]
             ; test r11, r11
         );
         self.code.jump_if(Flag::Equal, ask);

@@ -91,8 +91,9 @@ pub(super) struct Selector<'a, 'o> {
     values: [Word; ROOM],
     /// Registers whose values are put off.
     pending: Registers,
-    /// For each register those whose values speak of it are among these.
-    readers: [Registers; ROOM],
+    /// For each register those whose values speak of it are among these; the last entry is
+    /// in place of one.
+    readers: [Registers; ROOM + 1],
     /// For each register how many of its low bits may be set.
     bits: [u8; ROOM],
     /// Registers that are read behind the step.
@@ -117,7 +118,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             lowered,
             values: [Word::OWN; ROOM],
             pending: Registers::NONE,
-            readers: [Registers::NONE; ROOM],
+            readers: [Registers::NONE; ROOM + 1],
             bits: [64; ROOM],
             live: Registers::NONE,
             needed: Registers::NONE,
@@ -292,7 +293,7 @@ impl Selector<'_, '_> {
         for register in self.pending.iter() {
             self.own_if_needed(register);
         }
-        self.readers = [Registers::NONE; ROOM];
+        self.readers = [Registers::NONE; ROOM + 1];
     }
 
     /// The register's value is put in place, or forgotten.
@@ -366,27 +367,28 @@ impl Selector<'_, '_> {
         for gone in reads.without(Registers::of(dst)).and(self.pending).iter() {
             self.forget(gone);
         }
-        self.put_off(dst, value, reads);
+        self.put_off(dst, value);
     }
 
-    /// Puts a value off that speaks of `reads`, of whose values none is put off but that
+    /// Puts a value off that speaks of registers of whose values none is put off but that
     /// of `dst` itself.
     #[inline]
-    fn put_off(&mut self, dst: Register, value: Word, reads: Registers) {
+    fn put_off(&mut self, dst: Register, value: Word) {
         if !self.live.has(dst) {
             self.forget(dst);
         } else if let Some(entry) = self.values.get_mut(index(dst)) {
             *entry = value;
-            self.pend(dst, reads);
+            self.pend(dst, value);
         }
     }
 
     /// Notes that the value of `dst` is put off and speaks of others.
-    fn pend(&mut self, dst: Register, reads: Registers) {
+    #[inline]
+    fn pend(&mut self, dst: Register, value: Word) {
         let dst = Registers::of(dst);
         self.pending = self.pending.with(dst);
-        for read in reads.iter() {
-            if let Some(readers) = self.readers.get_mut(index(read)) {
+        for number in value.numbers() {
+            if let Some(readers) = self.readers.get_mut(number) {
                 *readers = readers.with(dst);
             }
         }

@@ -10,9 +10,12 @@ use bpf_bytecode::opcode::Size;
 use dynasm::dynasm;
 
 use super::Emitter;
+use super::alu::Arith;
 use super::buffer::{Flag, Label};
+use super::encode::Source;
+use super::frame::session;
 use super::regs::{SCRATCH, SCRATCH_TOO, SESSION, native};
-use crate::descriptor::{Access, Descriptor};
+use crate::descriptor::{Access, Descriptor, OTHER_HELPER, helper_code};
 use crate::lower::{Mode, Order};
 use crate::runtime::{Shim, offset};
 
@@ -68,8 +71,12 @@ impl Emitter<'_> {
     /// Calls a function of the host with R1 to R5; its result is in `rax`.
     pub(super) fn host_call(&mut self, shim: Shim, pc: usize, id: u32) {
         let thunk = self.thunk(shim);
-        self.set_chosen(SCRATCH_TOO, id.into());
-        self.set_descriptor(Descriptor::new(pc, 0));
+        let code = helper_code(id).unwrap_or_else(|| {
+            self.set_chosen(SCRATCH_TOO, id.into());
+            self.store(Size::W, session(offset::HELPER), Source::Reg(SCRATCH_TOO));
+            OTHER_HELPER
+        });
+        self.set_descriptor(Descriptor::new(pc, code));
         self.code.call(thunk);
     }
 
@@ -82,7 +89,7 @@ impl Emitter<'_> {
         dynasm!(self.code; .arch x64; test r10, r10);
         self.code.jump_if(Flag::Equal, on);
         // What is entered there may want the session as the host gives it.
-        dynasm!(self.code; .arch x64; mov rdi, r12);
+        dynasm!(self.code; .arch x64; mov rdi, r15);
         self.jump_to_r10();
         self.code.bind(on);
     }
@@ -114,18 +121,18 @@ impl Emitter<'_> {
     /// Writes what the host is to know to the session.
     fn publish(&mut self) {
         if self.mode == Mode::Checked {
-            dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::BUDGET], r9);
+            dynasm!(self.code; .arch x64; mov [BYTE r15 + offset::BUDGET], r9);
         }
-        dynasm!(self.code; .arch x64; mov [BYTE r12 + offset::FRAME], rbp);
+        dynasm!(self.code; .arch x64; mov [BYTE r15 + offset::FRAME], rbp);
     }
 
     /// Reads what the host may have changed, and leaves the program if it was
     /// stopped.
     fn resume(&mut self) {
         if self.mode == Mode::Checked {
-            dynasm!(self.code; .arch x64; mov r9, [BYTE r12 + offset::BUDGET]);
+            dynasm!(self.code; .arch x64; mov r9, [BYTE r15 + offset::BUDGET]);
         }
-        dynasm!(self.code; .arch x64; cmp DWORD [BYTE r12 + offset::STOPPED], BYTE 0);
+        self.arith_memory(Arith::Cmp, Size::W, session(offset::STOPPED), Source::Imm(0));
         self.code.jump_if(Flag::NotEqual, self.exit);
     }
 
@@ -138,7 +145,7 @@ impl Emitter<'_> {
             ; push rdx
             ; push rcx
             ; push r8
-            ; mov rdi, r12
+            ; mov rdi, r15
             ; mov rsi, r10
             ; mov edx, r11d
             ; mov rcx, rax
@@ -161,7 +168,7 @@ impl Emitter<'_> {
     /// the exit, which finds the stack again.
     fn stop_thunk(&mut self) {
         dynasm!(self.code; .arch x64
-            ; mov rdi, r12
+            ; mov rdi, r15
             ; mov edx, r11d
             ; and rsp, BYTE -16
         );
@@ -172,10 +179,7 @@ impl Emitter<'_> {
     /// The arguments are one register further than the host wants them.
     fn helper_thunk(&mut self, shim: Shim) {
         self.publish();
-        dynasm!(self.code; .arch x64
-            ; mov [BYTE r12 + offset::DESCRIPTOR], r11d
-            ; mov [BYTE r12 + offset::HELPER], r10d
-        );
+        dynasm!(self.code; .arch x64; mov [BYTE r15 + offset::DESCRIPTOR], r11d);
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64
                 ; push rdi
@@ -192,7 +196,7 @@ impl Emitter<'_> {
             ; mov rcx, rdx
             ; mov rdx, rsi
             ; mov rsi, rdi
-            ; mov rdi, r12
+            ; mov rdi, r15
         );
         self.call_shim(shim);
         if self.mode == Mode::Checked {

@@ -179,6 +179,13 @@ impl Word {
         }
     }
 
+    /// The numbers of the two registers that it may speak of; of none 16.
+    #[inline(always)]
+    pub(super) fn numbers(self) -> [usize; 2] {
+        let [.., base, index, _, _] = self.0.to_le_bytes();
+        [base.into(), index.into()]
+    }
+
     /// Registers that it speaks of.
     #[inline(always)]
     pub(super) fn reads(self) -> Registers {

@@ -19,7 +19,7 @@ impl Selector<'_, '_> {
         if !self.pending.has(src) && dst != src {
             // Mostly nothing is in the way.
             let width = if whole { Width::W64 } else { width };
-            self.put_off(dst, Word::of(Value::Sum(Sum::copy(src, width))), Registers::of(src));
+            self.put_off(dst, Word::of(Value::Sum(Sum::copy(src, width))));
             return self.set_bits(dst, bits.min(bits_of(width)));
         }
         if whole {
@@ -199,8 +199,7 @@ impl Selector<'_, '_> {
         }
         if !self.pending.has(dst) && !self.pending.has(src) {
             let sum = Sum::of_two(dst, src, width);
-            let reads = Registers::of(dst).with(Registers::of(src));
-            return self.put_off(dst, Word::of(Value::Sum(sum)), reads);
+            return self.put_off(dst, Word::of(Value::Sum(sum)));
         }
         self.locate(dst);
         self.locate(src);

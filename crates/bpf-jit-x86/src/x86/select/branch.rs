@@ -42,9 +42,14 @@ impl Selector<'_, '_> {
 
     pub(super) fn jump(&mut self, step: &Step, target: u32) {
         self.settle();
-        if target != step.pc.saturating_add(1) {
-            self.out.code.jump(CodeBuffer::slot(target));
+        if target == step.pc.saturating_add(1) {
+            return;
         }
+        let goes_back = self.lowered.step(target).is_some_and(|step| step.is_exit());
+        if goes_back && self.out.returns_shortly() {
+            return self.out.ret();
+        }
+        self.out.code.jump(CodeBuffer::slot(target));
     }
 
     pub(super) fn call(&mut self, target: u32) {

@@ -60,8 +60,9 @@ impl Selector<'_, '_> {
         if let Some(entry) =
             self.values.get_mut(register.index()).filter(|_| sum.copied(Width::W64).is_none())
         {
-            *entry = Word::of(Value::Sum(sum));
-            self.pend(register, Registers::of(register));
+            let word = Word::of(Value::Sum(sum));
+            *entry = word;
+            self.pend(register, word);
         }
     }
 
