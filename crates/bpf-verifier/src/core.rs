@@ -304,6 +304,8 @@ impl<'a> Explorer<'a> {
                     if self.guessing().is_none() {
                         observer.pruned(self.walker.pc);
                     }
+                    // One such path after the other takes time, too, and no instruction.
+                    self.check_budget()?;
                     self.check_cost(&tail)?;
                     return self.end_path(&tail);
                 }

@@ -26,6 +26,7 @@ impl Explorer<'_> {
             return None;
         };
         self.charge(size.weight() as usize);
+        self.charge_parts(size.weight());
         Snapshot::write(&self.state, &mut self.arena, start, size);
         let trial = Trial(at);
         let more = (self.pending, start, self.last_id, self.state.frame);

@@ -32,6 +32,14 @@ const WORK_PER_STEP: u64 = 48;
 const KEPT_WORK: u64 = 1;
 /// Work for a word of a state that waits: it is read again, too.
 const WAITING_WORK: u64 = 2;
+/// Work for a word of a state of which each part is taken up by itself.
+const PART_WORK: u64 = 2;
+/// Work for a node of the path that is passed: mostly it lies in no cache.
+const NODE_WORK: u64 = 3;
+/// Definitions of maps, or of their fields, that are passed in the time of a word's work.
+const DEFINITIONS_A_WORD: usize = 8;
+/// The same of bytes that are compared with one.
+const BYTES_A_WORD: usize = 16;
 
 impl Explorer<'_> {
     /// Steps so far: instructions walked, and what counts as such.
@@ -68,11 +76,31 @@ impl Explorer<'_> {
         let cells = u64::from(self.state.cells.len());
         // Some look through the whole state, or move a part of it.
         let passed = match insn {
-            Instruction::JumpIf { .. } | Instruction::Call(_) => cells.saturating_mul(2),
-            Instruction::Store { .. } | Instruction::Atomic { .. } => cells / 2,
+            Instruction::JumpIf { .. } => cells.saturating_mul(2),
+            Instruction::Call(_) => cells.saturating_mul(2).saturating_add(self.tables()),
+            Instruction::Store { .. } | Instruction::Atomic { .. } => {
+                (cells / 2).saturating_add(self.tables())
+            }
+            Instruction::Load { .. } => self.tables(),
             _ => 0,
         };
         self.work(INSN_WORK.saturating_add(passed));
+    }
+
+    /// Work of whoever looks through the definitions of all maps, or all their special fields.
+    const fn tables(&self) -> u64 {
+        (self.maps.len().saturating_add(self.fields.len()) / DEFINITIONS_A_WORD) as u64
+    }
+
+    /// Counts that some cells of the state are looked at, by an instruction that mostly looks
+    /// at none.
+    pub(super) fn charge_cells(&mut self, cells: u32) {
+        self.work(u64::from(cells.min(self.state.cells.len())) / 2);
+    }
+
+    /// Counts that so many bytes of a map's contents are looked through.
+    pub(super) fn charge_bytes(&mut self, bytes: usize) {
+        self.work((bytes / BYTES_A_WORD) as u64);
     }
 
     /// Counts work.
@@ -97,6 +125,17 @@ impl Explorer<'_> {
     pub(super) fn charge_kept(&mut self, words: usize) {
         self.charge(words);
         self.work((words as u64).saturating_mul(KEPT_WORK));
+    }
+
+    /// Counts that each part of a state of so many words is taken up by itself, as where what
+    /// a loop does to it is looked for.
+    pub(super) fn charge_parts(&mut self, words: u32) {
+        self.work(u64::from(words).saturating_mul(PART_WORK));
+    }
+
+    /// Counts that so many nodes of the path are passed, which lie anywhere.
+    pub(super) fn charge_nodes(&mut self, nodes: u64) {
+        self.work(nodes.saturating_mul(NODE_WORK));
     }
 
     /// Counts that a state of so many words waits for its turn.

@@ -200,6 +200,7 @@ impl Explorer<'_> {
         while node.0 != NONE {
             let next = node.next(&self.arena);
             let Some(shared) = self.shared_ids(node) else {
+                self.work(1);
                 before = node.0;
                 node = Done(next);
                 continue;

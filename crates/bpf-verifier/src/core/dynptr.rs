@@ -211,6 +211,7 @@ impl Explorer<'_> {
         if !matches!(base.kind, Kind::Slice | Kind::SliceOrNull) {
             return;
         }
+        self.charge_cells(u32::MAX);
         let mut live = 0;
         for index in 0..self.state.cells.len() {
             if let Some(cell) = self.state.cells.get(&self.arena, index)

@@ -92,7 +92,10 @@ impl Explorer<'_> {
         };
         // Zeros follow what is given.
         let given = frozen.bytes.get(from..).unwrap_or_default();
-        let ends = given.contains(&0) || frozen.bytes.len() < usize::try_from(size).unwrap_or(0);
+        let end = given.iter().position(|byte| *byte == 0);
+        let ends = end.is_some() || frozen.bytes.len() < usize::try_from(size).unwrap_or(0);
+        let looked_at = end.unwrap_or(given.len());
+        self.charge_bytes(looked_at);
         let Some(bit) = 1_u64.checked_shl(index).filter(|_| ends) else { return reject(wrong) };
         self.figures.known_maps |= bit;
         Ok(())

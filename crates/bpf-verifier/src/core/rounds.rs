@@ -205,7 +205,7 @@ impl Explorer<'_> {
             steps = steps.saturating_add(1);
             node = Node(node.parent(&self.arena));
         }
-        self.work(steps / 8);
+        self.charge_nodes(steps);
         before.is_some_and(|before| before < had.min(HAD))
     }
 
@@ -230,6 +230,7 @@ impl Explorer<'_> {
             open = Node(open.parent(&self.arena));
         }
         self.figures.handled = self.figures.handled.saturating_add(steps / 32);
+        self.charge_nodes(steps);
         found
     }
 

@@ -165,6 +165,7 @@ impl Explorer<'_> {
     /// Requires bytes that may be read; where addresses are guarded, no pointer
     /// among them.
     fn check_stack_init(&mut self, room: Room, size: u32) -> Step {
+        self.charge_cells(room.len);
         match self.state.check_init(&self.arena, room.addr, room.len) {
             Ok(run) => {
                 self.mark_run(run);

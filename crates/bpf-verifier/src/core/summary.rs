@@ -115,6 +115,7 @@ impl Explorer<'_> {
             return Ok(Arrival::Elsewhere);
         }
         let guess = trial.node(&self.arena).snapshot(&self.arena);
+        self.charge_parts(guess.weight(&self.arena));
         let phase = trial.phase(&self.arena);
         if matches!(phase, Phase::Once | Phase::Probe) {
             if phase == Phase::Probe {
@@ -222,6 +223,7 @@ impl Explorer<'_> {
     /// it: whether anything does; none, if there is no guess.
     pub(super) fn join(&mut self, trial: Trial, old: Snapshot, mode: Mode) -> Step<Option<bool>> {
         self.charge(old.weight(&self.arena) as usize);
+        self.charge_parts(old.weight(&self.arena));
         let (thresholds, count) = trial.thresholds(&self.arena);
         let known = thresholds.get(..count).unwrap_or_default();
         let mut join = Join::new(mode, known, self.last_id);
@@ -302,6 +304,7 @@ impl Explorer<'_> {
             self.drop_found(trial);
         }
         let size = Snapshot::measure(&self.state, &self.arena);
+        self.charge_parts(size.weight());
         let at = self.alloc(size.words() as usize)?;
         Snapshot::write(&self.state, &mut self.arena, at, size);
         trial.set_found(&mut self.arena, at);
