@@ -170,7 +170,7 @@ fn rows_of_loops_cost_in_proportion() {
         }
         insns.push(BpfInsn::exit());
         let program = ProgramBuilder::from_static(BpfProgType::SocketFilter, insns.leak());
-        let mut workspace = vec![0_u64; 1 << 20];
+        let mut workspace = vec![0_u64; 1 << 21];
         let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace);
         let mut seen = Walked(0);
         verifier.verify_with(&program.build().expect("valid"), &mut seen).expect("safe");
