@@ -307,3 +307,39 @@ fn the_number_of_a_round_is_less_than_their_count() {
     SOCKET.accepts(&text("0\ncall 7\nr1 = r0\nr1 &= 63\nr1 += 1"));
     SOCKET.rejects("invalid access to map_value", &text("0\ncall 7\nr1 = r0\nr1 &= 127"));
 }
+
+/// The helper takes the low half of an address as a count, which may be any number.
+#[test]
+fn the_number_of_a_round_is_not_known_where_an_address_counts_them() {
+    let function = "r2 += r1
+        r0 = *(u8 *)(r2 +0)
+        r0 = 0
+        exit";
+    SOCKET.accepts(&looping("1", "r0 = 0\nexit", function));
+    for count in ["r10", "r10\nr1 += -8"] {
+        SOCKET.accepts(&looping(count, "r0 = 0\nexit", "r0 = 0\nexit"));
+        SOCKET.rejects("R2", &looping(count, "r0 = 0\nexit", function));
+    }
+}
+
+/// What a function is called with says the helper, not what is passed to that as a count.
+#[test]
+fn a_map_may_count_rounds_and_shows_nothing() {
+    let text = |function: &str| {
+        format!(
+            "r1 = map[idx:1] ll
+             r2 = subprog[f] ll
+             r3 = 0
+             r4 = 0
+             call 181
+             r0 = 0
+             exit
+             f: {function}
+             r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&text("r1 += 1"));
+    SOCKET.rejects("R3", &text("r0 = *(u8 *)(r3 +0)"));
+    SOCKET.rejects("R2", &text("r0 = *(u8 *)(r2 +0)"));
+}

@@ -155,17 +155,22 @@ impl Explorer<'_> {
         let mut rounds = self.state.reg(Register::R0);
         rounds.range = rounds.range.saturating_add(1);
         self.state.set_reg(Register::R0, rounds);
+        // What is passed as a count may be a map, too: the helper says what it shows.
+        let shows = Instruction::Call(CallTarget::Helper(id::FOR_EACH_MAP_ELEM));
+        let shows = self.code.insn(pc)? == shows;
+        let most = self.most_callbacks(id::LOOP);
         let function = function.index;
         let to = ReturnTo { pc: slot_number(pc), function, to_helper: true };
         let live = self.code.live(&self.arena, pc.saturating_add(1)) & PRESERVED;
         self.state.push_frame(&mut self.arena, to, live | KEPT)?;
         self.clear_arguments();
-        let args = if first.kind == Kind::Map {
+        let args = if shows {
             // The key is shown as long as this helper calls.
             let key = Value::pointer(Kind::MapKey, first.index, rounds.id);
             [first, key, Value::pointer(Kind::MapValue, first.index, 0), context]
         } else {
-            let last = first.number.half().umax.min(MAX_LOOPS.into()).saturating_sub(1);
+            // Of an address nothing is known here: it counts as many as the helper allows.
+            let last = u64::from(most).saturating_sub(1);
             [Value::scalar(Scalar::between(0, last)), context, Value::NOT_INIT, Value::NOT_INIT]
         };
         for (number, value) in (1_u8..).zip(args) {
