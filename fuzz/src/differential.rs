@@ -14,10 +14,12 @@ mod translated;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf::bytecode::BpfProgram;
+use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::execution::{
     BpfContext, BpfError, BpfExecutor, BpfResult, Environment, Fault, Interpreter, Refusal,
     VerifiedInterpreter,
 };
+use kernel_bpf::maps::AnyMap;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
 use kernel_bpf_tests::case::{Case, Input};
@@ -281,11 +283,13 @@ fn shows_addresses(case: &Case, place: &Place, engines: &[Loaded<'_>]) -> bool {
 const DEPTHS: usize = 16;
 
 /// What `run` gives `depth` frames of several sizes further down the stack, and
-/// with the heap in another state.
+/// with the heap, or the pool that maps come from, in another state.
 fn elsewhere(run: &dyn Fn() -> Outcome, depth: usize) -> Outcome {
     let mut rng = Rng::new(depth as u64);
     let mut held: Vec<Vec<u8>> = (0..8).map(|_| vec![0; 16 + rng.below(600)]).collect();
     held.retain(|block| block.len() % 2 == 0);
+    let map = MapDef::new(MapType::Array, 4, 16 << rng.below(6), 1);
+    let map = AnyMap::<ActiveProfile>::new(map).expect("there is room");
     // Two of these differ by the stack's alignment, so not even the lowest bits
     // of an address stay the same.
     let outcome = match depth % 4 {
@@ -295,7 +299,7 @@ fn elsewhere(run: &dyn Fn() -> Outcome, depth: usize) -> Outcome {
         2 => with_pad::<32>(run, depth),
         _ => with_pad::<240>(run, depth),
     };
-    drop(std::hint::black_box(held));
+    drop(std::hint::black_box((held, map)));
     outcome
 }
 

@@ -16,6 +16,7 @@ mod no_std;
 mod profile;
 mod proofs;
 mod readme;
+mod shadow;
 mod tidy;
 
 use std::ffi::OsString;
@@ -117,6 +118,7 @@ fn steps() -> Vec<Step> {
     steps.extend(examples::steps());
     steps.extend(benches::steps());
     steps.extend(counts::steps());
+    steps.extend(shadow::steps());
     steps.extend(fuzz::steps());
     steps.extend(proofs::steps());
     steps.extend(demo::steps());

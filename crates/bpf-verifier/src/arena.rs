@@ -10,6 +10,8 @@ mod halves;
 #[cfg_attr(feature = "cloud-profile", path = "arena/heap.rs")]
 #[cfg_attr(feature = "embedded-profile", path = "arena/in_place.rs")]
 mod own;
+#[cfg_attr(not(feature = "arena-shadow"), path = "arena/no_shadow.rs")]
+mod shadow;
 
 use bpf_profile::config::VERIFIER_WORKSPACE_BYTES;
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
@@ -71,6 +73,8 @@ pub(crate) struct Arena<'a> {
     blocks: usize,
     /// Blocks that were freed since they were gathered.
     freed: usize,
+    /// What the words are at the moment, where that is noted.
+    shadow: shadow::Shadow,
 }
 
 impl<'a> Arena<'a> {
@@ -80,7 +84,18 @@ impl<'a> Arena<'a> {
             Words::Own(_) => Memory::room(WORDS, limit_bytes / 8),
         };
         let (limit, free) = (limit.min(MOST_WORDS), [NONE; CLASSES]);
-        Self { words, used: 1, peak: 1, limit, free, filled: 0, free_words: 0, blocks: 0, freed: 0 }
+        Self {
+            words,
+            used: 1,
+            peak: 1,
+            limit,
+            free,
+            filled: 0,
+            free_words: 0,
+            blocks: 0,
+            freed: 0,
+            shadow: shadow::Shadow::new(),
+        }
     }
 
     /// The same arena, with nothing in it.
@@ -118,14 +133,18 @@ impl<'a> Arena<'a> {
 
     /// A block of at least `words` words, their content left as it is.
     pub fn alloc(&mut self, words: usize) -> Result<At, NoRoom> {
-        let (class, size) = class_of(words).ok_or(NoRoom { words })?;
-        self.take(class, size)
+        let (class, size) = class_of(behind(words)).ok_or(NoRoom { words })?;
+        let at = self.take(class, size)?;
+        self.shadow.taken(at, words);
+        Ok(at)
     }
 
     /// A block that is never freed: no larger than it need be.
     pub fn alloc_for_good(&mut self, words: usize) -> Result<At, NoRoom> {
-        let (class, _) = class_of(words).ok_or(NoRoom { words })?;
-        self.take(class, words.max(1).next_multiple_of(LEAST))
+        let (class, _) = class_of(behind(words)).ok_or(NoRoom { words })?;
+        let at = self.take(class, behind(words).max(1).next_multiple_of(LEAST))?;
+        self.shadow.taken(at, words);
+        Ok(at)
     }
 
     /// A block of `size` words, from freed ones of this class and above, or where none
@@ -161,7 +180,7 @@ impl<'a> Arena<'a> {
             return None;
         }
         let at = self.free.get(found).copied()?;
-        let (next, words) = free_block(self.word(at));
+        let (next, words) = free_block(self.any_word(at));
         *self.free.get_mut(found)? = next;
         self.free_words = self.free_words.saturating_sub(words);
         self.blocks = self.blocks.saturating_sub(1);
@@ -182,7 +201,7 @@ impl<'a> Arena<'a> {
             let above = class_of(left).map_or(0, |(class, _)| class);
             let fits = size_of_class(above) <= left;
             let size = size_of_class(if fits { above } else { above.saturating_sub(1) });
-            self.free(at, size);
+            self.put_by(at, size);
             at = at.saturating_add(slot_words(size));
             left = left.saturating_sub(size);
         }
@@ -200,13 +219,23 @@ impl<'a> Arena<'a> {
 
     /// Where so many words lie that belong to no block yet, if there are as many: what is
     /// written there lasts until a block is taken.
-    pub fn behind(&self, words: usize) -> Option<At> {
+    pub fn behind(&mut self, words: usize) -> Option<At> {
         let end = self.used.saturating_add(words);
-        (end <= self.all().len()).then(|| At::try_from(self.used).ok())?
+        let at = (end <= self.all().len()).then(|| At::try_from(self.used).ok())??;
+        self.shadow.draft(at, words);
+        Some(at)
     }
 
     /// Gives a block of `words` words back.
     pub fn free(&mut self, at: At, words: usize) {
+        if at != NONE {
+            self.shadow.freed(at, words);
+        }
+        self.put_by(at, behind(words));
+    }
+
+    /// Keeps words that are no block's until they serve again.
+    fn put_by(&mut self, at: At, words: usize) {
         if let Some((class, size)) = class_of(words)
             && at != NONE
             && let Some(head) = self.free.get_mut(class)
@@ -225,8 +254,9 @@ impl<'a> Arena<'a> {
     /// that is never freed from now on.
     #[cfg(feature = "embedded-profile")]
     pub fn cut(&mut self, at: At, words: usize, kept: usize) {
-        let kept = kept.next_multiple_of(LEAST);
-        if let Some((_, size)) = class_of(words)
+        self.shadow.cut(at, words, kept);
+        let kept = behind(kept).next_multiple_of(LEAST);
+        if let Some((_, size)) = class_of(behind(words))
             && let Some(from) = at.checked_add(slot_words(kept))
         {
             self.free_pieces(from, size.saturating_sub(kept));
@@ -235,16 +265,29 @@ impl<'a> Arena<'a> {
 
     /// Notes in a freed block of `size` words which one follows.
     fn link(&mut self, at: At, next: At, size: usize) {
-        self.set(at, pair(next, slot_words(size)));
+        self.set_any(at, pair(next, slot_words(size)));
     }
 
     #[inline]
     pub fn word(&self, at: At) -> u64 {
+        self.shadow.read(at, 1);
+        self.any_word(at)
+    }
+
+    /// A word, whether it is a block's or not.
+    #[inline]
+    fn any_word(&self, at: At) -> u64 {
         self.all().get(at as usize).copied().unwrap_or(0)
     }
 
     #[inline]
     pub fn set(&mut self, at: At, value: u64) {
+        self.shadow.write(at, 1);
+        self.set_any(at, value);
+    }
+
+    #[inline]
+    fn set_any(&mut self, at: At, value: u64) {
         if let Some(word) = self.all_mut().get_mut(at as usize) {
             *word = value;
         }
@@ -253,23 +296,26 @@ impl<'a> Arena<'a> {
     /// All words, from which half words are read.
     #[inline]
     pub fn half_words(&self) -> HalfWords<'_> {
-        HalfWords(self.all())
+        HalfWords { words: self.all(), shadow: self.shadow.view() }
     }
 
     #[inline]
     pub fn slice(&self, at: At, words: usize) -> &[u64] {
+        self.shadow.own(at, words);
         let at = at as usize;
         self.all().get(at..at.saturating_add(words)).unwrap_or_default()
     }
 
     #[inline]
     pub fn slice_mut(&mut self, at: At, words: usize) -> &mut [u64] {
+        self.shadow.write(at, words);
         let at = at as usize;
         self.all_mut().get_mut(at..at.saturating_add(words)).unwrap_or_default()
     }
 
     /// Moves words inside the storage; the places may overlap.
     pub fn copy(&mut self, from: At, to: At, words: usize) {
+        self.shadow.copied(from, to, words);
         let (from, to) = (from as usize, to as usize);
         let all = self.all_mut();
         let (end, len) = (from.saturating_add(words), all.len());
@@ -281,15 +327,24 @@ impl<'a> Arena<'a> {
 
 /// Words that are read in halves.
 #[derive(Clone, Copy)]
-pub(crate) struct HalfWords<'a>(&'a [u64]);
+pub(crate) struct HalfWords<'a> {
+    words: &'a [u64],
+    shadow: shadow::View<'a>,
+}
 
 impl HalfWords<'_> {
     /// The half word at an index, two for each word.
     #[inline]
     pub fn at(self, index: u32) -> u32 {
-        let word = self.0.get((index / 2) as usize).copied().unwrap_or(0);
+        self.shadow.read(index / 2);
+        let word = self.words.get((index / 2) as usize).copied().unwrap_or(0);
         low(word.wrapping_shr((index & 1).wrapping_mul(32)))
     }
+}
+
+/// Words of a block with those behind it that are nobody's.
+const fn behind(words: usize) -> usize {
+    words.saturating_add(shadow::BEHIND)
 }
 
 /// A number of words as it is added to where a block is.
@@ -359,7 +414,9 @@ mod tests {
     }
 
     /// Blocks come and go; those in use keep what was written to them, and when all are
-    /// free again, all of it serves once more, as large blocks, too.
+    /// free again, all of it serves once more, as large blocks, too (without words between
+    /// them that are nobody's).
+    #[cfg(not(feature = "arena-shadow"))]
     #[test]
     fn blocks_do_not_overlap() {
         let mut words = [0_u64; 2000];

@@ -31,7 +31,7 @@ impl Arena<'_> {
             let start = block;
             let mut words = 0;
             while block != NONE && block == start.saturating_add(slot_words(words)) {
-                let (next, size) = free_block(self.word(block));
+                let (next, size) = free_block(self.any_word(block));
                 words = words.saturating_add(size);
                 block = next;
             }
@@ -51,7 +51,7 @@ impl Arena<'_> {
         for class in 0..CLASSES {
             let mut block = self.free.get(class).copied().unwrap_or(NONE);
             while block != NONE {
-                let (next, size) = free_block(self.word(block));
+                let (next, size) = free_block(self.any_word(block));
                 self.link(block, NONE, size);
                 let mut list = block;
                 for slot in &mut lists {
@@ -84,7 +84,7 @@ impl Arena<'_> {
             if done {
                 return first;
             }
-            let (next, size) = free_block(self.word(taken));
+            let (next, size) = free_block(self.any_word(taken));
             (last, last_size) = (taken, size);
             if taken == a {
                 a = next;

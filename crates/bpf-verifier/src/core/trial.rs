@@ -419,13 +419,15 @@ impl Trial {
         let mask = arena.word(self.field(RANKS));
         let has =
             |group: u32| mask.wrapping_shr(entry.saturating_add(group.saturating_mul(16))) & 1 == 1;
-        let word = arena.word(self.field(RANKS + 1).saturating_add(entry));
         match (has(0), has(1), has(2), has(3)) {
             (false, ..) => None,
             (_, _, _, true) => Some(Change::Other),
             (_, true, ..) => Some(Change::Halved),
             (_, _, true, _) => Some(Change::Doubled),
-            _ => Some(Change::Sum(low(word).cast_signed(), high(word).cast_signed())),
+            _ => {
+                let word = arena.word(self.field(RANKS + 1).saturating_add(entry));
+                Some(Change::Sum(low(word).cast_signed(), high(word).cast_signed()))
+            }
         }
     }
 
@@ -443,13 +445,14 @@ impl Trial {
     }
 
     pub fn thresholds(self, arena: &Arena<'_>) -> ([Threshold; MAX_THRESHOLDS], usize) {
+        let len = low(arena.word(self.field(THRESHOLDS))) as usize;
         let mut list = [(0, 0); MAX_THRESHOLDS];
         let mut place = self.field(THRESHOLDS + 1);
-        for slot in &mut list {
+        for slot in list.iter_mut().take(len) {
             *slot = (low(arena.word(place)), arena.word(place.saturating_add(1)).cast_signed());
             place = place.saturating_add(2);
         }
-        (list, low(arena.word(self.field(THRESHOLDS))) as usize)
+        (list, len)
     }
 
     /// The identity `from` is called `to` from here on.

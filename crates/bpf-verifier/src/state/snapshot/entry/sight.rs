@@ -59,11 +59,11 @@ impl Reader {
     /// much. What is of another kind, or a known number and not this one, covers nothing.
     #[inline]
     pub fn passes_value(&mut self, arena: &Arena<'_>, value: &Value, same: bool) -> Sight<u64> {
-        let (words, mut at) = (arena.half_words(), self.at);
-        let held = words.at(at);
         if self.shared != 0 {
             return Sight::Unclear;
         }
+        let (words, mut at) = (arena.half_words(), self.at);
+        let held = words.at(at);
         if held == ANY_NUMBER && value.is_scalar() && !same {
             self.at = at.wrapping_add(1);
             return Sight::Covers(0);
