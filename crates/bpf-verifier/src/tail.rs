@@ -350,7 +350,13 @@ impl Tail {
         }
         let each = core::mem::replace(back, Meter::NONE);
         let own = Rounds { instance, most, each, ..Rounds::NONE };
-        out.max(&Self { rounds: [own, Rounds::NONE], ..Self::NONE })
+        let mut beside = Self { rounds: [own, Rounds::NONE], ..Self::NONE };
+        if out.shares_places(&mut beside) {
+            return out.max(&beside);
+        }
+        // There is no place left. The rounds are no paths of their own, on which they might
+        // be counted: they lie in front of all that follows.
+        out.after(each.times(most.into()))
     }
 }
 
@@ -387,6 +393,17 @@ mod tests {
         // A costlier round, known later, takes the place of the way.
         let round = Tail::closes(&ask(1, 3), 3).after(cost(30)).closed(&ask(1, 3), 3, 2);
         assert_eq!(before.max(&round).whole(), cost(10 + 2 * 30 + 7));
+    }
+
+    #[test]
+    fn what_has_no_place_left_counts_in_front() {
+        // A round of 10 of a loop with a summary, and what follows from two instances.
+        let back = Tail::round(0).after(cost(10));
+        let one = back.max(&rounds(1));
+        assert_eq!(one.granted(0, 9, 3).whole(), cost(3 * 10 + 2 * 25 + 7));
+        let two = one.max(&rounds(2));
+        let without = back.max(&rounds(1)).max(&rounds(2)).unrolled(0, 0).whole();
+        assert_eq!(two.granted(0, 9, 3).whole(), cost(3 * 10).then(without));
     }
 
     #[test]

@@ -528,3 +528,58 @@ fn ends_that_another_gave() {
     let info = SOCKET.accepts(&format!("{}{}{END}", new("0", "100"), each(inner)));
     assert!(info.max_insns < 100 * (100 * 5 + 17) + 100, "{info:?}");
 }
+
+#[test]
+fn rounds_of_three_that_grant_are_all_counted() {
+    // A function that is called once, four numbers, four numbers for each of them, and for
+    // each of these a loop of its own.
+    let info = SOCKET.accepts(
+        "r1 = 1
+         r2 = subprog[+5]
+         r3 = 0
+         r4 = 0
+         call 181
+         exit
+         r7 = 0
+         r8 = 0
+         r2 = 0
+         r3 = 4
+         r1 = r10
+         r1 += -72
+         call kfunc 1
+         outer: r1 = r10
+         r1 += -72
+         call kfunc 2
+         if r0 == 0 goto out
+         r7 = 1
+         r2 = 0
+         r3 = 4
+         r1 = r10
+         r1 += -80
+         call kfunc 1
+         inner: r1 = r10
+         r1 += -80
+         call kfunc 2
+         if r0 == 0 goto end
+         r8 = 1
+         r1 = 0
+         count: if r1 == 40 goto inner
+         r1 += 1
+         goto count
+         end: r1 = r10
+         r1 += -80
+         call kfunc 3
+         goto outer
+         out: r1 = r10
+         r1 += -72
+         call kfunc 3
+         r1 = r8
+         r1 = r7
+         r0 = 1
+         exit",
+    );
+    let inner = 4 * (4 + 2 + 40 * 3 + 1) + 4;
+    let outer = 4 * (4 + 6 + inner + 4) + 4;
+    let real = 6 + 7 + outer + 6 + 1;
+    assert!((real..2 * real).contains(&info.max_insns), "{real}: {info:?}");
+}
