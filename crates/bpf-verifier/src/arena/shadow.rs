@@ -101,8 +101,9 @@ impl Shadow {
     pub fn freed(&mut self, at: At, words: usize) {
         let (at, words) = (at as usize, words.max(1));
         let end = at.saturating_add(words);
+        // Behind the marks may be anything, so whether it is such a block cannot be told.
         if end >= self.known {
-            return;
+            return self.fill(at, words, FREE);
         }
         let inside = |word| !matches!(self.mark(word), FREE | DRAFT) && self.mark(word) < FIRST;
         let goes_on = (at.saturating_add(1)..end).all(inside) && !inside(end);
@@ -186,5 +187,22 @@ impl View<'_> {
     /// A word is read.
     pub fn read(self, at: At) {
         self.0.read(at, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block that ends where the marks end is free again once it is given back.
+    #[test]
+    fn the_last_block_that_has_marks_is_given_again() {
+        let mut shadow = Shadow::new();
+        let last = slot_words(WORDS - 10);
+        shadow.taken(last, 4);
+        shadow.taken(slot_words(WORDS - 6), 20);
+        shadow.freed(last, 4);
+        shadow.taken(last, 4);
+        shadow.write(last, 4);
     }
 }
