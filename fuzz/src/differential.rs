@@ -14,12 +14,10 @@ mod translated;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_bpf::bytecode::BpfProgram;
-use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::execution::{
     BpfContext, BpfError, BpfExecutor, BpfResult, Environment, Fault, Interpreter, Refusal,
     VerifiedInterpreter,
 };
-use kernel_bpf::maps::AnyMap;
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::VerifiedProgram;
 use kernel_bpf_tests::case::{Case, Input};
@@ -177,7 +175,7 @@ fn compare(program: &Program, case: &Case, place: &mut Place, engines: &[Loaded<
     for (name, outcome) in &outcomes[1..] {
         agrees(name, outcome);
     }
-    let reference = |seed| reference::run(program, &mut place.elsewhere(case), BUDGET, seed);
+    let reference = |seed| reference::run(program, &mut place.elsewhere(case, 0), BUDGET, seed);
     let Ended::With(outcome, executed) = reference(0) else {
         return count(&TALLY.declined, 1);
     };
@@ -268,12 +266,13 @@ fn within_bound(
 /// Whether the outcome of a program depends on where its memory is: one engine
 /// alone then gives several, with memory elsewhere. The stack is moved by small
 /// and by large distances, on this thread and on others, so that all bits of an
-/// address change, and the heap's blocks get other neighbours.
+/// address change, the heap's blocks get other neighbours, and maps other distances.
 fn shows_addresses(case: &Case, place: &Place, engines: &[Loaded<'_>]) -> bool {
     engines.iter().filter(|engine| !engine.verified).any(|engine| {
-        let run = || run(&mut place.elsewhere(case), engine, BUDGET);
-        let first = run();
-        let differs = || (0..DEPTHS).any(|depth| !same(&first, &elsewhere(&run, depth)));
+        let run = |seed| run(&mut place.elsewhere(case, seed), engine, BUDGET);
+        let first = run(0);
+        let moved = |depth| elsewhere(&|| run(depth as u64), depth);
+        let differs = || (0..DEPTHS).any(|depth| !same(&first, &moved(depth)));
         let there = || std::thread::scope(|scope| scope.spawn(differs).join().expect("no panic"));
         differs() || (0..4).any(|_| there())
     })
@@ -283,13 +282,11 @@ fn shows_addresses(case: &Case, place: &Place, engines: &[Loaded<'_>]) -> bool {
 const DEPTHS: usize = 16;
 
 /// What `run` gives `depth` frames of several sizes further down the stack, and
-/// with the heap, or the pool that maps come from, in another state.
+/// with the heap in another state.
 fn elsewhere(run: &dyn Fn() -> Outcome, depth: usize) -> Outcome {
     let mut rng = Rng::new(depth as u64);
     let mut held: Vec<Vec<u8>> = (0..8).map(|_| vec![0; 16 + rng.below(600)]).collect();
     held.retain(|block| block.len() % 2 == 0);
-    let map = MapDef::new(MapType::Array, 4, 16 << rng.below(6), 1);
-    let map = AnyMap::<ActiveProfile>::new(map).expect("there is room");
     // Two of these differ by the stack's alignment, so not even the lowest bits
     // of an address stay the same.
     let outcome = match depth % 4 {
@@ -299,7 +296,7 @@ fn elsewhere(run: &dyn Fn() -> Outcome, depth: usize) -> Outcome {
         2 => with_pad::<32>(run, depth),
         _ => with_pad::<240>(run, depth),
     };
-    drop(std::hint::black_box((held, map)));
+    drop(std::hint::black_box(held));
     outcome
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Place {
     input: Input,
     buffer: Vec<u8>,
     maps: Vec<AnyMap<ActiveProfile>>,
+    /// One in front of each map, of which no program knows.
+    _gaps: Vec<AnyMap<ActiveProfile>>,
     /// Which of them the program names; the others are as they were made.
     used: Vec<bool>,
     /// What array values and a few entries of hash maps are at first; zeros and
@@ -58,7 +60,19 @@ pub(crate) struct Place {
 impl Place {
     /// The place for a case.
     pub fn new(case: &Case) -> Self {
-        let create = |def| AnyMap::new(def).expect("small maps of both profiles");
+        Self::at(case, 0)
+    }
+
+    /// As [`new`](Self::new), with maps at addresses and distances that follow from a
+    /// number. Maps do not touch: the pool of the embedded profile would put one right
+    /// behind the other, and who leaves the one would always find the other.
+    fn at(case: &Case, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let (mut maps, mut gaps) = (Vec::new(), Vec::new());
+        for &def in &case.maps {
+            gaps.push(create(MapDef::new(MapType::Array, 4, gap(&mut rng), 1)));
+            maps.push(create(def));
+        }
         let len = match &case.input {
             Input::Empty => 0,
             Input::Bytes(bytes) | Input::Packet(bytes) => bytes.len(),
@@ -67,16 +81,17 @@ impl Place {
             prog_type: case.prog_type,
             input: case.input.clone(),
             buffer: vec![0; ROOM + len + ROOM],
-            maps: case.maps.iter().copied().map(create).collect(),
+            maps,
+            _gaps: gaps,
             used: used(case),
             values: None,
         }
     }
 
-    /// A place elsewhere with the same input and values. `case` is the one that
-    /// this place is for.
-    pub fn elsewhere(&self, case: &Case) -> Self {
-        let mut place = Self::new(case);
+    /// A place elsewhere with the same input and values, and the maps where it follows
+    /// from `seed`. `case` is the one that this place is for.
+    pub fn elsewhere(&self, case: &Case, seed: u64) -> Self {
+        let mut place = Self::at(case, seed);
         if let Some(values) = self.values {
             place.fill(self.input.clone(), values);
         }
@@ -127,10 +142,16 @@ impl Place {
     }
 
     fn reset(&mut self) {
-        for (index, map) in self.maps.iter_mut().enumerate() {
-            if self.used[index] {
-                reset(map, self.values);
+        for index in (0..self.maps.len()).filter(|&index| self.used[index]) {
+            let def = *self.maps[index].def();
+            // An array keeps the addresses of its values. Another map gives them to its
+            // entries in an order that depends on what was in it, so it is made anew,
+            // and given back before that: then the new one comes to be where it was.
+            if def.map_type != MapType::Array {
+                drop(self.maps.remove(index));
+                self.maps.insert(index, create(def));
             }
+            fill(&self.maps[index], self.values);
         }
     }
 
@@ -173,10 +194,19 @@ fn used(case: &Case) -> Vec<bool> {
     used
 }
 
-/// A map as it was at first, at the same addresses where it has a fixed number
-/// of entries. Another one gives its entries addresses in an order that depends
-/// on what was in it, so it is made anew.
-fn reset(map: &mut AnyMap<ActiveProfile>, values: Option<u64>) {
+/// A map.
+fn create(def: MapDef) -> AnyMap<ActiveProfile> {
+    AnyMap::new(def).expect("small maps of both profiles")
+}
+
+/// Bytes between two maps: more than what a program adds to an address by itself, most
+/// of the time.
+fn gap(rng: &mut Rng) -> u32 {
+    512 + 64 * u32::try_from(rng.below(32)).expect("a small number")
+}
+
+/// Puts into an array, or into a new map, what it holds at first.
+fn fill(map: &AnyMap<ActiveProfile>, values: Option<u64>) {
     let def = *map.def();
     let mut rng = values.map(Rng::new);
     let mut value = || -> Vec<u8> {
@@ -190,7 +220,6 @@ fn reset(map: &mut AnyMap<ActiveProfile>, values: Option<u64>) {
             }
         }
         MapType::Hash if values.is_some() => {
-            *map = AnyMap::new(def).expect("it was possible before");
             for key in 0..def.max_entries.min(3) {
                 let mut bytes = u64::from(key).to_le_bytes().to_vec();
                 bytes.resize(def.key_size as usize, 0);
@@ -199,12 +228,11 @@ fn reset(map: &mut AnyMap<ActiveProfile>, values: Option<u64>) {
         }
         // The program itself, where its slots are not empty.
         MapType::ProgArray => {
-            *map = AnyMap::new(def).expect("it was possible before");
             for index in 0..def.max_entries / 2 {
                 map.update(&index.to_ne_bytes(), &ITSELF.to_ne_bytes(), 0).expect("a number");
             }
         }
-        _ => *map = AnyMap::new(def).expect("it was possible before"),
+        _ => {}
     }
 }
 
