@@ -29,12 +29,12 @@ const SUBJECTS: [Subject; 3] = [
     Subject {
         name: "telegrams",
         image: &Aligned(*include_bytes!("../programs/telegrams.bpf.kbi")),
-        limit: 36,
+        limit: 32,
     },
     Subject {
         name: "drive",
         image: &Aligned(*include_bytes!("../programs/drive.bpf.kbi")),
-        limit: 40,
+        limit: 36,
     },
 ];
 
