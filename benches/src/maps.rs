@@ -1,7 +1,6 @@
 //! Live maps of a program.
 
 use anyhow::{Context, Result};
-use kernel_bpf::bytecode::abi::map::flags::BPF_ANY;
 use kernel_bpf::maps::{self, AnyMap, BpfMap};
 use kernel_bpf::profile::ActiveProfile;
 
@@ -22,10 +21,10 @@ impl LiveMaps {
             if let Some(frozen) = program.frozen(at) {
                 return Ok(map.freeze(frozen)?);
             }
-            if !program.contents[at].is_empty() {
-                map.update(&0_u32.to_ne_bytes(), program.contents[at], BPF_ANY)?;
+            if program.contents[at].is_empty() {
+                return Ok(map);
             }
-            Ok(map)
+            Ok(map.filled(program.contents[at])?)
         };
         let all = (0..program.maps.len())
             .map(|at| make(at).with_context(|| format!("{}: map {at}", program.name)))

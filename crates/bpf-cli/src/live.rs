@@ -36,16 +36,15 @@ pub fn create(units: &[MapUnit], programs: &[&str]) -> Result<Vec<LiveMap>> {
 
 fn create_one(unit: &MapUnit, programs: &[&str]) -> Result<LiveMap> {
     let name = unit.name.clone();
-    let map = maps::create::<ActiveProfile>(unit.def)
+    let mut map = maps::create::<ActiveProfile>(unit.def)
         .and_then(|map| match &unit.frozen {
             Some(bytes) => map.freeze(bytes.clone()),
             None => Ok(map),
         })
         .map_err(|error| anyhow!(Negative(format!("map `{name}`: {error}"))))?;
     if unit.frozen.is_none() && !unit.contents.is_empty() {
-        let mut value = unit.contents.clone();
-        value.resize(map.host_value_size(), 0);
-        map.update(&0_u32.to_ne_bytes(), &value, flags::BPF_ANY)
+        map = map
+            .filled(&unit.contents)
             .map_err(|error| anyhow!("map `{name}`: initial contents: {error}"))?;
     }
     for (slot, program) in &unit.programs {

@@ -72,6 +72,23 @@ pub(crate) enum Change {
 /// numbers it is where it becomes another one.
 pub(super) type SumAndResets = ((i32, i32), Option<(i32, i32)>);
 
+/// The least and the greatest number that a word holds.
+fn ends_at(arena: &Arena<'_>, at: At) -> (i32, i32) {
+    let word = arena.word(at);
+    (low(word).cast_signed(), high(word).cast_signed())
+}
+
+/// Makes what a word holds, if it does, so wide that it has these, too.
+fn widen(arena: &mut Arena<'_>, at: At, holds: bool, (least, most): (i32, i32)) {
+    let (least, most) = if holds {
+        let (before, behind) = ends_at(arena, at);
+        (least.min(before), most.max(behind))
+    } else {
+        (least, most)
+    };
+    arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+}
+
 impl Trial {
     const fn field(self, index: u32) -> At {
         self.0.saturating_add(index)
@@ -244,17 +261,11 @@ impl Trial {
         let bit = |group: u32| 1_u64.wrapping_shl(entry.saturating_add(group));
         let (masks, at) = (self.field(RESETS), self.field(RESETS + 1).saturating_add(entry));
         let mask = arena.word(masks);
-        let Some((low_end, high_end)) = bounds else {
+        let Some(ends) = bounds else {
             arena.set(masks, mask | bit(LOST_RESET));
             return;
         };
-        let (mut least, mut most) = (low_end, high_end);
-        if mask & bit(RESET) != 0 {
-            let word = arena.word(at);
-            least = least.min(low(word).cast_signed());
-            most = most.max(high(word).cast_signed());
-        }
-        arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+        widen(arena, at, mask & bit(RESET) != 0, ends);
         arena.set(masks, mask | bit(RESET));
     }
 
@@ -266,10 +277,7 @@ impl Trial {
         if entry >= MAX_RANKS || has(LOST_RESET) {
             return None;
         }
-        let ends = |field: u32| {
-            let word = arena.word(self.field(field).saturating_add(entry));
-            (low(word).cast_signed(), high(word).cast_signed())
-        };
+        let ends = |field: u32| ends_at(arena, self.field(field).saturating_add(entry));
         let sum = if has(SUMMED) { ends(RANKS + 1) } else { (0, 0) };
         Some((sum, has(RESET).then(|| ends(RESETS + 1))))
     }
@@ -390,13 +398,7 @@ impl Trial {
         if let Change::Sum(least, most) = change {
             // Whatever happens on other ways.
             let summed = arena.word(self.field(RESETS));
-            let (mut least, mut most) = (least, most);
-            if summed & bit(SUMMED) != 0 {
-                let word = arena.word(at);
-                least = least.min(low(word).cast_signed());
-                most = most.max(high(word).cast_signed());
-            }
-            arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
+            widen(arena, at, summed & bit(SUMMED) != 0, (least, most));
             arena.set(self.field(RESETS), summed | bit(SUMMED));
         }
         mask |= bit(0);
@@ -425,8 +427,8 @@ impl Trial {
             (_, true, ..) => Some(Change::Halved),
             (_, _, true, _) => Some(Change::Doubled),
             _ => {
-                let word = arena.word(self.field(RANKS + 1).saturating_add(entry));
-                Some(Change::Sum(low(word).cast_signed(), high(word).cast_signed()))
+                let (least, most) = ends_at(arena, self.field(RANKS + 1).saturating_add(entry));
+                Some(Change::Sum(least, most))
             }
         }
     }
