@@ -277,3 +277,21 @@ fn crowded_tables_are_read_whole() {
         }
     }
 }
+
+#[test]
+fn no_other_map_than_a_program_array_holds_functions() {
+    // In BTF, an array of three: the type of a program array, `__uint(type, 3)`.
+    let (kind, three, two) = (3 << 24_u32, 3_u32.to_le_bytes(), 2_u32.to_le_bytes());
+    let mut bytes = example!("dispatcher").to_vec();
+    let is_array = |at: &usize| {
+        let word = |at| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        (word(*at), word(at + 4), word(at + 8)) == (0, kind, 0) && bytes[at + 20..at + 24] == three
+    };
+    let found: Vec<usize> = (0..bytes.len() - 24).step_by(4).filter(is_array).collect();
+    assert!(!found.is_empty());
+    for at in found {
+        bytes[at + 20..at + 24].copy_from_slice(&two);
+    }
+    let error = Object::<ActiveProfile>::parse(&bytes).unwrap_err();
+    assert!(error.to_string().contains("functions are what a program array holds"), "{error}");
+}

@@ -1,5 +1,6 @@
 //! Maps of the section `.maps`, declared by the BTF types of its variables.
 
+use bpf_bytecode::abi::map::MapType;
 use bpf_profile::PhysicalProfile;
 
 use super::attributes::Attributes;
@@ -75,8 +76,12 @@ fn read<'d, P: PhysicalProfile>(
     for member in structure.members() {
         declaration.take(&member)?;
     }
+    let def = declaration.attributes.def(name)?;
+    if declaration.values_offset.is_some() && def.map_type != MapType::ProgArray {
+        return Err(refusal(name, "values", "functions are what a program array holds"));
+    }
     Ok(Map {
-        def: declaration.attributes.def(name)?,
+        def,
         name,
         contents: Contents::Empty,
         pinned: declaration.pinned,
