@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 use core::cell::Cell;
 
+use bpf_bytecode::Register;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
@@ -42,6 +43,10 @@ impl Loop {
 /// How often steps are looked at, in the mean, before registers count as read at
 /// the start of every loop.
 const VISITS: usize = 12;
+
+/// Loops around a step that are looked at, and the steps of each.
+const LOOPS: usize = 4;
+const STEPS: usize = 96;
 
 impl Flow {
     /// Finds out about a program, in the memory that an earlier one has left.
@@ -82,6 +87,29 @@ impl Flow {
             Turn::End => Registers::NONE,
             Turn::On | Turn::Call(_) => next,
         }
+    }
+
+    /// The loops around a slot that begin last in front of it.
+    fn around(&self, slot: usize) -> impl Iterator<Item = &Loop> {
+        let near = self.loops.partition_point(|known| known.begin() <= slot);
+        let near = self.loops.get(..near).unwrap_or_default().iter().rev().take(LOOPS);
+        near.filter(move |known| known.end() >= slot)
+    }
+
+    /// Whether a step is in a loop, as far as loops are looked at.
+    pub fn is_repeated(&self, step: &Step) -> bool {
+        self.around(step.slot()).next().is_some()
+    }
+
+    /// Whether the outcome of a branch is a matter of chance: in each loop around it what is
+    /// compared comes of memory anew, and of nothing that depends on what the register
+    /// `given` has got behind the branch. Steps are taken to follow each other, and far ends
+    /// of loops are not looked at: what is said makes code faster at best.
+    pub fn is_chance(&self, lowered: &Lowered<'_>, branch: &Step, given: Register) -> bool {
+        self.around(branch.slot()).all(|known| {
+            known.end().wrapping_sub(known.begin()) <= STEPS
+                && comes_of_memory(lowered, branch, given, *known)
+        })
     }
 
     fn find_loops(&mut self, lowered: &Lowered<'_>) -> Result<(), CompileError> {
@@ -151,6 +179,25 @@ impl Flow {
         }
         None
     }
+}
+
+/// Whether what a branch in a loop compares comes of memory, and not of a register that is
+/// given a value behind it.
+fn comes_of_memory(lowered: &Lowered<'_>, branch: &Step, given: Register, known: Loop) -> bool {
+    let slot = branch.slot();
+    let (mut loaded, mut own) = (Registers::NONE, Registers::of(given));
+    for slot in (slot..=known.end()).skip(2).chain(known.begin()..slot) {
+        let step = u32::try_from(slot).ok().and_then(|slot| lowered.step(slot));
+        let Some(step) = step else { return false };
+        let (reads, writes) = (step.effect.reads(), step.effect.writes());
+        let now = |set: Registers, comes: bool| {
+            let left = set.without(writes);
+            if comes || !reads.and(set).is_empty() { left.with(writes) } else { left }
+        };
+        (loaded, own) = (now(loaded, step.is_load()), now(own, false));
+    }
+    let compared = branch.effect.reads();
+    own.and(compared).is_empty() && !loaded.and(compared).is_empty()
 }
 
 /// There are no more than 11 registers.

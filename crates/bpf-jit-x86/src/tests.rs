@@ -16,6 +16,7 @@ use crate::{CompileOptions, CompiledProgram, Compiler, HostMemory, JitExecutor};
 
 mod alu;
 mod callbacks;
+mod choice;
 mod control;
 mod decode;
 mod differential;

@@ -35,6 +35,11 @@ impl Step {
         !self.effect.is_special() && super::shape::is_exit(self.insn)
     }
 
+    /// Whether it is a load of what the program or others have stored.
+    pub fn is_load(&self) -> bool {
+        !self.effect.is_special() && super::shape::is_load(self.insn)
+    }
+
     /// Slot, as an index.
     pub fn slot(&self) -> usize {
         usize::try_from(self.pc).unwrap_or(usize::MAX)

@@ -119,6 +119,11 @@ pub(super) fn is_exit(insn: BpfInsn) -> bool {
     only_form(insn) == Some(Form::Exit)
 }
 
+/// Whether an instruction is a load.
+pub(super) fn is_load(insn: BpfInsn) -> bool {
+    matches!(form(insn), Form::Load(..))
+}
+
 /// For each opcode its shape.
 static SHAPES: [Shape; 256] = ALL;
 

@@ -82,6 +82,17 @@ fn turned() {
     ));
 }
 
+/// A branch over a move is a conditional move.
+#[test]
+fn chosen() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nif r2 < r3 goto +1\nr2 = r3\nr0 += r2
+         r4 = 0\nif r3 > 9 goto +1\nr4 = 1\nr0 += r4\nr4 = 1\nif r3 > r2 goto +1\nr4 = 0\nr0 += r4
+         again: r2 = *(u64 *)(r1 +8)\nr4 = 5\nif r2 s> r3 goto +1\nr4 = 600\nr0 += r4\nr1 += 8
+         r6 += -1\nif r6 != 0 goto again\nexit"
+    ));
+}
+
 #[test]
 fn needless() {
     insta::assert_snapshot!(show(

@@ -5,6 +5,7 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::Emitter;
+use super::buffer::Flag;
 use super::buffer::Part;
 use super::encode::{Imm, Mem, OPERAND_16, Opcode, Rm, Source};
 use super::muldiv::Spare;
@@ -157,6 +158,18 @@ impl Emitter<'_> {
         if dst != src || width == Width::W32 {
             self.code.insn(MOV, width, dst, Rm::Reg(src), Imm::None);
         }
+    }
+
+    /// Copies a whole register if a condition holds.
+    pub(super) fn move_if(&mut self, flag: Flag, dst: u8, src: u8) {
+        let opcode = Opcode::two(0x40 | flag as u8);
+        self.code.insn(opcode, Width::W64, dst, Rm::Reg(src), Imm::None);
+    }
+
+    /// Sets a register's lowest byte to whether a condition holds.
+    pub(super) fn set_if(&mut self, flag: Flag, dst: u8) {
+        let opcode = Opcode::two(0x90 | flag as u8).byte_rm();
+        self.code.insn(opcode, Width::W32, 0, Rm::Reg(dst), Imm::None);
     }
 
     /// Loads a number into a register.

@@ -31,6 +31,7 @@ use crate::lower::{Lowered, Op, Registers, Step, Then, Trap};
 
 mod alu;
 mod branch;
+mod choice;
 mod maps;
 mod memory;
 mod merge;

@@ -9,6 +9,7 @@ use bpf_verifier::callback::MAX_LOOPS;
 use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
 use super::super::encode::Source;
+use super::choice::Compared;
 use super::{Selector, Value};
 
 use crate::lower::{Op, Registers, Step};
@@ -113,6 +114,11 @@ impl Selector<'_, '_> {
             },
             Operand::Imm(_) => rhs,
         };
+        if !way.turned
+            && let Some(steps) = self.chooses(step, target, Compared { cond, width, lhs, rhs })
+        {
+            return steps;
+        }
         self.settle_for(way.target, lhs);
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
@@ -169,7 +175,7 @@ impl Selector<'_, '_> {
     /// Puts in place what is read at the target; what is only read behind the
     /// jump may wait. `last`, if it has to be put in place, comes last, so that
     /// the flags are its.
-    fn settle_for(&mut self, target: u32, last: Register) {
+    pub(super) fn settle_for(&mut self, target: u32, last: Register) {
         let there = self.flow.live_at(target);
         let last = Registers::of(last);
         for register in self.pending.without(last).iter() {
@@ -185,7 +191,13 @@ impl Selector<'_, '_> {
     }
 
     /// 32 bits, where the upper halves are known to be zero and do not matter.
-    fn compared_width(&self, cond: Cond, width: Width, lhs: Register, rhs: Operand) -> Width {
+    pub(super) fn compared_width(
+        &self,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+        rhs: Operand,
+    ) -> Width {
         let most = match cond {
             Cond::Sgt | Cond::Sge | Cond::Slt | Cond::Sle => 31,
             _ => 32,
@@ -199,7 +211,7 @@ impl Selector<'_, '_> {
 
     /// The condition on the flags as they are that says how a register compares
     /// with 0.
-    fn flag_at_hand(&self, cond: Cond, width: Width, lhs: Register) -> Option<Flag> {
+    pub(super) fn flag_at_hand(&self, cond: Cond, width: Width, lhs: Register) -> Option<Flag> {
         let flags = self.flags?;
         let current = flags.at == self.out.code.len() && flags.register == lhs;
         if !current || self.pending.has(lhs) {

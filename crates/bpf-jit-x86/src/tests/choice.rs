@@ -1,0 +1,131 @@
+//! One of two values.
+
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use iced_x86::Mnemonic;
+
+use super::decode::decode;
+use super::{gives, program, proven};
+
+const VALUES: [u64; 6] = [0, 1, 0x7fff_ffff, 0xffff_ffff, 1 << 63, u64::MAX];
+
+/// A condition, and whether it holds of 64 and of 32 bits.
+type Condition = (&'static str, fn(u64, u64) -> bool, fn(u32, u32) -> bool);
+
+const CONDITIONS: [Condition; 10] = [
+    ("==", |a, b| a == b, |a, b| a == b),
+    ("!=", |a, b| a != b, |a, b| a != b),
+    (">", |a, b| a > b, |a, b| a > b),
+    (">=", |a, b| a >= b, |a, b| a >= b),
+    ("<", |a, b| a < b, |a, b| a < b),
+    ("<=", |a, b| a <= b, |a, b| a <= b),
+    ("s>", |a, b| signed(a) > signed(b), |a, b| a.cast_signed() > b.cast_signed()),
+    ("s>=", |a, b| signed(a) >= signed(b), |a, b| a.cast_signed() >= b.cast_signed()),
+    ("s<", |a, b| signed(a) < signed(b), |a, b| a.cast_signed() < b.cast_signed()),
+    ("s<=", |a, b| signed(a) <= signed(b), |a, b| a.cast_signed() <= b.cast_signed()),
+];
+
+const fn signed(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+/// Two rounds of a loop that loads two numbers, and chooses by what they are.
+fn chosen(condition: &str, choice: &str) -> String {
+    format!(
+        "goto begin\nagain: r6 += -1\nif r6 == 0 goto end
+         r2 = *(u64 *)(r10 -8)\nr3 = *(u64 *)(r10 -16)\nw8 = w2\nr7 = r3
+         {}\nr4 += r4\nr4 ^= r1\ngoto again
+         begin: r6 = 3\nr0 = 0\nr4 = 0\nr1 = 0x123456789 ll
+         r5 = 0x1000000003 ll\n*(u64 *)(r10 -24) = r5
+         A\nB\ngoto again\nend: r0 = r4\nr0 ^= r1\nexit",
+        choice.replace('C', condition)
+    )
+}
+
+/// What is chosen, and the first value of R1 and the one that it has if the condition does
+/// not hold; of these, a number for R2 and for its lower half.
+type Choice = (&'static str, fn(u64) -> u64, fn(u64) -> u64);
+
+const CHOICES: [Choice; 8] = [
+    ("r1 = 1\nif C goto +1\nr1 = 0", |_| 1, |_| 0),
+    ("r1 = 0\nif C goto +1\nr1 = 1", |_| 0, |_| 1),
+    ("r1 = 5\nif C goto +1\nr1 = 77777", |_| 5, |_| 77_777),
+    ("r1 = -5\nif C goto +1\nr1 = r2", |_| u64::MAX - 4, |a| a),
+    ("r1 = r2\nr1 += 3\nif C goto +1\nr1 = r8", |a| a.wrapping_add(3), |a| a & 0xffff_ffff),
+    ("r1 = 7\nif C goto +1\nw1 = w8", |_| 7, |a| a & 0xffff_ffff),
+    ("r1 = 9\nif C goto +2\nr1 = r2\ngoto +0", |_| 9, |a| a),
+    ("w1 = w8\nif C goto +1\nw1 = 0", |a| a & 0xffff_ffff, |_| 0),
+];
+
+fn expected(pair: [u64; 2], holds: bool, (_, yes, no): Choice) -> u64 {
+    let value = if holds { yes(pair[0]) } else { no(pair[0]) };
+    let round = |r4: u64| r4.wrapping_add(r4) ^ value;
+    round(round(0)) ^ value
+}
+
+/// Every condition chooses right, whatever it compares.
+#[test]
+fn what_is_chosen_is_right() {
+    for (number, (sign, long, short)) in CONDITIONS.into_iter().enumerate() {
+        for (a, b) in VALUES.into_iter().flat_map(|a| VALUES.map(|b| (a, b))) {
+            let imm = i32::try_from(b.cast_signed()).ok();
+            let low = |value: u64| u32::try_from(value & 0xffff_ffff).unwrap();
+            let holds = [long(a, b), short(low(a), low(b))];
+            for (kind, choice) in CHOICES.into_iter().enumerate() {
+                // Not every choice with every condition, but with every pair.
+                if (kind + number) % 3 != 0 {
+                    continue;
+                }
+                let mut tried = Vec::from([
+                    (format!("r2 {sign} r7"), holds[0]),
+                    (format!("w8 {sign} w3"), holds[1]),
+                ]);
+                if let Some(imm) = imm {
+                    tried.push((format!("r2 {sign} {imm}"), holds[0]));
+                    tried.push((format!("w2 {sign} {imm}"), holds[1]));
+                }
+                for (condition, holds) in tried {
+                    let text = chosen(&condition, choice.0)
+                        .replace('A', &format!("r5 = {a:#x} ll\n*(u64 *)(r10 -8) = r5"))
+                        .replace('B', &format!("r5 = {b:#x} ll\n*(u64 *)(r10 -16) = r5"));
+                    gives(&text, expected([a, b], holds, choice));
+                }
+            }
+        }
+    }
+}
+
+fn has_conditional_move(text: &str) -> bool {
+    let compiled = proven(&program(text));
+    decode(compiled.code()).iter().any(|insn| {
+        insn.mnemonic() == Mnemonic::Cmova
+            || insn.mnemonic() == Mnemonic::Cmovae
+            || insn.mnemonic() == Mnemonic::Cmovb
+    })
+}
+
+/// What decides in the next round is guessed; so is what is computed of nothing that was
+/// loaded in the loop.
+#[test]
+fn what_the_next_round_waits_for_is_guessed() {
+    let looped = |body: &str| {
+        format!(
+            "r0 = 0\nr3 = 7\nr6 = 9\n*(u64 *)(r10 -8) = r3\nagain: r2 = *(u64 *)(r10 -8)\n{body}
+             r6 += -1\nif r6 != 0 goto again\nexit"
+        )
+    };
+    let cases = [
+        (true, "r4 = 6\nif r2 < 9 goto +1\nr4 = r6\nr0 += r4"),
+        (true, "r4 = r2\nr4 *= 3\nif r4 < 9 goto +1\nr0 = r6"),
+        // The very register, and what depends on it.
+        (false, "r0 += r2\nif r0 < 9 goto +1\nr0 = r6"),
+        (false, "r4 = r3\nr4 += r2\nif r4 < 9 goto +1\nr0 = r6\nr3 = r0"),
+        // Nothing that was loaded.
+        (false, "r4 = 6\nif r6 < 9 goto +1\nr4 = r2\nr0 += r4"),
+    ];
+    for (expected, body) in cases {
+        assert_eq!(has_conditional_move(&looped(body)), expected, "{body}");
+    }
+}

@@ -1,0 +1,155 @@
+//! One of two values: a branch over nothing but a move.
+//!
+//! A compiler has no other way to say which of two values a register gets, so that is what
+//! becomes of `?:`, of a smaller or a greater one, and of a comparison whose outcome is a
+//! number. Which way it goes is often a matter of chance, and a wrong guess of the CPU's costs
+//! more than both values. Where what is chosen decides what is compared in the next round
+//! of a loop, a guess is still better: the CPU need not wait.
+
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::opcode::{Cond, Width};
+
+use super::super::buffer::{CodeBuffer, Flag};
+use super::super::control::flag;
+use super::super::encode::Source;
+use super::super::regs::{SCRATCH, native};
+use super::{Selector, Value};
+
+use crate::lower::{Op, Step};
+
+/// What a register gets where a branch is not taken.
+#[derive(Clone, Copy, Debug)]
+enum Chosen {
+    /// What another one holds.
+    Copy(Register),
+    /// A number that is an immediate.
+    Number(u64),
+    /// Whether the branch is not taken, where it has the opposite as yet.
+    Outcome,
+    /// The same, but whether it is taken.
+    Opposite,
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compared {
+    pub(super) cond: Cond,
+    pub(super) width: Width,
+    pub(super) lhs: Register,
+    pub(super) rhs: Operand,
+}
+
+impl Selector<'_, '_> {
+    /// Where all that a branch leads over is a move, it is a conditional move. How many
+    /// steps behind it are done with, then.
+    pub(super) fn chooses(&mut self, step: &Step, target: u32, what: Compared) -> Option<u32> {
+        let next = self.following(step)?;
+        let (dst, chosen) = self.chosen(&next)?;
+        let steps = if target == step.pc.wrapping_add(2) {
+            1
+        } else {
+            let last = self.following(&next)?;
+            (self.lowered.op(&last) == Op::Jump { target }).then_some(2)?
+        };
+        let operands = step.effect.reads();
+        let there = self.flow.live_at(target);
+        if self.out.random.is_some()
+            || !there.has(dst)
+            || !self.flow.is_chance(self.lowered, step, dst)
+        {
+            return None;
+        }
+        match chosen {
+            Chosen::Copy(src) => {
+                self.settle_for(target, what.lhs);
+                self.ready(src, Width::W64);
+                let flag = self.outcome(what);
+                let src = self.register_of(src, Width::W64);
+                self.out.move_if(flag.turned(), native(dst), src);
+            }
+            Chosen::Number(value) => {
+                self.settle_for(target, what.lhs);
+                self.out.set(SCRATCH, value);
+                let flag = self.outcome(what);
+                self.out.move_if(flag.turned(), native(dst), SCRATCH);
+            }
+            Chosen::Outcome | Chosen::Opposite => {
+                if operands.has(dst) {
+                    return None;
+                }
+                self.forget(dst);
+                self.settle_for(target, what.lhs);
+                self.spare_readers(dst, None);
+                self.out.set(native(dst), 0);
+                let flag = self.outcome(what);
+                let outcome = matches!(chosen, Chosen::Outcome);
+                self.out.set_if(if outcome { flag.turned() } else { flag }, native(dst));
+            }
+        }
+        self.set_bits(dst, 64);
+        if steps == 2 {
+            self.live = there;
+            self.needed = there;
+            self.settle();
+            self.out.code.jump(CodeBuffer::slot(target));
+        }
+        Some(steps)
+    }
+
+    /// What a step gives a register, if it is a matter of one instruction under a condition.
+    fn chosen(&self, step: &Step) -> Option<(Register, Chosen)> {
+        match self.lowered.op(step) {
+            // Of a register's lower half there is no such move that leaves the other value
+            // as it is.
+            Op::Move { width, dst, src } if width == Width::W64 || self.bits(src) <= 32 => {
+                Some((dst, Chosen::Copy(src)))
+            }
+            Op::Const { dst, value } => match (value, self.value(dst)) {
+                (1, Value::Const(0)) => Some((dst, Chosen::Outcome)),
+                (0, Value::Const(1)) => Some((dst, Chosen::Opposite)),
+                (number, _) if u32::try_from(number).is_ok() && self.flow.is_repeated(step) => {
+                    Some((dst, Chosen::Number(number)))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Compares, and says by what it is known that the condition holds.
+    fn outcome(&mut self, Compared { cond, width, lhs, rhs }: Compared) -> Flag {
+        let width = self.compared_width(cond, width, lhs, rhs);
+        self.ready(lhs, width);
+        let rhs = self.placed(rhs, width);
+        if rhs == Source::Imm(0)
+            && let Some(flag) = self.flag_at_hand(cond, width, lhs)
+        {
+            return flag;
+        }
+        let lhs = self.register_of(lhs, width);
+        match (cond, rhs) {
+            // What asks for two flags is slower.
+            (Cond::Gt, Source::Reg(rhs)) => {
+                self.out.compare(width, rhs, Source::Reg(lhs));
+                Flag::Below
+            }
+            (Cond::Le, Source::Reg(rhs)) => {
+                self.out.compare(width, rhs, Source::Reg(lhs));
+                Flag::AboveOrEqual
+            }
+            (Cond::Gt, Source::Imm(imm @ 0..0x7f)) => {
+                self.out.compare(width, lhs, Source::Imm(imm.wrapping_add(1)));
+                Flag::AboveOrEqual
+            }
+            (Cond::Le, Source::Imm(imm @ 0..0x7f)) => {
+                self.out.compare(width, lhs, Source::Imm(imm.wrapping_add(1)));
+                Flag::Below
+            }
+            _ => {
+                self.out.compare(width, lhs, rhs);
+                flag(cond)
+            }
+        }
+    }
+}
