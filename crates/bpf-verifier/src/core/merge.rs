@@ -68,17 +68,32 @@ impl Explorer<'_> {
             }
             node = Done(node.next(&self.arena));
         }
+        let in_loop = self.code.is_in_any_loop(&self.arena, point);
+        // Nothing is begun where it shows that nothing comes of it.
+        for node in &mut found {
+            if self.is_apart(*node, in_loop) {
+                *node = Done(NONE);
+            }
+        }
         if found.iter().all(|node| node.0 == NONE) {
             return Ok(false);
         }
         let Some(trial) = self.new_merge() else { return Ok(false) };
-        let in_loop = self.code.is_in_any_loop(&self.arena, point);
         if self.merge_with(trial, &found, in_loop)? {
             self.walk_merged(trial)?;
         } else {
             self.give_up(trial)?;
         }
         Ok(true)
+    }
+
+    /// Whether the state is not alike what was walked from a node, or there is none.
+    fn is_apart(&mut self, node: Done, in_loop: bool) -> bool {
+        if node.0 == NONE {
+            return true;
+        }
+        self.charge(node.weight(&self.arena));
+        node.snapshot(&self.arena).is_apart(&self.state, &self.arena, in_loop)
     }
 
     /// An attempt with a state that is made of others; none, where there is no room.

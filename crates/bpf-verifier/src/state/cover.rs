@@ -228,10 +228,10 @@ fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
 /// of which another part of the offset may be constant.
 fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
     let by = new.off.saturating_sub(old.off);
-    let number = match by {
-        0 => new.number,
-        _ => alu(AluOp::Add, Width::W64, new.number, Scalar::signed_constant(by.into())),
-    };
+    // How an address lies to the packet's end is said of all of it, whatever is constant.
+    if old.index != new.index && !(old.is_in_packet() && old.index == 0) {
+        return false;
+    }
     let range = match old.range {
         // Of a map's value, it names a thing.
         _ if !old.kind.is_packet() => true,
@@ -243,9 +243,24 @@ fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
         None if new.id != 0 => Some((new.id, by.into())),
         _ => None,
     };
-    // How an address lies to the packet's end is said of all of it, whatever is constant.
-    (old.index == new.index || (old.is_in_packet() && old.index == 0))
-        && old.number.covers(&number)
-        && range
+    // What costs most is looked at last.
+    range
+        && may_cover(&old.number, &new.number, by)
         && ids.place_matches(old.id, place)
+        && old.number.covers(&plus(new.number, by))
+}
+
+/// Whether `old` has both ends of what is so much more than `new`, as far as that shows.
+fn may_cover(old: &Scalar, new: &Scalar, by: i32) -> bool {
+    let end = |end: u64| end.checked_add_signed(by.into());
+    let ends = end(new.umin()).zip(end(new.umax()));
+    ends.is_none_or(|(low, high)| old.umin() <= low && high <= old.umax())
+}
+
+/// A number that is so much more.
+fn plus(number: Scalar, by: i32) -> Scalar {
+    match by {
+        0 => number,
+        _ => alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(by.into())),
+    }
 }

@@ -8,10 +8,11 @@ use super::{
     each_of_value, is_number, read_span, short_head, small_constant, take,
 };
 use crate::arena::{Arena, HalfWords, low};
-use crate::state::Value;
 use crate::state::cells::{Packed, class_of, origins_of, span_of};
 use crate::state::class::Class;
 use crate::state::reg::{KIND_BITS, Kind};
+use crate::state::snapshot::Snapshot;
+use crate::state::{State, Value};
 
 /// Whether a head's value may name something that there is in the state, or that its copies
 /// share: slices do so in their index.
@@ -132,5 +133,60 @@ impl Reader {
             (Class::Unknown, _) | (Class::Bits8, 1) | (Class::Bits16, 2) | (Class::Bits32, 4)
         );
         Sight::Covers((if is_number && !any { deps } else { 0 }, live))
+    }
+}
+
+impl Snapshot {
+    /// Whether it shows at sight that `state` is made one with no state of which this is what
+    /// mattered: something in it is of another kind, or, `in_loop`, another known number.
+    /// What does not show is found when it is tried.
+    pub fn is_apart(self, state: &State, arena: &Arena<'_>, in_loop: bool) -> bool {
+        if self.frame(arena) != state.frame || self.refs(arena) != state.refs {
+            return true;
+        }
+        let (mut entries, mask) = (self.read(arena), self.reg_mask(arena));
+        for (number, value) in (0_u32..).zip(state.regs()) {
+            if mask.wrapping_shr(number) & 1 == 1
+                && entries.is_apart(arena, false, in_loop, |_| value.is_init().then_some(*value))
+            {
+                return true;
+            }
+        }
+        let mut at = 0;
+        (0..self.cells(arena)).any(|_| {
+            entries.is_apart(arena, true, in_loop, |(addr, len)| {
+                at = state.cells.find_from(arena, addr, at);
+                let alike = len <= 8 && state.cells.span(arena, at) == (addr, len);
+                let found = if alike { state.cells.get(arena, at) } else { None };
+                found.map(|cell| cell.value)
+            })
+        })
+    }
+}
+
+impl Reader {
+    /// Goes on behind the next entry, a cell or a register. Whether it is apart from the value
+    /// that a state has in its place, if that has one.
+    fn is_apart(
+        &mut self,
+        arena: &Arena<'_>,
+        cell: bool,
+        in_loop: bool,
+        value: impl FnOnce((u32, u32)) -> Option<Value>,
+    ) -> bool {
+        let (mut at, _) = self.place(arena, cell);
+        let words = arena.half_words();
+        let span = if cell { read_span(words, &mut at) } else { (0, 0) };
+        let held = words.at(at);
+        let unknown = class_of_head(held) == Class::Unknown && held & ID == 0;
+        if is_number(held) && unknown {
+            return false;
+        }
+        let Some(value) = value(span) else { return false };
+        if held & KIND_BITS != value.kind as u32 {
+            return true;
+        }
+        let known = || known_at(words, at).zip(value.as_constant());
+        in_loop && known().is_some_and(|(old, new)| (old, 0) != (new, value.off))
     }
 }
