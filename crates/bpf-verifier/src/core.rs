@@ -67,6 +67,7 @@ use crate::verified::InsnFact;
 use checkpoint::Arrival;
 use hint::Hint;
 use later::Later;
+use pending::Copies;
 use trial::Trial;
 
 /// Why the walk stopped early.
@@ -215,6 +216,8 @@ pub(crate) struct Explorer<'a> {
     suspended: At,
     /// What is walked after the program.
     later: Later,
+    /// Those of the waiting states that wait as they are.
+    copies: Copies,
     /// For states that are put together.
     scratch: State,
     /// The current instruction was come to already.
@@ -271,6 +274,7 @@ impl<'a> Explorer<'a> {
             dynptrs: false,
             suspended: NONE,
             later: Later::NONE,
+            copies: Copies::NONE,
             scratch: State::new(frame_bytes, rules.privilege),
             settled: false,
             resumed: None,

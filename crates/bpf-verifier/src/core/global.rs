@@ -162,6 +162,7 @@ impl Explorer<'_> {
         meter.store(&mut self.arena, at.saturating_add(METER));
         Snapshot::write(&self.state, &mut self.arena, at.saturating_add(SNAPSHOT), size);
         (self.suspended, self.pending, self.trials) = (at, NONE, Trial(NONE));
+        self.copies.leave();
         Ok(())
     }
 
@@ -185,6 +186,7 @@ impl Explorer<'_> {
         };
         self.effects = Effects::from_bits(word(EFFECTS));
         (self.suspended, self.pending) = (low(links), high(links));
+        self.copies.leave();
         (self.trials, self.entry) = (Trial(low(trials)), high(place));
         // The state was compared with others before.
         self.settled = true;

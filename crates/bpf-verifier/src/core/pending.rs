@@ -3,73 +3,256 @@
 use super::node::Node;
 use super::trial::Trial;
 use super::{Explorer, Step, Walker};
-use crate::arena::{At, NONE, high, low, pair};
+use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::meter::Meter;
-use crate::state::snapshot::{Plan, Snapshot};
+use crate::state::State;
+use crate::state::snapshot::{Plain, Plan, Snapshot};
 
 const METER: u32 = 4;
-const SNAPSHOT: u32 = METER + Meter::WORDS;
+const STATE: u32 = METER + Meter::WORDS;
+
+/// Beside the length of the trail: the state is a copy, in another block.
+const PLAIN: u32 = 1 << 24;
+/// In the same place: it is a snapshot in another block.
+const APART: u32 = 1 << 25;
+
+/// States that wait as they are, at the most: those that came last. The last ones are mostly
+/// the first to be taken up; when one has waited for longer, it is made small.
+#[cfg(feature = "cloud-profile")]
+const MOST_PLAIN: u32 = 8;
+#[cfg(feature = "embedded-profile")]
+const MOST_PLAIN: u32 = 0;
+/// Words of one of them, at the most.
+const PLAIN_WORDS: u32 = 512;
+/// How often copies may be made small in vain, on balance.
+const WORTH: u32 = 16;
+/// Words of one of them that are handled in the time of a word's work.
+const PLAIN_WORDS_A_WORD: u32 = 4;
+
+/// The states that wait as they are.
+#[derive(Clone, Copy)]
+pub(super) struct Copies {
+    /// The one that came last, of those that are counted; each names the one before it.
+    last: At,
+    count: u32,
+    /// What they saved lately: each that was taken up as it was is worth one that was not.
+    worth: u32,
+    /// Nothing was taken up since the last state was kept.
+    fresh: bool,
+}
+
+impl Copies {
+    pub const NONE: Self = Self { last: NONE, count: 0, worth: WORTH, fresh: false };
+
+    /// The walk begins elsewhere, or goes on where it was left off: what waits as it is in
+    /// another one stays so.
+    pub const fn leave(&mut self) {
+        (self.last, self.count) = (NONE, 0);
+    }
+}
+
+/// A state that waits: its block.
+#[derive(Clone, Copy)]
+struct Waiting(At);
+
+impl Waiting {
+    const fn field(self, index: u32) -> At {
+        self.0.saturating_add(index)
+    }
+
+    /// Length of the trail, forks, and where the state is.
+    fn form(self, arena: &Arena<'_>) -> u32 {
+        high(arena.word(self.field(1)))
+    }
+
+    fn set_form(self, arena: &mut Arena<'_>, form: u32) {
+        let pc = low(arena.word(self.field(1)));
+        arena.set(self.field(1), pair(pc, form));
+    }
+
+    fn parent(self, arena: &Arena<'_>) -> Node {
+        Node(low(arena.word(self.0)))
+    }
+
+    /// The one that waited before it.
+    fn next(self, arena: &Arena<'_>) -> Self {
+        Self(high(arena.word(self.0)))
+    }
+
+    /// Of a copy, the one that was made before it.
+    fn copy_before(self, arena: &Arena<'_>) -> At {
+        high(arena.word(self.field(STATE)))
+    }
+
+    fn set_held(self, arena: &mut Arena<'_>, held: At, before: At) {
+        arena.set(self.field(STATE), pair(held, before));
+    }
+
+    /// The block of a state that does not lie behind it.
+    fn held(self, arena: &Arena<'_>) -> At {
+        low(arena.word(self.field(STATE)))
+    }
+
+    /// Makes `state` what waits.
+    fn load(self, arena: &mut Arena<'_>, state: &mut State) -> Step {
+        let form = self.form(arena);
+        if form & PLAIN != 0 {
+            return Ok(Plain(self.held(arena)).load(arena, state)?);
+        }
+        let at = if form & APART != 0 { self.held(arena) } else { self.field(STATE) };
+        let last = self.parent(arena).snapshot(arena);
+        Ok(Snapshot(at).resume(arena, state, last)?)
+    }
+
+    fn free(self, arena: &mut Arena<'_>) {
+        let form = self.form(arena);
+        if form & (PLAIN | APART) == 0 {
+            let words = Snapshot(self.field(STATE)).words(arena).saturating_add(STATE);
+            return arena.free(self.0, words as usize);
+        }
+        let held = self.held(arena);
+        let plain = form & PLAIN != 0;
+        let words = if plain { Plain(held).words(arena) } else { Snapshot(held).words(arena) };
+        arena.free(held, words as usize);
+        arena.free(self.0, HELD_WORDS);
+    }
+}
+
+/// Words of one whose state is in another block.
+const HELD_WORDS: usize = STATE as usize + 1;
 
 impl Explorer<'_> {
     /// Keeps the state as it is before the branch at the current instruction,
     /// to go on later where the condition holds.
     pub(super) fn fork(&mut self) -> Step {
-        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), false);
-        self.charge_waiting(plan.weight as usize);
-        let at = self.alloc(plan.words.saturating_add(SNAPSHOT) as usize)?;
+        let (waiting, form) = match self.keep_plain()? {
+            Some(waiting) => (waiting, PLAIN),
+            None => (self.keep_small()?, 0),
+        };
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;
+        self.copies.fresh = true;
         let Walker { pc, parent, meter, trail, trail_len, forks, grants, active, .. } = self.walker;
-        let field = |index: u32| at.saturating_add(index);
+        let form = trail_len | forks.min(0xffff).wrapping_shl(8) | form;
         let arena = &mut self.arena;
-        arena.set(at, pair(parent, self.pending));
-        arena.set(field(1), pair(slot_number(pc), trail_len | forks.min(0xffff).wrapping_shl(8)));
-        arena.set(field(2), trail);
-        arena.set(field(3), pair(active.0, grants));
-        meter.store(arena, field(METER));
-        Snapshot::write_planned(&self.state, arena, field(SNAPSHOT), &plan);
+        arena.set(waiting.0, pair(parent, self.pending));
+        arena.set(waiting.field(1), pair(slot_number(pc), form));
+        arena.set(waiting.field(2), trail);
+        arena.set(waiting.field(3), pair(active.0, grants));
+        meter.store(arena, waiting.field(METER));
         Node(parent).add_branch(arena);
-        self.pending = at;
+        self.pending = waiting.0;
         Ok(())
+    }
+
+    /// Keeps the state as a snapshot.
+    fn keep_small(&mut self) -> Step<Waiting> {
+        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), false);
+        self.charge_waiting(plan.weight as usize);
+        let waiting = Waiting(self.alloc(plan.words.saturating_add(STATE) as usize)?);
+        let to = waiting.field(STATE);
+        Snapshot::write_planned(&self.state, &mut self.arena, to, &plan);
+        Ok(waiting)
+    }
+
+    /// Keeps a copy of the state, if that is not too large, and there is room.
+    fn keep_plain(&mut self) -> Step<Option<Waiting>> {
+        let words = Plain::words_for(&self.state);
+        if MOST_PLAIN == 0 || words > PLAIN_WORDS || self.copies.worth == 0 {
+            return Ok(None);
+        }
+        if self.copies.count >= MOST_PLAIN {
+            self.make_small()?;
+        }
+        // Nothing is given up for it.
+        let Ok(at) = self.arena.alloc(HELD_WORDS) else { return Ok(None) };
+        let Ok(held) = self.arena.alloc(words as usize) else {
+            self.arena.free(at, HELD_WORDS);
+            return Ok(None);
+        };
+        self.work((words / PLAIN_WORDS_A_WORD).into());
+        let last = self.last_kept();
+        Plain::write(&self.state, &mut self.arena, held, last);
+        Waiting(at).set_held(&mut self.arena, held, self.copies.last);
+        self.copies.last = at;
+        self.copies.count = self.copies.count.saturating_add(1);
+        Ok(Some(Waiting(at)))
+    }
+
+    /// Makes the one of the copies that has waited longest a snapshot.
+    fn make_small(&mut self) -> Step {
+        let (mut waiting, mut after) = (Waiting(self.copies.last), NONE);
+        for _ in 1..self.copies.count {
+            (after, waiting) = (waiting.0, Waiting(waiting.copy_before(&self.arena)));
+        }
+        let held = Plain(waiting.held(&self.arena));
+        held.load(&mut self.arena, &mut self.scratch)?;
+        let last = waiting.parent(&self.arena).snapshot(&self.arena);
+        let plan = Plan::new(&self.scratch, &self.arena, Some(last), false);
+        self.charge_waiting(plan.weight as usize);
+        let small = self.alloc(plan.words as usize);
+        if let Ok(at) = small {
+            Snapshot::write_planned(&self.scratch, &mut self.arena, at, &plan);
+            let words = held.words(&self.arena) as usize;
+            self.arena.free(held.0, words);
+            let form = waiting.form(&self.arena) & !PLAIN | APART;
+            waiting.set_form(&mut self.arena, form);
+            waiting.set_held(&mut self.arena, at, NONE);
+            let after = Waiting(after);
+            if after.0 != NONE {
+                let held = after.held(&self.arena);
+                after.set_held(&mut self.arena, held, NONE);
+            }
+            self.copies.count = self.copies.count.saturating_sub(1);
+            self.copies.worth = self.copies.worth.saturating_sub(1);
+        }
+        // The node in which its cells lie does not stay for its sake.
+        self.scratch.forget_kept();
+        small.map(|_| ())
     }
 
     /// Goes on with the state that waits since last, if there is one.
     pub(super) fn next_path(&mut self) -> Step<bool> {
-        let at = self.pending;
-        if at == NONE {
+        let waiting = Waiting(self.pending);
+        if waiting.0 == NONE {
             return Ok(false);
         }
-        let field = |index: u32| at.saturating_add(index);
-        let (links, place) = (self.arena.word(at), self.arena.word(field(1)));
-        let parent: At = low(links);
+        let form = waiting.form(&self.arena);
+        let word = |index: u32| self.arena.word(waiting.field(index));
         self.walker = Walker {
-            pc: low(place) as usize,
-            parent,
-            meter: Meter::load(&self.arena, field(METER)),
-            trail: self.arena.word(field(2)),
-            trail_len: high(place) & 0xff,
-            forks: high(place).wrapping_shr(8),
+            pc: low(word(1)) as usize,
+            parent: low(word(0)),
+            meter: Meter::load(&self.arena, waiting.field(METER)),
+            trail: word(2),
+            trail_len: form & 0xff,
+            forks: form.wrapping_shr(8) & 0xffff,
             lonely: 0,
-            grants: high(self.arena.word(field(3))),
-            active: Trial(low(self.arena.word(field(3)))),
+            grants: high(word(3)),
+            active: Trial(low(word(3))),
         };
-        let snapshot = Snapshot(field(SNAPSHOT));
         self.resumed = Some(self.walker.pc);
-        let last = Node(parent).snapshot(&self.arena);
-        let loaded = snapshot.resume(&mut self.arena, &mut self.state, last);
+        // A copy was, or would have been, of use.
+        let fresh = core::mem::take(&mut self.copies.fresh);
+        if fresh || form & PLAIN != 0 {
+            self.copies.worth = self.copies.worth.saturating_add(1).min(2 * WORTH);
+        }
+        let loaded = waiting.load(&mut self.arena, &mut self.state);
         self.drop_pending();
         loaded?;
         let insn = self.code.insn(self.walker.pc)?;
         self.walker.pc = self.take_side(&insn, true)?;
         Ok(true)
     }
+
     /// Forgets the state that waits since last.
     pub(super) fn drop_pending(&mut self) {
-        let at = self.pending;
-        let snapshot = Snapshot(at.saturating_add(SNAPSHOT));
-        let words = snapshot.words(&self.arena).saturating_add(SNAPSHOT) as usize;
-        self.pending = high(self.arena.word(at));
-        self.arena.free(at, words);
+        let waiting = Waiting(self.pending);
+        if waiting.0 == self.copies.last {
+            self.copies.last = waiting.copy_before(&self.arena);
+            self.copies.count = self.copies.count.saturating_sub(1);
+        }
+        self.pending = waiting.next(&self.arena).0;
+        waiting.free(&mut self.arena);
     }
 }

@@ -89,7 +89,7 @@ pub(super) const fn kept_bits(entry: Option<u32>) -> u32 {
 const CLOSE: u32 = 4;
 
 const CELL_WORDS: usize = VALUE_WORDS + 2;
-const CELL_STRIDE: u32 = 13;
+pub(super) const CELL_STRIDE: u32 = 13;
 const _: () = assert!(CELL_STRIDE as usize == CELL_WORDS);
 
 /// Sorted by address, without overlap.
@@ -290,6 +290,23 @@ impl Cells {
         }
         self.len = len;
         Ok(before)
+    }
+
+    /// Copies all of them to `to`, one behind the other.
+    pub(super) fn copy_to(&self, arena: &mut Arena<'_>, to: At) {
+        arena.copy(self.at, to, (self.len as usize).saturating_mul(CELL_WORDS));
+    }
+
+    /// Makes them so many that were copied to `from`.
+    pub(super) fn copy_from(
+        &mut self,
+        arena: &mut Arena<'_>,
+        from: At,
+        len: u32,
+    ) -> Result<(), NoRoom> {
+        self.refill(arena, len)?;
+        arena.copy(from, self.at, (len as usize).saturating_mul(CELL_WORDS));
+        Ok(())
     }
 
     fn reserve(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {

@@ -9,6 +9,7 @@
 //! out some that another snapshot holds ([`sharing`]).
 
 mod entry;
+mod plain;
 mod sharing;
 #[cfg(test)]
 #[allow(
@@ -30,6 +31,7 @@ use entry::{
     ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
     read_span,
 };
+pub(crate) use plain::Plain;
 pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;
