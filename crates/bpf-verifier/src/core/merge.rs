@@ -133,8 +133,9 @@ impl Explorer<'_> {
     /// Makes the state one with all of these that are alike. Whether any is, and says
     /// more.
     fn merge_with(&mut self, trial: Trial, found: &[Done], in_loop: bool) -> Step<bool> {
-        let (mut merged, mut generation) = (false, 0);
-        for node in found.iter().filter(|node| node.0 != NONE) {
+        let (mut merged, mut lies, mut generation) = (false, false, 0);
+        let last = found.iter().rposition(|node| node.0 != NONE);
+        for (index, node) in found.iter().enumerate().filter(|(_, node)| node.0 != NONE) {
             self.charge(node.weight(&self.arena));
             let before = node.generation(&self.arena);
             let base = match trial.found(&self.arena) {
@@ -142,10 +143,13 @@ impl Explorer<'_> {
                 found => Snapshot(found),
             };
             node.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
-            if self.join(trial, base, Mode::Merge { before, in_loop })? == Some(true) {
+            lies = self.join(trial, base, Mode::Merge { before, in_loop })? == Some(true);
+            if lies {
                 node.set_tried(&mut self.arena);
                 merged = true;
                 generation = before.max(generation);
+            }
+            if lies && Some(index) != last {
                 self.drop_found(trial);
                 // Room is not made here: the nodes must stay.
                 let size = Snapshot::measure(&self.state, &self.arena);
@@ -154,10 +158,10 @@ impl Explorer<'_> {
                 trial.set_found(&mut self.arena, at);
             }
         }
-        if merged {
+        if merged && !lies {
             Snapshot(trial.found(&self.arena)).load(&mut self.arena, &mut self.state)?;
-            self.drop_found(trial);
         }
+        self.drop_found(trial);
         trial.set_generation(&mut self.arena, generation.saturating_add(1));
         Ok(merged)
     }

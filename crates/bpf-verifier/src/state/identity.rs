@@ -165,10 +165,14 @@ pub(super) struct Ids {
     pub renamed: Renamed,
 }
 
+/// Its parts are such that one of which nothing is known is zeros, and many are cleared at once.
 #[derive(Clone, Copy)]
 struct Pair {
     old: u32,
-    new: Place,
+    /// What took its place, if that is known.
+    id: u32,
+    more: i64,
+    known: bool,
     /// Whether what is named is a thing.
     thing: bool,
     /// Values that have it, and what those rest on that are known by it alone.
@@ -176,10 +180,26 @@ struct Pair {
     deps: u64,
 }
 
+impl Pair {
+    const NONE: Self =
+        Self { old: 0, id: 0, more: 0, known: false, thing: false, uses: 0, deps: 0 };
+
+    const fn new(old: u32, place: Place) -> Self {
+        match place {
+            Some((id, more)) => Self { old, id, more, known: true, uses: 1, ..Self::NONE },
+            None => Self { old, uses: 1, ..Self::NONE },
+        }
+    }
+
+    /// Whether this is known to have taken its place.
+    fn is_at(&self, place: Place) -> bool {
+        self.known && place == Some((self.id, self.more))
+    }
+}
+
 impl Ids {
     pub const fn new(instances: bool, shared: u32) -> Self {
-        let none = Pair { old: 0, new: None, thing: false, uses: 0, deps: 0 };
-        Self { pairs: [none; MAX_IDS], len: 0, instances, shared, renamed: Renamed::NONE }
+        Self { pairs: [Pair::NONE; MAX_IDS], len: 0, instances, shared, renamed: Renamed::NONE }
     }
 
     /// Whether the things that two values of a kind name may be the same ones.
@@ -207,7 +227,7 @@ impl Ids {
         }
         let place = Some((new, 0));
         let known = self.pairs.get_mut(..self.len).unwrap_or_default();
-        if known.iter().any(|pair| pair.thing && pair.new == place && pair.old != old) {
+        if known.iter().any(|pair| pair.thing && pair.is_at(place) && pair.old != old) {
             return false;
         }
         match self.stands(old, place) {
@@ -268,10 +288,10 @@ impl Ids {
         if let Some(at) = known.iter().position(|pair| pair.old == old) {
             let pair = self.pairs.get_mut(at)?;
             pair.uses = pair.uses.saturating_add(1);
-            return (pair.new == new && new.is_some()).then_some(pair);
+            return pair.is_at(new).then_some(pair);
         }
         let slot = self.pairs.get_mut(self.len)?;
-        *slot = Pair { old, new, thing: false, uses: 1, deps: 0 };
+        *slot = Pair::new(old, new);
         self.len = self.len.saturating_add(1);
         Some(slot)
     }

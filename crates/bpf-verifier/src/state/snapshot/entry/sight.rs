@@ -4,15 +4,15 @@
 //! one. That shows in the half words, without taking them apart.
 
 use super::{
-    ANY_NUMBER, ID, PARTS, RANGE, Reader, class_of_head, each_of_head, each_of_number,
-    each_of_value, is_number, read_span, short_head, small_constant, take,
+    ANY_NUMBER, ID, PARTS, Parts, RANGE, Reader, class_of_head, each_of_head, each_of_number,
+    each_of_value, is_number, read_parts, read_span, short_head, small_constant, take,
 };
 use crate::arena::{Arena, HalfWords, low};
 use crate::state::cells::{Packed, class_of, origins_of, span_of};
 use crate::state::class::Class;
 use crate::state::reg::{KIND_BITS, Kind};
 use crate::state::snapshot::Snapshot;
-use crate::state::{State, Value};
+use crate::state::{NO_RANGE, State, Value};
 
 /// Whether a head's value may name something that there is in the state, or that its copies
 /// share: slices do so in their index.
@@ -77,6 +77,9 @@ impl Reader {
         {
             return Sight::Differs;
         }
+        if !same && value.is_in_packet() {
+            return self.passes_packet(words, value);
+        }
         if names(held) {
             return Sight::Unclear;
         }
@@ -92,6 +95,31 @@ impl Reader {
         }
         self.at = at;
         Sight::Covers(if value.is_scalar() && class != Class::Unknown { value.deps } else { 0 })
+    }
+
+    /// The same for an address in the packet, of which the older state has one, too. Where
+    /// it has a name, moving it is left to others, but not how far the packet reaches; where
+    /// it has none, that and where it lies are all.
+    fn passes_packet(&mut self, words: HalfWords<'_>, value: &Value) -> Sight<u64> {
+        let mut at = self.at;
+        let Parts { head, index, id, off, range } = read_parts(words, &mut at);
+        let (off, range) = (off.cast_signed(), range.cast_signed());
+        if index != value.index && index != 0 {
+            return Sight::Differs;
+        }
+        if id != 0 {
+            let rest = value.range.saturating_sub(value.off.saturating_sub(off));
+            let reaches = range == NO_RANGE || (value.range != NO_RANGE && range <= rest);
+            return if reaches { Sight::Unclear } else { Sight::Differs };
+        }
+        if off != value.off || range > value.range {
+            return Sight::Differs;
+        }
+        if class_of_head(head) != Class::Zero || value.number.as_constant() != Some(0) {
+            return Sight::Unclear;
+        }
+        self.at = at;
+        Sight::Covers(0)
     }
 
     /// The same for a cell: what its number and its bytes rest on.
