@@ -162,7 +162,8 @@ impl Explorer<'_> {
         if MOST_PLAIN == 0 || words > PLAIN_WORDS || self.copies.worth == 0 {
             return Ok(None);
         }
-        if self.copies.count >= MOST_PLAIN {
+        // There are never more.
+        if self.copies.count == MOST_PLAIN {
             self.make_small()?;
         }
         // Nothing is given up for it.
