@@ -30,6 +30,7 @@ mod loops;
 mod maps;
 mod memory;
 mod prepared;
+mod product;
 
 type Program = BpfProgram<ActiveProfile>;
 type Compiled = CompiledProgram<ActiveProfile>;

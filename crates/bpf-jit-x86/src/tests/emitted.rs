@@ -93,6 +93,16 @@ fn chosen() {
     ));
 }
 
+/// Products that are sums of shifted numbers, with the sum behind them.
+#[test]
+fn products() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u8 *)(r1 +0)\nw0 *= 31\nw0 += w2\nr2 = *(u8 *)(r1 +1)\nw2 += 7\nw0 *= 33\nw2 += w0
+         r2 *= 10\nr2 += r3\nr3 *= 24\nr4 = r6\nr4 += r3\nr5 = *(u64 *)(r4 +8)\nr2 += r5
+         r2 *= 31\nr2 ^= r7\nr2 *= 31\nr2 += r7\nr0 = r2\nr0 += r7\nexit"
+    ));
+}
+
 #[test]
 fn needless() {
     insta::assert_snapshot!(show(

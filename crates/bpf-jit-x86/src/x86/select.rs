@@ -35,6 +35,7 @@ mod choice;
 mod maps;
 mod memory;
 mod merge;
+mod product;
 mod shift;
 
 /// What the CPU's flags say of a register's value.

@@ -147,7 +147,11 @@ impl Selector<'_, '_> {
                     (AluOp::Sub, Operand::Imm(imm)) if imm != i32::MIN => {
                         self.add_immediate(width, dst, imm.wrapping_neg());
                     }
-                    (AluOp::Mul, Operand::Imm(imm)) => self.multiply(width, dst, imm),
+                    (AluOp::Mul, Operand::Imm(imm)) => {
+                        if self.multiply(step, width, dst, imm) {
+                            return 1;
+                        }
+                    }
                     _ => self.two_operands(op, width, dst, src),
                 }
                 self.set_bits(dst, bits);
@@ -265,21 +269,6 @@ impl Selector<'_, '_> {
         let way = self.way(&next, target);
         let more = self.branch_on_bits(way, cond, width, dst, Operand::Imm(imm));
         Some(more.saturating_add(1))
-    }
-
-    fn multiply(&mut self, width: Width, dst: Register, imm: i32) {
-        let scale = match imm {
-            3 => 1,
-            5 => 2,
-            9 => 3,
-            _ => {
-                let src = self.origin(dst, width);
-                return self.out.multiply(width, native(dst), src, Source::Imm(imm));
-            }
-        };
-        let from = self.steady_source(dst, width);
-        let sum = Sum::of(Parts { base: Some(from), index: Some((from, scale)), disp: 0, width });
-        self.define(dst, Value::Sum(sum));
     }
 
     /// The register of which `dst` is a copy that a value may speak of, perhaps
