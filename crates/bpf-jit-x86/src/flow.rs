@@ -38,6 +38,12 @@ impl Loop {
     fn end(self) -> usize {
         usize::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(usize::MAX)
     }
+
+    /// Whether another one that has steps in common has some outside, and lacks some.
+    fn is_crossed_by(self, other: Self) -> bool {
+        (self.begin() < other.begin() && self.end() < other.end())
+            || (other.begin() < self.begin() && other.end() < self.end())
+    }
 }
 
 /// How often steps are looked at, in the mean, before registers count as read at
@@ -106,9 +112,15 @@ impl Flow {
     /// `given` has got behind the branch. Steps are taken to follow each other, and far ends
     /// of loops are not looked at: what is said makes code faster at best.
     pub fn is_chance(&self, lowered: &Lowered<'_>, branch: &Step, given: Register) -> bool {
-        self.around(branch.slot()).all(|known| {
-            known.end().wrapping_sub(known.begin()) <= STEPS
-                && comes_of_memory(lowered, branch, given, *known)
+        let slot = branch.slot();
+        self.around(slot).all(|known| {
+            // Of blocks that a compiler has put in another order, jumps back are no loop by
+            // themselves, but part of that in which they begin or end.
+            let parts = || self.around(slot).filter(|part| known.is_crossed_by(**part));
+            let begin = parts().map(|part| part.begin()).fold(known.begin(), usize::min);
+            let end = parts().map(|part| part.end()).fold(known.end(), usize::max);
+            end.wrapping_sub(begin) <= STEPS
+                && comes_of_memory(lowered, branch, given, [begin, end])
         })
     }
 
@@ -183,10 +195,15 @@ impl Flow {
 
 /// Whether what a branch in a loop compares comes of memory, and not of a register that is
 /// given a value behind it.
-fn comes_of_memory(lowered: &Lowered<'_>, branch: &Step, given: Register, known: Loop) -> bool {
+fn comes_of_memory(
+    lowered: &Lowered<'_>,
+    branch: &Step,
+    given: Register,
+    [begin, end]: [usize; 2],
+) -> bool {
     let slot = branch.slot();
     let (mut loaded, mut own) = (Registers::NONE, Registers::of(given));
-    for slot in (slot..=known.end()).skip(2).chain(known.begin()..slot) {
+    for slot in (slot..=end).skip(2).chain(begin..slot) {
         let step = u32::try_from(slot).ok().and_then(|slot| lowered.step(slot));
         let Some(step) = step else { return false };
         let (reads, writes) = (step.effect.reads(), step.effect.writes());
@@ -194,7 +211,9 @@ fn comes_of_memory(lowered: &Lowered<'_>, branch: &Step, given: Register, known:
             let left = set.without(writes);
             if comes || !reads.and(set).is_empty() { left.with(writes) } else { left }
         };
-        (loaded, own) = (now(loaded, step.is_load()), now(own, false));
+        // A number that is given in the loop says which way it went.
+        let comes = step.is_load() || step.effect.is_pure() && reads.is_empty();
+        (loaded, own) = (now(loaded, comes), now(own, false));
     }
     let compared = branch.effect.reads();
     own.and(compared).is_empty() && !loaded.and(compared).is_empty()

@@ -119,6 +119,8 @@ fn what_the_next_round_waits_for_is_guessed() {
     let cases = [
         (true, "r4 = 6\nif r2 < 9 goto +1\nr4 = r6\nr0 += r4"),
         (true, "r4 = r2\nr4 *= 3\nif r4 < 9 goto +1\nr0 = r6"),
+        // What says which way the loop went.
+        (true, "r7 = 0\nif r2 s> 5 goto +2\nr7 = 3\nr7 += r6\nif r7 < 9 goto +1\nr0 = r6"),
         // The very register, and what depends on it.
         (false, "r0 += r2\nif r0 < 9 goto +1\nr0 = r6"),
         (false, "r4 = r3\nr4 += r2\nif r4 < 9 goto +1\nr0 = r6\nr3 = r0"),
@@ -128,4 +130,10 @@ fn what_the_next_round_waits_for_is_guessed() {
     for (expected, body) in cases {
         assert_eq!(has_conditional_move(&looped(body)), expected, "{body}");
     }
+    // A block that lies behind the loop of which it is a part.
+    assert!(has_conditional_move(
+        "r0 = 0\nr3 = 7\nr6 = 9\n*(u64 *)(r10 -8) = r3\nagain: r2 = *(u64 *)(r10 -8)
+         if r2 == 77 goto other\nback: r4 = 6\nif r2 < 9 goto +1\nr4 = r6\nr0 += r4
+         r6 += -1\nif r6 != 0 goto again\ngoto end\nother: r0 += 1\ngoto back\nend: exit"
+    ));
 }

@@ -99,7 +99,9 @@ fn products() {
     insta::assert_snapshot!(show(
         "r2 = *(u8 *)(r1 +0)\nw0 *= 31\nw0 += w2\nr2 = *(u8 *)(r1 +1)\nw2 += 7\nw0 *= 33\nw2 += w0
          r2 *= 10\nr2 += r3\nr3 *= 24\nr4 = r6\nr4 += r3\nr5 = *(u64 *)(r4 +8)\nr2 += r5
-         r2 *= 31\nr2 ^= r7\nr2 *= 31\nr2 += r7\nr0 = r2\nr0 += r7\nexit"
+         r2 *= 31\nr2 ^= r7\nr2 *= 31\nr2 += r7\nr0 = r2\nr0 += r7\nr6 = 9
+         again: r2 = *(u8 *)(r1 +0)\nr0 *= 33\nr0 += r2\nr7 *= 31\nr7 += r2\nr2 += 1\nr0 ^= r2
+         r6 += -1\nif r6 != 0 goto again\nr0 += r7\nexit"
     ));
 }
 

@@ -70,7 +70,17 @@ fn products_and_sums() {
                     if plus == "w" { low(product << 1) } else { product << 1 },
                 ),
             ] {
-                gives(&format!("r1 = {a:#x} ll\nr2 = {b:#x} ll\n{text}\nexit"), expected);
+                for begin in [
+                    "",
+                    "*(u64 *)(r10 -8) = r2\nr2 = *(u64 *)(r10 -8)\n",
+                    // In a loop that has one round.
+                    "*(u64 *)(r10 -8) = r2\nr6 = 1\nagain: r6 += -1\nif r6 s< 0 goto end
+                     r2 = *(u64 *)(r10 -8)\n",
+                ] {
+                    let end = if begin.len() > 60 { "goto again\nend: exit" } else { "exit" };
+                    let text = format!("r1 = {a:#x} ll\nr2 = {b:#x} ll\n{begin}{text}\n{end}");
+                    gives(&text, expected);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::super::alu::Arith;
 use super::super::encode::{Mem, Source};
-use super::super::regs::native;
+use super::super::regs::{SCRATCH, native};
 use super::{Parts, Selector, Sum, Value};
 
 use crate::lower::{Op, Registers, Step};
@@ -49,8 +49,8 @@ impl Selector<'_, '_> {
 
     /// `a * 31 + b` is `(a << 5) + (b - a)`, and `a * 33 + b` with a plus: who waits for
     /// `a`, as hashes do from one round to the next, waits half as long. Only where `b` has
-    /// just been loaded, so that nobody waits for it, and where the register that is not
-    /// the result is read no more, so that no copy is needed.
+    /// just been loaded, so that nobody waits for it; outside of loops only where it is read no
+    /// more, so that no copy is needed.
     fn shifts_and_adds(
         &mut self,
         sum: &Step,
@@ -65,22 +65,39 @@ impl Selector<'_, '_> {
             _ => return false,
         };
         let behind = self.live_behind(sum);
-        if imm < 7 || behind.has(src) {
-            return false;
-        }
         let other = if into == dst { src } else { into };
-        if !self.is_just_loaded(sum, other) {
+        let copied = behind.has(src);
+        if imm < 7
+            || copied && (src == dst || !self.flow.is_repeated(sum))
+            || !self.is_just_loaded(sum, other)
+        {
             return false;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(into)).with(Registers::of(src));
+        let by = Source::Imm(power.trailing_zeros().cast_signed());
+        self.set_bits(into, super::bits_of(width));
+        if copied {
+            let multiplied = self.modify(dst);
+            self.ready(src, width);
+            let added = self.register_of(src, width);
+            if op == Arith::Add {
+                let sum = Mem { base: added, index: Some((multiplied, 0)), disp: 0 };
+                self.out.lea(width, SCRATCH, sum);
+            } else {
+                self.out.copy(width, SCRATCH, added);
+                self.out.arith(op, width, SCRATCH, Source::Reg(multiplied));
+            }
+            self.out.shift(AluOp::Lsh, width, multiplied, by);
+            self.out.arith(Arith::Add, width, multiplied, Source::Reg(SCRATCH));
+            self.set_flags(dst, width, false);
+            return true;
+        }
         let changed = self.modify(other);
         let multiplied = self.modify(dst);
         self.out.arith(op, width, changed, Source::Reg(multiplied));
-        let by = power.trailing_zeros().cast_signed();
-        self.out.shift(AluOp::Lsh, width, multiplied, Source::Imm(by));
+        self.out.shift(AluOp::Lsh, width, multiplied, by);
         self.set_bits(src, 64);
-        self.set_bits(into, super::bits_of(width));
         self.define(into, Value::Sum(Sum::of_two(into, src, width)));
         true
     }
