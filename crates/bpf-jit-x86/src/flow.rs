@@ -15,7 +15,7 @@ use crate::lower::{Lowered, Registers, Step, Turn};
 /// What is known of a program's control flow.
 #[derive(Debug, Default)]
 pub struct Flow {
-    /// For each slot the registers that are read at it or behind it.
+    /// For each slot the registers that are read at it or behind it; behind the last, all.
     live: Vec<u16>,
     /// In the order of their slots.
     loops: Vec<Loop>,
@@ -62,10 +62,11 @@ impl Flow {
     pub fn find(&mut self, lowered: &Lowered<'_>) -> Result<(), CompileError> {
         self.live.clear();
         self.loops.clear();
-        let slots = lowered.slots;
-        let requested = slots.saturating_mul(size_of::<u16>());
-        self.live.try_reserve(slots).map_err(|_| OutOfMemory { requested })?;
-        self.live.resize(slots, 0);
+        let entries = lowered.slots.saturating_add(1);
+        let requested = entries.saturating_mul(size_of::<u16>());
+        self.live.try_reserve(entries).map_err(|_| OutOfMemory { requested })?;
+        self.live.resize(lowered.slots, 0);
+        self.live.push(to_u16(Registers::ALL));
         self.find_loops(lowered)?;
         self.find_live(lowered);
         Ok(())
@@ -77,6 +78,11 @@ impl Flow {
         self.live.get(index(slot)).map_or(Registers::ALL, |live| Registers((*live).into()))
     }
 
+    /// For each slot the registers that are read at the next one or behind that.
+    pub fn live_at_next(&self) -> &[u16] {
+        self.live.split_first().map_or(&[], |(_, next)| next)
+    }
+
     /// Registers that are read behind a step.
     #[inline(always)]
     pub fn live_behind(&self, lowered: &Lowered<'_>, step: &Step) -> Registers {
@@ -86,7 +92,7 @@ impl Flow {
 
     /// The same of a step that turns, where it is known what is read at the next slot.
     #[inline(never)]
-    fn live_from(&self, lowered: &Lowered<'_>, step: &Step, next: Registers) -> Registers {
+    pub fn live_from(&self, lowered: &Lowered<'_>, step: &Step, next: Registers) -> Registers {
         match lowered.turn(step) {
             Turn::Jump(target) => self.live_at(target),
             Turn::Perhaps(target) => next.with(self.live_at(target)),

@@ -297,7 +297,17 @@ pub struct Slots<'l> {
     effects: &'l [Effect],
 }
 
-impl Slots<'_> {
+impl<'l> Slots<'l> {
+    /// The instruction of each slot.
+    pub const fn insns(self) -> &'l [BpfInsn] {
+        self.insns
+    }
+
+    /// The effect of each slot.
+    pub const fn effects(self) -> &'l [Effect] {
+        self.effects
+    }
+
     /// A slot; `None` behind the last.
     #[inline(always)]
     pub fn step(self, pc: u32) -> Option<Step> {

@@ -140,7 +140,7 @@ pub(crate) fn emit<'w>(
     emitter.retpoline();
     code.finish()?;
     let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
-    let places = code.places(lowered.slots)?;
+    let places = code.places()?;
     Ok(MachineCode { bytes: code.code(), body, places })
 }
 

@@ -288,6 +288,12 @@ impl Effect {
         self.bits & Self::PURE != 0
     }
 
+    /// Whether it is void, control comes to it from elsewhere, or it turns.
+    #[inline]
+    pub const fn is_unusual(self) -> bool {
+        self.bits & (Self::VOID | Self::JOINED | Self::TURNS) != 0
+    }
+
     /// Whether it is the second half of an instruction, or never reached.
     pub const fn is_void(self) -> bool {
         self.bits & Self::VOID != 0

@@ -30,6 +30,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// The instruction of a slot and its effect.
+    #[inline(always)]
+    pub const fn new(pc: u32, effect: Effect, insn: BpfInsn) -> Self {
+        Self { pc, effect, insn }
+    }
+
     /// Whether it is reached, and an exit.
     pub fn is_exit(&self) -> bool {
         !self.effect.is_special() && super::shape::is_exit(self.insn)

@@ -74,10 +74,10 @@ pub(super) struct Fixup {
 }
 
 impl Label {
-    /// Its index among the labels.
-    pub(super) fn number(self) -> usize {
-        index(self.0).unwrap_or(usize::MAX)
-    }
+    /// Of labels that are no slot's.
+    const OTHER: u32 = 1 << 31;
+    /// Of none.
+    const NOWHERE: Self = Self(u32::MAX);
 }
 
 /// What holds a distance.
@@ -125,9 +125,6 @@ impl Place {
     }
 }
 
-/// Labels beside those of slots for which there is room from the start.
-const LABELS: usize = 16;
-
 /// Bytes that are written at once, whatever the length of an instruction is.
 const CHUNK: usize = 16;
 
@@ -139,8 +136,10 @@ pub(crate) struct CodeBuffer {
     pub(super) bytes: Vec<u8>,
     /// Bytes of code.
     pub(super) len: usize,
-    /// For each label its place.
-    pub(super) labels: Vec<Place>,
+    /// For each slot its place, as that of a label.
+    pub(super) slots: Vec<Place>,
+    /// For each other label its place.
+    labels: Vec<Place>,
     pub(super) fixups: Vec<Fixup>,
     /// What `relax` finds out.
     pub(super) saved: Vec<u32>,
@@ -150,16 +149,18 @@ pub(crate) struct CodeBuffer {
 }
 
 impl CodeBuffer {
-    /// Begins anew, with room for about `bytes` bytes and the labels 0 to
-    /// `labels`, not yet placed.
-    pub(super) fn begin(&mut self, bytes: usize, labels: usize) {
+    /// Begins anew, with room for about `bytes` bytes and the labels of `slots` slots, not
+    /// yet placed.
+    pub(super) fn begin(&mut self, bytes: usize, slots: usize) {
+        self.slots.clear();
         self.labels.clear();
         self.fixups.clear();
         (self.len, self.padded, self.failure) = (0, false, None);
-        if self.labels.try_reserve(labels.saturating_add(LABELS)).is_ok() {
-            self.labels.resize(labels, Place::UNBOUND);
+        let requested = slots.saturating_mul(size_of::<Place>());
+        if self.slots.try_reserve(slots).is_ok() {
+            self.slots.resize(slots, Place::UNBOUND);
         } else {
-            self.fail(OutOfMemory { requested: labels }.into());
+            self.fail(OutOfMemory { requested }.into());
         }
         if self.bytes.len() < bytes {
             self.grow(bytes);
@@ -173,7 +174,7 @@ impl CodeBuffer {
 
     /// A new label without a place.
     pub(super) fn label(&mut self) -> Label {
-        let label = Label(u32::try_from(self.labels.len()).unwrap_or(u32::MAX));
+        let label = Label(low(self.labels.len()) | Label::OTHER);
         if self.labels.try_reserve(1).is_ok() {
             self.labels.push(Place::UNBOUND);
         } else {
@@ -182,19 +183,35 @@ impl CodeBuffer {
         label
     }
 
-    /// Places a label here.
+    /// The place that a label has here.
     #[inline]
-    pub(super) fn bind(&mut self, label: Label) {
+    pub(super) fn here(&self) -> Place {
         // More than fits is reported by `finish`.
-        let place = Place { at: low(self.len), fixups: low(self.fixups.len()) };
-        if let Some(entry) = index(label.0).and_then(|label| self.labels.get_mut(label)) {
+        Place { at: low(self.len), fixups: low(self.fixups.len()) }
+    }
+
+    /// Places a label here.
+    pub(super) fn bind(&mut self, label: Label) {
+        let place = self.here();
+        let (labels, number) = if label.0 & Label::OTHER == 0 {
+            (&mut self.slots, label.0)
+        } else {
+            (&mut self.labels, label.0 & !Label::OTHER)
+        };
+        if let Some(entry) = index(number).and_then(|number| labels.get_mut(number)) {
             *entry = place;
         }
     }
 
     /// Where a label is.
+    #[inline]
     pub(super) fn place(&self, label: Label) -> Option<Place> {
-        self.labels.get(index(label.0)?).copied().filter(|place| place.known())
+        let (labels, number) = if label.0 & Label::OTHER == 0 {
+            (&self.slots, label.0)
+        } else {
+            (&self.labels, label.0 & !Label::OTHER)
+        };
+        labels.get(index(number)?).copied().filter(|place| place.known())
     }
 
     /// Bytes so far.
@@ -223,39 +240,71 @@ impl CodeBuffer {
     /// Appends the lowest `len` bytes of `bytes`, at most 16.
     #[inline]
     pub(super) fn put(&mut self, bytes: u128, len: u32) {
-        let Some(room) = self.room() else { return };
-        *room = bytes.to_le_bytes();
-        self.len = self.len.saturating_add(index(len).unwrap_or(CHUNK));
+        if self.try_put(bytes, len).is_none() {
+            self.grow_and_put(bytes, len);
+        }
     }
 
     /// Appends bytes.
     #[inline]
     pub(super) fn put_part(&mut self, part: Part) {
-        let Some(room) = self.room() else { return };
-        let (first, _) = room.split_at_mut(8);
-        first.copy_from_slice(&part.bytes.to_le_bytes());
-        self.len = self.len.wrapping_add(part.len());
+        if self.try_part(part).is_none() {
+            self.grow_and_put_parts(part, Part::EMPTY);
+        }
     }
 
     /// Appends the lowest bytes of both, at most eight of each.
     #[inline]
     pub(super) fn put_parts(&mut self, head: Part, tail: Part) {
-        let Some(room) = self.room() else { return };
+        if self.try_parts(head, tail).is_none() {
+            self.grow_and_put_parts(head, tail);
+        }
+    }
+
+    /// The same without room. Whoever appends does so last, and then need not keep anything
+    /// across this.
+    #[cold]
+    #[inline(never)]
+    fn grow_and_put_parts(&mut self, head: Part, tail: Part) {
+        self.grow(self.len.saturating_add(CHUNK));
+        let _ = self.try_parts(head, tail);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow_and_put(&mut self, bytes: u128, len: u32) {
+        self.grow(self.len.saturating_add(CHUNK));
+        let _ = self.try_put(bytes, len);
+    }
+
+    /// Appends; `None` without room.
+    #[inline(always)]
+    fn try_put(&mut self, bytes: u128, len: u32) -> Option<()> {
+        let room: &mut [u8; CHUNK] = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
+        *room = bytes.to_le_bytes();
+        self.len = self.len.saturating_add(index(len).unwrap_or(CHUNK));
+        Some(())
+    }
+
+    #[inline(always)]
+    fn try_part(&mut self, part: Part) -> Option<()> {
+        let room: &mut [u8; CHUNK] = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
+        let (first, _) = room.split_at_mut(8);
+        first.copy_from_slice(&part.bytes.to_le_bytes());
+        self.len = self.len.wrapping_add(part.len());
+        Some(())
+    }
+
+    #[inline(always)]
+    fn try_parts(&mut self, head: Part, tail: Part) -> Option<()> {
+        let room: &mut [u8; CHUNK] = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
         let (first, _) = room.split_at_mut(8);
         first.copy_from_slice(&head.bytes.to_le_bytes());
         if let Some(second) = room.get_mut(head.len()..).and_then(<[u8]>::first_chunk_mut::<8>) {
             *second = tail.bytes.to_le_bytes();
         }
         self.len = self.len.wrapping_add(head.len()).wrapping_add(tail.len());
-    }
-
-    /// The bytes behind the code.
-    #[inline(always)]
-    fn room(&mut self) -> Option<&mut [u8; CHUNK]> {
-        if self.bytes.len().checked_sub(self.len).is_none_or(|room| room < CHUNK) {
-            self.grow(self.len.saturating_add(CHUNK));
-        }
-        self.bytes.get_mut(self.len..)?.first_chunk_mut()
+        Some(())
     }
 
     /// Makes room for `bytes` bytes in all, and some more.
@@ -339,7 +388,7 @@ impl CodeBuffer {
             self.grow(end);
         }
         if end <= self.bytes.len() {
-            self.fixup(Kind::Pad { bytes: 0, first: 0, last: 0 }, Label(u32::MAX));
+            self.fixup(Kind::Pad { bytes: 0, first: 0, last: 0 }, Label::NOWHERE);
             (self.len, self.padded) = (end, true);
         }
     }

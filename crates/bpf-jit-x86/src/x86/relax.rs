@@ -90,17 +90,15 @@ impl CodeBuffer {
         old != new
     }
 
-    /// Where the labels below `count` are once the code has moved together, or a
-    /// number behind the code.
-    pub(super) fn places(&self, count: usize) -> Result<Vec<u32>, CompileError> {
+    /// Where slots are once the code has moved together, or a number behind the code.
+    pub(super) fn places(&self) -> Result<Vec<u32>, CompileError> {
         let mut places = Vec::new();
-        let requested = count.saturating_mul(size_of::<u32>());
-        places.try_reserve_exact(count).map_err(|_| OutOfMemory { requested })?;
-        let labels = self.labels.get(..count).unwrap_or_default();
-        // Of a label without a place no fixup is in front, and its number stays as it is.
+        let requested = self.slots.len().saturating_mul(size_of::<u32>());
+        places.try_reserve_exact(self.slots.len()).map_err(|_| OutOfMemory { requested })?;
+        // Of a slot without a place no fixup is in front, and its number stays as it is.
         let saved = |fixups| index(fixups).and_then(|fixups| self.saved.get(fixups));
         places.extend(
-            labels
+            self.slots
                 .iter()
                 .map(|place| place.at.wrapping_sub(saved(place.fixups).copied().unwrap_or(0))),
         );
@@ -109,7 +107,7 @@ impl CodeBuffer {
 
     /// Where a label is once the code has moved together.
     pub(super) fn moved_place(&self, label: Label) -> Option<usize> {
-        index(moved(*self.labels.get(label.number())?, &self.saved)?)
+        index(moved(self.place(label)?, &self.saved)?)
     }
 
     /// Looks at every jump's distance as it is now. Whether a jump became
@@ -172,8 +170,7 @@ impl CodeBuffer {
             }
             let short = saved.get(number) != saved.get(number.saturating_add(1));
             let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
-            let place = self.labels.get(fixup.label.number());
-            let target = place.and_then(|place| moved(*place, saved));
+            let target = self.place(fixup.label).and_then(|place| moved(place, saved));
             if self.write(fixup, at, to..end, short, target).is_none() {
                 return self.fail(CompileError::TooLarge);
             }
@@ -223,5 +220,5 @@ impl CodeBuffer {
 /// Where a label is once the savings are made.
 fn moved(place: Place, saved: &[u32]) -> Option<u32> {
     let before = saved.get(index(place.fixups)?)?;
-    place.known().then(|| place.at.saturating_sub(*before))
+    Some(place.at.saturating_sub(*before))
 }

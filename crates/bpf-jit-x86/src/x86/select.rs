@@ -21,7 +21,7 @@ use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::Emitter;
 use super::alu::Arith;
-use super::buffer::CodeBuffer;
+use super::buffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
 use super::value::{Motion, Parts, Place, Shift, Sum, Value, Word};
@@ -130,46 +130,60 @@ impl<'a, 'o> Selector<'a, 'o> {
     }
 
     pub(super) fn run(mut self) {
-        let (lowered, mut at) = (self.lowered, 0_u32);
-        let slots = lowered.all();
-        while let Some(step) = slots.step(at) {
-            let effect = step.effect;
-            at = at.wrapping_add(1);
-            if effect.is_void() {
-                self.void(&step, at);
-                continue;
-            }
-            if effect.is_joined() {
-                self.join(step.pc);
+        // What is asked for slot by slot is looked up in what is at hand.
+        let mut places = core::mem::take(&mut self.out.code.slots);
+        self.go_through(&mut places);
+        self.out.code.slots = places;
+    }
+
+    fn go_through(&mut self, places: &mut [buffer::Place]) -> Option<()> {
+        let (lowered, flow) = (self.lowered, self.flow);
+        let (all, live) = (lowered.all(), flow.live_at_next());
+        let len = places.len().min(live.len()).min(all.effects().len()).min(all.insns().len());
+        let (effects, insns) = (all.effects().get(..len)?, all.insns().get(..len)?);
+        let (live, places) = (live.get(..len)?, places.get_mut(..len)?);
+        let mut pc = 0_u32;
+        loop {
+            let at = usize::try_from(pc).ok()?;
+            let (effect, next) = (*effects.get(at)?, *live.get(at)?);
+            let (step, next) = (Step::new(pc, effect, *insns.get(at)?), Registers(next.into()));
+            let place = places.get_mut(at)?;
+            pc = pc.wrapping_add(1);
+            let mut behind = next;
+            if effect.is_unusual() {
+                if effect.is_void() && lowered.op(&step) == Op::Nothing {
+                    continue;
+                }
+                if effect.is_joined() {
+                    self.join(step.pc);
+                }
+                if effect.is_void() {
+                    *place = self.out.code.here();
+                    self.trap(&step, pc);
+                    continue;
+                }
                 if effect.is_looped() {
                     self.out.code.pad();
                 }
+                if effect.turns() {
+                    behind = flow.live_from(lowered, &step, next);
+                }
             }
-            let behind = self.live_behind(&step);
-            self.out.code.bind(CodeBuffer::slot(step.pc));
+            *place = self.out.code.here();
             self.live = behind;
             if effect.is_pure() && behind.and(effect.writes()).is_empty() {
                 continue;
             }
             self.needed = behind.without(effect.writes()).with(effect.reads());
-            at = at.wrapping_add(self.step(&step));
+            pc = pc.wrapping_add(self.step(&step));
         }
     }
 
-    /// The second half of an instruction, or what is never reached.
-    #[inline(never)]
-    fn void(&mut self, step: &Step, behind: u32) {
-        let op = self.lowered.op(step);
-        if op == Op::Nothing {
-            return;
-        }
-        if step.effect.is_joined() {
-            self.join(step.pc);
-        }
-        self.out.code.bind(CodeBuffer::slot(step.pc));
+    /// What is never reached.
+    fn trap(&mut self, step: &Step, behind: u32) {
         if !self.is_trap_behind(behind) {
             (self.live, self.needed) = (Registers::NONE, Registers::NONE);
-            self.plain(step, op);
+            self.plain(step, self.lowered.op(step));
         }
     }
 
@@ -341,6 +355,7 @@ impl Selector<'_, '_> {
     }
 
     /// The same, of registers that may speak of it.
+    #[inline(never)]
     fn spare(&mut self, readers: Registers, written: Register, read: Option<Register>) {
         for register in readers.iter() {
             let speaks = self.word(register).reads().has(written);

@@ -41,13 +41,14 @@ impl Selector<'_, '_> {
 
     /// Puts the address of a map's value into a register that holds the address
     /// of one of its bytes; the distance stays put off.
-    #[inline]
+    #[inline(always)]
     pub(super) fn locate(&mut self, register: Register) {
         if let Value::Place(place) = self.value(register) {
             self.locate_place(register, place);
         }
     }
 
+    #[inline(never)]
     fn locate_place(&mut self, register: Register, Place { link, off }: Place) {
         let Some(sum) =
             i32::try_from(off).ok().and_then(|off| Sum::copy(register, Width::W64).offset(off))
