@@ -338,17 +338,34 @@ impl Selector<'_, '_> {
 
     #[inline(never)]
     fn own_pending(&mut self, register: Register) {
+        match self.value(register) {
+            Value::Sum(sum) if self.readers_of(register).is_empty() => {
+                self.forget(register);
+                self.put_sum(register, sum);
+            }
+            _ => self.own_other(register),
+        }
+    }
+
+    #[inline(never)]
+    fn own_other(&mut self, register: Register) {
         let value = self.forget(register);
         self.spare_readers(register, None);
         self.put(register, value.value());
+    }
+
+    /// Registers whose values, put off, may speak of another.
+    #[inline(always)]
+    fn readers_of(&self, register: Register) -> Registers {
+        let readers = self.readers.get(index(register)).copied().unwrap_or(Registers::ALL);
+        readers.and(self.pending).without(Registers::of(register))
     }
 
     /// A register is about to be written: whatever speaks of it is put in place,
     /// but for a register that is about to be read by the same instruction.
     #[inline]
     fn spare_readers(&mut self, written: Register, read: Option<Register>) {
-        let readers = self.readers.get(index(written)).copied().unwrap_or(Registers::ALL);
-        let readers = readers.and(self.pending).without(Registers::of(written));
+        let readers = self.readers_of(written);
         if !readers.is_empty() {
             self.spare(readers, written, read);
         }
@@ -412,6 +429,7 @@ impl Selector<'_, '_> {
     }
 
     /// The register holds its value and is about to be changed.
+    #[inline(always)]
     fn modify(&mut self, dst: Register) -> u8 {
         self.own(dst);
         self.spare_readers(dst, None);
@@ -504,7 +522,6 @@ impl Selector<'_, '_> {
     /// The instructions that give a register its value.
     #[inline(always)]
     fn put(&mut self, register: Register, value: Value) {
-        let narrow = self.bits(register) <= 32;
         match value {
             Value::Own => {}
             Value::Map(index) => {
@@ -519,10 +536,7 @@ impl Selector<'_, '_> {
             Value::Const(value) => {
                 self.out.set(native(register), i64::from(value).cast_unsigned());
             }
-            Value::Sum(sum) => {
-                let width = if narrow { Width::W32 } else { sum.parts().width };
-                self.put_sum(register, sum.at(width));
-            }
+            Value::Sum(sum) => self.put_sum(register, sum),
             Value::Shift(Shift { from, motion, by, width }) => {
                 let (dst, from) = (native(register), native(from));
                 let op = match motion {
@@ -541,38 +555,54 @@ impl Selector<'_, '_> {
         }
     }
 
+    /// `register += src`. By itself, so that where it comes last nothing is kept.
+    #[inline(never)]
+    fn add(&mut self, width: Width, register: Register, src: Source) {
+        self.out.arith(Arith::Add, width, native(register), src);
+        self.set_flags(register, width, false);
+    }
+
+    /// A sum; whatever comes last here, nothing is kept for that.
+    #[inline(never)]
     fn put_sum(&mut self, register: Register, sum: Sum) {
+        let sum = if self.bits(register) <= 32 { sum.at(Width::W32) } else { sum };
         let Parts { base, index, disp, width } = sum.parts();
         let dst = native(register);
         let same = |other: Register| other == register;
         match (base, index) {
             (Some(base), None) if same(base) && disp == 0 => self.out.copy(width, dst, dst),
             (Some(base), None) if same(base) => {
-                self.out.arith(Arith::Add, width, dst, Source::Imm(disp));
-                self.set_flags(register, width, false);
+                self.add(width, register, Source::Imm(disp));
             }
             (Some(base), None) if disp == 0 => self.out.copy(width, dst, native(base)),
             (Some(base), Some((index, 0))) if disp == 0 && (same(base) || same(index)) => {
                 let other = if same(base) { index } else { base };
-                self.out.arith(Arith::Add, width, dst, Source::Reg(native(other)));
-                self.set_flags(register, width, false);
+                self.add(width, register, Source::Reg(native(other)));
             }
             (Some(base), index) => {
                 let index = index.map(|(index, scale)| (native(index), scale));
                 self.out.lea(width, dst, Mem { base: native(base), index, disp });
             }
             (None, Some((index, scale))) => {
-                if !same(index) {
-                    self.out.copy(width, dst, native(index));
-                }
-                self.out.shift(AluOp::Lsh, width, dst, Source::Imm(scale.into()));
-                if disp != 0 {
-                    self.out.arith(Arith::Add, width, dst, Source::Imm(disp));
-                }
-                self.set_flags(register, width, false);
+                self.put_scaled(register, (index, scale), disp, width);
             }
             (None, None) => self.out.set(dst, i64::from(disp).cast_unsigned()),
         }
+    }
+}
+
+impl Selector<'_, '_> {
+    #[inline(never)]
+    fn put_scaled(&mut self, register: Register, index: (Register, u8), disp: i32, width: Width) {
+        let (dst, (index, scale)) = (native(register), index);
+        if index != register {
+            self.out.copy(width, dst, native(index));
+        }
+        self.out.shift(AluOp::Lsh, width, dst, Source::Imm(scale.into()));
+        if disp != 0 {
+            self.out.arith(Arith::Add, width, dst, Source::Imm(disp));
+        }
+        self.set_flags(register, width, false);
     }
 }
 

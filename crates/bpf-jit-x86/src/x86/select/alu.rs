@@ -13,16 +13,22 @@ use super::{Motion, Parts, Selector, Shift, Sum, Value, Word, bits_of, size_bits
 use crate::lower::{Op, Registers, Step};
 
 impl Selector<'_, '_> {
+    #[inline(always)]
     pub(super) fn move_register(&mut self, width: Width, dst: Register, src: Register) {
-        let bits = self.bits(src);
-        let whole = bits <= 32 || width == Width::W64;
-        if !self.pending.has(src) && dst != src {
-            // Mostly nothing is in the way.
-            let width = if whole { Width::W64 } else { width };
-            self.put_off(dst, Word::of(Value::Sum(Sum::copy(src, width))));
-            return self.set_bits(dst, bits.min(bits_of(width)));
+        if self.pending.has(src) || dst == src {
+            return self.move_pending(width, dst, src);
         }
-        if whole {
+        // Mostly nothing is in the way.
+        let bits = self.bits(src);
+        let width = if bits <= 32 { Width::W64 } else { width };
+        self.put_off(dst, Word::of(Value::Sum(Sum::copy(src, width))));
+        self.set_bits(dst, bits.min(bits_of(width)));
+    }
+
+    #[inline(never)]
+    pub(super) fn move_pending(&mut self, width: Width, dst: Register, src: Register) {
+        let bits = self.bits(src);
+        if bits <= 32 || width == Width::W64 {
             self.copy(dst, src);
             return self.set_bits(dst, bits);
         }
@@ -77,7 +83,7 @@ impl Selector<'_, '_> {
             return;
         }
         if from == Size::W {
-            return self.move_register(Width::W32, dst, dst);
+            return self.move_pending(Width::W32, dst, dst);
         }
         let src = self.origin(dst, Width::W32);
         self.out.zero_extend(from, native(dst), Rm::Reg(src));

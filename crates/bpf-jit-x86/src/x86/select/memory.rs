@@ -56,7 +56,11 @@ impl Selector<'_, '_> {
             return self.load_merged(step, at.base, merged);
         }
         let mut swapped = false;
-        if !signed && let Some(next) = self.following_on(step, dst) {
+        // What is read behind the next step as it was loaded has to be there.
+        if !signed
+            && let Some(next) = self.following_on(step, dst)
+            && (next.effect.writes().has(dst) || !self.live_behind(&next).has(dst))
+        {
             let op = self.lowered.op(&next);
             match &op {
                 Op::Branch { .. } => {
@@ -64,8 +68,15 @@ impl Selector<'_, '_> {
                         return done;
                     }
                 }
-                Op::Alu { .. } if self.combines(&next, &op, size, dst, at) => return 1,
-                Op::Alu { .. } if self.changes(&next, &op, size, dst, at) => return 2,
+                Op::Alu { dst: changed, .. } => {
+                    let own = *changed == dst;
+                    if own && self.changes(&next, &op, size, dst, at) {
+                        return 2;
+                    }
+                    if !own && self.combines(&next, &op, size, dst, at) {
+                        return 1;
+                    }
+                }
                 Op::Swap { .. } if self.is_swapped(&op, size, dst) => {
                     swapped = true;
                     self.live = self.live_behind(&next);

@@ -19,7 +19,7 @@ impl Selector<'_, '_> {
         };
         let by = u8::try_from(by).unwrap_or(0);
         if by == 0 {
-            return self.move_register(width, dst, dst);
+            return self.move_pending(width, dst, dst);
         }
         match op {
             AluOp::Lsh => self.left(width, dst, by),
