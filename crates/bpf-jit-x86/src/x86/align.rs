@@ -8,6 +8,8 @@
 //! Compilers put a loop's body in front of what enters it, and an inner loop in front of
 //! the rest of the outer one. Then the last jump back is the way in, and the first one is
 //! the loop's own; so behind a jump a line that is spared up to the first one counts, too.
+//!
+//! A loop that divides waits for that wherever it is, and is not moved.
 
 use super::buffer::{CodeBuffer, Kind, PAD, index};
 
@@ -18,10 +20,10 @@ const LINE: u32 = 64;
 /// than half as much again.
 const LINES: u32 = 3;
 
-/// Bytes that may be executed in front of a loop of one line whenever it is entered: more
-/// would cost short loops what they gain, and longer ones gain less. Behind a jump none is
-/// executed.
-const EXECUTED: u32 = 24;
+/// Bytes that may be executed in front of a loop of one line whenever it is entered, two
+/// instructions: more would cost short loops what they gain, and longer ones gain less. Behind
+/// a jump none is executed.
+const EXECUTED: u32 = 18;
 
 /// Instructions that do nothing, by their length.
 const NOTHING: [&[u8]; 9] = [
@@ -83,19 +85,19 @@ impl CodeBuffer {
             let Some(fixup) = self.fixups.get(number) else { continue };
             let Kind::Pad { first, last, .. } = fixup.kind else { continue };
             let start = now(fixup.at.saturating_add(PAD), number);
-            let len_to = |jump: usize| {
+            let padding_to = |jump: usize| {
                 let end = self.fixups.get(jump).filter(|_| jump > number)?;
-                let end = now(end.at.saturating_add(end.kind.long()), jump);
-                Some(end.saturating_sub(start))
+                let len = now(end.at.saturating_add(end.kind.long()), jump).saturating_sub(start);
+                let bytes = padding(start.saturating_add(added), len);
+                Some((if self.divides_between(number, jump) { 0 } else { bytes }, len))
             };
-            let Some(len) = index(last).and_then(len_to) else { continue };
-            let bytes = padding(start.saturating_add(added), len);
+            let Some((bytes, len)) = index(last).and_then(padding_to) else { continue };
             let cheap = bytes <= EXECUTED && len <= LINE;
             let bytes = if self.is_behind_jump(number) {
                 // A loop's first jump back may be that of one in it, or of all that is not
                 // the way into it from behind.
-                let inner = len_to(number.saturating_add(first.into())).unwrap_or(len);
-                bytes.max(padding(start.saturating_add(added), inner))
+                let inner = padding_to(number.saturating_add(first.into()));
+                bytes.max(inner.map_or(0, |(bytes, _)| bytes))
             } else if cheap {
                 bytes
             } else {
@@ -110,6 +112,13 @@ impl CodeBuffer {
             added = added.saturating_add(bytes);
         }
         added != 0
+    }
+
+    /// Whether there is a division between two fixups.
+    fn divides_between(&self, number: usize, jump: usize) -> bool {
+        let at = |number: usize| self.fixups.get(number).map_or(0, |fixup| fixup.at);
+        let from = self.divisions.partition_point(|division| *division < at(number));
+        self.divisions.get(from).is_some_and(|division| *division < at(jump))
     }
 
     /// Whether the code in front of a fixup jumps elsewhere whatever holds.

@@ -145,6 +145,8 @@ pub(crate) struct CodeBuffer {
     pub(super) saved: Vec<u32>,
     /// Whether there is room in front of a loop.
     pub(super) padded: bool,
+    /// Where divisions are, before the code moves together.
+    pub(super) divisions: Vec<u32>,
     failure: Option<CompileError>,
 }
 
@@ -155,6 +157,7 @@ impl CodeBuffer {
         self.slots.clear();
         self.labels.clear();
         self.fixups.clear();
+        self.divisions.clear();
         (self.len, self.padded, self.failure) = (0, false, None);
         let requested = slots.saturating_mul(size_of::<Place>());
         if self.slots.try_reserve(slots).is_ok() {
@@ -390,6 +393,15 @@ impl CodeBuffer {
         if end <= self.bytes.len() {
             self.fixup(Kind::Pad { bytes: 0, first: 0, last: 0 }, Label::NOWHERE);
             (self.len, self.padded) = (end, true);
+        }
+    }
+
+    /// Notes that a division is emitted here, for loops that take their time from it.
+    pub(super) fn divides(&mut self) {
+        let at = low(self.len);
+        // Not to know of one costs a loop's place, and no more.
+        if self.divisions.try_reserve(1).is_ok() {
+            self.divisions.push(at);
         }
     }
 
