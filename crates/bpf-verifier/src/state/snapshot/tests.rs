@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use bpf_bytecode::Register;
 
-use super::{Plan, Snapshot, State, Value};
+use super::{Plain, Plan, Snapshot, State, Value};
 use crate::arena::{Arena, Words, pair};
 use crate::domain::{Scalar, Tnum};
 use crate::rules::Privilege;
@@ -196,11 +196,20 @@ fn what_waits_comes_back_as_it_was() {
             } else {
                 alike += u32::from(plan.alike);
                 shared += u32::from(!plan.alike && plan.shared >> 10 != 0);
-                waiting.push((taken, last.expect("a node"), regs, cells, state.refs));
+                let words = Plain::words_for(&state);
+                let at = arena.alloc(words as usize).expect("room");
+                let copy = Plain::write(&state, &mut arena, at, last);
+                assert_eq!(copy.words(&arena), words);
+                waiting.push((taken, copy, last.expect("a node"), regs, cells, state.refs));
             }
         }
-        while let Some((taken, node, regs, cells, refs)) = waiting.pop() {
+        while let Some((taken, copy, node, regs, cells, refs)) = waiting.pop() {
             taken.resume(&mut arena, &mut state, node).expect("room");
+            assert_eq!((state.regs(), state.refs), (&regs, refs));
+            assert_eq!(cells_of(&state, &arena), cells);
+            change(&mut state, &mut arena, &mut random);
+            // What goes on from it is what is noted in the copy.
+            copy.load(&mut arena, &mut state).expect("room");
             assert_eq!((state.regs(), state.refs), (&regs, refs));
             assert_eq!(cells_of(&state, &arena), cells);
             change(&mut state, &mut arena, &mut random);
@@ -215,4 +224,29 @@ fn what_waits_comes_back_as_it_was() {
         }
     }
     assert!(alike > 100 && shared > 100, "{alike} {shared}");
+}
+
+/// The older state has a cell where the newer one has none any more.
+#[test]
+fn what_is_apart_is_looked_for_among_the_cells() {
+    let mut words = [0_u64; 1000];
+    let mut arena = Arena::new(Words::Given(&mut words), 0);
+    let mut state = State::new(512, Privilege::Privileged);
+    let cell = |addr, kind| {
+        let value = Value { kind, ..Value::scalar(Scalar::constant(7)) };
+        Cell { addr, len: 8, value, live: 0 }
+    };
+    for addr in [8, 16, 24] {
+        state.cells.push(&mut arena, &cell(addr, Kind::Scalar)).expect("room");
+    }
+    let size = Snapshot::measure(&state, &arena);
+    let at = arena.alloc(size.words() as usize).expect("room");
+    let old = Snapshot::write(&state, &mut arena, at, size);
+    assert!(!old.is_apart(&state, &arena, true));
+    let mut newer = State::new(512, Privilege::Privileged);
+    assert!(!old.is_apart(&newer, &arena, true));
+    newer.cells.push(&mut arena, &cell(8, Kind::Scalar)).expect("room");
+    assert!(!old.is_apart(&newer, &arena, true));
+    newer.cells.push(&mut arena, &cell(16, Kind::Packet)).expect("room");
+    assert!(old.is_apart(&newer, &arena, false));
 }

@@ -184,9 +184,10 @@ impl Snapshot {
         (0..self.cells(arena)).any(|_| {
             entries.is_apart(arena, true, in_loop, |(addr, len)| {
                 at = state.cells.find_from(arena, addr, at);
-                let alike = len <= 8 && state.cells.span(arena, at) == (addr, len);
-                let found = if alike { state.cells.get(arena, at) } else { None };
-                found.map(|cell| cell.value)
+                let found = state.cells.get(arena, at);
+                found
+                    .filter(|cell| len <= 8 && (cell.addr, cell.len) == (addr, len))
+                    .map(|cell| cell.value)
             })
         })
     }
