@@ -80,9 +80,13 @@ fn name(text: &str) -> [u8; NAME_BYTES] {
     out
 }
 
-/// Creates a map of this definition. Perf event arrays that leave their size open
-/// have an entry for each CPU, as libbpf makes them.
-pub fn create_map(def: &MapDef) -> io::Result<OwnedFd> {
+/// Bytes of a value that stands for a map.
+const DESCRIPTOR_BYTES: u32 = 4;
+
+/// Creates a map of this definition, a map of maps with one like those it holds. Perf
+/// event arrays that leave their size open have an entry for each CPU, and values of maps
+/// of maps four bytes, as libbpf makes them.
+pub fn create_map(def: &MapDef, inner: Option<&OwnedFd>) -> io::Result<OwnedFd> {
     let max_entries = match def.max_entries {
         0 if def.map_type == MapType::PerfEventArray => {
             u32::try_from(thread::available_parallelism()?.get()).map_err(io::Error::other)?
@@ -92,9 +96,10 @@ pub fn create_map(def: &MapDef) -> io::Result<OwnedFd> {
     let attr = Attr::new()
         .int(0, def.map_type.number())
         .int(4, def.key_size)
-        .int(8, def.value_size)
+        .int(8, if inner.is_some() { DESCRIPTOR_BYTES } else { def.value_size })
         .int(12, max_entries)
         .int(16, def.flags)
+        .int(20, inner.map_or(0, |inner| inner.as_raw_fd().cast_unsigned()))
         .bytes(28, &name(def.name.as_str()));
     // SAFETY: there is no address in it.
     unsafe { attr.open(MAP_CREATE) }

@@ -27,13 +27,17 @@ impl Maps {
     /// Creates the maps of `file`.
     pub fn create(file: &LoadedFile) -> Self {
         let maps = file.maps.iter().map(|map| {
-            let created = bpf::create_map(&map.def).and_then(|fd| {
+            let inner = map.def.inner.and_then(|inner| file.maps.get(usize::from(inner)));
+            // What an outer map holds need not exist for longer than it is created.
+            let inner = inner.map(|inner| bpf::create_map(&inner.def, None)).transpose();
+            let created = inner.and_then(|inner| bpf::create_map(&map.def, inner.as_ref()));
+            let filled = created.and_then(|fd| {
                 if !map.contents.is_empty() || !map.def.is_writable() {
                     bpf::fill_map(&fd, &map.def, &map.contents)?;
                 }
                 Ok(fd)
             });
-            created.map_err(|error| format!("map {}: {error}", map.name))
+            filled.map_err(|error| format!("map {}: {error}", map.name))
         });
         Self(maps.collect())
     }
