@@ -264,3 +264,65 @@ fn packets() {
         ),
     );
 }
+
+/// Walks that differ in a number come to one loop after the other. Each loop copies two
+/// words by an index on the stack, and does not look at the number.
+#[allow(clippy::format_push_string, reason = "the text is put together as it is read")]
+fn numbers_past_loops(behind: &str) -> String {
+    let mut text = String::from("r6 = r1\nr7 = 0\n");
+    for way in 0..6 {
+        let by = 1 << way;
+        text.push_str(&format!(
+            "r0 = *(u32 *)(r6 +{})\nif r0 == 0 goto on{way}\nr7 += {by}\non{way}: r3 = r7\n",
+            4 * way
+        ));
+        text.push_str(&format!(
+            "r1 = 0\nagain{way}: r2 = r10\nr2 += -16\nr2 += r1\n*(u64 *)(r2 +0) = 0\n\
+             r1 += 8\nif r1 < 16 goto again{way}\n"
+        ));
+    }
+    text.push_str(behind);
+    text
+}
+
+#[test]
+fn what_a_round_hands_on_decides_nothing() {
+    // 64 numbers come to the last loop.
+    let info = quick(SOCKET, 400, &numbers_past_loops("r0 = r7\nexit"));
+    assert_eq!(info.max_insns, 2 + 6 * (4 + 1 + 2 * 6) + 2);
+    // Where it is decided on behind the loops, each of them counts.
+    let index = "r7 <<= 3\nr2 = r10\nr2 += -512\nr2 += r7\n*(u64 *)(r2 +0) = 0\nr0 = 0\nexit";
+    SOCKET.accepts(&numbers_past_loops(index));
+    let beyond = index.replace("-512", "-496");
+    SOCKET.rejects("stack", &numbers_past_loops(&beyond));
+}
+
+#[test]
+fn what_a_round_takes_from_others_is_decided_where_they_are() {
+    // In each round the index becomes what the number beside it was, and the other way round.
+    // The way that has zeros alone is walked first.
+    let exchange = |more: u32| {
+        format!(
+            "r6 = r1
+             r7 = 0
+             r8 = {more}
+             r0 = *(u32 *)(r6 +0)
+             if r0 != 0 goto first
+             r8 = 0
+             first: r9 = 0
+             again: r3 = r7
+             r7 = r8
+             r8 = r3
+             r9 += 1
+             if r9 < 101 goto again
+             r2 = r10
+             r2 += -16
+             r2 += r7
+             *(u64 *)(r2 +0) = 0
+             r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&exchange(8));
+    SOCKET.rejects("stack", &exchange(16));
+}

@@ -177,7 +177,9 @@ impl Explorer<'_> {
         // looked at again.
         trial.first(&self.arena).load(&mut self.arena, &mut self.scratch)?;
         let (own, merged) = (trial.first_id(&self.arena), node.snapshot(&self.arena));
-        if covers(merged, &self.scratch, &self.arena, Closeness::Whole, own).is_none() {
+        if covers(merged, &self.scratch, &self.arena, Closeness::Whole { own: false }, own)
+            .is_none()
+        {
             return self.fail(trial);
         }
         Ok(())

@@ -127,7 +127,9 @@ impl Explorer<'_> {
         self.set_back(trial, guess);
         let first = trial.first_id(&self.arena);
         self.charge(guess.weight(&self.arena) as usize);
-        let Some(rests) = covers(guess, &self.state, &self.arena, Closeness::Whole, first) else {
+        let own = self.walker.parent == trial.node(&self.arena).0;
+        let close = Closeness::Whole { own };
+        let Some(rests) = covers(guess, &self.state, &self.arena, close, first) else {
             self.improve(trial)?;
             return Ok(Arrival::Elsewhere);
         };
@@ -258,7 +260,7 @@ impl Explorer<'_> {
         let guess = node.snapshot(&self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.scratch)?;
         let (first, scratch) = (trial.first_id(&self.arena), &self.scratch);
-        if covers(guess, scratch, &self.arena, Closeness::Whole, first).is_none() {
+        if covers(guess, scratch, &self.arena, Closeness::Whole { own: false }, first).is_none() {
             return self.fail(trial);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Whether everything that can happen from one state was seen from another.
 
-use super::cells::{REFS, SAVED};
+use super::cells::{Cell, REFS, SAVED};
 use super::identity::{Field, Ids, Renamed};
 use super::reg::{Kind, Value};
 use super::snapshot::{Sight, Snapshot};
@@ -16,8 +16,10 @@ pub(crate) enum Closeness {
     /// what counts the rounds of a loop is the same in both, and not only of the
     /// same form.
     Matters { instances: bool },
-    /// The older state covers the newer one in everything.
-    Whole,
+    /// The older state covers the newer one in everything. With `own`, the older one is the
+    /// last that the newer one comes from, and what it says of an entry that came from that
+    /// entry alone rests on nothing: whoever covers it without the entry never looks at it.
+    Whole { own: bool },
     /// Both are the same: the program has gone round in a circle.
     Same,
 }
@@ -56,8 +58,11 @@ pub(crate) fn covers(
     }
     let instances = !matches!(close, Closeness::Matters { instances: false });
     let mut ids = Ids::new(instances, shared);
-    let loose =
-        |value: &Value| close == Closeness::Whole && value.id > shared && value.number.is_unknown();
+    let whole = matches!(close, Closeness::Whole { .. });
+    let own = close == Closeness::Whole { own: true };
+    let loose = |value: &Value| whole && value.id > shared && value.number.is_unknown();
+    // What an entry of the newer state came from, but for the entry itself.
+    let beyond = |set: u64, index| if own && set == entry_bit(index) { 0 } else { set };
     let mut rests = RestsOn::default();
     let mut entries = old.read(arena);
     let mask = old.reg_mask(arena);
@@ -71,7 +76,7 @@ pub(crate) fn covers(
         }
         match entries.passes_value(arena, value, same) {
             Sight::Covers(deps) => {
-                rests.deps |= deps;
+                rests.deps |= beyond(deps, index);
                 index = index.saturating_add(1);
                 continue;
             }
@@ -86,21 +91,22 @@ pub(crate) fn covers(
             if loose(&before) {
                 ids.owe(before.id, value.deps);
             } else {
-                rests.deps |= value.deps;
+                rests.deps |= beyond(value.deps, index);
             }
         }
         index = index.saturating_add(1);
     }
     let mut at = 0;
     for _ in 0..old.cells(arena) {
+        let entry = index;
         index = index.saturating_add(1);
         if let Some(addr) = entries.next_addr(arena).filter(|addr| *addr < REFS) {
             at = new.cells.find_from(arena, addr, at);
             if let Some(cell) = new.cells.words(arena, at) {
                 match entries.passes_cell(arena, cell, same) {
                     Sight::Covers((deps, live)) => {
-                        rests.deps |= deps;
-                        rests.live |= if addr < SAVED { live } else { 0 };
+                        rests.deps |= beyond(deps, entry);
+                        rests.live |= if addr < SAVED { beyond(live, entry) } else { 0 };
                         continue;
                     }
                     Sight::Differs => return None,
@@ -124,9 +130,10 @@ pub(crate) fn covers(
             (found.value, 0)
         } else if cell.len > 8 {
             // Zero or unknown bytes, more than one read can take.
-            if !wide_covers(&cell, new, arena, &mut rests)? {
-                return None;
-            }
+            let wide = wide_covers(&cell, new, arena)?;
+            rests.deps |= beyond(wide.deps, entry);
+            rests.live |= beyond(wide.live, entry);
+            rests.unwritten |= wide.unwritten;
             continue;
         } else {
             let got = new.read_stack_at(arena, at, cell.addr, cell.len).ok()?;
@@ -136,16 +143,12 @@ pub(crate) fn covers(
         if !value_covers(&cell.value, &value, same, &mut ids) {
             return None;
         }
-        rests.live |= live;
-        let bits = cell.len.saturating_mul(8).clamp(1, 64);
-        let number = &cell.value.number;
-        let any = number.is_unknown() || *number == Scalar::of_bits(bits);
-        let any = any && cell.value.id == 0;
-        if cell.value.is_scalar() && !any {
+        rests.live |= beyond(live, entry);
+        if cell.value.is_scalar() && !is_any(&cell) {
             if loose(&cell.value) {
                 ids.owe(cell.value.id, value.deps);
             } else {
-                rests.deps |= value.deps;
+                rests.deps |= beyond(value.deps, entry);
             }
         }
     }
@@ -162,33 +165,36 @@ fn has_form(old: Snapshot, new: &State, arena: &Arena<'_>, same: bool) -> bool {
         && (!same || old.cells(arena) == new.cells.len())
 }
 
-/// Whether the bytes of a cell of more than eight bytes cover those of `new`.
-fn wide_covers(
-    cell: &super::cells::Cell,
-    new: &State,
-    arena: &Arena<'_>,
-    rests: &mut RestsOn,
-) -> Option<bool> {
+/// Whether a cell may hold any number of its length, and names nothing.
+fn is_any(cell: &Cell) -> bool {
+    let bits = cell.len.saturating_mul(8).clamp(1, 64);
+    let number = &cell.value.number;
+    cell.value.id == 0 && (number.is_unknown() || *number == Scalar::of_bits(bits))
+}
+
+/// What it rests on that the bytes of a cell of more than eight bytes cover those of `new`,
+/// if they do.
+fn wide_covers(cell: &Cell, new: &State, arena: &Arena<'_>) -> Option<RestsOn> {
     let run = new.check_init(arena, cell.addr, cell.len).ok()?;
     if run.pointer {
-        return Some(false);
+        return None;
     }
-    rests.live |= run.live;
-    rests.unwritten |= run.unwritten;
+    let (live, unwritten) = (run.live, run.unwritten);
+    let mut rests = RestsOn { live, unwritten, ..RestsOn::default() };
     if cell.value.number.as_constant() != Some(0) {
-        return Some(true);
+        return Some(rests);
     }
     let (mut pos, end) = (cell.addr, cell.end());
     while pos < end {
         let index = new.cells.find(arena, pos);
         let found = new.cells.get(arena, index)?;
         if found.addr > pos || found.value.as_constant() != Some(0) {
-            return Some(false);
+            return None;
         }
         rests.deps |= found.value.deps;
         pos = found.end();
     }
-    Some(true)
+    Some(rests)
 }
 
 fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
