@@ -4,7 +4,12 @@
 //! the caller gave (or allowed). Blocks are named by the index of their first
 //! word; freed ones wait in lists by size, and are made larger ones before more memory
 //! is taken ([`gather`]).
+//!
+//! Where storage does not grow it is taken from both ends ([`ends`]): what is given back in
+//! the reverse of the order in which it was taken lies at the lower one, without gaps, and
+//! what may be given up at any time at the upper one.
 
+mod ends;
 mod gather;
 mod halves;
 #[cfg_attr(feature = "cloud-profile", path = "arena/heap.rs")]
@@ -58,8 +63,10 @@ const EVEN_WORDS: usize = EVEN * LEAST;
 
 pub(crate) struct Arena<'a> {
     words: Words<'a>,
-    /// Words in use, the freed ones among them.
+    /// Words in use at the lower end, the freed ones among them.
     used: usize,
+    /// Where those at the upper end begin; none, where there is but one end.
+    top: Option<usize>,
     /// The most that were.
     peak: usize,
     /// Words that storage may grow to.
@@ -84,9 +91,11 @@ impl<'a> Arena<'a> {
             Words::Own(_) => Memory::room(WORDS, limit_bytes / 8),
         };
         let (limit, free) = (limit.min(MOST_WORDS), [NONE; CLASSES]);
+        let top = matches!(words, Words::Given(_)).then_some(limit);
         Self {
             words,
             used: 1,
+            top,
             peak: 1,
             limit,
             free,
@@ -150,6 +159,9 @@ impl<'a> Arena<'a> {
     /// A block of `size` words, from freed ones of this class and above, or where none
     /// was before.
     fn take(&mut self, class: usize, size: usize) -> Result<At, NoRoom> {
+        if let Some(top) = self.top {
+            return self.take_from_below(top, (class, size));
+        }
         if let Some(at) = self.reuse(class, size, CLASSES) {
             return Ok(at);
         }
@@ -221,7 +233,8 @@ impl<'a> Arena<'a> {
     /// written there lasts until a block is taken.
     pub fn behind(&mut self, words: usize) -> Option<At> {
         let end = self.used.saturating_add(words);
-        let at = (end <= self.all().len()).then(|| At::try_from(self.used).ok())??;
+        let room = self.top.unwrap_or_else(|| self.all().len());
+        let at = (end <= room).then(|| At::try_from(self.used).ok())??;
         self.shadow.draft(at, words);
         Some(at)
     }
@@ -238,6 +251,7 @@ impl<'a> Arena<'a> {
     fn put_by(&mut self, at: At, words: usize) {
         if let Some((class, size)) = class_of(words)
             && at != NONE
+            && !self.gives_back(at, size)
             && let Some(head) = self.free.get_mut(class)
         {
             let next = *head;
@@ -255,7 +269,19 @@ impl<'a> Arena<'a> {
     #[cfg(feature = "embedded-profile")]
     pub fn cut(&mut self, at: At, words: usize, kept: usize) {
         self.shadow.cut(at, words, kept);
-        let kept = behind(kept).next_multiple_of(LEAST);
+        self.free_behind(at, words, behind(kept).next_multiple_of(LEAST));
+    }
+
+    /// Gives all of a block of `words` words back but for the first `kept`.
+    pub fn shorten(&mut self, at: At, words: usize, kept: usize) {
+        self.shadow.cut(at, words, kept);
+        if let Some((_, size)) = class_of(behind(kept)) {
+            self.free_behind(at, words, size);
+        }
+    }
+
+    /// Frees what lies behind the first `kept` words of a block of `words` words.
+    fn free_behind(&mut self, at: At, words: usize, kept: usize) {
         if let Some((_, size)) = class_of(behind(words))
             && let Some(from) = at.checked_add(slot_words(kept))
         {

@@ -172,6 +172,8 @@ pub(crate) struct Figures {
     pub frames: u32,
     /// Whether stack bytes may be read that the program has not written.
     pub unwritten_reads: bool,
+    /// States at which paths join that were not kept for want of memory.
+    pub not_kept: u32,
     /// The bound of the whole program, once the walk is over.
     pub bound: Meter,
 }
@@ -395,6 +397,9 @@ impl<'a> Explorer<'a> {
         if self.code.reach(&mut self.arena, pc) {
             self.figures.reached = self.figures.reached.saturating_add(1);
         }
+        if matches!(insn, Instruction::Call(_)) {
+            self.make_room_for_cells();
+        }
         match *insn {
             Instruction::Alu { op, width, dst, src } => self.alu(op, width, dst, src)?,
             Instruction::Neg { width, dst } => self.negate(width, dst)?,
@@ -561,6 +566,10 @@ impl<'a> Explorer<'a> {
     /// What stopped the walk, as an error for the caller.
     pub fn error(&self, stop: Stop) -> VerifyError {
         let kind = match stop {
+            // With more memory more would have been known of paths that join.
+            Stop::Rejected(VerifyErrorKind::TooComplex { .. }) if self.figures.not_kept > 0 => {
+                self.exhausted(0)
+            }
             Stop::Rejected(kind) => kind,
             Stop::NoRoom(NoRoom { words }) => self.exhausted(words),
         };

@@ -147,6 +147,14 @@ impl State {
         &self.regs
     }
 
+    /// Those of these registers that are set, by number.
+    pub fn regs_of(&self, which: u16) -> impl Iterator<Item = (u32, &Value)> {
+        let listed = move |(number, value): &(u32, &Value)| {
+            which.wrapping_shr(*number) & 1 == 1 && value.is_init()
+        };
+        (0_u32..).zip(&self.regs).filter(listed)
+    }
+
     pub fn regs_mut(&mut self) -> &mut [Value; REGS] {
         self.kept_regs = 0;
         &mut self.regs

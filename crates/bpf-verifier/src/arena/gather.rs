@@ -35,8 +35,11 @@ impl Arena<'_> {
                 words = words.saturating_add(size);
                 block = next;
             }
-            if (start as usize).saturating_add(words) == self.used {
+            let end = (start as usize).saturating_add(words);
+            if end == self.used {
                 self.used = start as usize;
+            } else if self.top == Some(start as usize) {
+                self.top = Some(end);
             } else {
                 self.free_pieces(start, words);
             }

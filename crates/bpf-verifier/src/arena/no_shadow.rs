@@ -24,7 +24,6 @@ impl Shadow {
 
     pub const fn freed(&mut self, _: At, _: usize) {}
 
-    #[cfg(feature = "embedded-profile")]
     pub const fn cut(&mut self, _: At, _: usize, _: usize) {}
 
     pub const fn draft(&mut self, _: At, _: usize) {}

@@ -113,7 +113,6 @@ impl Shadow {
     }
 
     /// Of a block nothing but the first words is kept.
-    #[cfg(feature = "embedded-profile")]
     pub fn cut(&mut self, at: At, words: usize, kept: usize) {
         self.freed(at, words);
         if kept > 0 {

@@ -34,7 +34,7 @@ impl Test {
 }
 
 /// Where a conditional jump at `pc` leads, if it is taken or not.
-fn side_of(insn: &Instruction, pc: usize, taken: bool) -> usize {
+pub(super) fn side_of(insn: &Instruction, pc: usize, taken: bool) -> usize {
     let target = if taken { insn.jump_offset().and_then(|off| jump_target(pc, off)) } else { None };
     target.unwrap_or(pc.saturating_add(1))
 }

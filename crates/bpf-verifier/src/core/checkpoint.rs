@@ -13,7 +13,7 @@
 use super::done::Done;
 use super::node::{Fresh, Node};
 use super::trial::Trial;
-use super::{Explorer, LOST, Step, Walker, reject};
+use super::{Explorer, LOST, Step, Stop, Walker, reject};
 use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::error::VerifyErrorKind;
@@ -29,6 +29,9 @@ const MAX_TRAIL: u32 = 64;
 const LONG_SEGMENT: u64 = 100;
 /// Instructions before which none is made.
 const SHORT_SEGMENT: u64 = 4;
+/// States that may go on without being kept for want of memory, before it is said that there
+/// is too little.
+const MOST_NOT_KEPT: u32 = 128;
 /// Open nodes at one instruction that a state is compared with.
 const CIRCLE_CHECKS: u32 = 2;
 
@@ -107,10 +110,19 @@ impl Explorer<'_> {
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
         let far = meter.insns() >= LONG_SEGMENT && meter.insns() >= lonely / 4;
-        if worth || far {
-            self.add_open_node()?;
+        if !worth && !far {
+            return Ok(());
         }
-        Ok(())
+        // An attempt that runs out of memory is undone, which makes room.
+        let goes_on = !head && self.trials.0 == NONE && self.figures.not_kept < MOST_NOT_KEPT;
+        match self.add_open_node() {
+            // Later states have nothing to be compared with here, which costs time alone.
+            Err(Stop::NoRoom(_)) if goes_on => {
+                self.figures.not_kept = self.figures.not_kept.saturating_add(1);
+                Ok(())
+            }
+            kept => kept.map(|_| ()),
+        }
     }
 
     /// Keeps the state as an open node, which later ones are compared with.
@@ -263,7 +275,7 @@ impl Explorer<'_> {
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
         let ask = self.asks();
-        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), true);
+        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), None);
         let nest = self.walker.active.nest(&self.arena);
         let rounds = self.code.has_rounds();
         let head = Node::head_words(rounds, nest);
@@ -407,9 +419,30 @@ impl Explorer<'_> {
                 return Ok(at);
             }
         }
+        self.give_up_all();
+        if let Ok(at) = self.arena.alloc(words) {
+            return Ok(at);
+        }
+        // The running state may have had more cells.
+        self.state.cells.shorten(&mut self.arena);
+        Ok(self.arena.alloc(words)?)
+    }
+
+    /// Makes room for the cells that an instruction adds to the state, if there is any.
+    #[inline]
+    pub(super) fn make_room_for_cells(&mut self) {
+        if self.state.cells.are_many() && self.state.cells.make_room(&mut self.arena).is_err() {
+            self.give_up_all();
+            // Where there is none all the same, the instruction may not need it.
+            self.state.cells.make_room(&mut self.arena).ok();
+        }
+    }
+
+    /// Frees all that is kept to save time.
+    pub(super) fn give_up_all(&mut self) {
         self.reclaim(false);
         self.forget_hints(0);
-        Ok(self.arena.alloc(words)?)
+        self.scratch.cells.release(&mut self.arena);
     }
 
     /// Frees done nodes: those that never saved anything, or all. Those that

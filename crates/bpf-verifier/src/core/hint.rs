@@ -71,7 +71,7 @@ impl Explorer<'_> {
         }
         let size = Snapshot::measure(&self.scratch, &self.arena);
         let words = size.words();
-        let Ok(at) = self.arena.alloc(words.saturating_add(HEAD) as usize) else { return };
+        let Ok(at) = self.arena.alloc_apart(words.saturating_add(HEAD) as usize) else { return };
         let (hint, last) = (Hint(at), trial.first_id(&self.arena));
         self.arena.set(at, pair(words, last));
         self.arena.set(hint.field(1), pair(subject.0, self.hints.0));

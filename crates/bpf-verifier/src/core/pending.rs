@@ -1,5 +1,9 @@
 //! States that wait for their turn: the other sides of branches.
 
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::{Instruction, Operand};
+
+use super::branch::side_of;
 use super::node::Node;
 use super::trial::Trial;
 use super::{Explorer, Step, Walker};
@@ -7,7 +11,7 @@ use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::meter::Meter;
 use crate::state::State;
-use crate::state::snapshot::{Plain, Plan, Snapshot};
+use crate::state::snapshot::{ALL_REGS, Plain, Plan, Snapshot};
 
 const METER: u32 = 4;
 const STATE: u32 = METER + Meter::WORDS;
@@ -148,7 +152,8 @@ impl Explorer<'_> {
 
     /// Keeps the state as a snapshot.
     fn keep_small(&mut self) -> Step<Waiting> {
-        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), false);
+        let kept = Some(self.read_where_taken());
+        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), kept);
         self.charge_waiting(plan.weight as usize);
         let waiting = Waiting(self.alloc(plan.words.saturating_add(STATE) as usize)?);
         let to = waiting.field(STATE);
@@ -190,10 +195,15 @@ impl Explorer<'_> {
         let held = Plain(waiting.held(&self.arena));
         held.load(&mut self.arena, &mut self.scratch)?;
         let last = waiting.parent(&self.arena).snapshot(&self.arena);
-        let plan = Plan::new(&self.scratch, &self.arena, Some(last), false);
+        let plan = Plan::new(&self.scratch, &self.arena, Some(last), Some(ALL_REGS));
+        let cells = self.scratch.cells.len();
         self.charge_waiting(plan.weight as usize);
         let small = self.alloc(plan.words as usize);
         if let Ok(at) = small {
+            if self.scratch.cells.len() < cells {
+                // They went with what was given up for the snapshot.
+                held.load(&mut self.arena, &mut self.scratch)?;
+            }
             Snapshot::write_planned(&self.scratch, &mut self.arena, at, &plan);
             let words = held.words(&self.arena) as usize;
             self.arena.free(held.0, words);
@@ -211,6 +221,21 @@ impl Explorer<'_> {
         // The node in which its cells lie does not stay for its sake.
         self.scratch.forget_kept();
         small.map(|_| ())
+    }
+
+    /// Registers that the instruction compares, and those that are live where it jumps to, if
+    /// that is known; the rest is forgotten there in any case.
+    fn read_where_taken(&self) -> u16 {
+        let pc = self.walker.pc;
+        match self.code.insn(pc) {
+            Ok(insn @ Instruction::JumpIf { dst, src, .. }) if !self.code.has_rounds() => {
+                let read = |register: Register| 1_u16.wrapping_shl(register.number().into());
+                let other = if let Operand::Reg(src) = src { read(src) } else { 0 };
+                let target = side_of(&insn, pc, true);
+                self.code.live(&self.arena, target) | read(dst) | other
+            }
+            _ => ALL_REGS,
+        }
     }
 
     /// Goes on with the state that waits since last, if there is one.
@@ -238,9 +263,12 @@ impl Explorer<'_> {
         if fresh || form & PLAIN != 0 {
             self.copies.worth = self.copies.worth.saturating_add(1).min(2 * WORTH);
         }
-        let loaded = waiting.load(&mut self.arena, &mut self.state);
+        if waiting.load(&mut self.arena, &mut self.state).is_err() {
+            // Its cells need more room than there is; of what is kept something may go.
+            self.give_up_all();
+            waiting.load(&mut self.arena, &mut self.state)?;
+        }
         self.drop_pending();
-        loaded?;
         let insn = self.code.insn(self.walker.pc)?;
         self.walker.pc = self.take_side(&insn, true)?;
         Ok(true)

@@ -106,6 +106,7 @@ impl Explorer<'_> {
         let room = self.stack_room(span)?;
         Self::check_alignment(span)?;
         self.note(InsnFact::Stack)?;
+        self.make_room_for_cells();
         if value.kind.is_pointer() {
             if span.size != 8 {
                 return self.partial(room.addr, span.size);

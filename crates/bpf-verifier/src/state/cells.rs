@@ -92,6 +92,15 @@ const CELL_WORDS: usize = VALUE_WORDS + 2;
 pub(super) const CELL_STRIDE: u32 = 13;
 const _: () = assert!(CELL_STRIDE as usize == CELL_WORDS);
 
+/// Cells that an instruction adds, for the most part: one that is cut in two, and what lies
+/// between.
+const MOST_ADDED: u32 = 3;
+
+/// Words that so many cells take.
+fn words_of(cells: u32) -> usize {
+    (cells as usize).saturating_mul(CELL_WORDS)
+}
+
 /// Sorted by address, without overlap.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cells {
@@ -285,6 +294,8 @@ impl Cells {
         self.untouched = false;
         let mut before = core::mem::take(&mut self.len);
         if len > self.room {
+            // Nothing of what is there is kept.
+            self.release(arena);
             self.reserve(arena, len)?;
             before = 0;
         }
@@ -309,15 +320,45 @@ impl Cells {
         Ok(())
     }
 
+    /// Room for so many cells, and for some more if there is any.
     fn reserve(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<(), NoRoom> {
-        let room = len.saturating_add(len / 4).saturating_add(4);
-        let words = |cells: u32| (cells as usize).saturating_mul(CELL_WORDS);
-        let at = arena.alloc(words(room))?;
+        let more = len.saturating_add(len / 8).saturating_add(4);
+        let (room, at) = match arena.alloc_apart(words_of(more)) {
+            Ok(at) => (more, at),
+            Err(_) => (len, arena.alloc_apart(words_of(len))?),
+        };
         if self.at != NONE {
-            arena.copy(self.at, at, words(self.len));
-            arena.free(self.at, words(self.room));
+            arena.copy(self.at, at, words_of(self.len));
+            arena.free(self.at, words_of(self.room));
         }
         (self.at, self.room) = (at, room);
         Ok(())
+    }
+
+    /// Whether there might be no room for what one instruction adds to those there are.
+    pub const fn are_many(&self) -> bool {
+        self.room > 0 && self.room.saturating_sub(self.len) < MOST_ADDED
+    }
+
+    /// Makes room for what one instruction adds.
+    pub fn make_room(&mut self, arena: &mut Arena<'_>) -> Result<(), NoRoom> {
+        self.reserve(arena, self.len.saturating_add(MOST_ADDED))
+    }
+
+    /// Gives room back that is not in use, up to a half.
+    pub fn shorten(&mut self, arena: &mut Arena<'_>) {
+        let kept = self.len.saturating_add(MOST_ADDED).max(self.room / 2);
+        if self.at != NONE && kept < self.room {
+            arena.shorten(self.at, words_of(self.room), words_of(kept));
+            self.room = kept;
+        }
+    }
+
+    /// Gives all room back.
+    pub fn release(&mut self, arena: &mut Arena<'_>) {
+        if self.at != NONE {
+            arena.free(self.at, words_of(self.room));
+        }
+        (self.at, self.len, self.room) = (NONE, 0, 0);
     }
 }

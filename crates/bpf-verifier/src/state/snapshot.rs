@@ -35,6 +35,8 @@ pub(crate) use plain::Plain;
 pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;
+/// Every register, by its bit.
+pub(crate) const ALL_REGS: u16 = 0x3ff;
 /// Beside the registers that are set: how many they are, in four bits.
 const COUNT_SHIFT: u32 = 10;
 /// In the same place: what entries depend on is not kept.
@@ -93,8 +95,13 @@ pub(crate) struct Snapshot(pub At);
 impl Snapshot {
     /// What a snapshot of `state` takes.
     pub fn measure(state: &State, arena: &Arena<'_>) -> Size {
+        Self::measure_with(state, arena, ALL_REGS)
+    }
+
+    /// The same, of no other registers than these.
+    fn measure_with(state: &State, arena: &Arena<'_>, kept: u16) -> Size {
         let (mut size, mut sets) = (Size::HEAD, state.cells.len().saturating_mul(2));
-        for value in state.regs().iter().filter(|value| value.is_init()) {
+        for value in state.regs_of(kept).map(|(_, value)| value) {
             sets = sets.saturating_add(1);
             size.add_value(value, halves_of_value(value, Class::of(&value.number)));
         }
@@ -115,10 +122,8 @@ impl Snapshot {
     /// Writes a snapshot of `state` as it was planned into a block at `at`.
     pub fn write_planned(state: &State, arena: &mut Arena<'_>, at: At, plan: &Plan) -> Self {
         let mut mask = 0_u32;
-        for (number, value) in (0_u32..).zip(state.regs()) {
-            if value.is_init() {
-                mask |= 1_u32.wrapping_shl(number);
-            }
+        for (number, _) in state.regs_of(plan.regs) {
+            mask |= 1_u32.wrapping_shl(number);
         }
         let cells = if plan.alike { 0 } else { state.cells.len() };
         let flag = if plan.base == NONE { 0 } else { SHARING };
@@ -296,12 +301,12 @@ impl Snapshot {
             && let words = self.write_stripped(arena, draft, marks)
             && words <= most
         {
-            let at = arena.alloc(words.saturating_add(head) as usize)?;
+            let at = arena.alloc_apart(words.saturating_add(head) as usize)?;
             arena.copy(draft, at.saturating_add(head), words as usize);
             return Ok(at);
         }
         let words = self.measure_stripped(arena, marks);
-        let at = arena.alloc(words.saturating_add(head) as usize)?;
+        let at = arena.alloc_apart(words.saturating_add(head) as usize)?;
         self.write_stripped(arena, at.saturating_add(head), marks);
         Ok(at)
     }

@@ -14,7 +14,7 @@
 use super::entry::{
     Reader, Walk, cell_key, each_of_cell, each_of_value, halves_of_cell, halves_of_value,
 };
-use super::{HEAD_WORDS, SHARING, Size, Snapshot};
+use super::{ALL_REGS, HEAD_WORDS, SHARING, Size, Snapshot};
 use crate::arena::{Arena, At, HalfWords, NONE, high, low, pair};
 use crate::state::State;
 use crate::state::cells::{kept_as, span_of};
@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub words: u32,
     /// What handling it counts as: as much as with all entries.
     pub weight: u32,
+    /// The registers that are kept, if they are set.
+    pub(super) regs: u16,
     pub(super) base: At,
     pub(super) shared: u128,
     pub(super) used: u128,
@@ -62,46 +64,54 @@ impl Plan {
     /// A snapshot with all entries.
     pub fn whole(size: Size) -> Self {
         let (words, weight) = (size.words(), size.weight());
-        Self { words, weight, base: NONE, shared: 0, used: 0, alike: false }
+        let regs = ALL_REGS;
+        Self { words, weight, regs, base: NONE, shared: 0, used: 0, alike: false }
     }
 
     /// A snapshot of `state` that leaves out what the last node holds, or what that has
-    /// left out. With `whole`, only where it leaves out more than half.
-    pub fn new(state: &State, arena: &Arena<'_>, last: Option<Snapshot>, whole: bool) -> Self {
+    /// left out: of a node, only where it leaves out more than half; of a state that is
+    /// `waiting`, with these registers alone.
+    pub fn new(
+        state: &State,
+        arena: &Arena<'_>,
+        last: Option<Snapshot>,
+        waiting: Option<u16>,
+    ) -> Self {
+        let (whole, regs) = (waiting.is_none(), waiting.unwrap_or(ALL_REGS));
         // Of registers alone there is little to leave out.
         let Some(last) = last.filter(|_| state.cells.len() > 0) else {
-            return Self::whole(Snapshot::measure(state, arena));
+            let all = Self::whole(Snapshot::measure_with(state, arena, regs));
+            return Self { regs, ..all };
         };
         let base = last.base(arena).unwrap_or(last);
         let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
         let (mut index, mut size) = (0_u32, Size::HEAD);
         let noted = state.kept == base.0;
         let lying = if noted { state.kept_regs } else { 0 };
-        for (number, value) in (0_u32..).zip(state.regs()) {
-            if value.is_init() {
-                let found = matching.finds(arena, number.into());
-                if found && lying.wrapping_shr(number) & 1 == 1 {
-                    size.add_value(value, matching.pass(arena, index));
-                    index = index.saturating_add(1);
-                    continue;
-                }
-                let class = Class::of(&value.number);
-                if noted {
-                    // Whatever was set since hardly ever lies there.
-                    size.add_value(value, halves_of_value(value, class));
-                    index = index.saturating_add(1);
-                    continue;
-                }
-                let mut same = matching.compare(arena, found);
-                each_of_value(value, class, |half| same.compare(half));
-                size.add_value(value, same.halves());
-                matching.note(arena, index, found, &same);
+        for (number, value) in state.regs_of(regs) {
+            let found = matching.finds(arena, number.into());
+            if found && lying.wrapping_shr(number) & 1 == 1 {
+                size.add_value(value, matching.pass(arena, index));
                 index = index.saturating_add(1);
+                continue;
             }
+            let class = Class::of(&value.number);
+            if noted {
+                // Whatever was set since hardly ever lies there.
+                size.add_value(value, halves_of_value(value, class));
+                index = index.saturating_add(1);
+                continue;
+            }
+            let mut same = matching.compare(arena, found);
+            each_of_value(value, class, |half| same.compare(half));
+            size.add_value(value, same.halves());
+            matching.note(arena, index, found, &same);
+            index = index.saturating_add(1);
         }
         let told_apart = last.entries(arena) <= u128::BITS;
         if !whole && noted && told_apart && state.cells.is_untouched() {
-            return matching.alike(state, arena, size, (index, base));
+            let alike = matching.alike(state, arena, size, (index, base));
+            return Self { regs, ..alike };
         }
         size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
         for at in 0..state.cells.len() {
@@ -123,7 +133,7 @@ impl Plan {
             size.add_cell(cell, halves);
             index = index.wrapping_add(1);
         }
-        let plan = Self::whole(size);
+        let plan = Self { regs, ..Self::whole(size) };
         let more = words_of_sharing(index, base.entries(arena));
         let least = if whole { plan.words / 2 } else { 0 };
         let Matching { shared, used, saved, .. } = matching;
@@ -262,7 +272,8 @@ impl Matching {
         own.words = own.words.saturating_add(words_of_sharing(regs, base.entries(arena)));
         own.halves = own.halves.saturating_sub(self.saved);
         let (words, weight) = (own.words(), all.weight());
-        Plan { words, weight, base: base.0, shared: self.shared, used: self.used, alike: true }
+        let (shared, used) = (self.shared, self.used);
+        Plan { base: base.0, shared, used, alike: true, words, weight, regs: ALL_REGS }
     }
 
     /// The entry at `index`, of so many half words, is an entry of the snapshot.
