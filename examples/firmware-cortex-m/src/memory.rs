@@ -24,7 +24,7 @@ const SUBJECTS: [Subject; 3] = [
     Subject {
         name: "gateway",
         image: &Aligned(*include_bytes!("../programs/gateway.bpf.kbi")),
-        enough: 16,
+        enough: 18,
     },
     Subject {
         name: "telegrams",
