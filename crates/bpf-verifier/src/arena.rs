@@ -159,8 +159,8 @@ impl<'a> Arena<'a> {
     /// A block of `size` words, from freed ones of this class and above, or where none
     /// was before.
     fn take(&mut self, class: usize, size: usize) -> Result<At, NoRoom> {
-        if let Some(top) = self.top {
-            return self.take_from_below(top, (class, size));
+        if self.top.is_some() {
+            return self.take_from_below(class, size);
         }
         if let Some(at) = self.reuse(class, size, CLASSES) {
             return Ok(at);

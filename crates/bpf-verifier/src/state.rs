@@ -155,6 +155,11 @@ impl State {
         (0_u32..).zip(&self.regs).filter(listed)
     }
 
+    /// Those of these registers that are set, one bit each.
+    pub fn set_of(&self, which: u16) -> u32 {
+        self.regs_of(which).fold(0, |mask, (number, _)| mask | 1_u32.wrapping_shl(number))
+    }
+
     pub fn regs_mut(&mut self) -> &mut [Value; REGS] {
         self.kept_regs = 0;
         &mut self.regs

@@ -12,66 +12,57 @@ impl Arena<'_> {
     /// A block of at least `words` words that lasts longer than those around it, or not as
     /// long; their content left as it is.
     pub fn alloc_apart(&mut self, words: usize) -> Result<At, NoRoom> {
-        let Some(top) = self.top else { return self.alloc(words) };
+        if self.top.is_none() {
+            return self.alloc(words);
+        }
         let (class, size) = class_of(behind(words)).ok_or(NoRoom { words })?;
-        let at = self.take_from_above(top, (class, size))?;
+        let free_or_above = |arena: &mut Self| {
+            let free = arena.reuse(class, size, CLASSES);
+            free.or_else(|| arena.upper(size))
+        };
+        let at = self.first_or_gathered(size, free_or_above).ok_or(NoRoom { words: size })?;
         self.shadow.taken(at, words);
         Ok(at)
     }
 
     /// A block at the lower end, or else a freed one.
-    pub(super) fn take_from_below(
+    pub(super) fn take_from_below(&mut self, class: usize, size: usize) -> Result<At, NoRoom> {
+        let below = self.first_or_gathered(size, |arena| arena.lower(size));
+        below.or_else(|| self.reuse(class, size, CLASSES)).ok_or(NoRoom { words: size })
+    }
+
+    /// What is found at once, or else where freed blocks were gathered for its sake.
+    fn first_or_gathered(
         &mut self,
-        top: usize,
-        (class, size): (usize, usize),
-    ) -> Result<At, NoRoom> {
-        if let Some(at) = self.lower(top, size) {
-            return Ok(at);
+        size: usize,
+        find: impl Fn(&mut Self) -> Option<At>,
+    ) -> Option<At> {
+        let found = find(self);
+        if found.is_some() || !self.is_gathering_due(size, false) {
+            return found;
         }
-        if self.is_gathering_due(size, false) {
-            self.gather();
-            let top = self.top.unwrap_or(top);
-            if let Some(at) = self.lower(top, size) {
-                return Ok(at);
-            }
-        }
-        self.reuse(class, size, CLASSES).ok_or(NoRoom { words: size })
+        self.gather();
+        find(self)
     }
 
-    /// A freed block, or else one at the upper end.
-    fn take_from_above(&mut self, top: usize, (class, size): (usize, usize)) -> Result<At, NoRoom> {
-        let free = |arena: &mut Self| arena.reuse(class, size, CLASSES);
-        if let Some(at) = free(self).or_else(|| self.upper(top, size)) {
-            return Ok(at);
-        }
-        if self.is_gathering_due(size, false) {
-            self.gather();
-            let top = self.top.unwrap_or(top);
-            if let Some(at) = free(self).or_else(|| self.upper(top, size)) {
-                return Ok(at);
-            }
-        }
-        Err(NoRoom { words: size })
-    }
-
-    fn lower(&mut self, top: usize, size: usize) -> Option<At> {
-        let end = self.used.checked_add(size).filter(|end| *end <= top)?;
+    fn lower(&mut self, size: usize) -> Option<At> {
+        let end = self.used.checked_add(size).filter(|end| self.top >= Some(*end))?;
         let at = At::try_from(self.used).ok()?;
         self.used = end;
-        self.note_peak(top);
+        self.note_peak();
         Some(at)
     }
 
-    fn upper(&mut self, top: usize, size: usize) -> Option<At> {
-        let start = top.checked_sub(size).filter(|start| *start >= self.used)?;
+    fn upper(&mut self, size: usize) -> Option<At> {
+        let start = self.top?.checked_sub(size).filter(|start| *start >= self.used)?;
         let at = At::try_from(start).ok()?;
         self.top = Some(start);
-        self.note_peak(start);
+        self.note_peak();
         Some(at)
     }
 
-    fn note_peak(&mut self, top: usize) {
-        let above = self.limit.saturating_sub(top);
+    fn note_peak(&mut self) {
+        let above = self.top.map_or(0, |top| self.limit.saturating_sub(top));
         self.peak = self.peak.max(self.used.saturating_add(above));
     }
 

@@ -247,7 +247,7 @@ impl Cells {
         }
         let moved = self.len.saturating_sub(to);
         if removed != added && moved != 0 {
-            let words = (moved as usize).saturating_mul(CELL_WORDS);
+            let words = words_of(moved);
             arena.copy(self.place(to), self.place(from.saturating_add(added)), words);
         }
         self.len = len;
@@ -265,7 +265,7 @@ impl Cells {
     pub fn remove(&mut self, arena: &mut Arena<'_>, index: u32) {
         self.untouched = false;
         let next = index.saturating_add(1);
-        let words = (self.len.saturating_sub(next) as usize).saturating_mul(CELL_WORDS);
+        let words = words_of(self.len.saturating_sub(next));
         arena.copy(self.place(next), self.place(index), words);
         self.len = self.len.saturating_sub(1);
     }
@@ -305,7 +305,7 @@ impl Cells {
 
     /// Copies all of them to `to`, one behind the other.
     pub(super) fn copy_to(&self, arena: &mut Arena<'_>, to: At) {
-        arena.copy(self.at, to, (self.len as usize).saturating_mul(CELL_WORDS));
+        arena.copy(self.at, to, words_of(self.len));
     }
 
     /// Makes them so many that were copied to `from`.
@@ -316,7 +316,7 @@ impl Cells {
         len: u32,
     ) -> Result<(), NoRoom> {
         self.refill(arena, len)?;
-        arena.copy(from, self.at, (len as usize).saturating_mul(CELL_WORDS));
+        arena.copy(from, self.at, words_of(len));
         Ok(())
     }
 

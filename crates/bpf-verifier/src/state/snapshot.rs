@@ -121,10 +121,7 @@ impl Snapshot {
 
     /// Writes a snapshot of `state` as it was planned into a block at `at`.
     pub fn write_planned(state: &State, arena: &mut Arena<'_>, at: At, plan: &Plan) -> Self {
-        let mut mask = 0_u32;
-        for (number, _) in state.regs_of(plan.regs) {
-            mask |= 1_u32.wrapping_shl(number);
-        }
+        let mask = state.set_of(plan.regs);
         let cells = if plan.alike { 0 } else { state.cells.len() };
         let flag = if plan.base == NONE { 0 } else { SHARING };
         let flag = if plan.alike { flag | ALIKE } else { flag };

@@ -4,7 +4,7 @@
 //! made small: registers and cells are copied, one way and the other. What is noted beside
 //! them is kept, too, where it says how they lie in the node that the path goes on from.
 
-use super::Snapshot;
+use super::{ALL_REGS, Snapshot};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 use crate::state::cells::CELL_STRIDE;
 use crate::state::class::Class;
@@ -25,7 +25,7 @@ pub(crate) struct Plain(pub At);
 impl Plain {
     /// Words that a copy of `state` takes.
     pub fn words_for(state: &State) -> u32 {
-        let regs = mask_of(state).count_ones();
+        let regs = state.set_of(ALL_REGS).count_ones();
         Self::words_of(regs, state.cells.len())
     }
 
@@ -41,7 +41,7 @@ impl Plain {
         let noted = base != NONE && state.kept == base;
         let (kept, regs) = if noted { (base, state.kept_regs) } else { (NONE, 0) };
         let flags = if noted && state.cells.is_untouched() { UNTOUCHED } else { 0 };
-        let mask = mask_of(state);
+        let mask = state.set_of(ALL_REGS);
         arena.set(at, pair(mask | flags, regs.into()));
         arena.set(at.saturating_add(1), pair(state.frame, state.refs));
         arena.set(at.saturating_add(2), pair(kept, state.cells.len()));
@@ -87,10 +87,4 @@ impl Plain {
         state.cells.set_untouched(low(first) & UNTOUCHED != 0);
         Ok(())
     }
-}
-
-/// The registers that are set, one bit each.
-fn mask_of(state: &State) -> u32 {
-    let bits = (0_u32..).zip(state.regs()).filter(|(_, value)| value.is_init());
-    bits.fold(0, |mask, (number, _)| mask | 1_u32.wrapping_shl(number))
 }

@@ -77,11 +77,19 @@ impl Plan {
         last: Option<Snapshot>,
         waiting: Option<u16>,
     ) -> Self {
-        let (whole, regs) = (waiting.is_none(), waiting.unwrap_or(ALL_REGS));
+        let regs = waiting.unwrap_or(ALL_REGS);
+        Self { regs, ..Self::of(state, arena, last, (waiting.is_none(), regs)) }
+    }
+
+    fn of(
+        state: &State,
+        arena: &Arena<'_>,
+        last: Option<Snapshot>,
+        (whole, regs): (bool, u16),
+    ) -> Self {
         // Of registers alone there is little to leave out.
         let Some(last) = last.filter(|_| state.cells.len() > 0) else {
-            let all = Self::whole(Snapshot::measure_with(state, arena, regs));
-            return Self { regs, ..all };
+            return Self::whole(Snapshot::measure_with(state, arena, regs));
         };
         let base = last.base(arena).unwrap_or(last);
         let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
@@ -110,8 +118,7 @@ impl Plan {
         }
         let told_apart = last.entries(arena) <= u128::BITS;
         if !whole && noted && told_apart && state.cells.is_untouched() {
-            let alike = matching.alike(state, arena, size, (index, base));
-            return Self { regs, ..alike };
+            return matching.alike(state, arena, size, (index, base));
         }
         size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
         for at in 0..state.cells.len() {
@@ -133,7 +140,7 @@ impl Plan {
             size.add_cell(cell, halves);
             index = index.wrapping_add(1);
         }
-        let plan = Self { regs, ..Self::whole(size) };
+        let plan = Self::whole(size);
         let more = words_of_sharing(index, base.entries(arena));
         let least = if whole { plan.words / 2 } else { 0 };
         let Matching { shared, used, saved, .. } = matching;
