@@ -25,6 +25,10 @@ const LOOP_WORDS: u32 = 5;
 const FAR: u32 = 64;
 /// Arrivals at the head of a loop by an iterator until a summary is tried.
 const PATIENCE: u32 = 4;
+/// Slots of a loop for each of which it is let pass as often after a failure, and how many
+/// times as often at the most.
+const PAUSE_SLOTS: u64 = 16;
+const LONGEST_PAUSE: u32 = 8;
 /// Slots of a large loop.
 const LARGE: u64 = 1024;
 
@@ -84,10 +88,12 @@ impl Loop {
         arena.set(self.field(2), pair(0, PATIENCE));
     }
 
-    /// A summary could not be found: the next tries come ever later.
+    /// A summary could not be found: the next tries come ever later, and later where a
+    /// round is long. What was wrong with one try is mostly wrong with the next, too.
     pub fn failed(self, arena: &mut Arena<'_>) {
         let failures = low(arena.word(self.field(2))).saturating_add(1);
-        let pause = 1_u32.wrapping_shl(failures.min(30));
+        let long = low(self.len(arena) / PAUSE_SLOTS).clamp(1, LONGEST_PAUSE);
+        let pause = 1_u32.wrapping_shl(failures.min(30)).saturating_mul(long);
         let next = low(arena.word(self.field(3))).saturating_add(pause);
         arena.set(self.field(2), pair(failures, next));
     }
