@@ -22,6 +22,7 @@ use bpf_profile::config::VERIFIER_WORKSPACE_BYTES;
 use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
 
 pub(crate) use halves::Halves;
+use own::LEAST;
 pub(crate) use own::held;
 
 type Memory = <ActiveProfile as PhysicalProfile>::Memory;
@@ -55,10 +56,8 @@ pub(crate) enum Words<'a> {
 }
 
 const CLASSES: usize = 128;
-/// Sizes that are multiples of the smallest: up to 128 words.
+/// Sizes that are multiples of the smallest.
 const EVEN: usize = 64;
-/// Words of the smallest block.
-const LEAST: usize = 2;
 const EVEN_WORDS: usize = EVEN * LEAST;
 
 pub(crate) struct Arena<'a> {
@@ -392,8 +391,8 @@ const fn free_block(word: u64) -> (At, usize) {
     (low(word), high(word) as usize)
 }
 
-/// The size class that holds `words` words, and its size: multiples of 2 up to
-/// 128, then four sizes per doubling.
+/// The size class that holds `words` words, and its size: multiples of the smallest up to
+/// 64 of these, then four sizes per doubling.
 fn class_of(words: usize) -> Option<(usize, usize)> {
     let last = words.max(1).wrapping_sub(1);
     if last < EVEN_WORDS {
@@ -471,13 +470,13 @@ mod tests {
             arena.free(at, size);
         }
         let mut served = 0;
-        let mut least = [NONE; 1000];
+        let mut least = [NONE; 2000];
         for slot in &mut least {
             let Ok(at) = arena.alloc(LEAST) else { break };
             *slot = at;
             served += LEAST;
         }
-        assert_eq!(served, 1998);
+        assert_eq!(served, 1999 / LEAST * LEAST);
         for at in least {
             arena.free(at, LEAST);
         }

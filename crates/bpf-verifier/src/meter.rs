@@ -3,7 +3,7 @@
 //! On the embedded profile a meter counts time, too; on cloud there is nothing
 //! to count it by.
 
-use crate::arena::{Arena, At};
+use crate::arena::{Arena, At, high, low};
 
 /// How many figures a meter has.
 #[cfg(feature = "cloud-profile")]
@@ -95,6 +95,35 @@ impl Meter {
             *figure = other.max(*figure);
         }
         self
+    }
+
+    /// Words that it takes as small as it can be kept: one, where each figure is a half.
+    pub fn least_words(self) -> u32 {
+        let small = self.0.iter().all(|figure| *figure < u64::from(u32::MAX));
+        if small { 1 } else { Self::WORDS }
+    }
+
+    /// What was stored in so many words.
+    pub fn load_small(arena: &Arena<'_>, at: At, words: u32) -> Self {
+        if words == Self::WORDS {
+            return Self::load(arena, at);
+        }
+        let mut word = arena.word(at);
+        Self([(); FIGURES as usize].map(|()| {
+            let figure = low(word);
+            word = high(word).into();
+            figure.into()
+        }))
+    }
+
+    /// Stores it in as many words as it takes at least.
+    pub fn store_small(self, arena: &mut Arena<'_>, at: At) {
+        if self.least_words() == Self::WORDS {
+            return self.store(arena, at);
+        }
+        let halves = self.0.iter().rev();
+        let word = halves.fold(0_u64, |word, figure| word.wrapping_shl(32) | figure);
+        arena.set(at, word);
     }
 
     pub fn load(arena: &Arena<'_>, at: At) -> Self {

@@ -3,6 +3,9 @@
 
 use super::OwnWords;
 
+/// Words of the smallest block: sizes of blocks are less fine, and reach further.
+pub(super) const LEAST: usize = 2;
+
 /// How an arena holds it.
 pub(crate) type Held<'a> = OwnWords;
 

@@ -2,6 +2,9 @@
 
 use super::OwnWords;
 
+/// Words of the smallest block: no word of the little that there is lies idle behind one.
+pub(super) const LEAST: usize = 1;
+
 /// How an arena holds it.
 pub(crate) type Held<'a> = &'a mut OwnWords;
 

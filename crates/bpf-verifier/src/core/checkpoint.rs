@@ -278,7 +278,7 @@ impl Explorer<'_> {
         let plan = Plan::new(&self.state, &self.arena, self.last_kept(), None);
         let nest = self.walker.active.nest(&self.arena);
         let rounds = self.code.has_rounds();
-        let head = Node::head_words(rounds, nest);
+        let head = Node::head_words(rounds, nest, self.walker.meter);
         let words = plan.words.saturating_add(head) as usize;
         self.charge_kept(plan.weight.saturating_add(head) as usize);
         let at = self.alloc(words)?;

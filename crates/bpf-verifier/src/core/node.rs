@@ -11,10 +11,11 @@ use crate::tail::Tail;
 /// Its words: parent, and the next node at the same instruction; instruction,
 /// and branches that are still to be walked; marks of numbers; marks of bytes;
 /// the trail from the parent; lengths of that and of the nest of summaries, and a serial
-/// number; the costs to the end, and from the parent. Where the program has loops that
+/// number; the costs to the end. Where the program has loops that
 /// something else than a number bounds, there are three about rounds, and the rounds
 /// behind the node. Inside of summaries there are, furthermore, the
-/// innermost one, and the costs back to the head of each.
+/// innermost one, and the costs back to the head of each. The costs from the parent come
+/// last, and then the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node(pub At);
 
@@ -22,8 +23,7 @@ pub(crate) struct Node(pub At);
 /// those of all nodes before it.
 pub(super) const LENGTHS: u32 = 5;
 const EXIT: u32 = 6;
-const SEGMENT: u32 = EXIT + Meter::WORDS;
-const FIXED: u32 = SEGMENT + Meter::WORDS;
+const FIXED: u32 = EXIT + Meter::WORDS;
 /// What [`rounds`](super::rounds) keeps of the loops that a node takes part in, if there
 /// are any: three words.
 pub(super) const ROUNDS: u32 = FIXED;
@@ -32,6 +32,8 @@ const WITH_ROUNDS: u32 = BEHIND + 2 * Tail::ROUNDS_WORDS;
 
 /// Beside the length of the trail: the node has something about rounds.
 const HAS_ROUNDS: u32 = 1 << 12;
+/// In the same place: the costs from the parent take all words that costs can take.
+const LONG_SEGMENT: u32 = 1 << 13;
 /// Beside the length of the trail: see [`Node::generation`].
 const GENERATION_SHIFT: u32 = 8;
 /// More are not told apart.
@@ -58,7 +60,12 @@ impl Node {
     }
 
     /// Words of a node in so many summaries, without its snapshot.
-    pub const fn head_words(rounds: bool, nest: u32) -> u32 {
+    pub fn head_words(rounds: bool, nest: u32, segment: Meter) -> u32 {
+        Self::words_to_segment(rounds, nest).saturating_add(segment.least_words())
+    }
+
+    /// Words before the costs from the parent.
+    const fn words_to_segment(rounds: bool, nest: u32) -> u32 {
         let fixed = if rounds { WITH_ROUNDS } else { FIXED };
         if nest == 0 {
             return fixed;
@@ -68,11 +75,20 @@ impl Node {
 
     /// Words before what it keeps of the summaries.
     fn fixed_words(self, arena: &Arena<'_>) -> u32 {
-        Self::head_words(self.has_rounds(arena), 0)
+        Self::words_to_segment(self.has_rounds(arena), 0)
+    }
+
+    fn own_words_to_segment(self, arena: &Arena<'_>) -> u32 {
+        Self::words_to_segment(self.has_rounds(arena), self.nest(arena))
+    }
+
+    fn segment_words(self, arena: &Arena<'_>) -> u32 {
+        let long = low(arena.word(self.field(LENGTHS))) & LONG_SEGMENT != 0;
+        if long { Meter::WORDS } else { 1 }
     }
 
     fn own_head_words(self, arena: &Arena<'_>) -> u32 {
-        Self::head_words(self.has_rounds(arena), self.nest(arena))
+        self.own_words_to_segment(arena).saturating_add(self.segment_words(arena))
     }
 
     /// Whether it keeps something about rounds.
@@ -87,9 +103,11 @@ impl Node {
         arena.set(self.field(3), 0);
         arena.set(self.field(4), fresh.trail);
         let rounds = if fresh.rounds { HAS_ROUNDS } else { 0 };
-        let lengths = fresh.trail_len | rounds | fresh.nest.wrapping_shl(28);
+        let long = if fresh.segment.least_words() > 1 { LONG_SEGMENT } else { 0 };
+        let lengths = fresh.trail_len | rounds | long | fresh.nest.wrapping_shl(28);
         arena.set(self.field(LENGTHS), lengths.into());
-        fresh.segment.store(arena, self.field(SEGMENT));
+        let segment = self.field(self.own_words_to_segment(arena));
+        fresh.segment.store_small(arena, segment);
         self.set_owner(arena, fresh.owner);
         self.set_tail(arena, &Tail::NONE);
     }
@@ -222,7 +240,8 @@ impl Node {
     }
 
     pub fn segment(self, arena: &Arena<'_>) -> Meter {
-        Meter::load(arena, self.field(SEGMENT))
+        let at = self.field(self.own_words_to_segment(arena));
+        Meter::load_small(arena, at, self.segment_words(arena))
     }
 
     pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {

@@ -14,12 +14,14 @@ use crate::state::State;
 use crate::state::snapshot::{ALL_REGS, Plain, Plan, Snapshot};
 
 const METER: u32 = 4;
-const STATE: u32 = METER + Meter::WORDS;
 
 /// Beside the length of the trail: the state is a copy, in another block.
 const PLAIN: u32 = 1 << 24;
 /// In the same place: it is a snapshot in another block.
 const APART: u32 = 1 << 25;
+
+/// In the same place: the meter takes all words that one can take.
+const LONG_METER: u32 = 1 << 26;
 
 /// States that wait as they are, at the most: those that came last. The last ones are mostly
 /// the first to be taken up; when one has waited for longer, it is made small.
@@ -75,6 +77,19 @@ impl Waiting {
         arena.set(self.field(1), pair(pc, form));
     }
 
+    fn meter_words(self, arena: &Arena<'_>) -> u32 {
+        if self.form(arena) & LONG_METER != 0 { Meter::WORDS } else { 1 }
+    }
+
+    fn meter(self, arena: &Arena<'_>) -> Meter {
+        Meter::load_small(arena, self.field(METER), self.meter_words(arena))
+    }
+
+    /// Where the state is, or where that says it is.
+    fn state(self, arena: &Arena<'_>) -> At {
+        self.field(head_words(self.meter_words(arena)))
+    }
+
     fn parent(self, arena: &Arena<'_>) -> Node {
         Node(low(arena.word(self.0)))
     }
@@ -86,16 +101,16 @@ impl Waiting {
 
     /// Of a copy, the one that was made before it.
     fn copy_before(self, arena: &Arena<'_>) -> At {
-        high(arena.word(self.field(STATE)))
+        high(arena.word(self.state(arena)))
     }
 
     fn set_held(self, arena: &mut Arena<'_>, held: At, before: At) {
-        arena.set(self.field(STATE), pair(held, before));
+        arena.set(self.state(arena), pair(held, before));
     }
 
     /// The block of a state that does not lie behind it.
     fn held(self, arena: &Arena<'_>) -> At {
-        low(arena.word(self.field(STATE)))
+        low(arena.word(self.state(arena)))
     }
 
     /// Makes `state` what waits.
@@ -104,7 +119,7 @@ impl Waiting {
         if form & PLAIN != 0 {
             return Ok(Plain(self.held(arena)).load(arena, state)?);
         }
-        let at = if form & APART != 0 { self.held(arena) } else { self.field(STATE) };
+        let at = if form & APART != 0 { self.held(arena) } else { self.state(arena) };
         let last = self.parent(arena).snapshot(arena);
         Ok(Snapshot(at).resume(arena, state, last)?)
     }
@@ -112,19 +127,27 @@ impl Waiting {
     fn free(self, arena: &mut Arena<'_>) {
         let form = self.form(arena);
         if form & (PLAIN | APART) == 0 {
-            let words = Snapshot(self.field(STATE)).words(arena).saturating_add(STATE);
+            let state = Snapshot(self.state(arena));
+            let words = head_words(self.meter_words(arena)).saturating_add(state.words(arena));
             return arena.free(self.0, words as usize);
         }
-        let held = self.held(arena);
+        let (held, own) = (self.held(arena), held_words(self.meter_words(arena)));
         let plain = form & PLAIN != 0;
         let words = if plain { Plain(held).words(arena) } else { Snapshot(held).words(arena) };
         arena.free(held, words as usize);
-        arena.free(self.0, HELD_WORDS);
+        arena.free(self.0, own);
     }
 }
 
-/// Words of one whose state is in another block.
-const HELD_WORDS: usize = STATE as usize + 1;
+/// Words before the state, by those of the meter.
+const fn head_words(meter: u32) -> u32 {
+    METER.saturating_add(meter)
+}
+
+/// Words of one whose state is in another block, by those of the meter.
+const fn held_words(meter: u32) -> usize {
+    head_words(meter).saturating_add(1) as usize
+}
 
 impl Explorer<'_> {
     /// Keeps the state as it is before the branch at the current instruction,
@@ -138,13 +161,14 @@ impl Explorer<'_> {
         self.walker.lonely = 0;
         self.copies.fresh = true;
         let Walker { pc, parent, meter, trail, trail_len, forks, grants, active, .. } = self.walker;
-        let form = trail_len | forks.min(0xffff).wrapping_shl(8) | form;
+        let long = if meter.least_words() > 1 { LONG_METER } else { 0 };
+        let form = trail_len | forks.min(0xffff).wrapping_shl(8) | form | long;
         let arena = &mut self.arena;
         arena.set(waiting.0, pair(parent, self.pending));
         arena.set(waiting.field(1), pair(slot_number(pc), form));
         arena.set(waiting.field(2), trail);
         arena.set(waiting.field(3), pair(active.0, grants));
-        meter.store(arena, waiting.field(METER));
+        meter.store_small(arena, waiting.field(METER));
         Node(parent).add_branch(arena);
         self.pending = waiting.0;
         Ok(())
@@ -155,8 +179,9 @@ impl Explorer<'_> {
         let kept = Some(self.read_where_taken());
         let plan = Plan::new(&self.state, &self.arena, self.last_kept(), kept);
         self.charge_waiting(plan.weight as usize);
-        let waiting = Waiting(self.alloc(plan.words.saturating_add(STATE) as usize)?);
-        let to = waiting.field(STATE);
+        let head = head_words(self.walker.meter.least_words());
+        let waiting = Waiting(self.alloc(plan.words.saturating_add(head) as usize)?);
+        let to = waiting.field(head);
         Snapshot::write_planned(&self.state, &mut self.arena, to, &plan);
         Ok(waiting)
     }
@@ -172,15 +197,18 @@ impl Explorer<'_> {
             self.make_small()?;
         }
         // Nothing is given up for it.
-        let Ok(at) = self.arena.alloc(HELD_WORDS) else { return Ok(None) };
+        let meter = self.walker.meter.least_words();
+        let own = held_words(meter);
+        let Ok(at) = self.arena.alloc(own) else { return Ok(None) };
         let Ok(held) = self.arena.alloc(words as usize) else {
-            self.arena.free(at, HELD_WORDS);
+            self.arena.free(at, own);
             return Ok(None);
         };
         self.work((words / PLAIN_WORDS_A_WORD).into());
         let last = self.last_kept();
         Plain::write(&self.state, &mut self.arena, held, last);
-        Waiting(at).set_held(&mut self.arena, held, self.copies.last);
+        let state = Waiting(at).field(head_words(meter));
+        self.arena.set(state, pair(held, self.copies.last));
         self.copies.last = at;
         self.copies.count = self.copies.count.saturating_add(1);
         Ok(Some(Waiting(at)))
@@ -249,7 +277,7 @@ impl Explorer<'_> {
         self.walker = Walker {
             pc: low(word(1)) as usize,
             parent: low(word(0)),
-            meter: Meter::load(&self.arena, waiting.field(METER)),
+            meter: waiting.meter(&self.arena),
             trail: word(2),
             trail_len: form & 0xff,
             forks: form.wrapping_shr(8) & 0xffff,
