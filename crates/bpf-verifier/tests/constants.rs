@@ -182,3 +182,35 @@ fn maps_of_the_same_form_have_other_contents() {
     let error = verify(&[outer], inner).unwrap_err();
     assert!(error.to_string().contains("R9"), "{error}");
 }
+
+/// A map that another one holds may have more entries than the one that it is described by.
+#[test]
+fn maps_of_the_same_form_have_more_entries() {
+    use bpf_verifier::HelperTable;
+    let outer = MapDef::new(MapType::ArrayOfMaps, 4, 4, 4).holding(0).named("outer");
+    let text = "*(u32 *)(r10 -4) = 0
+         r2 = r10
+         r2 += -4
+         r1 = map[idx:1] ll
+         call 1
+         if r0 == 0 goto out
+         r1 = r0
+         r2 = subprog[each] ll
+         r3 = 0
+         r4 = 0
+         call 164
+         out: r0 = 0
+         exit
+         each: r0 = 0
+         exit";
+    let insns = assemble::<ActiveProfile>(text).unwrap_or_else(|error| panic!("{error}"));
+    let program = ProgramBuilder::<ActiveProfile>::new(BpfProgType::SocketFilter)
+        .map(MapDef::new(MapType::Hash, 4, 8, 16).named("inner"))
+        .map(outer)
+        .insns(&insns)
+        .build()
+        .unwrap();
+    let verifier = Verifier::<ActiveProfile>::with_env(HelperTable::linux());
+    let verified = verifier.verify_program(&program).unwrap();
+    assert!(verified.info().max_insns > u64::from(u32::MAX) * 2, "{:?}", verified.info());
+}

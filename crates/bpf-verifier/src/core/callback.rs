@@ -101,6 +101,8 @@ impl Explorer<'_> {
                 u32::try_from(half.umax.min(MAX_LOOPS.into())).unwrap_or(MAX_LOOPS)
             }
             (id::LOOP, _) => MAX_LOOPS,
+            // Of maps that others hold, it is not known how many entries they have.
+            _ if self.stands_for_others(first.index) => u32::MAX,
             _ => self.map_def(first.index).map_or(u32::MAX, |def| def.max_entries),
         }
     }
