@@ -66,6 +66,26 @@ fn counters_that_are_cut_to_32_bits_by_shifts() {
 }
 
 #[test]
+fn counters_of_32_bits_below_zero() {
+    for rounds in [10, 1000, 100_000_000_u32] {
+        // As a number of 64 bits it is a large one, and goes on upwards.
+        let end = (1_u32 << 31) + rounds;
+        let (start, end) = (i32::MIN, end.cast_signed());
+        let signed = format!("w0 = {start}\nagain: w0 += 1\nif w0 s< {end} goto again\nexit");
+        let exact = 2 + 2 * u64::from(rounds);
+        assert_eq!(quick(SOCKET, 100, &signed).max_insns, exact);
+        // Checked at the head, against a register.
+        let head = format!(
+            "w0 = {start}\nw1 = {end}\nagain: if w0 s>= w1 goto out\nw0 += 1\ngoto again\n\
+             out: exit"
+        );
+        assert_eq!(quick(SOCKET, 100, &head).max_insns, 4 + 3 * u64::from(rounds));
+    }
+    // It passes no end before it begins anew.
+    SOCKET.rejects("", "w0 = -10\nagain: w0 += 2\nif w0 s< 0x7fffffff goto again\nexit");
+}
+
+#[test]
 fn what_two_shifts_cut_off_was_there() {
     let program = |before: &str, up: u32, down: u32| {
         format!(

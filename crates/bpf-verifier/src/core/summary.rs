@@ -18,7 +18,7 @@ use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::{Join, Mode};
 use crate::state::snapshot::Snapshot;
-use crate::state::{DOUBLED, HALVED, Kind, LOW_HALF, Value};
+use crate::state::{DOUBLED, HALVED, Kind, LOW_HALF, Value, WRAPPED};
 use crate::tail::{MAX_NEST, Tail};
 
 /// Rounds of a large loop that a path has come through before a summary is tried, which
@@ -76,7 +76,8 @@ impl Explorer<'_> {
     /// Notes what a number is compared with in a loop: its bounds are there, as
     /// often as not.
     pub(super) fn note_threshold(&mut self, value: &Value, width: Width, with: &Scalar) {
-        if !value.is_scalar() || value.id == 0 || !matches!(value.range, 0 | LOW_HALF) {
+        let wraps = value.range == WRAPPED && width == Width::W32;
+        if !value.is_scalar() || value.id == 0 || !(wraps || matches!(value.range, 0 | LOW_HALF)) {
             return;
         }
         let mut trial = self.walker.active;
@@ -90,8 +91,13 @@ impl Explorer<'_> {
             Width::W64 => (with.full(), i64::MIN..i64::MAX),
             Width::W32 => (with.half(), i32::MIN.into()..i32::MAX.into()),
         };
+        // Of a number that is its low half and goes beyond 31 bits, negative bounds are
+        // large ones.
+        let full = value.number.full();
+        let large = width == Width::W32 && full.smin >= 0 && full.smax > i32::MAX.into();
         for bound in [range.smin, range.smax] {
             if bound != all.start && bound != all.end {
+                let bound = if large { bound & i64::from(u32::MAX) } else { bound };
                 let at = bound.wrapping_sub(value.off.into());
                 trial.add_threshold(&mut self.arena, (value.id, at));
             }

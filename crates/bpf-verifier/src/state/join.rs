@@ -24,6 +24,9 @@ const MAX_SUM: i64 = 1 << 30;
 /// How far into a packet a guess goes.
 const PACKET_END: i64 = 0xffff;
 
+/// The greatest number of 32 bits.
+const LOW_HALF_END: i64 = 0xffff_ffff;
+
 /// How often a state was made one with others before upper bounds go on to round ones.
 const UPWARDS: u32 = 3;
 /// The same, before nothing is said any more of how far a packet reaches.
@@ -365,7 +368,12 @@ impl<'a> Join<'a> {
         match self.mode {
             Mode::Extreme => {
                 if up {
-                    high = if fits { greatest } else { i64::MAX }.min(most.max(high));
+                    let end = match high {
+                        _ if fits => greatest,
+                        ..=LOW_HALF_END if low >= 0 => LOW_HALF_END,
+                        _ => i64::MAX,
+                    };
+                    high = end.min(most.max(high));
                 }
                 if down {
                     // What counts down ends at 0, and must not pass it here.
