@@ -51,6 +51,20 @@ fn rounds_of_one_way_are_not_those_of_another() {
     assert!((6_000..6_100).contains(&info.max_insns), "{info:?}");
 }
 
+/// Ways that make iterators of other numbers meet behind that.
+#[test]
+fn numbers_of_one_way_are_not_those_of_another() {
+    let index = "r1 = *(u32 *)(r0 +0)\nr2 = r6\nr2 += r1\nr2 = *(u8 *)(r2 +0)";
+    let text = |one: &str, other: &str| {
+        let value = common::with_value("r6 = r0\ncall 7\nif r0 s< 0 goto other");
+        let (one, other) = (new("0", one), new("0", other));
+        format!("{value}\n{one}goto meet\nother: {other}meet: r0 = 0\n{}{END}", each(index))
+    };
+    SOCKET.accepts(&text("9", "48"));
+    SOCKET.rejects("R2", &text("9", "49"));
+    SOCKET.rejects("R2", &text("49", "9"));
+}
+
 #[test]
 fn what_is_given() {
     SOCKET.accepts(&format!("{}{}{END}", new("0", "9"), each("r1 = *(u32 *)(r0 +0)")));

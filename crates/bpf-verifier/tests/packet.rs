@@ -358,3 +358,49 @@ fn another_constant_part_at_a_join() {
     XDP.rejects("invalid access to packet", &text("8", 8));
     XDP.rejects("invalid access to packet", &text("1", 8));
 }
+
+/// Addresses that differ in an unknown part, or in what was added, where paths meet that
+/// have found the same of the packet.
+#[test]
+fn another_part_at_a_join() {
+    let text = |first: &str, second: &str, behind: &str| {
+        format!(
+            "r6 = r1
+             call 7
+             r7 = r0
+             r2 = *(u32 *)(r6 +0)
+             r3 = *(u32 *)(r6 +4)
+             r4 = r2
+             r4 += 14
+             if r4 > r3 goto out
+             if r0 s< 0 goto other
+             {first}
+             goto meet
+             other:
+             {second}
+             meet:
+             r0 = 0
+             r1 = 0
+             r4 = 0
+             {behind}
+             out: r0 = 0
+             exit"
+        )
+    };
+    let read = "r0 = *(u64 *)(r2 +0)";
+    XDP.accepts(&text("r2 += 6", "r2 += 2", read));
+    XDP.rejects("off=7", &text("r2 += 6", "r2 += 7", read));
+    XDP.rejects("off=7", &text("r2 += 7", "r2 += 6", read));
+    // What is taken away again leads before the start.
+    let back = "r2 += 8\nr7 &= 15\nr2 -= r7";
+    let one = "r0 = *(u8 *)(r2 +0)";
+    XDP.accepts(&text("r2 += 8", &back.replace("15", "7"), one));
+    XDP.rejects("off=-7", &text("r2 += 8", back, one));
+    XDP.rejects("off=-7", &text(back, "r2 += 8", one));
+    let again = "r1 = r2\nr1 += 14\nif r1 > r3 goto out\nr0 = *(u64 *)(r2 +0)";
+    XDP.accepts(&text("", "r7 &= 255\nr2 += r7", again));
+    for (first, second) in [("", "r2 += r7"), ("r2 += r7", "")] {
+        XDP.rejects("R2", &text(first, &format!("w7 = w7\n{second}"), again));
+        XDP.rejects("R2", &text(second, &format!("w7 = w7\n{first}"), again));
+    }
+}

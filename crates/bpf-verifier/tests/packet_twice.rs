@@ -171,6 +171,67 @@ fn what_one_path_has_found_does_not_cover_another() {
     }
 }
 
+/// The same of what lies on the stack meanwhile, with and without an unknown part.
+#[test]
+fn what_one_path_has_found_of_a_spilled_address_does_not_cover_another() {
+    let text = |part: &str, first: &str, second: &str| {
+        format!(
+            "r6 = r1
+             call 7
+             r7 = r0
+             r7 &= 255
+             r2 = *(u32 *)(r6 +0)
+             r3 = *(u32 *)(r6 +4)
+             {part}
+             r2 += 14
+             *(u64 *)(r10 -8) = r2
+             if r0 s< 0 goto other
+             {first}
+             goto meet
+             other:
+             {second}
+             meet:
+             r1 = 0
+             r2 = 0
+             r4 = 0
+             r2 = *(u64 *)(r10 -8)
+             if r2 > r3 goto out
+             r0 = r9
+             out: r0 = 0
+             exit"
+        )
+    };
+    let beyond = "if r2 <= r3 goto out";
+    for part in ["", "r2 += r7"] {
+        XDP.accepts(&text(part, beyond, beyond));
+        for less in ["", "if r2 < r3 goto out"] {
+            XDP.rejects("R9", &text(part, beyond, less));
+            XDP.rejects("R9", &text(part, less, beyond));
+        }
+    }
+}
+
+/// What lies before the packet's start may be anywhere, however far the packet reaches.
+#[test]
+fn what_lies_before_the_start_is_not_decided() {
+    let text = |off: i32| {
+        format!(
+            "{PACKET}
+             r4 = r2
+             r4 += 8
+             if r4 > r3 goto out
+             r2 += {off}
+             if r2 <= r3 goto out
+             r0 = r9
+             out: r0 = 0
+             exit"
+        )
+    };
+    XDP.accepts(&text(8));
+    XDP.rejects("R9", &text(9));
+    XDP.rejects("R9", &text(-8));
+}
+
 #[test]
 fn metadata_end_where_the_packet_begins() {
     let text = |end: &str, access: &str| {

@@ -346,3 +346,31 @@ fn what_a_round_takes_from_others_is_decided_where_they_are() {
     SOCKET.accepts(&exchange(8));
     SOCKET.rejects("stack", &exchange(16));
 }
+
+/// In each round the index becomes one that rests on itself and on the number beside it.
+#[test]
+fn what_a_round_makes_of_two_is_decided_by_both() {
+    let gather = |more: u32| {
+        format!(
+            "r6 = r1
+             r7 = 0
+             r8 = {more}
+             r0 = *(u32 *)(r6 +0)
+             if r0 != 0 goto first
+             r8 = 0
+             first: r9 = 0
+             again: if r9 > 100 goto out
+             r7 |= r8
+             r9 += 1
+             goto again
+             out: r2 = r10
+             r2 += -16
+             r2 += r7
+             *(u64 *)(r2 +0) = 0
+             r0 = 0
+             exit"
+        )
+    };
+    SOCKET.accepts(&gather(8));
+    SOCKET.rejects("stack", &gather(16));
+}
