@@ -129,8 +129,10 @@ pub fn run(args: &Verify, output: Output) -> Result<Status> {
             None => LoadedFile::open(&found.path, &loading),
         };
         match file {
-            // One bad file of a folder does not hide the others.
-            Err(error) if !found.named => programs.push(unloaded(&found.path, &error)),
+            // One bad file does not hide the others.
+            Err(error) if !found.named || files.len() > 1 => {
+                programs.push(unloaded(&found.path, &error))
+            }
             file => add_file(&file?, &found.path, args, measured, output, &mut programs)?,
         }
         if !measured && !output.json {
@@ -319,11 +321,15 @@ pub fn verify_unit(
 
 fn print(shape: &ProgramShape, output: Output) -> Result<()> {
     let file = &shape.file;
-    let program = output.program(&shape.program, &shape.section);
+    // Of a file that could not be read there is no program.
+    let program = match &*shape.program {
+        "" => String::new(),
+        name => format!(": {}", output.program(name, &shape.section)),
+    };
     match (&shape.info, &shape.rejection) {
         (Some(info), _) => {
             let accepted = output.paint(Role::Good, "accepted");
-            output.line(format!("{file}: {program}: {accepted}"))?;
+            output.line(format!("{file}{program}: {accepted}"))?;
             output.line(info.text())?;
             #[cfg(feature = "embedded-profile")]
             if let Some(longest) = &shape.longest {
@@ -333,11 +339,11 @@ fn print(shape: &ProgramShape, output: Output) -> Result<()> {
         }
         (None, Some(rejection)) => {
             let verdict = match shape.verdict {
-                Verdict::Unsupported => shape.verdict.text(),
+                Verdict::Unsupported | Verdict::NotLoaded => shape.verdict.text(),
                 _ => "rejected",
             };
             let verdict = output.paint(Role::Bad, verdict);
-            output.line(format!("{file}: {program}: {verdict}"))?;
+            output.line(format!("{file}{program}: {verdict}"))?;
             output.line(rejection.text(output))
         }
         (None, None) => Ok(()),

@@ -72,6 +72,17 @@ fn a_file_that_is_no_object_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_named_file_that_cannot_be_read_does_not_hide_the_others() {
+    let good = example("socket_filter");
+    let text = kbpf(&["verify", "no/such.o", &good]).ended(1);
+    for word in ["no/such.o", "file could not be loaded", "1 accepted, 1 rejected"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    // Where it is the only one, there is no answer at all.
+    kbpf(&["verify", "no/such.o"]).ended(3);
+}
+
+#[test]
 fn linux_says_its_word_or_why_not() {
     let object = example("socket_filter");
     let answer = kbpf(&["verify", "--json", "--compare-linux", &object]).json(0);
