@@ -174,6 +174,9 @@ pub(crate) struct Figures {
     pub unwritten_reads: bool,
     /// States at which paths join that were not kept for want of memory.
     pub not_kept: u32,
+    /// Whether an attempt at a loop or at states that are alike came to nothing for want of
+    /// memory.
+    pub not_tried: bool,
     /// The bound of the whole program, once the walk is over.
     pub bound: Meter,
 }
@@ -568,6 +571,11 @@ impl<'a> Explorer<'a> {
         let kind = match stop {
             // With more memory more would have been known of paths that join.
             Stop::Rejected(VerifyErrorKind::TooComplex { .. }) if self.figures.not_kept > 0 => {
+                self.exhausted(0)
+            }
+            // An attempt might have passed it: where a loop carries an address in one round and
+            // a number in another, it is a number to a summary.
+            Stop::Rejected(kind) if self.figures.not_tried && kind.class().is_of_values() => {
                 self.exhausted(0)
             }
             Stop::Rejected(kind) => kind,

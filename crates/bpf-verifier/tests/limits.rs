@@ -51,6 +51,38 @@ fn workspaces_of_every_size() {
     assert!(fits.is_some_and(|words| words <= 6400), "{fits:?}");
 }
 
+/// What a round leaves in a slot is an address, and a number in the first. A summary takes it
+/// for a number in all of them; round by round it is refused. Where there is no room for a
+/// summary, nothing is wrong with the program but that.
+#[test]
+fn without_room_for_a_summary_nothing_else_is_wrong() {
+    let mut text = String::from("r9 = r1\nr7 = *(u32 *)(r1 +0)\n");
+    // A state of some size, so that a summary of it is large.
+    for slot in 3..40 {
+        text += &format!("r2 = *(u32 *)(r1 +{})\n", slot % 4 * 4);
+        text += &format!("r2 += {slot}\n*(u64 *)(r10 -{}) = r2\n", slot * 8);
+    }
+    text += "*(u64 *)(r10 -8) = r7\nr8 = 0\n\
+        again: may_goto out\nr1 = *(u64 *)(r10 -8)\nif r1 > 56 goto over\nr1 &= -8\n\
+        over: *(u64 *)(r10 -8) = r9\nr8 += 1\nif r8 > 9 goto out\ngoto again\nout:\n";
+    for slot in 3..40 {
+        text += &format!("r2 = *(u64 *)(r10 -{})\nr8 += r2\n", slot * 8);
+    }
+    let program = program(BpfProgType::SocketFilter, &(text + "r0 = 0\nexit"));
+    let (mut fits, mut short) = (0, 0);
+    for words in (400..4000).step_by(10) {
+        let mut workspace = vec![0_u64; words];
+        match Verifier::<ActiveProfile>::with_workspace(&mut workspace).verify(&program) {
+            Ok(()) => fits += 1,
+            Err(error) if matches!(error.kind(), VerifyErrorKind::WorkspaceExhausted { .. }) => {
+                short += 1;
+            }
+            Err(error) => panic!("{words} words: {error}"),
+        }
+    }
+    assert!(fits > 0 && short > 0, "{fits}, {short}");
+}
+
 /// The same verifier again and again, with the same memory.
 #[test]
 fn workspaces_serve_again() {

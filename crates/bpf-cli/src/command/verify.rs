@@ -131,7 +131,7 @@ pub fn run(args: &Verify, output: Output) -> Result<Status> {
         match file {
             // One bad file does not hide the others.
             Err(error) if !found.named || files.len() > 1 => {
-                programs.push(unloaded(&found.path, &error))
+                programs.push(unloaded(&found.path, &error));
             }
             file => add_file(&file?, &found.path, args, measured, output, &mut programs)?,
         }

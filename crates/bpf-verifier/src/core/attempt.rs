@@ -20,8 +20,12 @@ impl Explorer<'_> {
     pub(super) fn new_trial(&mut self, subject: Loop) -> Option<Trial> {
         let size = Snapshot::measure(&self.state, &self.arena);
         let words = size.words() as usize;
-        let start = self.arena.alloc(words).ok()?;
+        let Ok(start) = self.arena.alloc(words) else {
+            self.figures.not_tried = true;
+            return None;
+        };
         let Ok(at) = self.arena.alloc(TRIAL_WORDS as usize) else {
+            self.figures.not_tried = true;
             self.arena.free(start, words);
             return None;
         };

@@ -489,6 +489,7 @@ impl Explorer<'_> {
         if trial.0 == NONE || over {
             return Err(stop);
         }
+        self.figures.not_tried |= matches!(stop, Stop::NoRoom(_));
         let quiet = matches!(trial.phase(&self.arena), Phase::Once | Phase::Probe);
         if quiet
             && let Stop::Rejected(kind) = stop

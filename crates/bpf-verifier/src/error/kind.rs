@@ -437,7 +437,8 @@ pub enum VerifyErrorKind {
         /// The limit.
         limit: u64,
     },
-    /// The working memory does not suffice.
+    /// The working memory does not suffice: to go on, or to look at a loop in the way in
+    /// which what seems wrong in it might be seen not to be.
     #[error("verifier workspace exhausted: needs about {needed_about} bytes, has {available}")]
     WorkspaceExhausted {
         /// A projection, in bytes.

@@ -29,6 +29,20 @@ impl ErrorClass {
     }
 }
 
+impl ErrorClass {
+    /// Whether the mistake lies in what values may be, so that another way to walk a loop
+    /// might not see it.
+    pub(crate) const fn is_of_values(self) -> bool {
+        use ErrorClass::{
+            ContextAccess, HelperCall, MemorySafety, Pointer, Resource, Result, Uninitialized,
+        };
+        matches!(
+            self,
+            ContextAccess | HelperCall | MemorySafety | Pointer | Resource | Result | Uninitialized
+        )
+    }
+}
+
 impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
