@@ -303,51 +303,53 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    /// One instruction further. Whether there is anything left to walk.
+    /// On to the end of a path, or to where an attempt begins or ends. Whether there is
+    /// anything left to walk.
     fn advance(&mut self, observer: &mut dyn Observer) -> Step<bool> {
-        // Most instructions are no place where anything is looked at.
-        if !core::mem::take(&mut self.settled) && self.is_arrival() {
-            match self.arrive()? {
-                Arrival::Walk => {}
-                Arrival::Covered(tail) => {
-                    if self.guessing().is_none() {
-                        observer.pruned(self.walker.pc);
+        loop {
+            // Most instructions are no place where anything is looked at.
+            if !core::mem::take(&mut self.settled) && self.is_arrival() {
+                match self.arrive()? {
+                    Arrival::Walk => {}
+                    Arrival::Covered(tail) => {
+                        if self.guessing().is_none() {
+                            observer.pruned(self.walker.pc);
+                        }
+                        // One such path after the other takes time, too, and no instruction.
+                        self.check_budget()?;
+                        self.check_cost(&tail)?;
+                        return self.end_path(&tail);
                     }
-                    // One such path after the other takes time, too, and no instruction.
-                    self.check_budget()?;
-                    self.check_cost(&tail)?;
-                    return self.end_path(&tail);
+                    Arrival::Elsewhere => return Ok(true),
                 }
-                Arrival::Elsewhere => return Ok(true),
+            }
+            let insn = self.code.insn(self.walker.pc)?;
+            if self.turn_to_callee(&insn, observer)? {
+                return Ok(true);
+            }
+            if self.guessing().is_none() {
+                observer.step(self.walker.pc, &self.view());
+            }
+            self.check_budget()?;
+            self.count(&insn);
+            // What calls back costs once, when it is done.
+            if !self.is_round_of_helper(&insn) {
+                self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
+            }
+            self.walker.lonely = self.walker.lonely.saturating_add(1);
+            let (pc, waiting) = (self.walker.pc, self.pending);
+            let flow = self.execute(&insn)?;
+            if self.pending != waiting {
+                observer.forked(pc);
+            }
+            match flow {
+                Flow::To(pc) => self.walker.pc = pc,
+                Flow::End => {
+                    self.check_cost(&Tail::END)?;
+                    return self.end_path(&Tail::END);
+                }
             }
         }
-        let insn = self.code.insn(self.walker.pc)?;
-        if self.turn_to_callee(&insn, observer)? {
-            return Ok(true);
-        }
-        if self.guessing().is_none() {
-            observer.step(self.walker.pc, &self.view());
-        }
-        self.check_budget()?;
-        self.count(&insn);
-        // What calls back costs once, when it is done.
-        if !self.is_round_of_helper(&insn) {
-            self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
-        }
-        self.walker.lonely = self.walker.lonely.saturating_add(1);
-        let (pc, waiting) = (self.walker.pc, self.pending);
-        let flow = self.execute(&insn)?;
-        if self.pending != waiting {
-            observer.forked(pc);
-        }
-        match flow {
-            Flow::To(pc) => self.walker.pc = pc,
-            Flow::End => {
-                self.check_cost(&Tail::END)?;
-                return self.end_path(&Tail::END);
-            }
-        }
-        Ok(true)
     }
 
     /// Goes on after an error, if there is a summary to give up.

@@ -33,6 +33,14 @@ impl Code<'_> {
                 Err(error) => return reject(error.into(), pc),
             };
             let slot = self.slot(pc);
+            self.frames.note(slot);
+            if !slot.is_jump_class() && slot.slots() == 1 {
+                // Most instructions lead to the next one and name no function.
+                self.note_effects(arena, pc, (&insn, false), helpers);
+                ends = false;
+                pc = pc.saturating_add(1);
+                continue;
+            }
             let named = slot.function_offset();
             let turns = slot.is_jump_class() || named.is_some();
             self.note_effects(arena, pc, (&insn, turns), helpers);
@@ -45,7 +53,6 @@ impl Code<'_> {
                 self.mark(arena, target, bit::FUNCTION | bit::ENTERED);
                 self.names_functions = true;
             }
-            self.frames.note(slot);
             if insn.slots() == 2 {
                 self.mark(arena, pc.saturating_add(1), bit::SECOND);
             }

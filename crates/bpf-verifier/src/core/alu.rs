@@ -232,7 +232,8 @@ impl Explorer<'_> {
             }
         };
         let number = alu(op, width, a.number, b.0);
-        let deps = rests(op, width, (a.number, a.deps), b, number);
+        let free = a.deps | b.1 == 0;
+        let deps = if free { 0 } else { rests(op, width, (a.number, a.deps), b, number) };
         let Some(out) = self.state.reg_mut(dst) else { return false };
         (out.number, out.deps) = (number, deps);
         (out.index, out.id, out.off, out.range) = (0, 0, 0, 0);
