@@ -85,6 +85,15 @@ fn numbers_of_more_than_32_bits() {
     // A copy that goes below 0 has the other half of a number less than 0.
     let below = "r6 &= 0xffff\nr4 = r6\nw4 += -49\nr6 += -100\nif w4 < -48 goto out";
     SOCKET.rejects("", &indexed(below, "-1"));
+    // A copy that went beyond 32 bits.
+    let beyond = |width: &str| {
+        format!(
+            "w6 = w6\nr4 = r6\n{width}6 += 0x20000000\nw4 += 4\nif w4 > 10 goto out\n\
+             {width}6 += -0x1ffffffc"
+        )
+    };
+    SOCKET.accepts(&indexed(&beyond("w"), "+37"));
+    SOCKET.rejects(OUT, &indexed(&beyond("r"), "+37"));
 }
 
 /// What was changed since says nothing, nor is anything said of it.
