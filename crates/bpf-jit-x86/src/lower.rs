@@ -210,8 +210,18 @@ impl Lowered<'_> {
         effects.resize(facts.len().min(insns.len()), Effect::NONE);
         effects.resize(insns.len(), Effect::UNREACHED);
         let cells = Cell::from_mut(effects.as_mut_slice()).as_slice_of_cells();
-        let mut together = Effect::NONE;
-        for (at, ((own, insn), fact)) in cells.iter().zip(insns).zip(facts).enumerate() {
+        let (mut at, mut together) = (0_usize, Effect::NONE);
+        loop {
+            let rest = (insns.get(at..), facts.get(at..), cells.get(at..));
+            let (Some(insns), Some(facts), Some(own)) = rest else { break };
+            let (plain, all) = shape::note_plain(insns, facts, own);
+            at = at.saturating_add(plain);
+            together = together.with(all);
+            let (Some(insn), Some(fact), Some(own)) =
+                (insns.get(plain), facts.get(plain), own.get(plain))
+            else {
+                break;
+            };
             let effect = match shape::find(*insn) {
                 Some(shape) if shape::is_ordinary(*fact) => shape.effect(*insn),
                 _ => self.note_special(at),
@@ -221,6 +231,7 @@ impl Lowered<'_> {
             if effect.names_slot() {
                 self.note(at, effect, cells)?;
             }
+            at = at.saturating_add(1);
         }
         (self.effects, self.together) = (effects, together);
         Ok(())
@@ -232,6 +243,9 @@ impl Lowered<'_> {
         let pc = u32::try_from(at).unwrap_or(u32::MAX);
         let (insn, fact) = (self.insns.get(at).copied(), self.facts.get(at).copied());
         let (insn, fact) = (insn.unwrap_or_default(), fact.unwrap_or_default());
+        if shape::is_second_half(insn) {
+            return Effect::SECOND_HALF;
+        }
         if shape::is_number(insn) && fact != InsnFact::Unreached {
             return shape::number(insn).with(Effect::SPECIALLY);
         }
@@ -248,6 +262,28 @@ impl Lowered<'_> {
         Effect::of(op).with(Effect::SPECIALLY)
     }
 
+    /// Which slot an instruction names, and whether a function begins there.
+    #[inline(always)]
+    fn named(&self, at: usize, effect: Effect) -> Option<(u32, bool)> {
+        let step = Step::new(u32::try_from(at).ok()?, effect, *self.insns.get(at)?);
+        if !effect.is_special() {
+            return Some((translate::named(step.pc, step.insn), false));
+        }
+        self.named_specially(&step)
+    }
+
+    #[inline(never)]
+    fn named_specially(&self, step: &Step) -> Option<(u32, bool)> {
+        match self.special(step.pc, step.insn) {
+            Op::FunctionReference { slot, .. } => Some((slot, true)),
+            op => match op.turn() {
+                Turn::Jump(target) | Turn::Perhaps(target) => Some((target, false)),
+                Turn::Call(target) => Some((target, true)),
+                Turn::On | Turn::End => None,
+            },
+        }
+    }
+
     /// Notes which slot an instruction names.
     #[inline(never)]
     fn note(
@@ -257,16 +293,7 @@ impl Lowered<'_> {
         effects: &[Cell<Effect>],
     ) -> Result<(), CompileError> {
         let from = u32::try_from(at).unwrap_or(u32::MAX);
-        let insn = self.insns.get(at).copied().unwrap_or_default();
-        let step = &Step { pc: from, effect, insn };
-        let (to, calls) = match self.turn(step) {
-            Turn::Jump(target) | Turn::Perhaps(target) => (target, false),
-            Turn::Call(target) => (target, true),
-            Turn::On | Turn::End => match self.op(step) {
-                Op::FunctionReference { slot, .. } => (slot, true),
-                _ => return Ok(()),
-            },
-        };
+        let Some((to, calls)) = self.named(at, effect) else { return Ok(()) };
         if let Some(effect) = usize::try_from(to).ok().and_then(|to| effects.get(to)) {
             effect.set(effect.get().with(Effect::joined(from, to)));
         }

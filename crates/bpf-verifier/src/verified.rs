@@ -18,17 +18,18 @@ pub enum InsnFact {
     /// instruction.
     #[default]
     Unreached,
+    /// Loads one of the context's addresses, as 64 bits.
+    ContextPointer(FieldKind),
+    /// Stores to a field of the context that does not keep what is stored as it
+    /// is.
+    ContextField,
+    // From here on, instructions that do what they say: told from the others at once.
     /// Reached; no access to memory.
     Plain,
     /// Accesses the stack of some frame of the chain.
     Stack,
     /// Accesses plain bytes of the context.
     Context,
-    /// Loads one of the context's addresses, as 64 bits.
-    ContextPointer(FieldKind),
-    /// Stores to a field of the context that does not keep what is stored as it
-    /// is.
-    ContextField,
     /// Accesses the packet or its metadata.
     Packet,
     /// Accesses a map's value.

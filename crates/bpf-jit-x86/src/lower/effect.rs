@@ -88,6 +88,21 @@ impl Registers {
     }
 }
 
+/// What is done to one register: an [`Effect`] on R0, and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share(u16);
+
+impl Share {
+    /// Nothing.
+    pub(super) const NONE: Self = Self(0);
+    /// It is read.
+    pub(super) const READ: Self = Self(1);
+    /// It is written.
+    pub(super) const WRITE: Self = Self(1 << Effect::WRITES);
+    /// Both.
+    pub(super) const CHANGE: Self = Self(Self::READ.0 | Self::WRITE.0);
+}
+
 /// What an operation reads and writes, and what else is asked of many operations at
 /// once. R10 is always there and never written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,10 +138,6 @@ impl Effect {
     /// It may end the program where that has no exit, or takes every scratch register.
     const OPEN: u32 = 1 << 31;
 
-    /// R0 is read.
-    pub(super) const READ: Self = Self { bits: 1 };
-    /// R0 is written.
-    pub(super) const WRITE: Self = Self { bits: 1 << Self::WRITES };
     /// Registers get values, and that is all.
     pub(super) const PURELY: Self = Self { bits: Self::PURE };
     /// No execution comes there.
@@ -135,16 +146,16 @@ impl Effect {
     /// Nothing is done.
     pub(super) const SECOND_HALF: Self = Self { bits: Self::VOID };
     /// Control goes back, with R0.
-    pub(super) const RETURNS: Self = Self { bits: Self::TURNS | Self::READ.bits };
+    pub(super) const RETURNS: Self = Self { bits: Self::TURNS | 1 };
     /// More than the instruction says what it does.
     pub(super) const SPECIALLY: Self = Self { bits: Self::SPECIAL };
     /// Control may go to a slot that is named.
     pub(super) const TO_SLOT: Self = Self { bits: Self::TURNS | Self::NAMES };
 
-    /// An effect on R0 as one on the register of a number, 0 to 10.
-    #[inline]
-    pub(super) const fn moved(self, number: u8) -> Self {
-        Self { bits: self.bits.wrapping_shl(number as u32) }
+    /// With what is done to the register of a number, 0 to 10.
+    #[inline(always)]
+    pub(super) const fn and_to(self, share: Share, number: u8) -> Self {
+        Self { bits: self.bits | (share.0 as u32).wrapping_shl(number as u32) }
     }
 
     /// How control comes to the slot that an instruction at `from` names, at `to`.

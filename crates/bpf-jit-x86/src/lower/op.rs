@@ -6,7 +6,7 @@ use bpf_bytecode::opcode::{AluOp, AtomicOp, Cond, Size, Width};
 use bpf_bytecode::{BpfInsn, Register};
 use bpf_interp::Fault;
 
-use super::Effect;
+use super::{Effect, Registers};
 
 /// Whether a program's accesses are checked when they happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,22 @@ impl Step {
     /// Whether it is a load of what the program or others have stored.
     pub fn is_load(&self) -> bool {
         !self.effect.is_special() && super::shape::is_load(self.insn)
+    }
+
+    /// Whether it may be a move of a register or of a number: false where it is none.
+    pub fn may_move(&self) -> bool {
+        self.effect.is_special() || super::shape::is_move(self.insn)
+    }
+
+    /// Whether it changes a register, and may do so by arithmetic; false where it does not.
+    pub fn may_change(&self, register: Register) -> bool {
+        self.effect.is_pure() && self.effect.writes() == Registers::of(register)
+    }
+
+    /// Whether it may make more of bytes that were loaded from `base`, the last into
+    /// `loaded`: it loads others, moves them, or shifts them.
+    pub fn may_go_on(&self, loaded: Register, base: Register) -> bool {
+        self.effect.is_special() || super::shape::may_go_on(self.insn, loaded, base)
     }
 
     /// Slot, as an index.

@@ -4,38 +4,44 @@
 //! and the registers' numbers, and what they do is put into words where it is looked at
 //! ([`Lowered::op`](super::Lowered::op)).
 
-use bpf_bytecode::BpfInsn;
+use core::cell::Cell;
+
 use bpf_bytecode::opcode::{AluOp, Source};
 use bpf_bytecode::table::{Form, INSTRUCTION_SET};
+use bpf_bytecode::{BpfInsn, Register};
 use bpf_verifier::InsnFact;
 
 use super::Effect;
+use super::effect::Share;
 
 /// An opcode's meaning and its effect, where both are the same in all of its slots, or in
 /// those whose offset is 0. The second half of an instruction has one without a meaning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    form: Form,
-    /// Whether all instructions with the opcode have this meaning.
-    only: bool,
     /// What does not depend on registers; special of what has no shape.
     effect: Effect,
     /// The effect on R0, if that is the destination.
-    on_dst: Effect,
+    on_dst: Share,
     /// The same of the source.
-    on_src: Effect,
+    on_src: Share,
     /// Bits of the offset that must not be set.
     unset: i16,
+    /// Whether all instructions with the opcode have this meaning.
+    only: bool,
+    form: Form,
 }
+
+// A power of two, so that one is found by a shift.
+const _: () = assert!(size_of::<Shape>() == 16);
 
 impl Shape {
     const NONE: Self = Self {
-        form: Form::MayGoto,
-        only: false,
         effect: Effect::SPECIALLY,
-        on_dst: Effect::NONE,
-        on_src: Effect::NONE,
+        on_dst: Share::NONE,
+        on_src: Share::NONE,
         unset: 0,
+        only: false,
+        form: Form::MayGoto,
     };
 
     /// Of the second half of an instruction.
@@ -44,27 +50,26 @@ impl Shape {
     /// The effect with the registers of a slot.
     #[inline]
     pub(super) const fn effect(&self, insn: BpfInsn) -> Effect {
-        let (dst, src) = (self.on_dst.moved(insn.dst()), self.on_src.moved(insn.src()));
-        self.effect.with(dst).with(src)
+        self.effect.and_to(self.on_dst, insn.dst()).and_to(self.on_src, insn.src())
     }
 
     const fn of(form: Form) -> Self {
-        let (change, set) = (Effect::READ.with(Effect::WRITE), Effect::WRITE);
-        let (none, read) = (Effect::NONE, Effect::READ);
+        let (change, set) = (Share::CHANGE, Share::WRITE);
+        let (none, read) = (Share::NONE, Share::READ);
         let (effect, on_dst, on_src) = match form {
             Form::Alu(AluOp::Mov, _, Source::Reg) | Form::Load(..) => (Effect::PURELY, set, read),
             Form::Alu(AluOp::Mov, _, Source::Imm) => (Effect::PURELY, set, none),
             Form::Alu(_, _, Source::Reg) => (Effect::PURELY, change, read),
             Form::Alu(_, _, Source::Imm) | Form::Neg(_) => (Effect::PURELY, change, none),
-            Form::Store(_, Source::Reg) => (none, read, read),
-            Form::Store(_, Source::Imm) => (none, read, none),
+            Form::Store(_, Source::Reg) => (Effect::NONE, read, read),
+            Form::Store(_, Source::Imm) => (Effect::NONE, read, none),
             Form::JumpIf(_, _, Source::Reg) => (Effect::TO_SLOT, read, read),
             Form::JumpIf(_, _, Source::Imm) => (Effect::TO_SLOT, read, none),
             Form::Ja | Form::Gotol => (Effect::TO_SLOT, none, none),
             Form::Exit => (Effect::RETURNS, none, none),
             _ => return Self { form, ..Self::NONE },
         };
-        Self { form, only: false, effect, on_dst, on_src, unset: 0 }
+        Self { effect, on_dst, on_src, unset: 0, only: false, form }
     }
 }
 
@@ -77,14 +82,33 @@ pub(super) fn find(insn: BpfInsn) -> Option<&'static Shape> {
 
 /// Whether an instruction does what it says where this is known of its slot.
 #[inline(always)]
-pub(super) fn is_ordinary(fact: InsnFact) -> bool {
-    // Of most it is known that they are reached, and no more.
-    fact == InsnFact::Plain || is_ordinary_access(fact)
+pub(super) const fn is_ordinary(fact: InsnFact) -> bool {
+    !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField)
 }
 
-#[inline(never)]
-fn is_ordinary_access(fact: InsnFact) -> bool {
-    !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField)
+/// Notes the effects of slots up to the first that has no shape or names another one: how
+/// many, and all of their effects. Nothing is called here, so that all is at hand.
+#[inline(always)]
+pub(super) fn note_plain(
+    insns: &[BpfInsn],
+    facts: &[InsnFact],
+    effects: &[Cell<Effect>],
+) -> (usize, Effect) {
+    let mut together = Effect::NONE;
+    for (number, ((insn, fact), own)) in insns.iter().zip(facts).zip(effects).enumerate() {
+        let shape = find(*insn).filter(|shape| is_ordinary(*fact) && !shape.effect.names_slot());
+        let Some(shape) = shape else { return (number, together) };
+        let effect = shape.effect(*insn);
+        own.set(own.get().with(effect));
+        together = together.with(effect);
+    }
+    (insns.len().min(facts.len()).min(effects.len()), together)
+}
+
+/// Whether a slot is the second half of an instruction.
+#[inline]
+pub(super) const fn is_second_half(insn: BpfInsn) -> bool {
+    insn.code() == 0
 }
 
 /// The meaning of an instruction that has a shape.
@@ -111,7 +135,7 @@ pub(super) fn is_number(insn: BpfInsn) -> bool {
 
 /// The effect of such an instruction.
 pub(super) const fn number(insn: BpfInsn) -> Effect {
-    Effect::PURELY.with(Effect::WRITE.moved(insn.dst()))
+    Effect::PURELY.and_to(Share::WRITE, insn.dst())
 }
 
 /// Whether an instruction is an exit.
@@ -122,6 +146,21 @@ pub(super) fn is_exit(insn: BpfInsn) -> bool {
 /// Whether an instruction is a load.
 pub(super) fn is_load(insn: BpfInsn) -> bool {
     matches!(form(insn), Form::Load(..))
+}
+
+/// Whether an instruction is a move.
+pub(super) fn is_move(insn: BpfInsn) -> bool {
+    matches!(form(insn), Form::Alu(AluOp::Mov, ..))
+}
+
+/// Whether an instruction loads more from `base`, or moves or shifts what is in `loaded`.
+pub(super) fn may_go_on(insn: BpfInsn, loaded: Register, base: Register) -> bool {
+    match form(insn) {
+        Form::Load(_, false) => insn.src() == base.number(),
+        Form::Alu(AluOp::Mov, _, Source::Reg) => insn.src() == loaded.number(),
+        Form::Alu(AluOp::Lsh, _, Source::Imm) => insn.dst() == loaded.number(),
+        _ => false,
+    }
 }
 
 /// For each opcode its shape.

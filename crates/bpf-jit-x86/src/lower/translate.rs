@@ -77,6 +77,9 @@ pub(super) fn proven(
     fact: InsnFact,
     maps: &Maps<'_>,
 ) -> Op {
+    if shape::is_number(insn) && fact != InsnFact::Unreached {
+        return number(pc, insn, program);
+    }
     let Some(found) = Found::at(pc, insn, program) else { return Op::Nothing };
     match (fact, found.form) {
         (InsnFact::Unreached, _) => Op::Trap(Trap::Unreached),
@@ -191,6 +194,13 @@ pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
     }
 }
 
+/// The slot that an instruction names that has a [shape](super::shape).
+#[inline]
+pub(super) fn named(pc: u32, insn: BpfInsn) -> u32 {
+    let far = matches!(shape::form(insn), Form::Gotol);
+    target(pc, if far { insn.imm() } else { insn.off().into() })
+}
+
 /// Where control goes from an instruction that has a [shape](super::shape) and turns.
 #[inline]
 pub(super) fn turn(pc: u32, form: Form, insn: BpfInsn) -> Turn {
@@ -263,6 +273,15 @@ fn linked(found: Found<'_>, maps: &Maps<'_>) -> Op {
         return Op::LinkedValue { dst: found.dst(), map, link, off };
     }
     load_imm64(found)
+}
+
+/// A load of a number of 64 bits, of which the second slot has the upper half.
+#[inline(always)]
+fn number(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Op {
+    let second = usize::try_from(pc).ok().and_then(|pc| program.get(pc.saturating_add(1)));
+    let high = second.map_or(0, |second| second.imm().cast_unsigned());
+    let low = insn.imm().cast_unsigned();
+    Op::Const { dst: register(insn.dst()), value: u64::from(high) << u32::BITS | u64::from(low) }
 }
 
 fn load_imm64(found: Found<'_>) -> Op {

@@ -151,7 +151,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             pc = pc.wrapping_add(1);
             let mut behind = next;
             if effect.is_unusual() {
-                if effect.is_void() && lowered.op(&step) == Op::Nothing {
+                if effect.is_void() && !effect.turns() {
                     continue;
                 }
                 if effect.is_joined() {

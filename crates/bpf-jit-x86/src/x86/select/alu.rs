@@ -254,7 +254,7 @@ impl Selector<'_, '_> {
     /// Where this is an `and` whose result is compared with 0 and read no more, it and
     /// the comparison become one `test`. How many steps behind it are done with, then.
     fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<u32> {
-        let next = self.following_on(step, dst)?;
+        let next = self.following_on(step, dst).filter(|next| next.effect.turns())?;
         let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } =
             self.lowered.op(&next)
         else {

@@ -44,7 +44,7 @@ impl Selector<'_, '_> {
     /// Where all that a branch leads over is a move, it is a conditional move. How many
     /// steps behind it are done with, then.
     pub(super) fn chooses(&mut self, step: &Step, target: u32, what: Compared) -> Option<u32> {
-        let next = self.following(step)?;
+        let next = self.following(step).filter(Step::may_move)?;
         let (dst, chosen) = self.chosen(&next)?;
         let steps = if target == step.pc.wrapping_add(2) {
             1

@@ -61,29 +61,26 @@ impl Selector<'_, '_> {
             && let Some(next) = self.following_on(step, dst)
             && (next.effect.writes().has(dst) || !self.live_behind(&next).has(dst))
         {
-            let op = self.lowered.op(&next);
-            match &op {
-                Op::Branch { .. } => {
-                    if let Some(done) = self.compares(&next, &op, size, dst, at) {
-                        return done;
-                    }
+            if next.effect.turns() {
+                if let Some(done) = self.compares(&next, size, dst, at) {
+                    return done;
                 }
-                Op::Alu { dst: changed, .. } => {
-                    let own = *changed == dst;
-                    if own && self.changes(&next, &op, size, dst, at) {
-                        return 2;
-                    }
-                    if !own && self.combines(&next, &op, size, dst, at) {
-                        return 1;
-                    }
+            } else if next.may_change(dst) {
+                if let Some(last) = self.following_on(&next, dst)
+                    && !last.effect.is_pure()
+                    && self.changes(&next, &last, size, dst, at)
+                {
+                    return 2;
                 }
-                Op::Swap { .. } if self.is_swapped(&op, size, dst) => {
-                    swapped = true;
+                swapped =
+                    next.effect.is_special() && self.is_swapped(&self.lowered.op(&next), size, dst);
+                if swapped {
                     self.live = self.live_behind(&next);
                     let base = Registers::of(at.base);
                     self.needed = self.live.without(Registers::of(dst)).with(base);
                 }
-                _ => {}
+            } else if next.effect.is_pure() && self.combines(&next, size, dst, at) {
+                return 1;
             }
         }
         self.ready_place(at);
@@ -106,15 +103,9 @@ impl Selector<'_, '_> {
 
     /// `if *at cond imm`, where the value is read no more. How many steps behind the load
     /// are done with, then.
-    fn compares(
-        &mut self,
-        next: &Step,
-        op: &Op,
-        size: Size,
-        dst: Register,
-        at: Address,
-    ) -> Option<u32> {
-        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = *op else {
+    fn compares(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> Option<u32> {
+        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = self.lowered.op(next)
+        else {
             return None;
         };
         if lhs != dst {
@@ -159,15 +150,19 @@ impl Selector<'_, '_> {
     /// `other op= *at`, where the value is read no more. What is on the stack is loaded by
     /// itself: a CPU takes the number for a plain load from the register that was stored
     /// there, and for an operand it waits for the store.
-    fn combines(&mut self, next: &Step, op: &Op, size: Size, dst: Register, at: Address) -> bool {
-        let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = *op else {
+    fn combines(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> bool {
+        if at.base == Register::R10 || !matches!(size, Size::W | Size::Dw) {
+            return false;
+        }
+        let Op::Alu { op, width, dst: other, src: Operand::Reg(src) } = self.lowered.op(next)
+        else {
             return false;
         };
-        if src != dst || other == dst || at.base == Register::R10 {
+        if src != dst || other == dst {
             return false;
         }
         let behind = self.live_behind(next);
-        let same = width == width_of(size) && matches!(size, Size::W | Size::Dw);
+        let same = width == width_of(size);
         let known = Arith::of(op).is_some() || op == AluOp::Mul;
         if !same || !known || behind.has(dst) {
             return false;
@@ -192,17 +187,23 @@ impl Selector<'_, '_> {
     }
 
     /// `*at op= src`, where the value is read no more.
-    fn changes(&mut self, next: &Step, op: &Op, size: Size, dst: Register, at: Address) -> bool {
-        let Op::Alu { op, width, dst: changed, src } = *op else { return false };
-        if changed != dst {
-            return false;
-        }
-        let Some(last) = self.following_on(next, dst) else { return false };
-        let last_op = self.lowered.op(&last);
+    fn changes(
+        &mut self,
+        next: &Step,
+        last: &Step,
+        size: Size,
+        dst: Register,
+        at: Address,
+    ) -> bool {
+        let last_op = self.lowered.op(last);
         let Op::Store { size: stored, at: to, src: Operand::Reg(value), .. } = last_op else {
             return false;
         };
-        let behind = self.live_behind(&last);
+        let Op::Alu { op, width, dst: changed, src } = self.lowered.op(next) else { return false };
+        if changed != dst {
+            return false;
+        }
+        let behind = self.live_behind(last);
         let Some(op) = Arith::of(op) else { return false };
         let same = stored == size && to == at && value == dst && at.base != dst;
         // Slow to decode.

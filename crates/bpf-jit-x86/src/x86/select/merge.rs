@@ -147,9 +147,12 @@ impl Selector<'_, '_> {
         if size == Size::Dw || at.base == Register::R10 || self.out.random.is_some() {
             return None;
         }
-        let next = self.lowered.step(step.pc.wrapping_add(1))?.effect;
-        let reads = next.reads();
-        if !next.is_pure() || !(reads.has(dst) || reads.has(at.base)) {
+        let next = self.lowered.step(step.pc.wrapping_add(1))?;
+        let reads = next.effect.reads();
+        if !next.effect.is_pure()
+            || !(reads.has(dst) || reads.has(at.base))
+            || !next.may_go_on(dst, at.base)
+        {
             return None;
         }
         self.merges_behind(
