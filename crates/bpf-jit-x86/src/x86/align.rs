@@ -12,6 +12,7 @@
 //! A loop that divides waits for that wherever it is, and is not moved.
 
 use super::buffer::{CodeBuffer, Kind, PAD, index};
+use super::relax::Jump;
 
 /// Bytes that a CPU fetches together.
 const LINE: u32 = 64;
@@ -131,14 +132,9 @@ impl CodeBuffer {
     }
 
     /// Finds the first and the last jump back to the start of each loop.
-    pub(super) fn find_ends(&mut self) {
-        for number in 0..self.fixups.len() {
-            let Some(jump) = self.fixups.get(number) else { return };
-            if !matches!(jump.kind, Kind::Jump | Kind::JumpIf(_)) {
-                continue;
-            }
-            let Some(place) = self.place(jump.label) else { continue };
-            let pad = index(place.fixups).and_then(|behind| behind.checked_sub(1));
+    pub(super) fn find_ends(&mut self, jumps: &[Jump]) {
+        for (number, jump) in jumps.iter().enumerate().filter(|(_, jump)| jump.spares != 0) {
+            let pad = index(jump.before).and_then(|behind| behind.checked_sub(1));
             let Some(pad) = pad.filter(|pad| *pad < number) else { continue };
             if let Some(Kind::Pad { first, last, .. }) =
                 self.fixups.get_mut(pad).map(|pad| &mut pad.kind)

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use bpf_profile::OutOfMemory;
 
+use super::relax::Jump;
 use crate::error::CompileError;
 
 /// A place in the code, known or to come.
@@ -126,7 +127,7 @@ impl Place {
 }
 
 /// Bytes that are written at once, whatever the length of an instruction is.
-const CHUNK: usize = 16;
+pub(super) const CHUNK: usize = 16;
 
 /// Code under construction. What fails is remembered and reported by
 /// [`finish`](Self::finish).
@@ -143,6 +144,8 @@ pub(crate) struct CodeBuffer {
     pub(super) fixups: Vec<Fixup>,
     /// What `relax` finds out.
     pub(super) saved: Vec<u32>,
+    /// What it looks at.
+    pub(super) jumps: Vec<Jump>,
     /// Whether there is room in front of a loop.
     pub(super) padded: bool,
     /// Where divisions are, before the code moves together.

@@ -1,10 +1,11 @@
 //! Short jumps where they reach.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use bpf_profile::OutOfMemory;
 
-use super::buffer::{CodeBuffer, Fixup, Kind, Label, PAD, Place, index};
+use super::buffer::{CHUNK, CodeBuffer, Fixup, Kind, Label, Place, index};
 use crate::error::CompileError;
 
 /// Bytes of a short jump.
@@ -14,32 +15,79 @@ const SHORT: u32 = 2;
 /// further look would find is left long.
 const ROUNDS: usize = 3;
 
+/// What is looked at again and again of an instruction with a distance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Jump {
+    /// Its first byte.
+    at: u32,
+    /// Where it leads to, and how many fixups are in front of that; more than there are
+    /// where it leads nowhere.
+    to: u32,
+    pub(super) before: u32,
+    /// Bytes that its short form spares; 0 of what has none.
+    pub(super) spares: u32,
+}
+
+impl Jump {
+    const fn new(fixup: &Fixup, place: Option<Place>) -> Self {
+        let (to, before) = match place {
+            Some(Place { at, fixups }) => (at, fixups),
+            None => (0, u32::MAX),
+        };
+        let spares = match fixup.kind {
+            Kind::Jump | Kind::JumpIf(_) => fixup.kind.long().saturating_sub(SHORT),
+            Kind::Long(_) | Kind::Pad { .. } => 0,
+        };
+        Self { at: fixup.at, to, before, spares }
+    }
+
+    /// Whether its short form would reach. `saved` is new up to this fixup and old
+    /// behind it, where the jump has `len` bytes.
+    #[inline]
+    fn reaches(self, number: usize, (old, new): (u32, u32), saved: &[Cell<u32>], len: u32) -> bool {
+        let Some(before) = index(self.before) else { return false };
+        let Some(target) = saved.get(before).map(|saved| self.to.saturating_sub(saved.get()))
+        else {
+            return false;
+        };
+        if before > number {
+            let end = self.at.saturating_add(len).saturating_sub(old);
+            return target.saturating_sub(end) <= 127;
+        }
+        let end = self.at.saturating_add(SHORT).saturating_sub(new);
+        end.saturating_sub(target) <= 128
+    }
+}
+
 impl CodeBuffer {
     /// Takes short forms, moves the code together, and fills the distances in.
     pub(super) fn relax(&mut self) {
-        let mut saved = core::mem::take(&mut self.saved);
+        let (mut saved, mut jumps) =
+            (core::mem::take(&mut self.saved), core::mem::take(&mut self.jumps));
         let wanted = self.fixups.len().saturating_add(1);
         saved.clear();
-        if saved.try_reserve(wanted).is_err() {
+        jumps.clear();
+        if saved.try_reserve(wanted).is_err() || jumps.try_reserve(wanted).is_err() {
             return self.fail(OutOfMemory { requested: wanted }.into());
         }
         // For each fixup, how many bytes are saved in front of it.
         saved.resize(wanted, 0_u32);
-        self.take_short(&mut saved);
+        jumps.extend(self.fixups.iter().map(|fixup| Jump::new(fixup, self.place(fixup.label))));
+        self.take_short(&jumps, &mut saved);
         if self.padded {
-            self.align_loops(&mut saved);
+            self.align_loops(&jumps, &mut saved);
         }
-        self.move_together(&saved);
-        self.saved = saved;
+        self.move_together(&jumps, &saved);
+        (self.saved, self.jumps) = (saved, jumps);
     }
 
     /// Takes short forms, in loops at the places that they have now.
-    fn take_short(&self, saved: &mut [u32]) {
+    fn take_short(&self, jumps: &[Jump], saved: &mut [u32]) {
         if self.padded {
             self.leave_out(saved);
         }
         for _ in 0..ROUNDS {
-            if !self.shorten(saved) {
+            if !shorten(jumps, saved) {
                 break;
             }
         }
@@ -47,47 +95,27 @@ impl CodeBuffer {
 
     /// Has loops begin where that spares a line. Jumps that become long by that move loops
     /// behind them, which are looked at again then.
-    fn align_loops(&mut self, saved: &mut [u32]) {
-        self.find_ends();
+    fn align_loops(&mut self, jumps: &[Jump], saved: &mut [u32]) {
+        self.find_ends(jumps);
         for round in 1..=ROUNDS {
             if !self.align(saved) {
                 return;
             }
-            match self.keep_short(saved) {
+            match self.keep_short(jumps, saved) {
                 Some(true) if round < ROUNDS => self.put_back(saved),
                 Some(_) => return,
-                None => return self.take_short(saved),
+                None => return self.take_short(jumps, saved),
             }
         }
     }
 
     /// Keeps the short forms that reach now that loops have moved. Whether any became long;
     /// nothing where that came to no end.
-    fn keep_short(&self, saved: &mut [u32]) -> Option<bool> {
+    fn keep_short(&self, jumps: &[Jump], saved: &mut [u32]) -> Option<bool> {
         self.move_loops(saved);
         let before = saved.last().copied();
-        let ends = (0..ROUNDS).any(|_| !self.lengthen(saved));
+        let ends = (0..ROUNDS).any(|_| !lengthen(jumps, saved));
         ends.then(|| saved.last().copied() != before)
-    }
-
-    /// Looks at every short jump's distance. Whether one became long.
-    fn lengthen(&self, saved: &mut [u32]) -> bool {
-        // What is saved in front of a jump, as it was and as it is now.
-        let (mut old, mut new) = (0_u32, 0_u32);
-        for (number, fixup) in self.fixups.iter().enumerate() {
-            let next = number.saturating_add(1);
-            let old_next = saved.get(next).copied().unwrap_or(0);
-            let saves = old_next.saturating_sub(old);
-            let is_jump = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
-            let stays =
-                !is_jump || saves == 0 || self.reaches(fixup, number, (old, new), saved, SHORT);
-            new = new.saturating_add(if stays { saves } else { 0 });
-            if let Some(entry) = saved.get_mut(next) {
-                *entry = new;
-            }
-            old = old_next;
-        }
-        old != new
     }
 
     /// Where slots are once the code has moved together, or a number behind the code.
@@ -110,57 +138,11 @@ impl CodeBuffer {
         index(moved(self.place(label)?, &self.saved)?)
     }
 
-    /// Looks at every jump's distance as it is now. Whether a jump became
-    /// short; a short one never becomes long again, as distances only shrink.
-    fn shorten(&self, saved: &mut [u32]) -> bool {
-        // The savings in front of a jump, as the last look and as this one has
-        // them.
-        let (mut old, mut new, mut changed) = (0_u32, 0_u32, false);
-        for (number, fixup) in self.fixups.iter().enumerate() {
-            let next = number.saturating_add(1);
-            let old_next = saved.get(next).copied().unwrap_or(0);
-            let was_short = old_next != old;
-            let can_be = matches!(fixup.kind, Kind::Jump | Kind::JumpIf(_));
-            if let Kind::Pad { bytes, .. } = fixup.kind {
-                new = new.saturating_add(PAD.saturating_sub(bytes.into()));
-            } else if was_short
-                || can_be && self.reaches(fixup, number, (old, new), saved, fixup.kind.long())
-            {
-                new = new.saturating_add(fixup.kind.long().saturating_sub(SHORT));
-                changed |= !was_short;
-            }
-            if let Some(entry) = saved.get_mut(next) {
-                *entry = new;
-            }
-            old = old_next;
-        }
-        changed
-    }
-
-    /// Whether a short jump would reach. `saved` is new up to this fixup and old
-    /// behind it, where the jump has `len` bytes.
-    fn reaches(
-        &self,
-        fixup: &Fixup,
-        number: usize,
-        (old, new): (u32, u32),
-        saved: &[u32],
-        len: u32,
-    ) -> bool {
-        let Some(place) = self.place(fixup.label) else { return false };
-        let Some(target) = moved(place, saved) else { return false };
-        if index(place.fixups).is_some_and(|before| before > number) {
-            let end = fixup.at.saturating_add(len).saturating_sub(old);
-            return target.saturating_sub(end) <= 127;
-        }
-        let end = fixup.at.saturating_add(SHORT).saturating_sub(new);
-        end.saturating_sub(target) <= 128
-    }
-
-    fn move_together(&mut self, saved: &[u32]) {
+    fn move_together(&mut self, jumps: &[Jump], saved: &[u32]) {
         let fixups = core::mem::take(&mut self.fixups);
         let (mut from, mut to) = (0, 0);
-        for (number, fixup) in fixups.iter().enumerate() {
+        let differences = saved.iter().zip(saved.iter().skip(1));
+        for ((fixup, jump), (before, behind)) in fixups.iter().zip(jumps).zip(differences) {
             let Some(at) = index(fixup.at) else { return self.fail(CompileError::TooLarge) };
             to = self.copy_down(from, at, to);
             from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
@@ -168,10 +150,10 @@ impl CodeBuffer {
                 to = self.do_nothing(to, bytes);
                 continue;
             }
-            let short = saved.get(number) != saved.get(number.saturating_add(1));
+            let short = before != behind;
             let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
-            let target = self.place(fixup.label).and_then(|place| moved(place, saved));
-            if self.write(fixup, at, to..end, short, target).is_none() {
+            let place = Place { at: jump.to, fixups: jump.before };
+            if self.write(fixup.kind, at, to..end, short, moved(place, saved)).is_none() {
                 return self.fail(CompileError::TooLarge);
             }
             to = end;
@@ -182,16 +164,31 @@ impl CodeBuffer {
 
     /// Moves bytes to where they belong, and says where they end.
     fn copy_down(&mut self, from: usize, end: usize, to: usize) -> usize {
-        if from != to && end <= self.bytes.len() && from <= end {
-            self.bytes.copy_within(from..end, to);
+        let len = end.saturating_sub(from);
+        let room = end.saturating_add(CHUNK) <= self.bytes.len();
+        if from.saturating_sub(to) < CHUNK || len > 8 * CHUNK || !room {
+            if from != to && end <= self.bytes.len() && from <= end {
+                self.bytes.copy_within(from..end, to);
+            }
+            return to.saturating_add(len);
         }
-        to.saturating_add(end.saturating_sub(from))
+        // More is overwritten, but nothing that is still to be moved.
+        let (mut read, mut write) = (from, to);
+        while read < end {
+            let chunk = self.bytes.get(read..).and_then(<[u8]>::first_chunk::<CHUNK>).copied();
+            let room = self.bytes.get_mut(write..).and_then(<[u8]>::first_chunk_mut::<CHUNK>);
+            if let (Some(chunk), Some(room)) = (chunk, room) {
+                *room = chunk;
+            }
+            (read, write) = (read.saturating_add(CHUNK), write.saturating_add(CHUNK));
+        }
+        to.saturating_add(len)
     }
 
     /// Writes an instruction with a distance; `None` where it is too far.
     fn write(
         &mut self,
-        fixup: &Fixup,
+        kind: Kind,
         at: usize,
         range: core::ops::Range<usize>,
         short: bool,
@@ -199,12 +196,13 @@ impl CodeBuffer {
     ) -> Option<()> {
         let distance = i64::from(target?).checked_sub(i64::try_from(range.end).ok()?)?;
         if short {
-            let code = match fixup.kind {
+            let code = match kind {
                 Kind::JumpIf(flag) => 0x70 | flag as u8,
                 _ => 0xeb,
             };
             let distance = i8::try_from(distance).ok()?;
-            self.bytes.get_mut(range)?.copy_from_slice(&[code, distance.cast_unsigned()]);
+            let room: &mut [u8; 2] = self.bytes.get_mut(range.start..)?.first_chunk_mut()?;
+            *room = [code, distance.cast_unsigned()];
             return Some(());
         }
         let distance = i32::try_from(distance).ok()?;
@@ -212,9 +210,48 @@ impl CodeBuffer {
         let end = at.checked_add(range.len())?;
         (end <= self.bytes.len()).then_some(())?;
         self.bytes.copy_within(at..end, start);
-        self.bytes.get_mut(field..range.end)?.copy_from_slice(&distance.to_le_bytes());
+        let room: &mut [u8; 4] = self.bytes.get_mut(field..)?.first_chunk_mut()?;
+        *room = distance.to_le_bytes();
         Some(())
     }
+}
+
+/// Looks at every jump's distance as it is now. Whether a jump became
+/// short; a short one never becomes long again, as distances only shrink.
+fn shorten(jumps: &[Jump], saved: &mut [u32]) -> bool {
+    let saved = Cell::from_mut(saved).as_slice_of_cells();
+    // The savings in front of a jump, as the last look and as this one has
+    // them.
+    let (mut old, mut new, mut changed) = (0_u32, 0_u32, false);
+    for (number, (jump, entry)) in jumps.iter().zip(saved.iter().skip(1)).enumerate() {
+        let old_next = entry.get();
+        let mut spares = old_next.saturating_sub(old);
+        let len = jump.spares.saturating_add(SHORT);
+        if spares == 0 && jump.spares != 0 && jump.reaches(number, (old, new), saved, len) {
+            (spares, changed) = (jump.spares, true);
+        }
+        new = new.saturating_add(spares);
+        entry.set(new);
+        old = old_next;
+    }
+    changed
+}
+
+/// Looks at every short jump's distance. Whether one became long.
+fn lengthen(jumps: &[Jump], saved: &mut [u32]) -> bool {
+    let saved = Cell::from_mut(saved).as_slice_of_cells();
+    // What is saved in front of a jump, as it was and as it is now.
+    let (mut old, mut new) = (0_u32, 0_u32);
+    for (number, (jump, entry)) in jumps.iter().zip(saved.iter().skip(1)).enumerate() {
+        let old_next = entry.get();
+        let spares = old_next.saturating_sub(old);
+        let stays =
+            jump.spares == 0 || spares == 0 || jump.reaches(number, (old, new), saved, SHORT);
+        new = new.saturating_add(if stays { spares } else { 0 });
+        entry.set(new);
+        old = old_next;
+    }
+    old != new
 }
 
 /// Where a label is once the savings are made.
