@@ -7,6 +7,10 @@
 //! from in the checkpoint before, and so on. When states are compared later, a
 //! number that is not marked may differ: nothing was decided on it.
 //!
+//! Of an address in a packet, its bits stand for how far the packet reaches
+//! behind it. An access marks them, and a comparison with the packet's end that
+//! is decided by that. Of one that is not marked it is forgotten.
+//!
 //! Where a loop is closed on an older state ([`rounds`](super::rounds)), the
 //! entries that the older state covered are marked as *exact*: they may differ
 //! no more than precise ones, and yet nothing was decided on them.

@@ -273,7 +273,7 @@ impl Explorer<'_> {
 
     /// Proves that bytes of a map's value, of the packet or of reserved memory
     /// may be accessed.
-    pub(super) fn check_bytes(&self, span: &Span) -> Step {
+    pub(super) fn check_bytes(&mut self, span: &Span) -> Step {
         let base = &span.base;
         match base.kind {
             Kind::MapValue => {
@@ -318,6 +318,8 @@ impl Explorer<'_> {
                 {
                     return Self::forbidden(span);
                 }
+                // What an address in the packet rests on is how far that reaches behind it.
+                self.mark_precise(base.deps);
                 Self::check_packet(span)
             }
         }

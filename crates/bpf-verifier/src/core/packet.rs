@@ -153,6 +153,10 @@ impl Explorer<'_> {
             let better = value.kind == pointer.kind && value.range < range;
             if better {
                 value.range = range;
+                if value.index == 0 {
+                    // That was found here, and nothing before it serves any longer.
+                    value.deps = 0;
+                }
             }
             better
         });

@@ -87,8 +87,9 @@ pub(crate) fn covers(
         if !value_covers(&before, value, same, &mut ids) {
             return None;
         }
-        if before.is_scalar() && !(before.number.is_unknown() && before.id == 0) {
-            if loose(&before) {
+        let any = before.number.is_unknown() && before.id == 0;
+        if before.says_reach() || before.is_scalar() && !any {
+            if before.is_scalar() && loose(&before) {
                 ids.owe(before.id, value.deps);
             } else {
                 rests.deps |= beyond(value.deps, index);
@@ -144,8 +145,8 @@ pub(crate) fn covers(
             return None;
         }
         rests.live |= beyond(live, entry);
-        if cell.value.is_scalar() && !is_any(&cell) {
-            if loose(&cell.value) {
+        if cell.value.says_reach() || cell.value.is_scalar() && !is_any(&cell) {
+            if cell.value.is_scalar() && loose(&cell.value) {
                 ids.owe(cell.value.id, value.deps);
             } else {
                 rests.deps |= beyond(value.deps, entry);
@@ -264,7 +265,7 @@ fn may_cover(old: &Scalar, new: &Scalar, by: i32) -> bool {
 }
 
 /// A number that is so much more.
-fn plus(number: Scalar, by: i32) -> Scalar {
+pub(super) fn plus(number: Scalar, by: i32) -> Scalar {
     match by {
         0 => number,
         _ => alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(by.into())),

@@ -9,6 +9,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::cells::{Cell, REFS, SAVED};
+use super::cover::plus;
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
 use super::{NO_RANGE, State};
@@ -23,14 +24,15 @@ const MAX_GROUPS: usize = 16;
 const MAX_SUM: i64 = 1 << 30;
 /// How far into a packet a guess goes.
 const PACKET_END: i64 = 0xffff;
+/// The same, where it is made of two states: as much can be added behind it before comparisons
+/// prove nothing any more.
+const MERGED_END: i64 = 0x7fff;
 
 /// The greatest number of 32 bits.
 const LOW_HALF_END: i64 = 0xffff_ffff;
 
 /// How often a state was made one with others before upper bounds go on to round ones.
 const UPWARDS: u32 = 3;
-/// The same, before nothing is said any more of how far a packet reaches.
-const UNRANGED: u32 = 2;
 
 /// What numbers that differ become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,6 +273,12 @@ impl<'a> Join<'a> {
 
     fn pointer(&mut self, old: &Value, new: &Value) -> Value {
         let (mut old, mut new) = (*old, *new);
+        let merged = self.mode.is_merge() && old.kind.is_packet();
+        // Nothing rested on how far a packet reaches where that was forgotten.
+        let forgotten = merged && !new.says_reach();
+        if forgotten {
+            new.index = old.index;
+        }
         if old.index != new.index && old.is_in_packet() {
             // Of one of them less was found, and less covers more.
             self.changed = true;
@@ -284,21 +292,17 @@ impl<'a> Join<'a> {
         if self.is_kept(new) {
             return *old;
         }
-        let often = matches!(self.mode, Mode::Merge { before, .. } if before >= UNRANGED);
-        let range = |by: i32| {
-            if !old.kind.is_packet() {
-                return old.range;
-            }
-            if old.range == NO_RANGE || new.range == NO_RANGE {
-                return old.range.min(new.range);
-            }
-            match new.range.saturating_sub(by) {
-                other if often && old.range < other => NO_RANGE,
-                other => old.range.min(other),
-            }
+        // A comparison with the packet's end proves something where the unknown part is not
+        // below 0: of two constant parts, what is made of two states has the lesser one.
+        let off = if merged { old.off.min(new.off) } else { old.off };
+        let (less, by) = (old.off.saturating_sub(off), new.off.saturating_sub(off));
+        let range = || match old.kind.is_packet() {
+            true if forgotten => reach_behind(old.range, less),
+            true => reach_behind(old.range, less).min(reach_behind(new.range, by)),
+            false => old.range,
         };
         if old.off == new.off && old.id == new.id && old.number == new.number {
-            return Value { range: range(0), ..*old };
+            return Value { range: range(), ..*old };
         }
         if old.off == new.off && old.id == new.id && old.id != 0 {
             let number = if old.number.covers(&new.number) {
@@ -306,24 +310,27 @@ impl<'a> Join<'a> {
             } else {
                 old.number.join(&new.number)
             };
-            return Value { range: range(0), number, ..*old };
+            return Value { range: range(), number, ..*old };
         }
         self.changed = true;
-        let by = new.off.saturating_sub(old.off);
         let base = |value: &Value, more: i64| match value.number.as_constant() {
             Some(0) => Some((0, more)),
             None if value.id != 0 => Some((value.id, more)),
             _ => None,
         };
-        let id = match (base(old, 0), base(new, by.into())) {
+        let apart = new.off.saturating_sub(old.off).into();
+        let id = match (base(old, 0), base(new, apart)) {
             (Some((from, _)), Some((to, then))) => self.group((from, to, then)),
             _ => self.fresh(),
         };
-        let shift = Scalar::signed_constant(by.into());
-        let moved = alu(AluOp::Add, Width::W64, new.number, shift);
-        let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };
-        let number = self.wider(&old.number, &moved, (old.id, new.id), 0, most);
-        Value { id, number, range: range(by), ..*old }
+        let most = match old.kind.is_packet() {
+            true if merged => MERGED_END,
+            true => PACKET_END,
+            false => i64::MAX,
+        };
+        let number =
+            self.wider(&plus(old.number, less), &plus(new.number, by), (old.id, new.id), 0, most);
+        Value { id, off, number, range: range(), ..*old }
     }
 
     /// Whether a value was found not to change.
@@ -467,6 +474,13 @@ impl<'a> Join<'a> {
             });
         }
     }
+}
+
+/// How far a packet reaches behind a base that lies so much further on than the one it was
+/// proven of.
+fn reach_behind(range: i32, by: i32) -> i32 {
+    let left = if range == NO_RANGE { NO_RANGE } else { range.saturating_sub(by) };
+    if left > 0 { left } else { NO_RANGE }
 }
 
 /// A number in so many bytes is not greater than fits into them.

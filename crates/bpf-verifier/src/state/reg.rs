@@ -387,6 +387,12 @@ impl Value {
         matches!(self.kind, Kind::Packet | Kind::PacketMeta)
     }
 
+    /// Whether it says how far a packet reaches behind it, or how it lies to the packet's end.
+    /// An address in a packet rests on what that does, and on nothing else.
+    pub(crate) const fn says_reach(&self) -> bool {
+        self.is_in_packet() && (self.range != NO_RANGE || self.index != 0)
+    }
+
     /// Whether a pointer into a packet may lie `at` bytes behind the start of one that has
     /// `len` bytes, as far as it was found not to lie before the end.
     pub const fn lies_by_end(&self, at: i64, len: i64) -> bool {

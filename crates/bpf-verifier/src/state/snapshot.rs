@@ -24,12 +24,12 @@ use super::cells::{Packed, SAVED, kept_as, origins_of};
 use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
-use super::{State, Value};
+use super::{NO_RANGE, State, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
 pub(super) use entry::Sight;
 use entry::{
     ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
-    read_span,
+    range_place, read_span, without_index,
 };
 pub(crate) use plain::Plain;
 pub(crate) use sharing::Plan;
@@ -275,8 +275,11 @@ impl Snapshot {
                 }
                 kept = kept.saturating_add(1);
             }
-            let any = exact & bit == 0 && is_number(arena.half_words().at(head));
-            keep(arena, Stripped { at, end: if any { head } else { end }, any });
+            let held = arena.half_words().at(head);
+            let any = exact & bit == 0 && is_number(held);
+            let range = if exact & bit == 0 { range_place(held) } else { None };
+            let reach = range.map(|range| (head, head.wrapping_add(range)));
+            keep(arena, Stripped { at, end: if any { head } else { end }, any, reach });
         }
         kept
     }
@@ -310,7 +313,7 @@ impl Snapshot {
 
     fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
         let mut size = Size::HEAD;
-        self.strip(arena, marks, |_, Stripped { at, end, any }| {
+        self.strip(arena, marks, |_, Stripped { at, end, any, .. }| {
             let own = end.saturating_sub(at).saturating_add(any.into());
             size.halves = size.halves.saturating_add(own);
         });
@@ -324,7 +327,14 @@ impl Snapshot {
         let kept = self.strip(arena, marks, |arena, entry| {
             for at in entry.at..entry.end {
                 let half = arena.half_words().at(at);
-                out.put(arena, half);
+                out.put(
+                    arena,
+                    match entry.reach {
+                        Some((head, _)) if at == head => without_index(half),
+                        Some((_, range)) if at == range => NO_RANGE.cast_unsigned(),
+                        _ => half,
+                    },
+                );
             }
             if entry.any {
                 out.put(arena, ANY_NUMBER);
@@ -451,6 +461,9 @@ struct Stripped {
     at: u32,
     end: u32,
     any: bool,
+    /// Of an address in a packet of which it does not matter how far that reaches: where the
+    /// head is, and where that is said.
+    reach: Option<(u32, u32)>,
 }
 
 /// Writes half words one after the other.

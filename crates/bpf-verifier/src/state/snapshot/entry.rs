@@ -176,6 +176,18 @@ pub(super) const fn is_number(head: u32) -> bool {
     head & KIND_BITS == Kind::Scalar as u32
 }
 
+/// How far behind the head of an address in a packet it is said how far that reaches, if it is.
+pub(super) fn range_place(head: u32) -> Option<u32> {
+    let kind = Kind::from_bits(head & KIND_BITS);
+    let said = matches!(kind, Kind::Packet | Kind::PacketMeta) && head & RANGE != 0;
+    said.then(|| (head & PARTS).count_ones())
+}
+
+/// A head without the index that it has, if that is small.
+pub(super) const fn without_index(head: u32) -> u32 {
+    head & ((1 << NEAR_SHIFT) - 1)
+}
+
 const fn class_of_head(head: u32) -> Class {
     Class::from_bits(head.wrapping_shr(FREE_BITS) & 0xf)
 }

@@ -119,7 +119,7 @@ impl Reader {
             return Sight::Unclear;
         }
         self.at = at;
-        Sight::Covers(0)
+        Sight::Covers(if range == NO_RANGE && index == 0 { 0 } else { value.deps })
     }
 
     /// The same for a cell: what its number and its bytes rest on.
@@ -160,6 +160,7 @@ impl Reader {
             (class, span_of(cell).1),
             (Class::Unknown, _) | (Class::Bits8, 1) | (Class::Bits16, 2) | (Class::Bits32, 4)
         );
+        // What says how far a packet reaches did not come this far.
         Sight::Covers((if is_number && !any { deps } else { 0 }, live))
     }
 }
