@@ -116,6 +116,12 @@ impl Lowered<'_> {
         self.all().step(pc)
     }
 
+    /// What a slot reads and writes; `None` behind the last.
+    #[inline(always)]
+    pub fn effect(&self, pc: u32) -> Option<Effect> {
+        self.effects.get(usize::try_from(pc).ok()?).copied()
+    }
+
     /// All slots.
     #[inline(always)]
     pub fn all(&self) -> Slots<'_> {

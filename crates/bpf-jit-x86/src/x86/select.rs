@@ -438,6 +438,7 @@ impl Selector<'_, '_> {
 
     /// `dst` is about to be written by one instruction that reads `src`, which
     /// is ready.
+    #[inline(always)]
     fn overwrite(&mut self, dst: Register, src: Register) {
         if dst != src {
             self.forget(dst);
@@ -447,11 +448,20 @@ impl Selector<'_, '_> {
     }
 
     /// `dst` has been given to an instruction that writes it.
+    #[inline(always)]
     fn written(&mut self, dst: Register, bits: u8) {
         self.forget(dst);
         self.set_bits(dst, bits);
         // A value that was exempt, and is read no more.
-        for register in self.pending.without(self.live).iter() {
+        let gone = self.pending.without(self.live);
+        if !gone.is_empty() {
+            self.forget_all(gone);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_all(&mut self, registers: Registers) {
+        for register in registers.iter() {
             self.forget(register);
         }
     }

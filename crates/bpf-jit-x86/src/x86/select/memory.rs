@@ -39,8 +39,56 @@ impl Selector<'_, '_> {
         form.unwrap_or(Mem::of(at))
     }
 
-    /// How many steps behind it are done with, too.
+    /// How many steps behind it are done with, too. Most loads are compiled where they are
+    /// found: nothing that is put off is in the way, and no step behind makes more of them.
+    #[inline(always)]
     pub(super) fn load(
+        &mut self,
+        step: &Step,
+        size: Size,
+        signed: bool,
+        dst: Register,
+        at: Address,
+    ) -> u32 {
+        if self.pending.has(at.base) || (!signed && self.may_make_more(step.pc, size, dst, at.base))
+        {
+            return self.load_with(step, size, signed, dst, at);
+        }
+        self.overwrite(dst, at.base);
+        self.written(dst, if signed { 64 } else { size_bits(size) });
+        self.out.load(size, signed, native(dst), Mem::of(at));
+        0
+    }
+
+    /// Whether steps behind a load may make more of it; false only where they do not.
+    #[inline(always)]
+    fn may_make_more(&self, pc: u32, size: Size, dst: Register, base: Register) -> bool {
+        let Some(next) = self.lowered.step(pc.wrapping_add(1)) else { return false };
+        if next.effect.is_joined() {
+            return false;
+        }
+        let of_heap = base != Register::R10;
+        if next.effect.reads().has(dst) {
+            if !next.effect.is_pure() {
+                return next.effect.turns();
+            }
+            if next.effect.writes().has(dst) {
+                let last = self.lowered.effect(pc.wrapping_add(2));
+                if next.effect.is_special()
+                    || last.is_some_and(|last| !last.is_pure() && last.reads().has(dst))
+                {
+                    return true;
+                }
+            } else if of_heap && matches!(size, Size::W | Size::Dw) {
+                return true;
+            }
+        }
+        size != Size::Dw && of_heap && next.may_go_on(dst, base)
+    }
+
+    /// The same of a load with which more is done.
+    #[inline(never)]
+    fn load_with(
         &mut self,
         step: &Step,
         size: Size,
