@@ -226,3 +226,62 @@ fn what_nobody_needs_may_be_proven_or_not() {
     let steps = XDP.accepts(&text).processed;
     assert!(steps < 40 * 14, "{steps}");
 }
+
+/// An address that was found not to lie before the end, in a slot of the stack. One path shows
+/// that it serves behind `last`; many others join at `many`, become one state there, and come
+/// to `last` with what the first one had. The last one comes to `many`, and has it or not.
+fn found_on_the_way(found: bool) -> String {
+    let forks: Vec<String> = (0..9)
+        .map(|bit| {
+            format!(
+                "r0 = *(u32 *)(r1 +16)
+                 r6 <<= 1
+                 if r0 > {bit} goto bit{bit}
+                 r6 |= 1
+                 bit{bit}:\n"
+            )
+        })
+        .collect();
+    let compared = if found { "if r4 < r3 goto out" } else { "" };
+    format!(
+        "{PACKET}
+         r4 = r2
+         r4 += 14
+         r0 = *(u32 *)(r1 +16)
+         if r0 == 7 goto other
+         if r4 < r3 goto out
+         *(u64 *)(r10 -8) = r4
+         r4 = 0
+         if r0 > 100 goto forks
+         goto last
+         forks:
+         r6 = 0
+         {}
+         goto many
+         other:
+         {compared}
+         *(u64 *)(r10 -8) = r4
+         r4 = 0
+         r6 = 5
+         many:
+         if r6 > 1000 goto out
+         r6 = 0
+         if r2 > r3 goto out
+         last:
+         r5 = *(u64 *)(r10 -8)
+         if r5 >= r3 goto out
+         r0 = r9
+         out:
+         r0 = 0
+         exit",
+        forks.concat(),
+    )
+}
+
+#[test]
+fn what_was_found_in_a_slot_serves_whoever_comes_there() {
+    for found in [true, false] {
+        let text = found_on_the_way(found);
+        assert_eq!(XDP.verify(&text).is_ok(), found, "{text}");
+    }
+}

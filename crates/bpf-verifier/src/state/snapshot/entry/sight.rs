@@ -135,7 +135,8 @@ impl Reader {
             return Sight::Unclear;
         }
         let ([_, _, head, place, number @ .., _], (deps, live)) = (*cell, origins_of(cell));
-        let (held, is_number) = (words.at(at), is_number(low(head)));
+        let kind = Kind::from_bits(low(head) & KIND_BITS);
+        let (held, is_number) = (words.at(at), kind == Kind::Scalar);
         if held == ANY_NUMBER && is_number && !same {
             self.at = at.wrapping_add(1);
             return Sight::Covers((0, live));
@@ -160,8 +161,9 @@ impl Reader {
             (class, span_of(cell).1),
             (Class::Unknown, _) | (Class::Bits8, 1) | (Class::Bits16, 2) | (Class::Bits32, 4)
         );
-        // What says how far a packet reaches did not come this far.
-        Sight::Covers((if is_number && !any { deps } else { 0 }, live))
+        // An address that says nothing of its packet has a range, and did not come this far.
+        let rests = is_number && !any || matches!(kind, Kind::Packet | Kind::PacketMeta);
+        Sight::Covers((if rests { deps } else { 0 }, live))
     }
 }
 
