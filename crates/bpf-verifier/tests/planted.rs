@@ -10,11 +10,55 @@ use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, Verifier, VerifyErrorKind};
 use common::cases::{check_refusals, parse};
-use common::{SOCKET, TC, program, rejects_value};
+use common::{SOCKET, TC, program, rejects_value, with_value};
 
 #[test]
 fn programs_are_refused() {
     check_refusals(parse(include_str!("planted/refused.txt")));
+}
+
+/// A state that waits for the second time since the last node holds what was written before
+/// the first time, and not what the node holds. Others wait behind it, so that none stays
+/// a plain copy.
+#[test]
+fn waiting_again() {
+    let others = |from: usize| {
+        let forks: Vec<String> =
+            (from..from + 12).map(|n| format!("if r7 == {n} goto out\n")).collect();
+        forks.concat()
+    };
+    for (written, good) in [(40, true), (64, false)] {
+        let text = format!(
+            "r6 = r0
+             r7 = *(u64 *)(r6 +16)
+             r8 = *(u64 *)(r6 +0)
+             r9 = *(u64 *)(r6 +8)
+             *(u64 *)(r10 -8) = 8
+             if r8 == 1 goto join
+             r0 = 1
+             join:
+             r1 = *(u64 *)(r10 -8)
+             r1 += r1
+             *(u64 *)(r10 -8) = {written}
+             if r8 == 2 goto first
+             {}
+             goto out
+             first:
+             if r9 == 3 goto second
+             {}
+             goto out
+             second:
+             r1 = *(u64 *)(r10 -8)
+             r6 += r1
+             r0 = *(u8 *)(r6 +0)
+             out:
+             r0 = 0
+             exit",
+            others(10),
+            others(30),
+        );
+        assert_eq!(SOCKET.verify(&with_value(&text)).is_ok(), good, "{text}");
+    }
 }
 
 /// More values than there are bits for what they rest on: the last ones share one.
