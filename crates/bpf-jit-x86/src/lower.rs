@@ -19,12 +19,14 @@ mod effect;
 mod links;
 mod op;
 mod shape;
+mod tail;
 mod translate;
 
 pub use effect::{Effect, Registers};
 pub use links::{MAX_LINKS, Maps};
 use op::Itself;
 pub use op::{Address, Mode, Op, Order, Step, Then, Trap, Turn};
+pub use tail::{TAIL, Tail};
 
 /// A program as operations.
 #[derive(Debug)]
@@ -43,6 +45,9 @@ pub struct Lowered<'p> {
     pub ops: Vec<(u32, Op)>,
     /// Of a program that was verified, whatever names a slot, in the order of the slots.
     pub transfers: Vec<Transfer>,
+    /// Of a program that was verified, ends of loops that stand in place of jumps to them,
+    /// too, in the order of the jumps.
+    pub tails: Vec<Tail>,
     /// Slots of the program. Jumps name slots.
     pub slots: usize,
     /// Whether accesses are checked and instructions counted.
@@ -71,6 +76,7 @@ pub struct Lists {
     effects: Vec<Effect>,
     ops: Vec<(u32, Op)>,
     transfers: Vec<Transfer>,
+    tails: Vec<Tail>,
 }
 
 /// Lowers a program: with `facts`, as one that was verified, whose accesses
@@ -93,6 +99,7 @@ pub fn lower<'p, P: PhysicalProfile>(
         addressed: 0,
         ops: lists.ops,
         transfers: lists.transfers,
+        tails: lists.tails,
         slots,
         mode: if facts.is_some() { Mode::Proven } else { Mode::Checked },
         zeroed: 0,
@@ -101,6 +108,7 @@ pub fn lower<'p, P: PhysicalProfile>(
     lowered.effects.clear();
     lowered.ops.clear();
     lowered.transfers.clear();
+    lowered.tails.clear();
     match lowered.mode {
         Mode::Proven => lowered.proven()?,
         Mode::Checked => lowered.checked()?,
@@ -206,7 +214,8 @@ impl Lowered<'_> {
 impl Lowered<'_> {
     /// The memory of the lists.
     pub fn into_lists(self) -> Lists {
-        Lists { effects: self.effects, ops: self.ops, transfers: self.transfers }
+        let Self { effects, ops, transfers, tails, .. } = self;
+        Lists { effects, ops, transfers, tails }
     }
 
     fn proven(&mut self) -> Result<(), CompileError> {
@@ -240,7 +249,7 @@ impl Lowered<'_> {
             at = at.saturating_add(1);
         }
         (self.effects, self.together) = (effects, together);
-        Ok(())
+        self.find_tails()
     }
 
     /// The effect of a slot of which it takes more than the instruction to say what it does.

@@ -31,6 +31,7 @@ mod maps;
 mod memory;
 mod prepared;
 mod product;
+mod tails;
 
 type Program = BpfProgram<ActiveProfile>;
 type Compiled = CompiledProgram<ActiveProfile>;

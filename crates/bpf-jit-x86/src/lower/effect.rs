@@ -140,6 +140,8 @@ impl Effect {
 
     /// Registers get values, and that is all.
     pub(super) const PURELY: Self = Self { bits: Self::PURE };
+    /// Control comes there from elsewhere, too.
+    pub(super) const JOIN: Self = Self { bits: Self::JOINED };
     /// No execution comes there.
     pub(super) const UNREACHED: Self =
         Self { bits: Self::TURNS | Self::VOID | Self::SPECIAL | Self::OPEN };
@@ -265,6 +267,11 @@ impl Effect {
     /// Whether control need not go on behind it, or registers are read elsewhere.
     pub const fn turns(self) -> bool {
         self.bits & Self::TURNS != 0
+    }
+
+    /// Whether it turns without any register, and is not the start of a loop, as a jump.
+    pub const fn is_plain_jump(self) -> bool {
+        self.bits & !Self::JOINED == Self::TO_SLOT.bits
     }
 
     /// Whether it names a slot.

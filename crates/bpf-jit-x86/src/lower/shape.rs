@@ -189,6 +189,11 @@ const ALL: [Shape; 256] = {
     shapes
 };
 
+/// Whether an instruction that gives a register a value divides.
+pub(super) const fn is_division(insn: BpfInsn) -> bool {
+    matches!(insn.code() & 0x07, 0x04 | 0x07) && matches!(insn.code() & 0xf0, 0x30 | 0x90)
+}
+
 #[cfg(test)]
 mod tests {
     use bpf_bytecode::BpfInsn;

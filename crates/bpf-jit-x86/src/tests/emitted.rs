@@ -248,3 +248,15 @@ fn unverified() {
     );
     insta::assert_snapshot!(listing(&program, &checked(&program)));
 }
+
+/// The end of a loop, once in place of a jump ahead and once of one back; what is put off in
+/// front of it stays so.
+#[test]
+fn copied() {
+    insta::assert_snapshot!(show(
+        "r0 = 0\nr3 = 0\nagain: r2 = *(u8 *)(r1 +0)\nif r2 s> 9 goto other\nr0 += 3\ngoto next
+         other: r0 ^= r2\nnext: r1 += 1\nr3 += 1\nif r3 != 64 goto again
+         goto enter\nback: r1 += 1\nr3 += -1\nif r3 != 0 goto enter\nexit
+         enter: r2 = *(u8 *)(r1 +0)\nif r2 s> 9 goto back\nr0 <<= 2\nr1 += 8\ngoto back"
+    ));
+}

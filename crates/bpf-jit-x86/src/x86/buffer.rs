@@ -119,7 +119,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Of a label without a place.
-    const UNBOUND: Self = Self { at: u32::MAX, fixups: 0 };
+    pub(super) const UNBOUND: Self = Self { at: u32::MAX, fixups: 0 };
 
     pub(super) fn known(self) -> bool {
         self != Self::UNBOUND

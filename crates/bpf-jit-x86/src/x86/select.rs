@@ -37,6 +37,9 @@ mod memory;
 mod merge;
 mod product;
 mod shift;
+mod tail;
+
+use tail::Part;
 
 /// What the CPU's flags say of a register's value.
 #[derive(Clone, Copy, Debug)]
@@ -136,25 +139,44 @@ impl<'a, 'o> Selector<'a, 'o> {
         self.out.code.slots = places;
     }
 
-    fn go_through(&mut self, places: &mut [buffer::Place]) -> Option<()> {
+    fn go_through(&mut self, places: &mut [buffer::Place]) {
+        let lowered = self.lowered;
+        let tails = if self.out.random.is_none() { lowered.tails.as_slice() } else { &[] };
+        let mut first = 0;
+        for tail in tails {
+            first = self.pass(places, Part { first, end: tail.jump, copied: false });
+            if first == tail.jump {
+                self.copy_tail(places, tail);
+                first = first.wrapping_add(1);
+            }
+        }
+        self.pass(places, Part { first, end: u32::MAX, copied: false });
+    }
+
+    /// Goes through steps, and perhaps some behind them; gives that at which it stops.
+    #[inline(never)]
+    fn pass(&mut self, places: &mut [buffer::Place], part: Part) -> u32 {
+        let Part { first: mut pc, end, copied } = part;
         let (lowered, flow) = (self.lowered, self.flow);
         let (all, live) = (lowered.all(), flow.live_at_next());
-        let len = places.len().min(live.len()).min(all.effects().len()).min(all.insns().len());
-        let (effects, insns) = (all.effects().get(..len)?, all.insns().get(..len)?);
-        let (live, places) = (live.get(..len)?, places.get_mut(..len)?);
-        let mut pc = 0_u32;
+        let end = usize::try_from(end).unwrap_or(usize::MAX).min(places.len());
+        let len = end.min(live.len()).min(all.effects().len()).min(all.insns().len());
+        let slots = (all.effects().get(..len), all.insns().get(..len), live.get(..len));
+        let (Some(effects), Some(insns), Some(live)) = slots else { return pc };
+        let Some(places) = places.get_mut(..len) else { return pc };
         loop {
-            let at = usize::try_from(pc).ok()?;
-            let (effect, next) = (*effects.get(at)?, *live.get(at)?);
-            let (step, next) = (Step::new(pc, effect, *insns.get(at)?), Registers(next.into()));
-            let place = places.get_mut(at)?;
+            let Ok(at) = usize::try_from(pc) else { return pc };
+            let slot = (effects.get(at), insns.get(at), live.get(at), places.get_mut(at));
+            let (Some(effect), Some(insn), Some(next), Some(place)) = slot else { return pc };
+            let (step, next) = (Step::new(pc, *effect, *insn), Registers((*next).into()));
+            let effect = step.effect;
             pc = pc.wrapping_add(1);
             let mut behind = next;
             if effect.is_unusual() {
                 if effect.is_void() && !effect.turns() {
                     continue;
                 }
-                if effect.is_joined() {
+                if effect.is_joined() && !copied {
                     self.join(step.pc);
                 }
                 if effect.is_void() {
@@ -162,7 +184,7 @@ impl<'a, 'o> Selector<'a, 'o> {
                     self.trap(&step, pc);
                     continue;
                 }
-                if effect.is_looped() {
+                if effect.is_looped() && !copied {
                     self.out.code.pad();
                 }
                 if effect.turns() {

@@ -43,9 +43,13 @@ impl Selector<'_, '_> {
 
     pub(super) fn jump(&mut self, step: &Step, target: u32) {
         self.settle();
-        if target == step.pc.saturating_add(1) {
-            return;
+        if target != step.pc.saturating_add(1) {
+            self.go_on_at(target);
         }
+    }
+
+    /// Jumps to a slot. Nothing is put off.
+    pub(super) fn go_on_at(&mut self, target: u32) {
         let goes_back = self.lowered.step(target).is_some_and(|step| step.is_exit());
         if goes_back && self.out.returns_shortly() {
             return self.out.ret();

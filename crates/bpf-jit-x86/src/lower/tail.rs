@@ -1,0 +1,123 @@
+//! Ends of innermost loops, of which there are copies.
+//!
+//! A compiler lets all ways through the body of a loop end in the same few steps, which
+//! count and go back. All but one get there by a jump, and then take another: two in a few
+//! instructions, where a CPU fetches from one place at a time, and has the same branch to
+//! guess whichever way it came. So these steps stand in place of the jump, too.
+
+use core::ops::{Range, RangeInclusive};
+
+use bpf_profile::OutOfMemory;
+
+use super::{Effect, Lowered, Transfer, Turn};
+use crate::error::CompileError;
+
+/// Steps of an end at the most, with that which goes back.
+pub const TAIL: usize = 4;
+
+/// Jumps and branches of a loop at the most.
+const WAYS: usize = 32;
+
+/// Steps behind an end that are looked at, and of what leaves a loop in front of its body.
+const LEAVING: usize = 16;
+
+/// The end of a loop, in place of a jump to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tail {
+    /// Slot of the jump.
+    pub jump: u32,
+    /// The end's first slot.
+    pub first: u32,
+    /// The slot behind it.
+    pub end: u32,
+    /// Whether control may go on there.
+    pub ends: bool,
+}
+
+impl Lowered<'_> {
+    /// Finds the ends that are copied, in the order of the jumps to them. Where control goes
+    /// on behind one, it comes from its copies, too.
+    pub(super) fn find_tails(&mut self) -> Result<(), CompileError> {
+        for number in 0..self.transfers.len() {
+            let Some(tail) = self.tail(number) else { continue };
+            let requested = size_of::<Tail>();
+            self.tails.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
+            self.tails.push(tail);
+            let end = usize::try_from(tail.end).ok().filter(|_| tail.ends);
+            if let Some(effect) = end.and_then(|end| self.effects.get_mut(end)) {
+                *effect = effect.with(Effect::JOIN);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is copied in place of a jump, if it is one.
+    #[inline(always)]
+    fn tail(&self, number: usize) -> Option<Tail> {
+        let jump = self.transfers.get(number)?;
+        let step = self.step(jump.from)?;
+        step.effect.is_plain_jump().then(|| self.tail_behind(number, jump)).flatten()
+    }
+
+    #[inline(never)]
+    fn tail_behind(&self, number: usize, jump: &Transfer) -> Option<Tail> {
+        let first = jump.to;
+        for slot in (first..).take(TAIL) {
+            let step = self.step(slot)?;
+            // A division takes longer than any jump, and may be long.
+            if step.effect.is_pure() && !super::shape::is_division(step.insn) {
+                continue;
+            }
+            let end = slot.checked_add(1)?;
+            let (head, ends) = match self.turn(&step) {
+                Turn::Jump(head) => (head, false),
+                // One that compares nothing asks the host.
+                Turn::Perhaps(head) if !step.effect.reads().is_empty() => (head, true),
+                _ => return None,
+            };
+            let is_end = if head > jump.from {
+                false
+            } else if head <= first {
+                // What a compiler has put behind the function's exit is rare.
+                let mut between = (end..jump.from).take(LEAVING).filter_map(|slot| self.step(slot));
+                between.all(|step| !step.is_exit()) && self.is_innermost(number, head, first..end)
+            } else {
+                // The body of the loop is behind what leaves it.
+                self.leaves(end..head, first..=jump.from)
+                    && self.is_innermost(number, first, first..end)
+            };
+            return is_end.then_some(Tail { jump: jump.from, first, end, ends });
+        }
+        None
+    }
+
+    /// Whether no loop is in the one that begins at `head`, has a jump, and ends with `end`, and
+    /// there are few ways through it.
+    fn is_innermost(&self, number: usize, head: u32, end: Range<u32>) -> bool {
+        let is_of_loop = |way: &&Transfer| (head..end.end).contains(&way.from);
+        let is_inner =
+            |way: &Transfer| way.to <= way.from && way.to > head && !end.contains(&way.to);
+        let (before, behind) = self.transfers.split_at(number);
+        let before = before.iter().rev().take_while(|way| way.from >= head);
+        let mut ways = behind.iter().take_while(is_of_loop).chain(before);
+        !ways.by_ref().take(WAYS).any(is_inner) && ways.next().is_none()
+    }
+
+    /// Whether steps leave a loop.
+    fn leaves(&self, steps: Range<u32>, body: RangeInclusive<u32>) -> bool {
+        let mut goes_on = false;
+        if steps.len() > LEAVING {
+            return false;
+        }
+        for slot in steps {
+            let Some(step) = self.step(slot) else { return false };
+            goes_on = match self.turn(&step) {
+                Turn::Jump(target) | Turn::Perhaps(target) if body.contains(&target) => {
+                    return false;
+                }
+                turn => !matches!(turn, Turn::Jump(_) | Turn::End),
+            };
+        }
+        !goes_on
+    }
+}
