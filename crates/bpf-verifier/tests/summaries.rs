@@ -317,60 +317,40 @@ fn what_a_round_hands_on_decides_nothing() {
     SOCKET.rejects("stack", &numbers_past_loops(&beyond));
 }
 
+/// Rounds with an index in R7, which is 0 at first, and a number beside it in R8: 0 on the way
+/// that is walked first, and then another one. Behind them the index is that of two words on
+/// the stack.
+fn index_behind(rounds: &str, beside: u32) -> String {
+    format!(
+        "r6 = r1
+         r7 = 0
+         r8 = {beside}
+         r0 = *(u32 *)(r6 +0)
+         if r0 != 0 goto first
+         r8 = 0
+         first: r9 = 0
+         {rounds}
+         r2 = r10
+         r2 += -16
+         r2 += r7
+         *(u64 *)(r2 +0) = 0
+         r0 = 0
+         exit"
+    )
+}
+
 #[test]
 fn what_a_round_takes_from_others_is_decided_where_they_are() {
     // In each round the index becomes what the number beside it was, and the other way round.
-    // The way that has zeros alone is walked first.
-    let exchange = |more: u32| {
-        format!(
-            "r6 = r1
-             r7 = 0
-             r8 = {more}
-             r0 = *(u32 *)(r6 +0)
-             if r0 != 0 goto first
-             r8 = 0
-             first: r9 = 0
-             again: r3 = r7
-             r7 = r8
-             r8 = r3
-             r9 += 1
-             if r9 < 101 goto again
-             r2 = r10
-             r2 += -16
-             r2 += r7
-             *(u64 *)(r2 +0) = 0
-             r0 = 0
-             exit"
-        )
-    };
-    SOCKET.accepts(&exchange(8));
-    SOCKET.rejects("stack", &exchange(16));
+    let exchange = "again: r3 = r7\nr7 = r8\nr8 = r3\nr9 += 1\nif r9 < 101 goto again";
+    SOCKET.accepts(&index_behind(exchange, 8));
+    SOCKET.rejects("stack", &index_behind(exchange, 16));
 }
 
 /// In each round the index becomes one that rests on itself and on the number beside it.
 #[test]
 fn what_a_round_makes_of_two_is_decided_by_both() {
-    let gather = |more: u32| {
-        format!(
-            "r6 = r1
-             r7 = 0
-             r8 = {more}
-             r0 = *(u32 *)(r6 +0)
-             if r0 != 0 goto first
-             r8 = 0
-             first: r9 = 0
-             again: if r9 > 100 goto out
-             r7 |= r8
-             r9 += 1
-             goto again
-             out: r2 = r10
-             r2 += -16
-             r2 += r7
-             *(u64 *)(r2 +0) = 0
-             r0 = 0
-             exit"
-        )
-    };
-    SOCKET.accepts(&gather(8));
-    SOCKET.rejects("stack", &gather(16));
+    let gather = "again: if r9 > 100 goto out\nr7 |= r8\nr9 += 1\ngoto again\nout:";
+    SOCKET.accepts(&index_behind(gather, 8));
+    SOCKET.rejects("stack", &index_behind(gather, 16));
 }

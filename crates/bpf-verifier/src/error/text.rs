@@ -27,9 +27,7 @@ impl ErrorClass {
             Self::RealTime => "real time",
         }
     }
-}
 
-impl ErrorClass {
     /// Whether the mistake lies in what values may be, so that another way to walk a loop
     /// might not see it.
     pub(crate) const fn is_of_values(self) -> bool {
