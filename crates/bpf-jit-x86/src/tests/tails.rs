@@ -76,6 +76,19 @@ fn short_ends_are_copied() {
     assert_eq!((branches(&ahead(divided)), branches(&back(divided))), (2, 2));
 }
 
+/// A loop that has another one in it takes its time there.
+#[test]
+fn ends_of_loops_around_loops_are_not_copied() {
+    let around = |inner: &str| {
+        ahead("r0 += r1").replace("r2 = r3\n", &format!("r2 = 3\n{inner}\nr2 = r3\n"))
+    };
+    let (plain, nested) = (around("r2 += -1"), around("inner: r2 += -1\nif r2 != 0 goto inner"));
+    assert_eq!((branches(&plain), branches(&nested)), (3, 3), "one is a copy, or the inner one");
+    for text in [plain, nested] {
+        gives(&text, value(u64::wrapping_add));
+    }
+}
+
 /// What is only read behind a loop is in its place there, wherever control comes from.
 #[test]
 fn what_waits_for_the_end_is_in_place() {
