@@ -44,6 +44,7 @@ mod socket;
 mod stack;
 mod summary;
 mod trial;
+mod triangle;
 
 use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::field::MapField;

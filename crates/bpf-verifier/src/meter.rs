@@ -82,6 +82,15 @@ impl Meter {
         self
     }
 
+    /// The same without this part of it; none, where it is not known how much that leaves.
+    pub fn without(mut self, part: Self) -> Option<Self> {
+        for (figure, less) in self.0.iter_mut().zip(part.0) {
+            let known = *figure < MOST && less < MOST;
+            *figure = figure.checked_sub(less).filter(|_| known)?;
+        }
+        Some(self)
+    }
+
     /// The larger figures of both.
     #[must_use]
     pub fn max(mut self, other: Self) -> Self {

@@ -333,10 +333,18 @@ impl Tail {
     /// `rounds` times at the most.
     #[must_use]
     pub fn unrolled(&self, level: usize, rounds: u64) -> Self {
-        let mut out = *self;
-        let Some(back) = out.back.get_mut(level) else { return out };
+        let Some(back) = self.back.get(level) else { return *self };
         let all = if back.is_none() { Meter::ZERO } else { back.times(rounds) };
-        *back = Meter::NONE;
+        self.in_all(level, all)
+    }
+
+    /// The same, where all rounds together cost so much at the most.
+    #[must_use]
+    pub fn in_all(&self, level: usize, all: Meter) -> Self {
+        let mut out = *self;
+        if let Some(back) = out.back.get_mut(level) {
+            *back = Meter::NONE;
+        }
         out.after(all)
     }
 

@@ -46,6 +46,8 @@ struct Maker {
     /// How often iterators and helpers go round, and whether most of what is made does.
     counts: &'static [&'static str],
     granting: bool,
+    /// Whether nothing but numbers bounds loops.
+    counting: bool,
 }
 
 impl Maker {
@@ -73,6 +75,7 @@ impl Maker {
         match self.chance.below(if deep { 8 } else { 16 }) {
             0..8 => self.small(),
             8..11 => self.branch(depth),
+            11..15 if self.counting => self.triangle(depth),
             11..13 => self.iterator(depth),
             13 => match self.chance.below(4) {
                 0 => self.counted(depth),
@@ -297,7 +300,7 @@ impl Maker {
     }
 
     fn function(&mut self, depth: usize) {
-        let (name, over) = (self.label(), self.chance.below(2) == 0);
+        let (name, over) = (self.label(), !self.counting && self.chance.below(2) == 0);
         let slot = 8 * (1 + self.chance.below(3));
         let (before, around) = (std::mem::take(&mut self.text), std::mem::take(&mut self.around));
         self.nest += 1;
@@ -334,6 +337,11 @@ fn granting(seed: u64) -> String {
     whole(maker)
 }
 
+/// Loops that begin or end where the one around them is, with no others that grant rounds.
+fn counting(seed: u64) -> String {
+    whole(Maker { counting: true, ..maker(seed) })
+}
+
 fn nested(seed: u64) -> String {
     whole(maker(seed))
 }
@@ -349,6 +357,7 @@ fn maker(seed: u64) -> Maker {
         left: 24,
         counts: &["1", "2", "3", "r8"],
         granting: false,
+        counting: false,
     }
 }
 
@@ -444,7 +453,7 @@ const PROGRAMS: u64 = 250;
 #[test]
 fn no_run_is_longer_than_its_bound() {
     let (mut looked_at, mut exact) = (0, 0);
-    let all = |seed| [nested(seed), tangle(seed), granting(seed)];
+    let all = |seed| [nested(seed), tangle(seed), granting(seed), counting(seed)];
     for text in (0..PROGRAMS).flat_map(all) {
         // Too long for the profile, as the case may be.
         let Ok(insns) = assemble::<ActiveProfile>(&text) else { continue };

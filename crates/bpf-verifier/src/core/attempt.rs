@@ -75,6 +75,7 @@ impl Explorer<'_> {
         let first = trial.first(&self.arena);
         let words = first.words(&self.arena) as usize;
         self.arena.free(first.0, words);
+        trial.drop_triangles(&mut self.arena);
         self.arena.free(trial.0, TRIAL_WORDS as usize);
     }
 

@@ -224,7 +224,7 @@ impl Explorer<'_> {
         }
     }
 
-    fn in_guess(&self, guess: Snapshot, place: Place) -> Option<Value> {
+    pub(super) fn in_guess(&self, guess: Snapshot, place: Place) -> Option<Value> {
         self.entry_at(guess, place).map(|(_, value)| value)
     }
 

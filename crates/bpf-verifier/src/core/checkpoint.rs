@@ -328,6 +328,7 @@ impl Explorer<'_> {
     /// A path is over: `tail` is what follows from where it ended. Goes on with
     /// the next one, if there is one.
     pub(super) fn end_path(&mut self, tail: &Tail) -> Step<bool> {
+        self.drop_triangles(tail);
         // What proves nothing goes with the trial that it is part of.
         let tail = self
             .guessing()

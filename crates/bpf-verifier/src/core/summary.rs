@@ -438,8 +438,12 @@ impl Explorer<'_> {
         let paths = node.tail(&self.arena);
         let paths = match self.granted_by(trial, node, rounds) {
             Some((instance, most)) => paths.granted(level, instance, most),
-            None => paths.unrolled(level, rounds),
+            None => match self.in_all(trial, node, rounds) {
+                Some(all) => paths.in_all(level, all),
+                None => paths.unrolled(level, rounds),
+            },
         };
+        self.note_triangle(trial, node, rounds);
         self.free_resting(trial);
         let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
         if !carried {

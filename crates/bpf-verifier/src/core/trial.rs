@@ -4,6 +4,7 @@ use super::Walker;
 use super::carried::Place;
 use super::done::Done;
 use super::node::Node;
+use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
 use crate::meter::Meter;
@@ -37,7 +38,8 @@ const EARLIEST: u32 = BEGAN + 1;
 const CARRIED: u32 = EARLIEST + 1;
 const RANKS: u32 = CARRIED + 2;
 const RESETS: u32 = RANKS + 1 + MAX_RANKS;
-const THRESHOLDS: u32 = RESETS + 1 + MAX_RANKS;
+const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
+const THRESHOLDS: u32 = TRIANGLES + 1;
 pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
 const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
@@ -129,6 +131,7 @@ impl Trial {
         arena.set(self.field(START + 3), walker.lonely);
         walker.meter.store(arena, self.field(METER));
         arena.set(self.field(RESETS), 0);
+        arena.set(self.field(TRIANGLES), pair(NONE, NONE));
         arena.set(self.field(THRESHOLDS), 0);
         self.clear_carried(arena);
     }
@@ -214,6 +217,35 @@ impl Trial {
         }
     }
 
+    /// That of a trial that may be none.
+    pub fn phase_if_any(self, arena: &Arena<'_>) -> Option<Phase> {
+        (self.0 != NONE).then(|| self.phase(arena))
+    }
+
+    /// The inner loops that each way round comes to, of those whose rounds depend on it.
+    pub fn triangles(self, arena: &Arena<'_>) -> impl Iterator<Item = Triangle> + use<> {
+        let word = arena.word(self.field(TRIANGLES));
+        [low(word), high(word)].into_iter().filter(|at| *at != NONE).map(Triangle)
+    }
+
+    /// One more of them; whether there is room for it.
+    pub fn add_triangle(self, arena: &mut Arena<'_>, more: Triangle) -> bool {
+        let word = arena.word(self.field(TRIANGLES));
+        let room = high(word) == NONE;
+        if room {
+            arena.set(self.field(TRIANGLES), pair(more.0, low(word)));
+        }
+        room
+    }
+
+    /// Forgets them.
+    pub fn drop_triangles(self, arena: &mut Arena<'_>) {
+        for triangle in self.triangles(arena) {
+            arena.free(triangle.0, Triangle::WORDS as usize);
+        }
+        arena.set(self.field(TRIANGLES), pair(NONE, NONE));
+    }
+
     /// Whether paths end where they leave the loop.
     pub fn is_inside_only(self, arena: &Arena<'_>) -> bool {
         self.phase(arena) != Phase::Full
@@ -229,6 +261,7 @@ impl Trial {
         let earliest = until.min(self.below(arena).earliest(arena));
         arena.set(self.field(EARLIEST), earliest);
         arena.set(self.field(RANKS), 0);
+        self.drop_triangles(arena);
         let kept = arena.word(self.field(RESETS)) & (NUMBERS | MIGHT_HELP);
         arena.set(self.field(RESETS), kept);
     }

@@ -142,8 +142,10 @@ impl State {
         match *insn {
             Instruction::Alu { op, width, dst, src } => {
                 let (a, b) = (self.get(dst), self.operand(src));
-                self.regs[dst.index()] =
-                    if op == AluOp::Mov { b } else { concrete::alu(op, a, b, width.bits()) };
+                self.regs[dst.index()] = match op {
+                    AluOp::Mov => concrete::low(b, width.bits()),
+                    _ => concrete::alu(op, a, b, width.bits()),
+                };
             }
             Instruction::LoadImm64 { dst, value: Imm64::Code(off) } => {
                 self.regs[dst.index()] = target(off) as u64;
