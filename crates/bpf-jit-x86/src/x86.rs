@@ -110,7 +110,6 @@ pub(crate) fn emit<'w>(
     workspace: &'w mut Workspace,
 ) -> Result<MachineCode<'w>, CompileError> {
     let Workspace { flow, functions, code } = workspace;
-    let mut emitter = Emitter::new(lowered, features, options, code);
     let (mut changed, mut read) = (Registers::ALL, Registers::ALL);
     let mut closed = false;
     if lowered.mode == Mode::Proven {
@@ -120,6 +119,8 @@ pub(crate) fn emit<'w>(
         read = flow.live_at(0).with(changed.and(Registers::of(Register::R10)));
         closed = lowered.is_closed();
     }
+    // What is asked for with every instruction is at hand, and no reference to it.
+    let mut emitter = Emitter::new(lowered, features, options, core::mem::take(code));
     let body = if closed {
         // Where R1 is as the program finds it, it holds the session.
         let soon = lowered.is_soon_known() && !read.has(Register::R1);
@@ -130,7 +131,7 @@ pub(crate) fn emit<'w>(
     emitter.body(read);
     match lowered.mode {
         Mode::Proven => {
-            Selector::new(&mut emitter, lowered, flow, functions).run();
+            emitter = Selector::new(emitter, lowered, flow, functions).run();
         }
         Mode::Checked => emitter.one_by_one(&lowered.ops),
     }
@@ -138,6 +139,7 @@ pub(crate) fn emit<'w>(
     emitter.misses();
     emitter.thunks();
     emitter.retpoline();
+    *code = emitter.code;
     code.finish()?;
     let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
     let places = code.places()?;
@@ -146,7 +148,7 @@ pub(crate) fn emit<'w>(
 
 /// Code under construction.
 struct Emitter<'o> {
-    code: &'o mut CodeBuffer,
+    code: CodeBuffer,
     mode: Mode,
     features: Features,
     /// Where random numbers come from that hide those of the program.
@@ -174,7 +176,7 @@ impl<'o> Emitter<'o> {
         lowered: &Lowered<'_>,
         features: Features,
         options: &CompileOptions<'o>,
-        code: &'o mut CodeBuffer,
+        mut code: CodeBuffer,
     ) -> Self {
         let per_slot = match lowered.mode {
             Mode::Proven => 5,

@@ -89,7 +89,7 @@ impl Then for Emit<'_, '_, '_, '_> {
 
 /// The pass.
 pub(super) struct Selector<'a, 'o> {
-    out: &'a mut Emitter<'o>,
+    out: Emitter<'o>,
     flow: &'a Flow,
     functions: &'a Functions,
     lowered: &'a Lowered<'a>,
@@ -111,7 +111,7 @@ pub(super) struct Selector<'a, 'o> {
 
 impl<'a, 'o> Selector<'a, 'o> {
     pub(super) fn new(
-        out: &'a mut Emitter<'o>,
+        out: Emitter<'o>,
         lowered: &'a Lowered<'a>,
         flow: &'a Flow,
         functions: &'a Functions,
@@ -132,11 +132,13 @@ impl<'a, 'o> Selector<'a, 'o> {
         }
     }
 
-    pub(super) fn run(mut self) {
+    /// Goes through all steps.
+    pub(super) fn run(mut self) -> Emitter<'o> {
         // What is asked for slot by slot is looked up in what is at hand.
         let mut places = core::mem::take(&mut self.out.code.slots);
         self.go_through(&mut places);
         self.out.code.slots = places;
+        self.out
     }
 
     fn go_through(&mut self, places: &mut [buffer::Place]) {
