@@ -78,6 +78,11 @@ impl Flow {
         self.live.get(index(slot)).map_or(Registers::ALL, |live| Registers((*live).into()))
     }
 
+    /// For each slot the registers that are read at it or behind it; behind the last, all.
+    pub fn live(&self) -> &[u16] {
+        &self.live
+    }
+
     /// For each slot the registers that are read at the next one or behind that.
     pub fn live_at_next(&self) -> &[u16] {
         self.live.split_first().map_or(&[], |(_, next)| next)

@@ -306,6 +306,14 @@ impl Effect {
         self.bits & Self::PURE != 0
     }
 
+    /// Whether it does nothing but give registers values none of which is among those that
+    /// are read behind it.
+    #[inline]
+    pub const fn is_in_vain(self, behind: Registers) -> bool {
+        // What is above the registers is above all that are read.
+        self.is_pure() && self.bits >> Self::WRITES & behind.0 == 0
+    }
+
     /// Whether it is void, control comes to it from elsewhere, or it turns.
     #[inline]
     pub const fn is_unusual(self) -> bool {

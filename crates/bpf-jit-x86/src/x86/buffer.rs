@@ -111,7 +111,7 @@ impl Kind {
 pub(super) const PAD: u32 = 63;
 
 /// Where a label is: bytes and fixups in front of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) at: u32,
     pub(super) fixups: u32,
@@ -135,8 +135,8 @@ pub(super) const CHUNK: usize = 16;
 pub(crate) struct CodeBuffer {
     /// The code, and room behind it.
     pub(super) bytes: Vec<u8>,
-    /// Bytes of code.
-    pub(super) len: usize,
+    /// Where the code ends.
+    end: Place,
     /// For each slot its place, as that of a label.
     pub(super) slots: Vec<Place>,
     /// For each other label its place.
@@ -161,7 +161,7 @@ impl CodeBuffer {
         self.labels.clear();
         self.fixups.clear();
         self.divisions.clear();
-        (self.len, self.padded, self.failure) = (0, false, None);
+        (self.end, self.padded, self.failure) = (Place::default(), false, None);
         let requested = slots.saturating_mul(size_of::<Place>());
         if self.slots.try_reserve(slots).is_ok() {
             self.slots.resize(slots, Place::UNBOUND);
@@ -192,8 +192,7 @@ impl CodeBuffer {
     /// The place that a label has here.
     #[inline]
     pub(super) fn here(&self) -> Place {
-        // More than fits is reported by `finish`.
-        Place { at: low(self.len), fixups: low(self.fixups.len()) }
+        self.end
     }
 
     /// Places a label here.
@@ -221,8 +220,25 @@ impl CodeBuffer {
     }
 
     /// Bytes so far.
-    pub(super) fn len(&self) -> usize {
-        self.len
+    pub(super) fn len(&self) -> u32 {
+        self.end.at
+    }
+
+    /// The same, as an index.
+    #[inline(always)]
+    pub(super) fn end(&self) -> usize {
+        index(self.end.at).unwrap_or(usize::MAX)
+    }
+
+    /// Has the code end at a place that it has been moved down to.
+    pub(super) fn cut(&mut self, len: usize) {
+        self.end.at = low(len);
+    }
+
+    /// Counts bytes that have been written behind the code, where there is room for them.
+    #[inline(always)]
+    fn count(&mut self, bytes: u32) {
+        self.end.at = self.end.at.wrapping_add(bytes);
     }
 
     pub(super) fn fail(&mut self, failure: CompileError) {
@@ -231,16 +247,13 @@ impl CodeBuffer {
 
     /// Takes short forms of jumps, moves the code together and fills in the distances.
     pub(super) fn finish(&mut self) -> Result<(), CompileError> {
-        if u32::try_from(self.len).is_err() {
-            self.fail(CompileError::TooLarge);
-        }
         self.relax();
         self.failure.map_or(Ok(()), Err)
     }
 
     /// The code.
     pub(super) fn code(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(..self.end()).unwrap_or_default()
     }
 
     /// Appends the lowest `len` bytes of `bytes`, at most 16.
@@ -272,44 +285,51 @@ impl CodeBuffer {
     #[cold]
     #[inline(never)]
     fn grow_and_put_parts(&mut self, head: Part, tail: Part) {
-        self.grow(self.len.saturating_add(CHUNK));
+        self.grow(self.end().saturating_add(CHUNK));
         let _ = self.try_parts(head, tail);
     }
 
     #[cold]
     #[inline(never)]
     fn grow_and_put(&mut self, bytes: u128, len: u32) {
-        self.grow(self.len.saturating_add(CHUNK));
+        self.grow(self.end().saturating_add(CHUNK));
         let _ = self.try_put(bytes, len);
+    }
+
+    /// What is behind the code.
+    #[inline(always)]
+    fn room(&mut self) -> Option<&mut [u8; CHUNK]> {
+        let end = self.end();
+        self.bytes.get_mut(end..)?.first_chunk_mut()
     }
 
     /// Appends; `None` without room.
     #[inline(always)]
     fn try_put(&mut self, bytes: u128, len: u32) -> Option<()> {
-        let room: &mut [u8; CHUNK] = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
+        let room = self.room()?;
         *room = bytes.to_le_bytes();
-        self.len = self.len.saturating_add(index(len).unwrap_or(CHUNK));
+        self.count(len);
         Some(())
     }
 
     #[inline(always)]
     fn try_part(&mut self, part: Part) -> Option<()> {
-        let room: &mut [u8; CHUNK] = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
+        let room = self.room()?;
         let (first, _) = room.split_at_mut(8);
         first.copy_from_slice(&part.bytes.to_le_bytes());
-        self.len = self.len.wrapping_add(part.len());
+        self.count(part.len());
         Some(())
     }
 
     #[inline(always)]
     fn try_parts(&mut self, head: Part, tail: Part) -> Option<()> {
-        let room: &mut [u8; CHUNK] = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
+        let room = self.room()?;
         let (first, _) = room.split_at_mut(8);
         first.copy_from_slice(&head.bytes.to_le_bytes());
-        if let Some(second) = room.get_mut(head.len()..).and_then(<[u8]>::first_chunk_mut::<8>) {
+        if let Some(second) = room.get_mut(index(head.len())?..).and_then(<[u8]>::first_chunk_mut::<8>) {
             *second = tail.bytes.to_le_bytes();
         }
-        self.len = self.len.wrapping_add(head.len()).wrapping_add(tail.len());
+        self.count(head.len().wrapping_add(tail.len()));
         Some(())
     }
 
@@ -317,6 +337,10 @@ impl CodeBuffer {
     #[cold]
     fn grow(&mut self, bytes: usize) {
         let wanted = bytes.max(self.bytes.len().saturating_mul(2)).saturating_add(CHUNK);
+        // Places are counted in 32 bits.
+        if u32::try_from(wanted).is_err() {
+            return self.fail(CompileError::TooLarge);
+        }
         let more = wanted.saturating_sub(self.bytes.len());
         if self.bytes.try_reserve(more).is_err() {
             return self.fail(OutOfMemory { requested: more }.into());
@@ -346,8 +370,8 @@ impl Part {
     }
 
     #[inline]
-    fn len(self) -> usize {
-        index(self.bits / 8).unwrap_or(0)
+    const fn len(self) -> u32 {
+        self.bits / 8
     }
 }
 
@@ -389,19 +413,20 @@ impl CodeBuffer {
 
     /// Leaves room in front of a loop, for `relax` to say where it begins.
     pub(super) fn pad(&mut self) {
-        let end = self.len.saturating_add(index(PAD).unwrap_or(0));
+        let end = self.end().saturating_add(index(PAD).unwrap_or(0));
         if self.bytes.len() < end {
             self.grow(end);
         }
         if end <= self.bytes.len() {
             self.fixup(Kind::Pad { bytes: 0, first: 0, last: 0 }, Label::NOWHERE);
-            (self.len, self.padded) = (end, true);
+            self.count(PAD);
+            self.padded = true;
         }
     }
 
     /// Notes that a division is emitted here, for loops that take their time from it.
     pub(super) fn divides(&mut self) {
-        let at = low(self.len);
+        let at = self.len();
         // Not to know of one costs a loop's place, and no more.
         if self.divisions.try_reserve(1).is_ok() {
             self.divisions.push(at);
@@ -409,9 +434,10 @@ impl CodeBuffer {
     }
 
     fn fixup(&mut self, kind: Kind, label: Label) {
-        let at = u32::try_from(self.len).unwrap_or(u32::MAX);
+        let at = self.len();
         if self.fixups.len() < self.fixups.capacity() || self.fixups.try_reserve(1).is_ok() {
             self.fixups.push(Fixup { at, label, kind });
+            self.end.fixups = self.end.fixups.wrapping_add(1);
         } else {
             self.fail(OutOfMemory { requested: size_of::<Fixup>() }.into());
         }

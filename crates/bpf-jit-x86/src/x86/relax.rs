@@ -158,7 +158,8 @@ impl CodeBuffer {
             }
             to = end;
         }
-        self.len = self.copy_down(from, self.len, to);
+        let end = self.copy_down(from, self.end(), to);
+        self.cut(end);
         self.fixups = fixups;
     }
 

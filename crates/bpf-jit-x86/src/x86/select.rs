@@ -45,7 +45,7 @@ use tail::Part;
 #[derive(Clone, Copy, Debug)]
 struct Flags {
     /// Bytes of code when they were set.
-    at: usize,
+    at: u32,
     register: Register,
     /// Width of the value that they are about.
     width: Width,
@@ -57,7 +57,7 @@ struct Flags {
 #[derive(Clone, Copy, Debug)]
 struct Stored {
     /// Bytes of code behind that.
-    at: usize,
+    at: u32,
     size: Size,
     place: Mem,
     value: Source,
@@ -160,16 +160,20 @@ impl<'a, 'o> Selector<'a, 'o> {
     fn pass(&mut self, places: &mut [buffer::Place], part: Part) -> u32 {
         let Part { first: mut pc, end, copied } = part;
         let (lowered, flow) = (self.lowered, self.flow);
-        let (all, live) = (lowered.all(), flow.live_at_next());
+        let (all, live, live_at_next) = (lowered.all(), flow.live(), flow.live_at_next());
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(places.len());
-        let len = end.min(live.len()).min(all.effects().len()).min(all.insns().len());
-        let slots = (all.effects().get(..len), all.insns().get(..len), live.get(..len));
-        let (Some(effects), Some(insns), Some(live)) = slots else { return pc };
+        let len = end.min(live_at_next.len()).min(all.effects().len()).min(all.insns().len());
+        let slots = (all.effects().get(..len), all.insns().get(..len));
+        let (Some(effects), Some(insns)) = slots else { return pc };
+        let (Some(live), Some(live_at_next)) = (live.get(..len), live_at_next.get(..len)) else {
+            return pc;
+        };
         let Some(places) = places.get_mut(..len) else { return pc };
         loop {
             let Ok(at) = usize::try_from(pc) else { return pc };
-            let slot = (effects.get(at), insns.get(at), live.get(at), places.get_mut(at));
-            let (Some(effect), Some(insn), Some(next), Some(place)) = slot else { return pc };
+            let slot = (effects.get(at), insns.get(at), places.get_mut(at));
+            let (Some(effect), Some(insn), Some(place)) = slot else { return pc };
+            let (Some(own), Some(next)) = (live.get(at), live_at_next.get(at)) else { return pc };
             let (step, next) = (Step::new(pc, *effect, *insn), Registers((*next).into()));
             let effect = step.effect;
             pc = pc.wrapping_add(1);
@@ -195,10 +199,10 @@ impl<'a, 'o> Selector<'a, 'o> {
             }
             *place = self.out.code.here();
             self.live = behind;
-            if effect.is_pure() && behind.and(effect.writes()).is_empty() {
+            if effect.is_in_vain(behind) {
                 continue;
             }
-            self.needed = behind.without(effect.writes()).with(effect.reads());
+            self.needed = Registers((*own).into());
             pc = pc.wrapping_add(self.step(&step));
         }
     }
