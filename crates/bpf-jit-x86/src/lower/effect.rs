@@ -88,20 +88,44 @@ impl Registers {
     }
 }
 
-/// What is done to one register: an [`Effect`] on R0, and no more.
+/// What is done to one register: an [`Effect`] on all of them, and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Share(u16);
+pub(super) struct Share(u32);
 
 impl Share {
     /// Nothing.
     pub(super) const NONE: Self = Self(0);
     /// It is read.
-    pub(super) const READ: Self = Self(1);
+    pub(super) const READ: Self = Self(Registers::ALL.0);
     /// It is written.
-    pub(super) const WRITE: Self = Self(1 << Effect::WRITES);
-    /// Both.
+    pub(super) const WRITE: Self = Self(Registers::ALL.0 << Effect::WRITES);
+    /// Both of them.
     pub(super) const CHANGE: Self = Self(Self::READ.0 | Self::WRITE.0);
 }
+
+impl Share {
+    /// Of what is read alone.
+    #[allow(clippy::cast_possible_truncation, reason = "registers are 11")]
+    pub(super) const fn low(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Of the number that that gives.
+    #[inline(always)]
+    pub(super) const fn of_low(low: u16) -> Self {
+        Self(low as u32)
+    }
+}
+
+/// For each value of a field the effect that reads and writes the register that it names.
+static CHANGES: [u32; 16] = {
+    let (mut changes, mut number) = ([0; 16], 0);
+    while Registers::ALL.0 >> number != 0 {
+        changes[number] = 1 << number | 1 << number << Effect::WRITES;
+        number += 1;
+    }
+    changes
+};
 
 /// What an operation reads and writes, and what else is asked of many operations at
 /// once. R10 is always there and never written.
@@ -154,10 +178,11 @@ impl Effect {
     /// Control may go to a slot that is named.
     pub(super) const TO_SLOT: Self = Self { bits: Self::TURNS | Self::NAMES };
 
-    /// With what is done to the register of a number, 0 to 10.
+    /// With what is done to the register that a field names.
     #[inline(always)]
-    pub(super) const fn and_to(self, share: Share, number: u8) -> Self {
-        Self { bits: self.bits | (share.0 as u32).wrapping_shl(number as u32) }
+    pub(super) fn and_to(self, share: Share, field: u8) -> Self {
+        let change = CHANGES.get(usize::from(field & 15)).copied().unwrap_or(0);
+        Self { bits: self.bits | change & share.0 }
     }
 
     /// How control comes to the slot that an instruction at `from` names, at `to`.
@@ -272,6 +297,12 @@ impl Effect {
     /// Whether it turns without any register, and is not the start of a loop, as a jump.
     pub const fn is_plain_jump(self) -> bool {
         self.bits & !Self::JOINED == Self::TO_SLOT.bits
+    }
+
+    /// Whether it names a slot, or more than the instruction says what it does.
+    #[inline(always)]
+    pub(super) const fn is_notable(self) -> bool {
+        self.bits & (Self::NAMES | Self::SPECIAL) != 0
     }
 
     /// Whether it names a slot.

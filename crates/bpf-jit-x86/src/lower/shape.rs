@@ -20,12 +20,12 @@ use super::effect::Share;
 pub(super) struct Shape {
     /// What does not depend on registers; special of what has no shape.
     effect: Effect,
-    /// The effect on R0, if that is the destination.
+    /// What is done to the destination.
     on_dst: Share,
-    /// The same of the source.
-    on_src: Share,
-    /// Bits of the offset that must not be set.
-    unset: i16,
+    /// Whether the source is read: the low half of what is done to it then, or 0.
+    on_src: u16,
+    /// Bits of the offset that must not be set: all, or none.
+    unset: i8,
     /// Whether all instructions with the opcode have this meaning.
     only: bool,
     form: Form,
@@ -38,7 +38,7 @@ impl Shape {
     const NONE: Self = Self {
         effect: Effect::SPECIALLY,
         on_dst: Share::NONE,
-        on_src: Share::NONE,
+        on_src: 0,
         unset: 0,
         only: false,
         form: Form::MayGoto,
@@ -47,16 +47,23 @@ impl Shape {
     /// Of the second half of an instruction.
     const SECOND_HALF: Self = Self { effect: Effect::SECOND_HALF, ..Self::NONE };
 
+    /// Whether an instruction with the opcode has it, if any has one.
+    #[inline(always)]
+    fn fits(&self, insn: BpfInsn) -> bool {
+        i16::from(self.unset) & insn.off() == 0
+    }
+
     /// The effect with the registers of a slot.
-    #[inline]
-    pub(super) const fn effect(&self, insn: BpfInsn) -> Effect {
-        self.effect.and_to(self.on_dst, insn.dst()).and_to(self.on_src, insn.src())
+    #[inline(always)]
+    pub(super) fn effect(&self, insn: BpfInsn) -> Effect {
+        let on_src = Share::of_low(self.on_src);
+        self.effect.and_to(self.on_dst, insn.dst()).and_to(on_src, insn.src())
     }
 
     const fn of(form: Form) -> Self {
         let (change, set) = (Share::CHANGE, Share::WRITE);
         let (none, read) = (Share::NONE, Share::READ);
-        let (effect, on_dst, on_src) = match form {
+        let (effect, on_dst, on_src): (_, _, Share) = match form {
             Form::Alu(AluOp::Mov, _, Source::Reg) | Form::Load(..) => (Effect::PURELY, set, read),
             Form::Alu(AluOp::Mov, _, Source::Imm) => (Effect::PURELY, set, none),
             Form::Alu(_, _, Source::Reg) => (Effect::PURELY, change, read),
@@ -69,7 +76,7 @@ impl Shape {
             Form::Exit => (Effect::RETURNS, none, none),
             _ => return Self { form, ..Self::NONE },
         };
-        Self { effect, on_dst, on_src, unset: 0, only: false, form }
+        Self { effect, on_dst, on_src: on_src.low(), unset: 0, only: false, form }
     }
 }
 
@@ -77,7 +84,7 @@ impl Shape {
 #[inline(always)]
 pub(super) fn find(insn: BpfInsn) -> Option<&'static Shape> {
     let shape = SHAPES.get(usize::from(insn.code()))?;
-    (!shape.effect.is_special() && shape.unset & insn.off() == 0).then_some(shape)
+    (!shape.effect.is_special() && shape.fits(insn)).then_some(shape)
 }
 
 /// Whether an instruction does what it says where this is known of its slot.
@@ -96,8 +103,10 @@ pub(super) fn note_plain(
 ) -> (usize, Effect) {
     let mut together = Effect::NONE;
     for (number, ((insn, fact), own)) in insns.iter().zip(facts).zip(effects).enumerate() {
-        let shape = find(*insn).filter(|shape| is_ordinary(*fact) && !shape.effect.names_slot());
-        let Some(shape) = shape else { return (number, together) };
+        let Some(shape) = SHAPES.get(usize::from(insn.code())) else { return (number, together) };
+        if shape.effect.is_notable() || !shape.fits(*insn) || !is_ordinary(*fact) {
+            return (number, together);
+        }
         let effect = shape.effect(*insn);
         own.set(own.get().with(effect));
         together = together.with(effect);
@@ -130,11 +139,11 @@ pub(super) fn only_form(insn: BpfInsn) -> Option<Form> {
 
 /// Whether an instruction loads a number of 64 bits, as most do that load as many.
 pub(super) fn is_number(insn: BpfInsn) -> bool {
-    only_form(insn) == Some(Form::LoadImm64) && insn.src() == 0
+    matches!(only_form(insn), Some(Form::LoadImm64)) && insn.src() == 0
 }
 
 /// The effect of such an instruction.
-pub(super) const fn number(insn: BpfInsn) -> Effect {
+pub(super) fn number(insn: BpfInsn) -> Effect {
     Effect::PURELY.and_to(Share::WRITE, insn.dst())
 }
 

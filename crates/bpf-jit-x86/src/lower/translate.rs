@@ -80,12 +80,16 @@ pub(super) fn proven(
     if shape::is_number(insn) && fact != InsnFact::Unreached {
         return number(pc, insn, program);
     }
+    match fact {
+        _ if shape::is_second_half(insn) => return Op::Nothing,
+        InsnFact::Unreached => return Op::Trap(Trap::Unreached),
+        InsnFact::ContextPointer(kind) if shape::is_load(insn) => {
+            return Op::PacketAddress { dst: register(insn.dst()), kind };
+        }
+        _ => {}
+    }
     let Some(found) = Found::at(pc, insn, program) else { return Op::Nothing };
     match (fact, found.form) {
-        (InsnFact::Unreached, _) => Op::Trap(Trap::Unreached),
-        (InsnFact::ContextPointer(kind), Form::Load(..)) => {
-            Op::PacketAddress { dst: found.dst(), kind }
-        }
         (InsnFact::ContextField, Form::Store(size, source)) => {
             let at = Address { base: found.dst(), off: insn.off() };
             Op::StoreField { size, at, src: operand(insn, source) }
