@@ -414,6 +414,12 @@ impl Selector<'_, '_> {
     /// no more is no obstacle.
     #[inline(always)]
     fn is_stable(&self, dst: Register, value: Value) -> bool {
+        self.stays(dst, Word::of(value))
+    }
+
+    /// The same of a value as it is kept.
+    #[inline(always)]
+    fn stays(&self, dst: Register, value: Word) -> bool {
         let others = value.reads().without(Registers::of(dst));
         others.and(self.pending).and(self.live).is_empty()
     }
@@ -434,7 +440,7 @@ impl Selector<'_, '_> {
 
     /// Puts a value off that speaks of registers of whose values none is put off but that
     /// of `dst` itself.
-    #[inline]
+    #[inline(always)]
     fn put_off(&mut self, dst: Register, value: Word) {
         if !self.live.has(dst) {
             self.forget(dst);
@@ -445,7 +451,7 @@ impl Selector<'_, '_> {
     }
 
     /// Notes that the value of `dst` is put off and speaks of others.
-    #[inline]
+    #[inline(always)]
     fn pend(&mut self, dst: Register, value: Word) {
         let dst = Registers::of(dst);
         self.pending = self.pending.with(dst);
@@ -497,7 +503,7 @@ impl Selector<'_, '_> {
     /// The CPU's register with the value of `dst`, which is about to be
     /// overwritten by one instruction that reads it there.
     fn origin(&mut self, dst: Register, width: Width) -> u8 {
-        match self.value(dst).copied(width) {
+        match self.word(dst).copied(width) {
             Some(from) if !self.pending.has(from) => {
                 self.forget(dst);
                 self.spare_readers(dst, None);
@@ -508,15 +514,20 @@ impl Selector<'_, '_> {
     }
 
     /// Sees to it that the low bits of a register can be read from a register.
+    #[inline(always)]
     fn ready(&mut self, register: Register, width: Width) {
-        if self.value(register).copied(width).is_none() {
-            self.own(register);
+        if self.pending.has(register) && self.word(register).copied(width).is_none() {
+            self.own_pending(register);
         }
     }
 
     /// Where the low bits of a ready register are.
+    #[inline(always)]
     fn register_of(&self, register: Register, width: Width) -> u8 {
-        native(self.value(register).copied(width).unwrap_or(register))
+        if !self.pending.has(register) {
+            return native(register);
+        }
+        native(self.word(register).copied(width).unwrap_or(register))
     }
 
     /// A second operand, as a register or an immediate.
@@ -525,6 +536,9 @@ impl Selector<'_, '_> {
             Operand::Imm(_) => return self.out.chosen(operand),
             Operand::Reg(register) => register,
         };
+        if !self.pending.has(register) {
+            return Source::Reg(native(register));
+        }
         if let Value::Const(value) = self.value(register)
             && (!self.live.has(register) || i8::try_from(value).is_ok())
         {

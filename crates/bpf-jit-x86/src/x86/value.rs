@@ -88,20 +88,6 @@ impl Value {
         Word::of(self).reads()
     }
 
-    /// It as a register whose bits are moved, also where they are so few that it is a sum.
-    pub(super) fn shifted(self) -> Option<Shift> {
-        match self {
-            Self::Shift(shift) => Some(shift),
-            Self::Sum(sum) => match sum.parts() {
-                Parts { base: None, index: Some((from, by @ 1..)), disp: 0, width } => {
-                    Some(Shift { from, motion: Motion::Left, by, width })
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
     /// The register of which it is a copy, in `width` bits.
     #[inline(always)]
     pub(super) fn copied(self, width: Width) -> Option<Register> {
@@ -157,6 +143,62 @@ impl Word {
         }
     }
 
+    /// A register, and a number added.
+    #[inline(always)]
+    pub(super) fn sum_with(register: Register, width: Width, disp: i32) -> Self {
+        let disp = u64::from(disp.cast_unsigned());
+        Self(Self::SUM << Self::KIND | Sum::copy(register, width).0 | disp)
+    }
+
+    /// A register shifted left by 1 to less than the width: a sum, where the CPU's form of
+    /// address can say so.
+    #[inline(always)]
+    pub(super) fn shifted_left(from: Register, width: Width, by: u8) -> Self {
+        if by > 3 {
+            return Self::of(Value::Shift(Shift { from, motion: Motion::Left, by, width }));
+        }
+        let index = u64::from(from.number()) << Sum::INDEX | Sum::NONE << Sum::BASE;
+        let sum = Sum(index | u64::from(by) << Sum::SCALE).at(width);
+        Self(Self::SUM << Self::KIND | sum.0)
+    }
+
+    /// What both are together, cut to a width, if they are one register shifted to the left and
+    /// to the right so that this rotates it.
+    pub(super) fn rotation(self, other: Self, width: Width) -> Option<Self> {
+        let (one, two) = (self.shifted()?, other.shifted()?);
+        let motions = 3 << Self::MOTION;
+        let counts = 0xff << Sum::SCALE;
+        // Left is 0, right is 1.
+        let apart = (one.0 ^ two.0) & !counts == (Motion::Right as u64) << Self::MOTION;
+        let left = if one.0 & motions == 0 { one } else { two };
+        let whole: u8 = if one.0 & Sum::WIDE == 0 { 32 } else { 64 };
+        let enough = width == Width::W64 || whole == 32;
+        let by = |word: Self| {
+            let [.., by, _] = word.0.to_le_bytes();
+            by
+        };
+        (apart && left.0 & motions == 0 && enough && by(one).checked_add(by(two)) == Some(whole))
+            .then_some(Self(left.0 | (Motion::RotateLeft as u64) << Self::MOTION))
+    }
+
+    /// It as a register whose bits are moved, also where they are so few that it is a sum.
+    #[inline(always)]
+    fn shifted(self) -> Option<Self> {
+        let kind = 7 << Self::KIND;
+        if self.0 & kind == Self::SHIFT << Self::KIND {
+            return Some(self);
+        }
+        let [d0, d1, d2, d3, base, index, scale, _] = self.0.to_le_bytes();
+        let moves = self.0 & kind == Self::SUM << Self::KIND
+            && u64::from(base) == Sum::NONE
+            && u64::from(index) != Sum::NONE
+            && scale != 0
+            && [d0, d1, d2, d3] == [0; 4];
+        let fields = Sum::NONE << Sum::INDEX | u64::from(index) << Sum::BASE;
+        let kept = self.0 & (Sum::WIDE | 0xff << Sum::SCALE);
+        moves.then_some(Self(Self::SHIFT << Self::KIND | fields | kept))
+    }
+
     #[inline(always)]
     pub(super) fn value(self) -> Value {
         let [d0, d1, d2, d3, base, _, scale, _] = self.0.to_le_bytes();
@@ -177,6 +219,20 @@ impl Word {
             Self::PLACE => Value::Place(Place { link: scale, off: number }),
             _ => Value::Own,
         }
+    }
+
+    /// The register of which it is a copy, in `width` bits.
+    #[inline(always)]
+    pub(super) fn copied(self, width: Width) -> Option<Register> {
+        // Of a sum alone: one register, and nothing added.
+        let whole = width == Width::W64 && self.0 & Sum::WIDE == 0;
+        let others = u64::MAX << Self::KIND | Sum::DISP | 0xffff << Sum::INDEX;
+        let alone = Self::SUM << Self::KIND | Sum::NONE << Sum::INDEX;
+        if whole || self.0 & others != alone {
+            return None;
+        }
+        let [.., base, _, _, _] = self.0.to_le_bytes();
+        Register::new(base)
     }
 
     /// The numbers of the two registers that it may speak of; of none 16.

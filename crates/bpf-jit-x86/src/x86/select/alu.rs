@@ -8,7 +8,7 @@ use super::super::alu::Arith;
 use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
-use super::{Motion, Parts, Selector, Shift, Sum, Value, Word, bits_of, size_bits};
+use super::{Parts, Selector, Sum, Value, Word, bits_of, size_bits};
 
 use crate::lower::{Op, Registers, Step};
 
@@ -136,7 +136,17 @@ impl Selector<'_, '_> {
                 }
                 self.set_bits(dst, bits);
             }
-            AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
+            AluOp::Lsh | AluOp::Rsh => {
+                let bits = self.result_bits(op, width, dst, src);
+                match src {
+                    Operand::Imm(by @ 1..) if !self.pending.has(dst) => {
+                        self.shift_own(op == AluOp::Lsh, width, dst, by);
+                    }
+                    _ => self.shift(op, width, dst, src),
+                }
+                self.set_bits(dst, bits);
+            }
+            AluOp::Arsh => {
                 let bits = self.result_bits(op, width, dst, src);
                 self.shift(op, width, dst, src);
                 self.set_bits(dst, bits);
@@ -193,7 +203,16 @@ impl Selector<'_, '_> {
         bits.min(bits_of(width))
     }
 
+    #[inline(always)]
     fn add_immediate(&mut self, width: Width, dst: Register, imm: i32) {
+        if self.pending.has(dst) {
+            return self.add_to_pending(width, dst, imm);
+        }
+        self.put_off(dst, Word::sum_with(dst, width, imm));
+    }
+
+    #[inline(never)]
+    fn add_to_pending(&mut self, width: Width, dst: Register, imm: i32) {
         self.locate(dst);
         let sum = self.sum_of(dst, width).and_then(|sum| sum.offset(imm));
         let sum = sum.filter(|sum| self.is_stable(dst, Value::Sum(*sum))).unwrap_or_else(|| {
@@ -330,36 +349,19 @@ impl Selector<'_, '_> {
     }
 
     /// Whether two shifts make a rotation, which is then put off.
-    #[inline]
+    #[inline(always)]
     fn is_rotation(&mut self, width: Width, dst: Register, src: Register) -> bool {
-        let values = (self.value(dst), self.value(src));
-        matches!(
-            values,
-            (Value::Shift(_), Value::Shift(_) | Value::Sum(_)) | (Value::Sum(_), Value::Shift(_))
-        ) && self.rotates(width, dst, src)
+        self.pending.has(dst) && self.pending.has(src) && self.rotates(width, dst, src)
     }
 
+    #[inline(never)]
     fn rotates(&mut self, width: Width, dst: Register, src: Register) -> bool {
-        let (Some(one), Some(two)) = (self.value(dst).shifted(), self.value(src).shifted()) else {
+        let rotation = self.word(dst).rotation(self.word(src), width);
+        let Some(rotation) = rotation.filter(|rotation| dst != src && self.stays(dst, *rotation))
+        else {
             return false;
         };
-        let left = match (one.motion, two.motion) {
-            (Motion::Left, Motion::Right) => one.by,
-            (Motion::Right, Motion::Left) => two.by,
-            _ => return false,
-        };
-        let whole = bits_of(one.width);
-        let rotation = Shift { motion: Motion::RotateLeft, by: left, ..one };
-        if dst == src
-            || one.from != two.from
-            || one.width != two.width
-            || bits_of(width) < whole
-            || one.by.saturating_add(two.by) != whole
-            || !self.is_stable(dst, Value::Shift(rotation))
-        {
-            return false;
-        }
-        self.define(dst, Value::Shift(rotation));
+        self.define_word(dst, rotation);
         true
     }
 

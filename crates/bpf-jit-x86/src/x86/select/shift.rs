@@ -6,7 +6,7 @@ use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::super::encode::Rm;
 use super::super::regs::native;
-use super::{Motion, Parts, Selector, Shift, Sum, Value};
+use super::{Motion, Parts, Selector, Shift, Sum, Value, Word};
 
 impl Selector<'_, '_> {
     pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
@@ -26,6 +26,20 @@ impl Selector<'_, '_> {
             AluOp::Rsh => self.right(width, dst, by),
             _ => self.arithmetic(width, dst, by),
         }
+    }
+
+    /// Shifts a register that is in place by a number that is not 0, to the left or the right.
+    #[inline(always)]
+    pub(super) fn shift_own(&mut self, left: bool, width: Width, dst: Register, by: i32) {
+        let by = u8::try_from(by).unwrap_or(0);
+        if left {
+            return self.put_off(dst, Word::shifted_left(dst, width, by));
+        }
+        // Above is nothing that could come down.
+        let narrow = self.bits(dst) <= 32 && by < 32;
+        let width = if narrow { Width::W32 } else { width };
+        let shift = Shift { from: dst, motion: Motion::Right, by, width };
+        self.put_off(dst, Word::of(Value::Shift(shift)));
     }
 
     fn left(&mut self, width: Width, dst: Register, by: u8) {
