@@ -169,13 +169,19 @@ impl Lowered<'_> {
     /// Where control goes from a slot.
     #[inline]
     pub fn turn(&self, step: &Step) -> Turn {
-        if !step.effect.turns() {
-            Turn::On
-        } else if step.effect.is_special() {
-            self.special(step.pc, step.insn).turn()
-        } else {
-            translate::turn(step.pc, shape::form(step.insn), step.insn)
+        let effect = step.effect;
+        if !effect.turns() {
+            return Turn::On;
         }
+        if effect.is_special() {
+            return self.special(step.pc, step.insn).turn();
+        }
+        if !effect.names_slot() {
+            return Turn::End;
+        }
+        let target = translate::named(step.pc, step.insn);
+        // A branch compares.
+        if effect.reads().is_empty() { Turn::Jump(target) } else { Turn::Perhaps(target) }
     }
 
     /// Whether a program that was verified asks the host nothing, and its exits alone end it.

@@ -8,7 +8,7 @@ use bpf_bytecode::{BpfInsn, Register};
 use bpf_interp::run::Run;
 use bpf_verifier::InsnFact;
 
-use super::op::{Address, Itself, Op, Order, Then, Trap, Turn};
+use super::op::{Address, Itself, Op, Order, Then, Trap};
 use super::{Maps, shape};
 
 /// An instruction: what it means, its first slot, and the program.
@@ -203,17 +203,6 @@ pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
 pub(super) fn named(pc: u32, insn: BpfInsn) -> u32 {
     let far = matches!(shape::form(insn), Form::Gotol);
     target(pc, if far { insn.imm() } else { insn.off().into() })
-}
-
-/// Where control goes from an instruction that has a [shape](super::shape) and turns.
-#[inline]
-pub(super) fn turn(pc: u32, form: Form, insn: BpfInsn) -> Turn {
-    match form {
-        Form::Ja => Turn::Jump(target(pc, insn.off().into())),
-        Form::Gotol => Turn::Jump(target(pc, insn.imm())),
-        Form::Exit => Turn::End,
-        _ => Turn::Perhaps(target(pc, insn.off().into())),
-    }
 }
 
 /// What an instruction says by itself: any but a load of a 64-bit immediate.

@@ -119,6 +119,7 @@ impl Selector<'_, '_> {
             Operand::Imm(_) => rhs,
         };
         if !way.turned
+            && self.is_over_move(step, target)
             && let Some(steps) = self.chooses(step, target, Compared { cond, width, lhs, rhs })
         {
             return steps;

@@ -16,7 +16,7 @@ use super::super::encode::Source;
 use super::super::regs::{SCRATCH, native};
 use super::{Selector, Value};
 
-use crate::lower::{Op, Step};
+use crate::lower::{Effect, Op, Step};
 
 /// What a register gets where a branch is not taken.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,18 @@ pub(super) struct Compared {
 }
 
 impl Selector<'_, '_> {
+    /// Whether a branch may lead over nothing but a move; false where it leads over more.
+    #[inline(always)]
+    pub(super) fn is_over_move(&self, step: &Step, target: u32) -> bool {
+        let last = step.pc.wrapping_add(2);
+        let next = self.lowered.step(step.pc.wrapping_add(1));
+        next.is_some_and(|next| !next.effect.is_joined() && next.may_move())
+            && (target == last || self.lowered.effect(last).is_some_and(Effect::is_plain_jump))
+    }
+
     /// Where all that a branch leads over is a move, it is a conditional move. How many
     /// steps behind it are done with, then.
+    #[inline(never)]
     pub(super) fn chooses(&mut self, step: &Step, target: u32, what: Compared) -> Option<u32> {
         let next = self.following(step).filter(Step::may_move)?;
         let (dst, chosen) = self.chosen(&next)?;
