@@ -88,7 +88,7 @@ impl Emitter<'_> {
         };
         let load = Opcode::one(op.load_code());
         match (op, src) {
-            (_, Source::Reg(src)) => self.code.insn(load, width, dst, Rm::Reg(src), Imm::None),
+            (_, Source::Reg(src)) => self.arith_registers(op, width, dst, src),
             (_, Source::Mem(src)) => self.code.insn(load, width, dst, Rm::Mem(src), Imm::None),
             (Arith::Add, Source::Imm(1)) | (Arith::Sub, Source::Imm(-1)) => {
                 self.code.insn(Opcode::one(0xff), width, 0, Rm::Reg(dst), Imm::None);
@@ -104,6 +104,12 @@ impl Emitter<'_> {
             }
             (_, Source::Imm(imm)) => self.immediate(op, width, Rm::Reg(dst), imm),
         }
+    }
+
+    /// `op dst, src`, of registers.
+    #[inline(always)]
+    pub(super) fn arith_registers(&mut self, op: Arith, width: Width, dst: u8, src: u8) {
+        self.code.insn(Opcode::one(op.load_code()), width, dst, Rm::Reg(src), Imm::None);
     }
 
     /// `op rm, imm`, whatever the immediate is.
@@ -205,6 +211,7 @@ impl Emitter<'_> {
     }
 
     /// `dst =` low bytes, zero-extended to 64 bits.
+    #[inline(always)]
     pub(super) fn zero_extend(&mut self, from: Size, dst: u8, src: Rm) {
         let (opcode, width) = match from {
             Size::B => (Opcode::two(0xb6).byte_rm(), Width::W32),

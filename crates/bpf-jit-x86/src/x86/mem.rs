@@ -15,6 +15,7 @@ impl Mem {
 }
 
 impl Emitter<'_> {
+    #[inline(always)]
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: u8, from: Mem) {
         if signed {
             self.sign_extend(Width::W64, size, dst, Rm::Mem(from));
@@ -23,6 +24,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn store(&mut self, size: Size, to: Mem, src: Source) {
         let (to, width) = (Rm::Mem(to), width_of(size));
         let prefix = if size == Size::H { OPERAND_16 } else { 0 };

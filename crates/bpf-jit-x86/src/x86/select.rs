@@ -629,7 +629,8 @@ impl Selector<'_, '_> {
             (Some(base), None) if disp == 0 => self.out.copy(width, dst, native(base)),
             (Some(base), Some((index, 0))) if disp == 0 && (same(base) || same(index)) => {
                 let other = if same(base) { index } else { base };
-                self.add(width, register, Source::Reg(native(other)));
+                self.out.arith_registers(Arith::Add, width, dst, native(other));
+                self.set_flags(register, width, false);
             }
             (Some(base), index) => {
                 let index = index.map(|(index, scale)| (native(index), scale));

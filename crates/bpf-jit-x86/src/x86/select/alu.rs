@@ -365,12 +365,34 @@ impl Selector<'_, '_> {
         true
     }
 
+    #[inline(always)]
     pub(super) fn two_operands(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
-        let reg = self.modify(dst);
-        let src = self.operand(src, width);
         let Some(arith) = Arith::of(op) else {
+            let reg = self.modify(dst);
+            let src = self.operand(src, width);
             return self.out.multiply(width, reg, reg, src);
         };
+        match src {
+            Operand::Reg(src) => self.arith(arith, width, dst, src),
+            Operand::Imm(_) => self.arith_with(arith, width, dst, src),
+        }
+    }
+
+    /// With another register, which is mostly in place.
+    #[inline(never)]
+    fn arith(&mut self, arith: Arith, width: Width, dst: Register, src: Register) {
+        let reg = self.modify(dst);
+        if self.pending.has(src) {
+            return self.arith_with(arith, width, dst, Operand::Reg(src));
+        }
+        self.out.arith_registers(arith, width, reg, native(src));
+        self.set_flags(dst, width, matches!(arith, Arith::And | Arith::Or | Arith::Xor));
+    }
+
+    #[inline(never)]
+    fn arith_with(&mut self, arith: Arith, width: Width, dst: Register, src: Operand) {
+        let reg = self.modify(dst);
+        let src = self.operand(src, width);
         self.out.arith(arith, width, reg, src);
         let positive = matches!((arith, src), (Arith::And, Source::Imm(0..)));
         let width = if positive { Width::W32 } else { width };

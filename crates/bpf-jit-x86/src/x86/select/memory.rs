@@ -274,10 +274,30 @@ impl Selector<'_, '_> {
         true
     }
 
+    /// Mostly nothing is put off that is stored or says where.
+    #[inline(always)]
     pub(super) fn store(&mut self, size: Size, at: Address, src: Operand) {
+        let value = match src {
+            _ if self.pending.has(at.base) => return self.store_pending(size, at, src),
+            Operand::Imm(_) => self.out.chosen(src),
+            Operand::Reg(register) if self.pending.has(register) => {
+                return self.store_pending(size, at, src);
+            }
+            Operand::Reg(register) => Source::Reg(native(register)),
+        };
+        self.store_at(size, Mem::of(at), value);
+    }
+
+    #[inline(never)]
+    fn store_pending(&mut self, size: Size, at: Address, src: Operand) {
         self.ready_source(src, size);
         self.ready_place(at);
         let (value, place) = (self.source(src, size), self.place(at));
+        self.store_at(size, place, value);
+    }
+
+    #[inline(always)]
+    fn store_at(&mut self, size: Size, place: Mem, value: Source) {
         self.out.store(size, place, value);
         self.stored = Some(Stored { at: self.out.code.len(), size, place, value });
     }
