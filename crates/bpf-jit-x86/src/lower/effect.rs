@@ -117,6 +117,7 @@ impl Share {
     }
 }
 
+#[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
 /// For each value of a field the effect that reads and writes the register that it names.
 static CHANGES: [u32; 16] = {
     let (mut changes, mut number) = ([0; 16], 0);

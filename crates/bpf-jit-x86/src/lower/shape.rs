@@ -127,6 +127,7 @@ pub(super) fn form(insn: BpfInsn) -> Form {
 }
 
 /// The same of an opcode that is known at build time.
+#[cfg(not(debug_assertions))]
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
 pub(super) const fn form_of(code: u8) -> Form {
     ALL[code as usize].form

@@ -171,8 +171,17 @@ pub(super) fn by_shape<T: Then>(pc: u32, form: Form, insn: BpfInsn, then: T) -> 
     }
 }
 
+/// The same. Without optimisation one copy serves all opcodes, since what each of many copies
+/// has on the stack would all be there at once: megabytes.
+#[cfg(debug_assertions)]
+#[inline(always)]
+pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
+    by_shape(pc, shape::form(insn), insn, then)
+}
+
 /// The same, compiled for each opcode by itself, so that operations and their widths are
 /// told apart once and for all by a jump.
+#[cfg(not(debug_assertions))]
 #[inline(always)]
 pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
     macro_rules! each {

@@ -326,7 +326,9 @@ impl CodeBuffer {
         let room = self.room()?;
         let (first, _) = room.split_at_mut(8);
         first.copy_from_slice(&head.bytes.to_le_bytes());
-        if let Some(second) = room.get_mut(index(head.len())?..).and_then(<[u8]>::first_chunk_mut::<8>) {
+        if let Some(second) =
+            room.get_mut(index(head.len())?..).and_then(<[u8]>::first_chunk_mut::<8>)
+        {
             *second = tail.bytes.to_le_bytes();
         }
         self.count(head.len().wrapping_add(tail.len()));
