@@ -37,6 +37,9 @@ pub fn alu<const BITS: u32>(
     if matches!(op, AluOp::Mov) {
         return if matches!(width, Width::W64) { b } else { b.low_half() };
     }
+    if let Some(sum) = small_sum(op, width, &a, &b) {
+        return sum;
+    }
     let (ha, hb) = (half_view(&a), half_view(&b));
     let one_to_one = matches!(op, AluOp::Add | AluOp::Sub | AluOp::Xor);
     if matches!(width, Width::W32) {
@@ -54,6 +57,30 @@ pub fn alu<const BITS: u32>(
     let out = apply(op, BITS, full, by);
     let half = low_half_of(op, ha, hb, by, half_bits);
     Scalar { bits: out.bits, full: out.range, half }.or_unknown()
+}
+
+/// A sum or difference that the low half holds without its sign, whatever the numbers are: it
+/// does not wrap, and there is one interval.
+fn small_sum<const BITS: u32>(
+    op: AluOp,
+    width: Width,
+    a: &Scalar<BITS>,
+    b: &Scalar<BITS>,
+) -> Option<Scalar<BITS>> {
+    let (x, y) = if matches!(width, Width::W64) { (&a.full, &b.full) } else { (&a.half, &b.half) };
+    let (smin, smax) = match op {
+        AluOp::Add => (x.smin.checked_add(y.smin)?, x.smax.checked_add(y.smax)?),
+        AluOp::Sub => (x.smin.checked_sub(y.smax)?, x.smax.checked_sub(y.smin)?),
+        _ => return None,
+    };
+    if smin < 0 || smax > signed_max(Scalar::<BITS>::HALF) {
+        return None;
+    }
+    let bits = if matches!(op, AluOp::Add) { a.bits.add(b.bits) } else { a.bits.sub(b.bits) };
+    let (umin, umax) = (smin.cast_unsigned(), smax.cast_unsigned());
+    let range = Range { umin, umax, smin, smax };
+    let bits = bits.low(Scalar::<BITS>::HALF);
+    Some(Scalar { bits, full: range, half: range }.or_unknown())
 }
 
 const fn half_view<const BITS: u32>(s: &Scalar<BITS>) -> View {

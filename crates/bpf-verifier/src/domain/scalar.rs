@@ -151,6 +151,11 @@ impl<const BITS: u32> Scalar<BITS> {
     /// The numbers whose upper half is zero and whose lower half is in both
     /// sets.
     pub(super) fn of_half(bits: Tnum, half: Range) -> Self {
+        Self::sync_half(bits, half).unwrap_or(Self::UNKNOWN)
+    }
+
+    /// The same; none, where there are no such numbers.
+    fn sync_half(bits: Tnum, half: Range) -> Option<Self> {
         let once = |bits: Tnum, half: Range| {
             let half = half.meet_bits(bits, Self::HALF).tighten(Self::HALF);
             if half.is_empty() {
@@ -158,17 +163,13 @@ impl<const BITS: u32> Scalar<BITS> {
             }
             Some((bits.meet(Tnum::between(half.umin, half.umax))?, half))
         };
-        let Some((known, mut range)) = once(bits, half) else { return Self::UNKNOWN };
-        let mut bits = known;
+        let (mut known, mut range) = once(bits, half)?;
         if (known, range) != (bits, half) {
-            match once(known, range) {
-                Some(sharper) => (bits, range) = sharper,
-                None => return Self::UNKNOWN,
-            }
+            (known, range) = once(known, range)?;
         }
         let (smin, smax) = (range.umin.cast_signed(), range.umax.cast_signed());
         let full = Range { umin: range.umin, umax: range.umax, smin, smax };
-        Self { bits, full, half: range }
+        Some(Self { bits: known, full, half: range })
     }
 
     /// The low `bits` bits of every member, zero-extended.
@@ -193,6 +194,28 @@ impl<const BITS: u32> Scalar<BITS> {
         if self.bits.is_constant() {
             return self.sync_constant();
         }
+        let most = self.greatest();
+        if most <= mask(Self::HALF) {
+            // None is below 0, so that signed bounds are others of the same order.
+            let most = most.min(u64::try_from(self.full.smax).ok()?);
+            let least = self.full.umin.max(self.full.smin.max(0).cast_unsigned());
+            if self.bits.value().max(least) > most {
+                return None;
+            }
+            return if most <= signed_max(Self::HALF).cast_unsigned() {
+                Self::sync_small(self.bits, self.half, least, most)
+            } else {
+                let bounds = Range::unsigned(least, most, Self::HALF);
+                Self::sync_half(self.bits.low(Self::HALF), self.half.meet(bounds))
+            };
+        }
+        if self == Self::UNKNOWN {
+            return Some(self);
+        }
+        self.sync_rounds()
+    }
+
+    fn sync_rounds(self) -> Option<Self> {
         let mut out = self.sync_once()?;
         // A second round carries what the first one found back to the view it
         // started from; further ones gain little.
@@ -200,6 +223,35 @@ impl<const BITS: u32> Scalar<BITS> {
             out = out.sync_once()?;
         }
         Some(out)
+    }
+
+    /// What no member exceeds, unsigned, as far as that shows at once.
+    const fn greatest(&self) -> u64 {
+        let (bits, full) = (self.bits.max(), self.full.umax);
+        let most = if bits < full { bits } else { full };
+        let signed = self.full.smax.cast_unsigned();
+        if self.full.smin >= 0 && signed < most { signed } else { most }
+    }
+
+    /// The set of the numbers from `least` to `most`, which the low half holds without
+    /// its sign, that are in both views: all bounds are those of one interval. What is
+    /// found is what two rounds find of each view by itself.
+    fn sync_small(bits: Tnum, half: Range, least: u64, most: u64) -> Option<Self> {
+        let most = most.min(half.umax).min(u64::try_from(half.smax).ok()?);
+        let least = least.max(half.umin).max(half.smin.max(0).cast_unsigned());
+        let once = |bits: Tnum, least: u64, most: u64| {
+            let (least, most) = (least.max(bits.value()), most.min(bits.max()));
+            if least > most {
+                return None;
+            }
+            Some((bits.meet(Tnum::between(least, most))?, least, most))
+        };
+        let unsigned = bits.meet(Tnum::of_bits(Self::HALF.wrapping_sub(1)))?;
+        let (bits, least, most) = once(unsigned, least, most)?;
+        let (bits, least, most) = once(bits, least, most)?;
+        let (smin, smax) = (least.cast_signed(), most.cast_signed());
+        let range = Range { umin: least, umax: most, smin, smax };
+        Some(Self { bits, full: range, half: range })
     }
 
     fn sync_constant(self) -> Option<Self> {
@@ -317,5 +369,60 @@ impl fmt::Display for Scalar<64> {
         item("umin32", &self.half.umin, !same && self.half.umin != half.umin)?;
         item("umax32", &self.half.umax, !same && self.half.umax != half.umax)?;
         item("var_off", &self.bits, self.bits != Tnum::UNKNOWN)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::{Range, Scalar, Tnum, mask};
+    use crate::domain::bits::signed;
+
+    /// Sets of which the upper half is zero, and others, find as much by their own way as by
+    /// the general one.
+    fn every_way_finds_the_same<const BITS: u32>() {
+        let mut seed = 1_u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed.wrapping_shr(29)
+        };
+        let (mut found, mut empty) = (0, 0);
+        for _ in 0..400_000 {
+            // Of few bits, mostly, and of any.
+            let mut number = |bits: u32| {
+                let of = random() % 8;
+                let value = if of == 0 { random().wrapping_mul(random()) } else { random() };
+                let most = if of < 3 { bits } else { bits / 2 };
+                value & mask(most.saturating_sub(u32::from(of == 4)))
+            };
+            let mut range = |bits: u32| {
+                let mut range = Range::full(bits);
+                if number(8).is_multiple_of(2) {
+                    (range.umin, range.umax) = (number(bits), number(bits));
+                }
+                if number(8).is_multiple_of(2) {
+                    range.smin = signed(number(bits), bits);
+                    range.smax = signed(number(bits), bits);
+                }
+                range
+            };
+            let (full, half) = (range(BITS), range(Scalar::<BITS>::HALF));
+            let known = Tnum::new(number(BITS), number(BITS));
+            let bits = if known.value().is_multiple_of(2) { known } else { Tnum::of_bits(BITS) };
+            let set = Scalar::<BITS> { bits, full, half };
+            if bits.is_constant() {
+                continue;
+            }
+            assert_eq!(set.sync(), set.sync_rounds(), "{set:?}");
+            if set.sync().is_some() { found += 1 } else { empty += 1 }
+        }
+        assert!(found > 10_000 && empty > 10_000, "{found} {empty}");
+    }
+
+    #[test]
+    fn every_way_of_sharpening_finds_the_same() {
+        every_way_finds_the_same::<8>();
+        every_way_finds_the_same::<16>();
+        every_way_finds_the_same::<64>();
     }
 }

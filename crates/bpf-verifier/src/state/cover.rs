@@ -261,7 +261,10 @@ fn moved_covers(old: &Value, new: &Value, ids: &mut Ids) -> bool {
 fn may_cover(old: &Scalar, new: &Scalar, by: i32) -> bool {
     let end = |end: u64| end.checked_add_signed(by.into());
     let ends = end(new.umin()).zip(end(new.umax()));
+    let signed_end = |end: i64| end.checked_add(by.into());
+    let signed_ends = signed_end(new.smin()).zip(signed_end(new.smax()));
     ends.is_none_or(|(low, high)| old.umin() <= low && high <= old.umax())
+        && signed_ends.is_none_or(|(low, high)| old.smin() <= low && high <= old.smax())
 }
 
 /// A number that is so much more.

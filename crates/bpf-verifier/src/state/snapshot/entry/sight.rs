@@ -8,6 +8,7 @@ use super::{
     each_of_value, is_number, read_parts, read_span, short_head, small_constant, take,
 };
 use crate::arena::{Arena, HalfWords, low};
+use crate::domain::Scalar;
 use crate::state::cells::{Packed, class_of, origins_of, span_of};
 use crate::state::class::Class;
 use crate::state::reg::{KIND_BITS, Kind};
@@ -46,6 +47,21 @@ fn known_at(words: HalfWords<'_>, at: u32) -> Option<u64> {
     }
 }
 
+/// Whether it shows of the number of an entry, whose head is at `at`, that it does not cover
+/// `number` and so much more: it has bounds below 2^31, and they do not hold those.
+#[inline]
+fn excludes(words: HalfWords<'_>, at: u32, number: &Scalar, by: i32) -> bool {
+    let held = words.at(at);
+    if !matches!(class_of_head(held), Class::SmallRange | Class::SmallBits) {
+        return false;
+    }
+    let at = at.wrapping_add(1).wrapping_add((held & PARTS).count_ones());
+    let (least, most) = (words.at(at), words.at(at.wrapping_add(1)));
+    let end = |end: i64| end.checked_add(by.into());
+    let ends = end(number.smin()).zip(end(number.smax()));
+    ends.is_some_and(|(low, high)| low < least.into() || i64::from(most) < high)
+}
+
 impl Reader {
     /// The address of the next entry, a cell, if it lies here.
     #[inline]
@@ -80,6 +96,9 @@ impl Reader {
         if !same && value.is_in_packet() {
             return self.passes_packet(words, value);
         }
+        if value.is_scalar() && excludes(words, at, &value.number, 0) {
+            return Sight::Differs;
+        }
         if names(held) {
             return Sight::Unclear;
         }
@@ -108,9 +127,13 @@ impl Reader {
             return Sight::Differs;
         }
         if id != 0 {
-            let rest = value.range.saturating_sub(value.off.saturating_sub(off));
+            let by = value.off.saturating_sub(off);
+            let rest = value.range.saturating_sub(by);
             let reaches = range == NO_RANGE || (value.range != NO_RANGE && range <= rest);
-            return if reaches { Sight::Unclear } else { Sight::Differs };
+            if !reaches || excludes(words, self.at, &value.number, by) {
+                return Sight::Differs;
+            }
+            return Sight::Unclear;
         }
         if off != value.off || range > value.range {
             return Sight::Differs;
