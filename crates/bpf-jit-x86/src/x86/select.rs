@@ -96,7 +96,7 @@ pub(super) struct Selector<'a, 'o> {
     values: [Word; ROOM],
     /// Registers whose values are put off.
     pending: Registers,
-    /// For each register those whose values speak of it are among these; the last entry is
+    /// For each register those others whose values speak of it are among these; the last is
     /// in place of one.
     readers: [Registers; ROOM + 1],
     /// For each register how many of its low bits may be set.
@@ -407,6 +407,10 @@ impl Selector<'_, '_> {
             if speaks && Some(register) != read {
                 self.own_if_needed(register);
             }
+        }
+        // No other speaks of it now.
+        if let Some(entry) = self.readers.get_mut(index(written)) {
+            *entry = read.map_or(Registers::NONE, Registers::of).and(readers);
         }
     }
 

@@ -107,11 +107,14 @@ impl Selector<'_, '_> {
                 match src {
                     _ if self.out.hides(src) => self.two_operands(op, width, dst, src),
                     Operand::Imm(imm) => self.add_immediate(width, dst, imm),
-                    Operand::Reg(other) => {
-                        if !self.is_rotation(width, dst, other) {
-                            self.add_register(width, dst, other);
+                    Operand::Reg(other) => match (self.pending.has(dst), self.pending.has(other)) {
+                        (false, false) => {
+                            let sum = Sum::of_two(dst, other, width);
+                            self.put_off(dst, Word::of(Value::Sum(sum)));
                         }
-                    }
+                        (true, true) if self.rotates(width, dst, other) => {}
+                        _ => self.add_register(width, dst, other),
+                    },
                 }
                 self.set_bits(dst, bits);
             }
@@ -222,13 +225,11 @@ impl Selector<'_, '_> {
         self.define(dst, Value::Sum(sum));
     }
 
+    /// Of two registers one or both of which are put off.
+    #[inline(never)]
     fn add_register(&mut self, width: Width, dst: Register, src: Register) {
         if let Value::Const(value) = self.value(src) {
             return self.add_immediate(width, dst, value);
-        }
-        if !self.pending.has(dst) && !self.pending.has(src) {
-            let sum = Sum::of_two(dst, src, width);
-            return self.put_off(dst, Word::of(Value::Sum(sum)));
         }
         self.locate(dst);
         self.locate(src);
