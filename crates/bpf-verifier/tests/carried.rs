@@ -200,3 +200,33 @@ fn the_rounds_bound_a_number_that_some_rounds_mask() {
     SOCKET.rejects("R1", &walks(1, byte, ["r6 += 1", "r6 <<= 1"], 12));
     SOCKET.rejects("R1", &walks(0, byte, ["r6 += 1", "r6 = r0"], 3));
 }
+
+/// What the first looks at a loop do not find is looked at all the same: there R6 may be
+/// anything, and a way with another access is refused, with all that is behind it.
+#[test]
+fn what_is_found_late_counts() {
+    let byte = "r2 = *(u8 *)(r1 +0)";
+    let late =
+        |to: &str| format!("r1 = r6\nr1 -= r8\nr1 += r9\nr2 = load_acquire((u8 *)(r1 +0))\n{to}");
+    // R6 is the offset and R8.
+    let walks = |base: u32, ways: [&str; 2], rounds| {
+        let base = format!("r8 = 1\nr8 <<= {base}\nr6 += r8\nagain:");
+        let text = walks(0, byte, ways, rounds).replace("again:", &base);
+        text.replace("r1 += r6", "r1 = r6\nr1 -= r8\nr1 += r9")
+    };
+    for base in [0, 40] {
+        let [small, large] = ["r6 = r8\nr6 += 8", "r6 = r8\nr6 += 28"].map(late);
+        SOCKET.accepts(&walks(base, ["r6 += 4", "r2 = 0"], 8));
+        SOCKET.accepts(&walks(base, ["r6 += 4", &small], 8));
+        SOCKET.rejects("R1", &walks(base, ["r6 += 4", &large], 10));
+        SOCKET.rejects("R1", &walks(base, [&large, "r6 += 4"], 10));
+        // Of two numbers that it may become, either counts.
+        for (one, other) in [(28, 0), (0, 28)] {
+            let either = format!(
+                "r6 = r8\nr6 += {one}\nif r0 == 9 goto one\nr6 = r8\nr6 += {other}\none: r2 = 0"
+            );
+            SOCKET.rejects("R1", &walks(base, ["r6 += 4", &either], 10));
+            SOCKET.rejects("R1", &walks(base, ["r6 += 4", &late(&either)], 10));
+        }
+    }
+}
