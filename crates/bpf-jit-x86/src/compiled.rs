@@ -35,8 +35,10 @@ type Defs<P> = <<P as PhysicalProfile>::Memory as MemoryStrategy>::Vec<MapDef, M
 /// helpers, stack and context are those that the program was made for is
 /// checked when it starts.
 pub struct CompiledProgram<P: PhysicalProfile> {
-    code: Box<dyn ExecutableCode>,
-    /// Bytes of code, at the beginning of that.
+    memory: Box<dyn ExecutableCode>,
+    /// Bytes in front of the code.
+    start: usize,
+    /// Bytes of code.
     len: usize,
     body: usize,
     places: Vec<u32>,
@@ -159,17 +161,18 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         links: u16,
         memory: &dyn CodeMemory,
     ) -> Result<Self, CompileError> {
-        let mut writable = memory.allocate(machine.bytes.len())?;
-        match writable.bytes().split_at_mut_checked(machine.bytes.len()) {
-            Some((bytes, rest)) => {
-                bytes.copy_from_slice(machine.bytes);
-                rest.fill(x86::TRAP);
-            }
-            None => return Err(OutOfMemory { requested: machine.bytes.len() }.into()),
-        }
+        let (start, len) = (machine.start, machine.bytes.len());
+        let end = start.checked_add(len).ok_or(CompileError::TooLarge)?;
+        let mut writable = memory.allocate(end)?;
+        let room = writable.bytes();
+        let code = room.get_mut(start..end).ok_or(OutOfMemory { requested: end })?;
+        code.copy_from_slice(machine.bytes);
+        room.get_mut(..start).unwrap_or_default().fill(x86::TRAP);
+        room.get_mut(end..).unwrap_or_default().fill(x86::TRAP);
         Ok(Self {
-            code: writable.seal()?,
-            len: machine.bytes.len(),
+            memory: writable.seal()?,
+            start,
+            len,
             body: machine.body,
             places: machine.places,
             links,
@@ -198,7 +201,8 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
 
     /// The machine code.
     pub fn code(&self) -> &[u8] {
-        self.code.bytes().get(..self.len).unwrap_or_default()
+        let behind = self.memory.bytes().get(self.start..).unwrap_or_default();
+        behind.get(..self.len).unwrap_or_default()
     }
 
     /// Where in [`code`](Self::code) the instruction of a slot begins; `None`
@@ -229,26 +233,34 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
     pub(crate) fn entry(&self) -> Entry {
         // SAFETY: the code begins with an entry of this calling convention, and
         // stays where it is, executable, as long as this program lives.
-        unsafe { core::mem::transmute::<*mut u8, Entry>(self.code.base().as_ptr()) }
+        unsafe { core::mem::transmute::<*mut u8, Entry>(self.at(0)) }
     }
 
     /// The address of the code's first byte.
     pub(crate) fn base(&self) -> u64 {
-        u64::try_from(self.code.base().as_ptr().addr()).unwrap_or_default()
+        address(self.at(0))
     }
 
     /// The address of the instruction at a slot, to be called.
     pub(crate) fn address_of(&self, slot: u32) -> Option<u64> {
         let place = self.place_of(usize::try_from(slot).ok()?)?;
-        let base = self.code.base().as_ptr().expose_provenance();
-        u64::try_from(base.wrapping_add(place)).ok()
+        Some(address(self.at(place)))
     }
 
     /// The address at which a tail call enters the code.
     pub(crate) fn body(&self) -> u64 {
-        let base = self.code.base().as_ptr().expose_provenance();
-        u64::try_from(base.wrapping_add(self.body)).unwrap_or_default()
+        address(self.at(self.body))
     }
+
+    /// A byte of the code.
+    fn at(&self, place: usize) -> *mut u8 {
+        self.memory.base().as_ptr().wrapping_add(self.start).wrapping_add(place)
+    }
+}
+
+/// Where the CPU finds what is at a pointer.
+fn address(pointer: *mut u8) -> u64 {
+    u64::try_from(pointer.expose_provenance()).unwrap_or_default()
 }
 
 impl<P: PhysicalProfile> fmt::Debug for CompiledProgram<P> {

@@ -8,15 +8,16 @@
 //! writing, [`WritableCode::seal`] takes the right to write away, flushes the
 //! translations of every CPU, and only then gives the right to execute, and the
 //! drop of the [`ExecutableCode`] unmaps them. Code may lie anywhere: it holds no
-//! address of its own and none of the kernel. Where it begins at a multiple of 64, as
-//! pages do, loops lie in no more of the CPU's cache lines than they need.
+//! address of its own and none of the kernel. Where the memory begins at a multiple of 64, as
+//! pages do, loops lie across as few ends of the CPU's cache lines as can be: for that the
+//! compiler asks for up to 63 bytes more than it has code, and leaves them in front of it.
 //!
 //! # Guards
 //! In front of the pages and behind them should be one each that nobody may access,
 //! from `allocate` to the drop. Such a guard catches what runs or reads on from one program's code
 //! into what is next to it, and who writes on from a buffer beside code that is not sealed
-//! yet. Behind the code, up to the end of what `bytes` gave, the compiler leaves instructions
-//! that trap, so that no place in the pages is executed that is no code.
+//! yet. In front of the code and behind it, up to the end of what `bytes` gave, the compiler leaves
+//! instructions that trap, so that no place in the pages is executed that is no code.
 //! Guards catch no access that is far away; against these the rights of the
 //! pages stand. `HostMemory` has guards where the host has `mmap`.
 #![allow(unsafe_code)]

@@ -85,6 +85,8 @@ pub(crate) const TRAP: u8 = 0xcc;
 pub(crate) struct MachineCode<'w> {
     /// The code. It is entered at its first byte.
     pub(crate) bytes: &'w [u8],
+    /// How many bytes behind a multiple of 64 it is best to begin.
+    pub(crate) start: usize,
     /// Where a tail call enters.
     pub(crate) body: usize,
     /// For each slot where its code begins, or a number behind the code.
@@ -143,7 +145,8 @@ pub(crate) fn emit<'w>(
     code.finish()?;
     let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
     let places = code.places()?;
-    Ok(MachineCode { bytes: code.code(), body, places })
+    let start = buffer::index(code.start).unwrap_or(0);
+    Ok(MachineCode { bytes: code.code(), start, body, places })
 }
 
 /// Code under construction.

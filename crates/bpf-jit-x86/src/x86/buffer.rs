@@ -77,8 +77,6 @@ pub(super) struct Fixup {
 impl Label {
     /// Of labels that are no slot's.
     const OTHER: u32 = 1 << 31;
-    /// Of none.
-    const NOWHERE: Self = Self(u32::MAX);
 }
 
 /// What holds a distance.
@@ -90,9 +88,6 @@ pub(super) enum Kind {
     JumpIf(Flag),
     /// An instruction of as many bytes, of which the last four are the distance.
     Long(u8),
-    /// None, but room for as many bytes that do nothing, in front of a loop whose last
-    /// jump back has this number among the fixups, and its first lies so many behind this.
-    Pad { bytes: u8, first: u16, last: u32 },
 }
 
 impl Kind {
@@ -102,13 +97,9 @@ impl Kind {
             Self::Jump => 5,
             Self::JumpIf(_) => 6,
             Self::Long(bytes) => bytes as u32,
-            Self::Pad { .. } => PAD,
         }
     }
 }
-
-/// Bytes that there is room for in front of a loop: it can begin at any next line.
-pub(super) const PAD: u32 = 63;
 
 /// Where a label is: bytes and fixups in front of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,10 +137,8 @@ pub(crate) struct CodeBuffer {
     pub(super) saved: Vec<u32>,
     /// What it looks at.
     pub(super) jumps: Vec<Jump>,
-    /// Whether there is room in front of a loop.
-    pub(super) padded: bool,
-    /// Where divisions are, before the code moves together.
-    pub(super) divisions: Vec<u32>,
+    /// At which byte of a line of the CPU's the code begins best.
+    pub(super) start: u32,
     failure: Option<CompileError>,
 }
 
@@ -160,8 +149,7 @@ impl CodeBuffer {
         self.slots.clear();
         self.labels.clear();
         self.fixups.clear();
-        self.divisions.clear();
-        (self.end, self.padded, self.failure) = (Place::default(), false, None);
+        (self.end, self.start, self.failure) = (Place::default(), 0, None);
         let requested = slots.saturating_mul(size_of::<Place>());
         if self.slots.try_reserve(slots).is_ok() {
             self.slots.resize(slots, Place::UNBOUND);
@@ -411,28 +399,6 @@ impl CodeBuffer {
     pub(super) fn address_to_r11(&mut self, label: Label) {
         self.fixup(Kind::Long(7), label);
         self.put(0x1d_8d4c, 7);
-    }
-
-    /// Leaves room in front of a loop, for `relax` to say where it begins.
-    pub(super) fn pad(&mut self) {
-        let end = self.end().saturating_add(index(PAD).unwrap_or(0));
-        if self.bytes.len() < end {
-            self.grow(end);
-        }
-        if end <= self.bytes.len() {
-            self.fixup(Kind::Pad { bytes: 0, first: 0, last: 0 }, Label::NOWHERE);
-            self.count(PAD);
-            self.padded = true;
-        }
-    }
-
-    /// Notes that a division is emitted here, for loops that take their time from it.
-    pub(super) fn divides(&mut self) {
-        let at = self.len();
-        // Not to know of one costs a loop's place, and no more.
-        if self.divisions.try_reserve(1).is_ok() {
-            self.divisions.push(at);
-        }
     }
 
     fn fixup(&mut self, kind: Kind, label: Label) {

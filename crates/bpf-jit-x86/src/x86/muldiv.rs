@@ -352,7 +352,6 @@ impl Emitter<'_> {
                 7
             }
         };
-        self.code.divides();
         self.code.insn(Opcode::one(0xf7), width, number, Rm::Reg(divisor), Imm::None);
     }
 }

@@ -23,9 +23,11 @@ pub(super) struct Jump {
     /// Where it leads to, and how many fixups are in front of that; more than there are
     /// where it leads nowhere.
     to: u32,
-    pub(super) before: u32,
+    before: u32,
     /// Bytes that its short form spares; 0 of what has none.
-    pub(super) spares: u32,
+    spares: u16,
+    /// How many loops begin in front of it, behind the fixup before.
+    pub(super) loops: u16,
 }
 
 impl Jump {
@@ -35,10 +37,32 @@ impl Jump {
             None => (0, u32::MAX),
         };
         let spares = match fixup.kind {
-            Kind::Jump | Kind::JumpIf(_) => fixup.kind.long().saturating_sub(SHORT),
-            Kind::Long(_) | Kind::Pad { .. } => 0,
+            Kind::Jump => 3,
+            Kind::JumpIf(_) => 4,
+            Kind::Long(_) => 0,
         };
-        Self { at: fixup.at, to, before, spares }
+        Self { at: fixup.at, to, before, spares, loops: 0 }
+    }
+
+    /// If it, the fixup of a number, leads back, the number of the first fixup there.
+    pub(super) fn begin_of_loop(self, number: usize) -> Option<usize> {
+        index(self.before).filter(|before| self.spares != 0 && *before <= number)
+    }
+
+    pub(super) fn enter_loop(&mut self) {
+        self.loops = self.loops.saturating_add(1);
+    }
+
+    /// Where it leads to.
+    pub(super) fn target(self, saved: &[u32]) -> u32 {
+        let before = index(self.before).and_then(|before| saved.get(before));
+        self.to.saturating_sub(before.copied().unwrap_or(0))
+    }
+
+    /// Where it ends.
+    pub(super) fn end(self, number: usize, fixup: &Fixup, saved: &[u32]) -> u32 {
+        let saved = saved.get(number.saturating_add(1)).copied().unwrap_or(0);
+        self.at.saturating_add(fixup.kind.long()).saturating_sub(saved)
     }
 
     /// Whether its short form would reach. `saved` is new up to this fixup and old
@@ -73,49 +97,14 @@ impl CodeBuffer {
         // For each fixup, how many bytes are saved in front of it.
         saved.resize(wanted, 0_u32);
         jumps.extend(self.fixups.iter().map(|fixup| Jump::new(fixup, self.place(fixup.label))));
-        self.take_short(&jumps, &mut saved);
-        if self.padded {
-            self.align_loops(&jumps, &mut saved);
-        }
-        self.move_together(&jumps, &saved);
-        (self.saved, self.jumps) = (saved, jumps);
-    }
-
-    /// Takes short forms, in loops at the places that they have now.
-    fn take_short(&self, jumps: &[Jump], saved: &mut [u32]) {
-        if self.padded {
-            self.leave_out(saved);
-        }
         for _ in 0..ROUNDS {
-            if !shorten(jumps, saved) {
+            if !shorten(&jumps, &mut saved) {
                 break;
             }
         }
-    }
-
-    /// Has loops begin where that spares a line. Jumps that become long by that move loops
-    /// behind them, which are looked at again then.
-    fn align_loops(&mut self, jumps: &[Jump], saved: &mut [u32]) {
-        self.find_ends(jumps);
-        for round in 1..=ROUNDS {
-            if !self.align(saved) {
-                return;
-            }
-            match self.keep_short(jumps, saved) {
-                Some(true) if round < ROUNDS => self.put_back(saved),
-                Some(_) => return,
-                None => return self.take_short(jumps, saved),
-            }
-        }
-    }
-
-    /// Keeps the short forms that reach now that loops have moved. Whether any became long;
-    /// nothing where that came to no end.
-    fn keep_short(&self, jumps: &[Jump], saved: &mut [u32]) -> Option<bool> {
-        self.move_loops(saved);
-        let before = saved.last().copied();
-        let ends = (0..ROUNDS).any(|_| !lengthen(jumps, saved));
-        ends.then(|| saved.last().copied() != before)
+        self.start = self.best_start(&mut jumps, &saved);
+        self.move_together(&jumps, &saved);
+        (self.saved, self.jumps) = (saved, jumps);
     }
 
     /// Where slots are once the code has moved together, or a number behind the code.
@@ -146,10 +135,6 @@ impl CodeBuffer {
             let Some(at) = index(fixup.at) else { return self.fail(CompileError::TooLarge) };
             to = self.copy_down(from, at, to);
             from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
-            if let Kind::Pad { bytes, .. } = fixup.kind {
-                to = self.do_nothing(to, bytes);
-                continue;
-            }
             let short = before != behind;
             let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
             let place = Place { at: jump.to, fixups: jump.before };
@@ -227,32 +212,16 @@ fn shorten(jumps: &[Jump], saved: &mut [u32]) -> bool {
     for (number, (jump, entry)) in jumps.iter().zip(saved.iter().skip(1)).enumerate() {
         let old_next = entry.get();
         let mut spares = old_next.saturating_sub(old);
-        let len = jump.spares.saturating_add(SHORT);
-        if spares == 0 && jump.spares != 0 && jump.reaches(number, (old, new), saved, len) {
-            (spares, changed) = (jump.spares, true);
+        let most = u32::from(jump.spares);
+        let len = most.saturating_add(SHORT);
+        if spares == 0 && most != 0 && jump.reaches(number, (old, new), saved, len) {
+            (spares, changed) = (most, true);
         }
         new = new.saturating_add(spares);
         entry.set(new);
         old = old_next;
     }
     changed
-}
-
-/// Looks at every short jump's distance. Whether one became long.
-fn lengthen(jumps: &[Jump], saved: &mut [u32]) -> bool {
-    let saved = Cell::from_mut(saved).as_slice_of_cells();
-    // What is saved in front of a jump, as it was and as it is now.
-    let (mut old, mut new) = (0_u32, 0_u32);
-    for (number, (jump, entry)) in jumps.iter().zip(saved.iter().skip(1)).enumerate() {
-        let old_next = entry.get();
-        let spares = old_next.saturating_sub(old);
-        let stays =
-            jump.spares == 0 || spares == 0 || jump.reaches(number, (old, new), saved, SHORT);
-        new = new.saturating_add(if stays { spares } else { 0 });
-        entry.set(new);
-        old = old_next;
-    }
-    old != new
 }
 
 /// Where a label is once the savings are made.

@@ -190,9 +190,6 @@ impl<'a, 'o> Selector<'a, 'o> {
                     self.trap(&step, pc);
                     continue;
                 }
-                if effect.is_looped() && !copied {
-                    self.out.code.pad();
-                }
                 if effect.turns() {
                     behind = flow.live_from(lowered, &step, next);
                 }
