@@ -1,4 +1,4 @@
-//! Ends of innermost loops, of which there are copies.
+//! Ends of loops, of which there are copies.
 //!
 //! A compiler lets all ways through the body of a loop end in the same few steps, which
 //! count and go back. All but one get there by a jump, and then take another: two in a few
@@ -13,10 +13,7 @@ use super::{Effect, Lowered, Transfer, Turn};
 use crate::error::CompileError;
 
 /// Steps of an end at the most, with that which goes back.
-pub const TAIL: usize = 4;
-
-/// Jumps and branches of a loop at the most.
-const WAYS: usize = 32;
+pub const TAIL: usize = 5;
 
 /// Steps behind an end that are looked at, and of what leaves a loop in front of its body.
 const LEAVING: usize = 16;
@@ -56,11 +53,11 @@ impl Lowered<'_> {
     fn tail(&self, number: usize) -> Option<Tail> {
         let jump = self.transfers.get(number)?;
         let step = self.step(jump.from)?;
-        step.effect.is_plain_jump().then(|| self.tail_behind(number, jump)).flatten()
+        step.effect.is_plain_jump().then(|| self.tail_behind(jump)).flatten()
     }
 
     #[inline(never)]
-    fn tail_behind(&self, number: usize, jump: &Transfer) -> Option<Tail> {
+    fn tail_behind(&self, jump: &Transfer) -> Option<Tail> {
         let first = jump.to;
         for slot in (first..).take(TAIL) {
             let step = self.step(slot)?;
@@ -80,27 +77,14 @@ impl Lowered<'_> {
             } else if head <= first {
                 // What a compiler has put behind the function's exit is rare.
                 let mut between = (end..jump.from).take(LEAVING).filter_map(|slot| self.step(slot));
-                between.all(|step| !step.is_exit()) && self.is_innermost(number, head, first..end)
+                between.all(|step| !step.is_exit())
             } else {
                 // The body of the loop is behind what leaves it.
                 self.leaves(end..head, first..=jump.from)
-                    && self.is_innermost(number, first, first..end)
             };
             return is_end.then_some(Tail { jump: jump.from, first, end, ends });
         }
         None
-    }
-
-    /// Whether no loop is in the one that begins at `head`, has a jump, and ends with `end`, and
-    /// there are few ways through it.
-    fn is_innermost(&self, number: usize, head: u32, end: Range<u32>) -> bool {
-        let is_of_loop = |way: &&Transfer| (head..end.end).contains(&way.from);
-        let is_inner =
-            |way: &Transfer| way.to <= way.from && way.to > head && !end.contains(&way.to);
-        let (before, behind) = self.transfers.split_at(number);
-        let before = before.iter().rev().take_while(|way| way.from >= head);
-        let mut ways = behind.iter().take_while(is_of_loop).chain(before);
-        !ways.by_ref().take(WAYS).any(is_inner) && ways.next().is_none()
     }
 
     /// Whether steps leave a loop.
