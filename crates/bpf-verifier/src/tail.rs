@@ -54,7 +54,12 @@ impl Tail {
         Self { exit: Meter::NONE, back: [Meter::NONE; MAX_NEST], rounds: [Rounds::NONE; 2] };
 
     /// The program's end is here.
-    pub const END: Self = Self { exit: Meter::ZERO, ..Self::NONE };
+    pub const END: Self = Self::ending(Meter::ZERO);
+
+    /// The program's end lies so far behind, and nothing else does.
+    pub const fn ending(exit: Meter) -> Self {
+        Self { exit, ..Self::NONE }
+    }
 
     /// The loop around this place at `level` goes round here.
     pub fn round(level: usize) -> Self {

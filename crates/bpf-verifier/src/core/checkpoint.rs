@@ -198,8 +198,8 @@ impl Explorer<'_> {
     /// A node whose paths go back to the head of a summary speaks of that
     /// summary's identities, and of no other place than inside of it. So may one
     /// whose paths close a loop at an open node, which has such paths.
-    fn shared_ids(&self, node: Done) -> Option<u32> {
-        let inside = if node.is_inside(&self.arena) { self.counted_ids() } else { 0 };
+    fn shared_ids(&self, node: Done, is_inside: bool) -> Option<u32> {
+        let inside = if is_inside { self.counted_ids() } else { 0 };
         let Some((summary, level)) = node.owner(&self.arena) else { return Some(inside) };
         let around = self.walker.active.at_level(&self.arena, level);
         (around == summary).then(|| summary.head_id(&self.arena).max(inside))
@@ -210,24 +210,28 @@ impl Explorer<'_> {
         let mut before = NONE;
         let mut node = Done(high(self.arena.word(point)));
         while node.0 != NONE {
-            let next = node.next(&self.arena);
-            let Some(shared) = self.shared_ids(node) else {
+            let (next, inner) = (node.next(&self.arena), node.inner(&self.arena));
+            let Some(shared) = self.shared_ids(node, inner != 0) else {
                 self.work(1);
                 before = node.0;
                 node = Done(next);
                 continue;
             };
-            self.charge(node.weight(&self.arena));
-            let close = Closeness::Matters { instances: node.is_inside(&self.arena) };
             let old = node.snapshot(&self.arena);
-            let usable = self.resolves(node);
+            self.charge(node.with_head(old, old.weight(&self.arena)));
+            let close = Closeness::Matters { instances: inner != 0 };
+            let usable = self.resolves(node, inner);
             if usable && let Some(rests) = covers(old, &self.state, &self.arena, close, shared) {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
-                let tail = node.tail(&self.arena).renamed(|old| rests.renamed.now(old));
-                return Some(self.asks().map_or(tail, |ask| tail.asked(&ask)));
+                let (tail, ask) = (node.tail(&self.arena), self.asks());
+                if !node.has_rounds(&self.arena) {
+                    return Some(tail);
+                }
+                let tail = tail.renamed(|old| rests.renamed.now(old));
+                return Some(ask.map_or(tail, |ask| tail.asked(&ask)));
             }
             if node.count(&mut self.arena, false) {
                 before = node.0;
@@ -330,22 +334,24 @@ impl Explorer<'_> {
     pub(super) fn end_path(&mut self, tail: &Tail) -> Step<bool> {
         self.drop_triangles(tail);
         // What proves nothing goes with the trial that it is part of.
-        let tail = self
+        let mut paths = self
             .guessing()
             .map_or(*tail, |trial| tail.max(&Tail::round(trial.level(&self.arena) as usize)));
-        let mut total = tail.after(self.walker.meter);
-        let mut node = Node(self.walker.parent);
+        let (mut node, mut before) = (Node(self.walker.parent), self.walker.meter);
         while node.0 != NONE {
-            node.add_paths(&mut self.arena, &total);
+            node.add_paths(&mut self.arena, &paths, before);
             let branches = node.branches(&self.arena).saturating_sub(1);
             node.set_branches(&mut self.arena, branches);
             if branches > 0 {
                 break;
             }
-            let paths;
             let (parent, segment) = (Node(node.parent(&self.arena)), node.segment(&self.arena));
             let owner = node.owner(&self.arena);
-            if owner != Trial(NONE) && owner.node(&self.arena) == node {
+            if let Some(exit) = node.only_exit(&self.arena) {
+                paths = Tail::ending(exit);
+                self.merge_done(node);
+                self.done(node, &paths);
+            } else if owner != Trial(NONE) && owner.node(&self.arena) == node {
                 match self.head_done(owner, node)? {
                     Some(summary) => paths = summary,
                     None => return Ok(true),
@@ -356,11 +362,10 @@ impl Explorer<'_> {
                 self.done(node, &own);
                 paths = up;
             }
-            total = paths.after(segment);
             if parent.0 == NONE {
-                self.figures.bound = total.whole();
+                self.figures.bound = paths.after(segment).whole();
             }
-            node = parent;
+            (node, before) = (parent, segment);
         }
         self.next_path()
     }

@@ -125,6 +125,11 @@ impl Done {
         self.inner(arena) != 0
     }
 
+    /// Whether there are rounds behind it that something else than a number bounds.
+    pub fn has_rounds(self, arena: &Arena<'_>) -> bool {
+        self.flags(arena) & ROUNDS != 0
+    }
+
     /// Of how many instances there are rounds behind it.
     fn instances(self, arena: &Arena<'_>) -> u32 {
         let flags = self.flags(arena);
@@ -197,19 +202,19 @@ impl Done {
     }
 
     pub fn words(self, arena: &Arena<'_>) -> usize {
-        self.with_head(arena, Snapshot::words)
+        let snapshot = self.snapshot(arena);
+        self.with_head(snapshot, snapshot.words(arena))
     }
 
     /// What comparing with it counts as.
     pub fn weight(self, arena: &Arena<'_>) -> usize {
-        self.with_head(arena, Snapshot::weight)
+        let snapshot = self.snapshot(arena);
+        self.with_head(snapshot, snapshot.weight(arena))
     }
 
-    /// What is in front of the snapshot, and what is said of that.
-    fn with_head(self, arena: &Arena<'_>, of: fn(Snapshot, &Arena<'_>) -> u32) -> usize {
-        let snapshot = self.snapshot(arena);
-        let head = snapshot.0.saturating_sub(self.0);
-        of(snapshot, arena).saturating_add(head) as usize
+    /// What is said of its snapshot, with what is in front of that.
+    pub const fn with_head(self, snapshot: Snapshot, of: u32) -> usize {
+        of.saturating_add(snapshot.0.saturating_sub(self.0)) as usize
     }
 
     pub fn kill(self, arena: &mut Arena<'_>) {

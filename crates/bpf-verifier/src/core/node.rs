@@ -228,14 +228,20 @@ impl Node {
         }
     }
 
-    /// These paths lead away from here, too.
-    pub fn add_paths(self, arena: &mut Arena<'_>, paths: &Tail) {
-        if !self.has_rounds(arena) && self.nest(arena) == 0 {
-            // There is nothing else that they could lead to.
-            let exit = Meter::load(arena, self.field(EXIT)).max(paths.exit());
+    /// The costliest path from here, where there is nothing but the program's end that one
+    /// could lead to.
+    pub fn only_exit(self, arena: &Arena<'_>) -> Option<Meter> {
+        let only = !self.has_rounds(arena) && self.nest(arena) == 0;
+        only.then(|| Meter::load(arena, self.field(EXIT)))
+    }
+
+    /// These paths lead away from here, too, behind a stretch of this cost.
+    pub fn add_paths(self, arena: &mut Arena<'_>, paths: &Tail, before: Meter) {
+        if let Some(exit) = self.only_exit(arena) {
+            let exit = exit.max(before.then(paths.exit()));
             return exit.store(arena, self.field(EXIT));
         }
-        let tail = self.tail(arena).max(paths);
+        let tail = self.tail(arena).max(&paths.after(before));
         self.set_tail(arena, &tail);
     }
 

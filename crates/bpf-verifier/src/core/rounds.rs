@@ -210,9 +210,8 @@ impl Explorer<'_> {
     }
 
     /// Whether what follows from a done node is known: all loops that are closed
-    /// behind it are under way.
-    pub(super) fn resolves(&mut self, node: Done) -> bool {
-        let inner = node.inner(&self.arena);
+    /// behind it are under way, of which `inner` is the innermost.
+    pub(super) fn resolves(&mut self, node: Done, inner: u32) -> bool {
         if inner == 0 {
             return true;
         }
