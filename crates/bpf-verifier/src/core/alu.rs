@@ -144,9 +144,19 @@ fn rests(op: AluOp, width: Width, a: Known, b: Known, number: Scalar) -> u64 {
         op,
         AluOp::And | AluOp::Or | AluOp::Lsh | AluOp::Rsh | AluOp::Arsh | AluOp::Div | AluOp::Mod
     );
-    if narrows && a.1 != 0 && number == alu(op, width, Scalar::UNKNOWN, b.0) {
+    let of_any = |a: Scalar, b: Scalar| number == alu(op, width, a, b);
+    // By a constant, the greatest number gives something that most results do not hold.
+    let might = |by: u64| {
+        let most: Scalar = alu(op, width, Scalar::constant(u64::MAX), Scalar::constant(by));
+        number.contains(most.umax())
+    };
+    if narrows
+        && a.1 != 0
+        && (a.0 == Scalar::UNKNOWN
+            || (b.0.as_constant().is_none_or(might) && of_any(Scalar::UNKNOWN, b.0)))
+    {
         b.1
-    } else if narrows && b.1 != 0 && number == alu(op, width, a.0, Scalar::UNKNOWN) {
+    } else if narrows && b.1 != 0 && of_any(a.0, Scalar::UNKNOWN) {
         a.1
     } else {
         a.1 | b.1
