@@ -230,3 +230,37 @@ fn what_is_found_late_counts() {
         }
     }
 }
+
+/// R6 is an offset into the map's value, by which long rounds read; `more` happens at the end
+/// of each.
+fn long_rounds(start: i32, more: &str) -> String {
+    format!(
+        "{LOOKUP}
+         if r0 == 0 goto out
+         r9 = r0
+         r6 = {start}
+         r7 = 0
+         again:
+         r1 = r9
+         r1 += r6
+         r2 = *(u8 *)(r1 +0)
+         {}
+         {more} goto again
+         out: r0 = 0
+         exit",
+        "r2 += 1\n".repeat(100)
+    )
+}
+
+#[test]
+fn numbers_are_not_carried_in_vain() {
+    // Nothing shows that a sum of threes comes to be twelve: four rounds are walked after
+    // one attempt, which takes as many steps as two.
+    let info = SOCKET.accepts(&long_rounds(0, "r6 += 11\nr7 += 3\nif r7 != 12"));
+    assert!(info.processed < 1000, "{info:?}");
+    SOCKET.rejects("R1", &long_rounds(0, "r6 += 16\nr7 += 3\nif r7 != 12"));
+    // The number counts the rounds itself.
+    let info = SOCKET.accepts(&long_rounds(32, "r6 += -8\nif r6 != 8"));
+    assert!(info.processed < 900, "{info:?}");
+    SOCKET.rejects("R1", &long_rounds(32, "r6 += -8\nif r6 != -16"));
+}

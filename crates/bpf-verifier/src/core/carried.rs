@@ -68,6 +68,19 @@ fn with_resets(start: Scalar, resets: Option<(i32, i32)>) -> Scalar {
     }
 }
 
+/// Whether a guess at a number may hold that ends before what came `back`, at something that
+/// the number is compared with. Bits show that a sum comes to be that very number only if
+/// its steps are powers of two.
+fn may_hold(guess: &Value, back: &Value, change: Change) -> bool {
+    let Change::Sum(least, most) = change else { return true };
+    guess.number.covers(&back.number) || (least == most && least.unsigned_abs().is_power_of_two())
+}
+
+/// Whether a number is such as sizes and parts of addresses are.
+fn fits(number: &Scalar) -> bool {
+    number.smin() >= i32::MIN.into() && number.smax() <= i32::MAX.into()
+}
+
 /// What the unknown part of an offset becomes to which something from `least` to
 /// `most` is added `rounds` times at the most; none, where that may wrap.
 fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> Option<Scalar> {
@@ -151,20 +164,32 @@ impl Explorer<'_> {
     }
 
     /// The state is a guess: where nothing else bounds a pointer that `changes` as
-    /// the rounds go by, the rounds do.
+    /// the rounds go by, the rounds do. Beside it is what came round before.
     pub(super) fn carry(&mut self, trial: Trial, changes: &Changes) {
         trial.clear_carried(&mut self.arena);
         // What becomes another number does not bound the rounds.
         let listed = changes.iter().filter(|(place, _, resets)| *place != 0 && resets.is_none());
-        let bounds = listed.filter_map(|(place, change, _)| {
-            rounds_of(&self.at_place(&self.state, *place)?, *change)
-        });
-        let Some(rounds) = bounds.min() else { return };
-        self.carry_for(trial, changes, rounds);
+        let (mut rounds, mut firm) = (u64::MAX, u64::MAX);
+        for (place, change, _) in listed {
+            let Some(guess) = self.at_place(&self.state, *place) else { continue };
+            let Some(most) = rounds_of(&guess, *change) else { continue };
+            rounds = rounds.min(most);
+            let back = self.at_place(&self.scratch, *place);
+            if back.is_none_or(|back| may_hold(&guess, &back, *change)) {
+                firm = firm.min(most);
+            }
+        }
+        self.carry_for(trial, changes, (rounds, firm));
     }
 
     /// The same for so many rounds, also where that was done for fewer.
-    pub(super) fn carry_for(&mut self, trial: Trial, changes: &Changes, rounds: u64) {
+    /// If numbers are not carried yet, that might help if there were `firm` ones at the most.
+    pub(super) fn carry_for(
+        &mut self,
+        trial: Trial,
+        changes: &Changes,
+        (rounds, firm): (u64, u64),
+    ) {
         if trial.first(&self.arena).load(&mut self.arena, &mut self.scratch).is_err() {
             return;
         }
@@ -178,11 +203,13 @@ impl Explorer<'_> {
                 continue;
             }
             let base = with_resets(start.number, *resets);
+            let without = now.is_scalar() && !trial.carries_numbers(&self.arena);
+            let rounds = if without { firm } else { rounds };
             let Some(number) = drift(&base, (least, most), rounds) else { continue };
             let again = trial.carried(&self.arena).contains(place);
             let narrower = now.number.covers(&number) && !number.covers(&now.number);
             if now.is_scalar() && !trial.carries_numbers(&self.arena) {
-                if narrower {
+                if narrower && fits(&number) {
                     trial.note_that_numbers_help(&mut self.arena);
                 }
                 continue;

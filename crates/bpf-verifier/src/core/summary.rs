@@ -346,13 +346,21 @@ impl Explorer<'_> {
         self.begin(trial, Phase::Body)
     }
 
-    /// Where the guess does not cover a number, it might help if that was carried.
+    /// Where the guess does not cover a number, it might help if that was carried, unless
+    /// nothing else bounds the rounds.
     fn note_wider_numbers(&mut self, trial: Trial, guess: Snapshot) {
         let (mask, mut entries) = (guess.reg_mask(&self.arena), guess.read(&self.arena));
         let listed = |register: &Register| mask.wrapping_shr(register.number().into()) & 1 == 1;
-        for register in Register::all().filter(listed) {
+        self.note_changes(trial, guess);
+        let bound = self.most_ways_round(trial);
+        for (entry, register) in (0_u32..).zip(Register::all().filter(listed)) {
             let (before, after) = (entries.value(&self.arena), self.state.reg(register));
-            if before.is_scalar() && after.is_scalar() && !before.number.covers(&after.number) {
+            let bounds = |change| bound.is_some() && rounds_of(&before, change) == bound;
+            if before.is_scalar()
+                && after.is_scalar()
+                && !before.number.covers(&after.number)
+                && !trial.change(&self.arena, entry).is_some_and(bounds)
+            {
                 trial.note_that_numbers_help(&mut self.arena);
             }
         }
@@ -428,7 +436,7 @@ impl Explorer<'_> {
         let changes = self.changes(trial, guess);
         guess.load(&mut self.arena, &mut self.state)?;
         self.unwind(trial);
-        self.carry_for(trial, &changes, rounds);
+        self.carry_for(trial, &changes, (rounds, rounds));
         self.begin(trial, Phase::Body)
     }
 
