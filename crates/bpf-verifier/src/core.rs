@@ -19,6 +19,7 @@ mod context;
 #[cfg_attr(feature = "embedded-profile", path = "core/costliest.rs")]
 #[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
 pub(crate) mod costliest;
+mod derived;
 mod done;
 mod dynptr;
 mod dynptr_kfunc;

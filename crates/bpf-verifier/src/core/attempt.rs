@@ -72,6 +72,7 @@ impl Explorer<'_> {
 
     pub(super) fn drop_trial(&mut self, trial: Trial) {
         self.drop_found(trial);
+        trial.free_derived(&mut self.arena);
         let first = trial.first(&self.arena);
         let words = first.words(&self.arena) as usize;
         self.arena.free(first.0, words);

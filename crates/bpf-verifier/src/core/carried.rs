@@ -23,7 +23,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::Explorer;
-use super::summary::{change, rounds_of};
+use super::summary::rounds_of;
 use super::trial::{Change, MAX_CARRIED, Trial};
 use crate::domain::{Scalar, Tnum, alu};
 use crate::state::snapshot::Snapshot;
@@ -102,7 +102,7 @@ fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> Option<Scala
 
 impl Explorer<'_> {
     /// The value of the running state at a place.
-    fn at_place(&self, state: &State, place: Place) -> Option<Value> {
+    pub(super) fn at_place(&self, state: &State, place: Place) -> Option<Value> {
         let Some(addr) = place.checked_sub(CELLS) else {
             let found = Register::all().find(|register| place_of(*register) == place)?;
             return Some(state.reg(found)).filter(Value::is_init);
@@ -207,7 +207,14 @@ impl Explorer<'_> {
             let rounds = if without { firm } else { rounds };
             let Some(number) = drift(&base, (least, most), rounds) else { continue };
             let again = trial.carried(&self.arena).contains(place);
-            let narrower = now.number.covers(&number) && !number.covers(&now.number);
+            // The low bits of an unknown step are not kept.
+            let ends = now.number.smin()..=now.number.smax();
+            let within = if now.is_scalar() {
+                now.number.covers(&number)
+            } else {
+                ends.contains(&number.smin()) && ends.contains(&number.smax())
+            };
+            let narrower = within && !number.covers(&now.number);
             if now.is_scalar() && !trial.carries_numbers(&self.arena) {
                 if narrower && fits(&number) {
                     trial.note_that_numbers_help(&mut self.arena);
@@ -233,7 +240,7 @@ impl Explorer<'_> {
             else {
                 continue;
             };
-            let Change::Sum(..) = change(&before, &after, own) else { continue };
+            let Change::Sum(..) = self.change_in(trial, &before, &after, own) else { continue };
             if before.is_scalar() {
                 self.set_number(place, before.number);
                 self.mark_precise(after.deps);

@@ -221,7 +221,12 @@ impl Explorer<'_> {
             self.charge(node.with_head(old, old.weight(&self.arena)));
             let close = Closeness::Matters { instances: inner != 0 };
             let usable = self.resolves(node, inner);
-            if usable && let Some(rests) = covers(old, &self.state, &self.arena, close, shared) {
+            // What goes round says how it came to be.
+            let goes_round = inner != 0 || node.owner(&self.arena).is_some();
+            if usable
+                && let Some(rests) = covers(old, &self.state, &self.arena, close, shared)
+                && (!goes_round || self.stands_for_derived(old))
+            {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);

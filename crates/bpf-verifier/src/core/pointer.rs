@@ -116,6 +116,7 @@ impl Explorer<'_> {
                 Kind::Packet | Kind::PacketMeta => {
                     // Another unknown part.
                     out.id = self.fresh_id();
+                    self.note_derived(op, &number.number, (pointer.id, out.id));
                     out.range = range_behind(pointer.range, op, &number.number);
                 }
                 Kind::Stack | Kind::MapValue => out.id = 0,

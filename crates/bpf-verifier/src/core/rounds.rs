@@ -262,7 +262,9 @@ impl Explorer<'_> {
                 self.charge_node(node);
                 let all = Closeness::Matters { instances: true };
                 let (old, shared) = (node.snapshot(&self.arena), self.counted_ids());
-                if let Some(rests) = covers(old, &self.state, &self.arena, all, shared) {
+                if let Some(rests) = covers(old, &self.state, &self.arena, all, shared)
+                    && self.stands_for_derived(old)
+                {
                     self.mark_exact(rests.deps);
                     self.mark_read(rests.live);
                     self.figures.unwritten_reads |= rests.unwritten;

@@ -573,6 +573,18 @@ impl Explorer<'_> {
         }
     }
 
+    /// How a value came to be in a round, given that at the head.
+    pub(super) fn change_in(
+        &self,
+        trial: Trial,
+        before: &Value,
+        after: &Value,
+        own: u32,
+    ) -> Change {
+        let derived = trial.derived_change(&self.arena, (before, after));
+        derived.unwrap_or_else(|| change(before, after, own))
+    }
+
     fn note_entry(
         &mut self,
         trial: Trial,
@@ -580,7 +592,7 @@ impl Explorer<'_> {
         own: u32,
         (before, after): (&Value, &Value),
     ) {
-        let change = change(before, after, own);
+        let change = self.change_in(trial, before, after, own);
         trial.note_change(&mut self.arena, entry, change);
         if before.is_scalar() && !matches!(change, Change::Sum(..)) {
             let number = after.number;
@@ -629,7 +641,7 @@ impl Explorer<'_> {
 }
 
 /// How a value came to be, given that at the head.
-pub(super) fn change(before: &Value, after: &Value, own: u32) -> Change {
+fn change(before: &Value, after: &Value, own: u32) -> Change {
     if before.kind == Kind::Iterator {
         let same = (Value { range: before.range, deps: before.deps, ..*after }) == *before;
         let asked = after.range.checked_sub(before.range).filter(|_| same);

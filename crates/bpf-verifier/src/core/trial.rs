@@ -36,7 +36,9 @@ const METER: u32 = START + 4;
 const BEGAN: u32 = METER + Meter::WORDS;
 const EARLIEST: u32 = BEGAN + 1;
 const CARRIED: u32 = EARLIEST + 1;
-const RANKS: u32 = CARRIED + 2;
+/// Where notes are of what addresses in packets came from, and how many.
+const DERIVED: u32 = CARRIED + 2;
+const RANKS: u32 = DERIVED + 1;
 const RESETS: u32 = RANKS + 1 + MAX_RANKS;
 const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
 const THRESHOLDS: u32 = TRIANGLES + 1;
@@ -133,7 +135,12 @@ impl Trial {
         arena.set(self.field(RESETS), 0);
         arena.set(self.field(TRIANGLES), pair(NONE, NONE));
         arena.set(self.field(THRESHOLDS), 0);
+        arena.set(self.derived_field(), pair(NONE, 0));
         self.clear_carried(arena);
+    }
+
+    pub(super) const fn derived_field(self) -> At {
+        self.field(DERIVED)
     }
 
     /// Notes how many steps had been taken before the trial.
@@ -262,6 +269,7 @@ impl Trial {
         arena.set(self.field(EARLIEST), earliest);
         arena.set(self.field(RANKS), 0);
         self.drop_triangles(arena);
+        self.clear_derived(arena);
         let kept = arena.word(self.field(RESETS)) & (NUMBERS | MIGHT_HELP);
         arena.set(self.field(RESETS), kept);
     }

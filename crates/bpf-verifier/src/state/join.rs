@@ -22,11 +22,9 @@ pub(crate) const MAX_THRESHOLDS: usize = 8;
 const MAX_GROUPS: usize = 16;
 /// Differences that are kept as such.
 const MAX_SUM: i64 = 1 << 30;
-/// How far into a packet a guess goes.
-const PACKET_END: i64 = 0xffff;
-/// The same, where it is made of two states: as much can be added behind it before comparisons
+/// How far into a packet a guess goes: as much can be added behind it before comparisons
 /// prove nothing any more.
-const MERGED_END: i64 = 0x7fff;
+const PACKET_END: i64 = 0x7fff;
 
 /// The greatest number of 32 bits.
 const LOW_HALF_END: i64 = 0xffff_ffff;
@@ -323,11 +321,7 @@ impl<'a> Join<'a> {
             (Some((from, _)), Some((to, then))) => self.group((from, to, then)),
             _ => self.fresh(),
         };
-        let most = match old.kind.is_packet() {
-            true if merged => MERGED_END,
-            true => PACKET_END,
-            false => i64::MAX,
-        };
+        let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };
         let number =
             self.wider(&plus(old.number, less), &plus(new.number, by), (old.id, new.id), 0, most);
         Value { id, off, number, range: range(), ..*old }
