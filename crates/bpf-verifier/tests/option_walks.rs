@@ -8,6 +8,15 @@ use common::{PACKET, XDP};
 /// Offsets behind which a comparison with the packet's end proves nothing.
 const END: i32 = 0xffff;
 
+/// Reads four bytes at R6, if the packet goes as far, and counts the round.
+const READ: &str = "
+    r4 = r6
+    r4 += 4
+    if r4 > r9 goto out
+    r5 = *(u32 *)(r6 +0)
+    r7 += 1
+";
+
 /// Options of up to 255 bytes each, of which the second byte says how many.
 fn options(step: &str, rounds: u32) -> String {
     format!(
@@ -76,11 +85,7 @@ fn ways(first: i32, step: &str, other: &str) -> String {
          r1 = 0
          r2 = 0
          r3 = 0
-         r4 = r6
-         r4 += 4
-         if r4 > r9 goto out
-         r5 = *(u32 *)(r6 +0)
-         r7 += 1
+         {READ}
          if r7 != 10 goto again
          out: r0 = 0
          exit"
@@ -167,11 +172,7 @@ fn where_rounds_meet() {
              goto inner
              behind:
              r6 = *(u64 *)(r10 -8)
-             r4 = r6
-             r4 += 4
-             if r4 > r9 goto out
-             r5 = *(u32 *)(r6 +0)
-             r7 += 1
+             {READ}
              if r7 != 10 goto again
              out: r0 = 0
              exit"
@@ -227,11 +228,7 @@ fn where_a_round_closes_that_was_left() {
              call 7
              if r0 s> 5 goto leave
              behind:
-             r4 = r6
-             r4 += 4
-             if r4 > r9 goto out
-             r5 = *(u32 *)(r6 +0)
-             r7 += 1
+             {READ}
              if r7 != 10 goto head
              out: r0 = 0
              exit

@@ -215,7 +215,7 @@ impl Explorer<'_> {
                 ends.contains(&number.smin()) && ends.contains(&number.smax())
             };
             let narrower = within && !number.covers(&now.number);
-            if now.is_scalar() && !trial.carries_numbers(&self.arena) {
+            if without {
                 if narrower && fits(&number) {
                     trial.note_that_numbers_help(&mut self.arena);
                 }

@@ -211,7 +211,8 @@ impl Explorer<'_> {
         let mut node = Done(high(self.arena.word(point)));
         while node.0 != NONE {
             let (next, inner) = (node.next(&self.arena), node.inner(&self.arena));
-            let Some(shared) = self.shared_ids(node, inner != 0) else {
+            let is_inside = inner != 0;
+            let Some(shared) = self.shared_ids(node, is_inside) else {
                 self.work(1);
                 before = node.0;
                 node = Done(next);
@@ -219,10 +220,10 @@ impl Explorer<'_> {
             };
             let old = node.snapshot(&self.arena);
             self.charge(node.with_head(old, old.weight(&self.arena)));
-            let close = Closeness::Matters { instances: inner != 0 };
+            let close = Closeness::Matters { instances: is_inside };
             let usable = self.resolves(node, inner);
             // What goes round says how it came to be.
-            let goes_round = inner != 0 || node.owner(&self.arena).is_some();
+            let goes_round = is_inside || node.owner(&self.arena).is_some();
             if usable
                 && let Some(rests) = covers(old, &self.state, &self.arena, close, shared)
                 && (!goes_round || self.stands_for_derived(old))

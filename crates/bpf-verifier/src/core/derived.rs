@@ -83,9 +83,9 @@ impl Trial {
             return Some(Derived { from: id, least: 0, most: 0 });
         }
         let (block, count) = self.notes(arena);
-        let entries =
-            (0..count).map(|index| block.saturating_add(index.saturating_mul(ENTRY_WORDS)));
-        let at = entries.into_iter().find(|at| low(arena.word(*at)) == id)?;
+        let at = (0..count)
+            .map(|index| block.saturating_add(index.saturating_mul(ENTRY_WORDS)))
+            .find(|at| low(arena.word(*at)) == id)?;
         let (names, ends) = (arena.word(at), arena.word(at.saturating_add(1)));
         let (least, most) = (low(ends).cast_signed(), high(ends).cast_signed());
         Some(Derived { from: high(names), least, most })
