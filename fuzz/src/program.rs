@@ -18,6 +18,7 @@ use kernel_bpf_tests::case::{self, Case, Verdict};
 use kernel_bpf_tests::random;
 
 use crate::input::Input;
+use crate::place::constants;
 
 mod change;
 mod delayed;
@@ -74,7 +75,11 @@ pub fn case(data: &[u8]) -> Case {
 #[must_use]
 pub fn build(case: &Case) -> Option<BpfProgram<ActiveProfile>> {
     let builder = ProgramBuilder::new(case.prog_type).insns(&case.insns);
-    case.maps.iter().fold(builder, |builder, def| builder.map(*def)).build().ok()
+    let map = |builder: ProgramBuilder<ActiveProfile>, def: &MapDef| match constants(def) {
+        Some(bytes) => builder.frozen_map(*def, bytes),
+        None => builder.map(*def),
+    };
+    case.maps.iter().fold(builder, map).build().ok()
 }
 
 fn maps() -> Vec<MapDef> {

@@ -3,7 +3,7 @@
 //! counters. Numbers go from one to the other in memory on the stack of the
 //! outermost, and are used as indexes there.
 
-use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
+use kernel_bpf::bytecode::abi::map::{MapDef, MapType, flags};
 use kernel_bpf_tests::case::Case;
 
 use super::functions::Functions;
@@ -36,11 +36,14 @@ enum Called {
 struct Maker<'i, 'd> {
     out: Lines<'i, 'd>,
     functions: Functions<Called>,
+    /// Whether the function keeps the address of a key that it is shown.
+    shown: bool,
 }
 
 /// A program.
 pub(super) fn case(input: &mut Input<'_>) -> Case {
-    let mut maker = Maker { out: Lines::new(input), functions: Functions::new(FUNCTIONS) };
+    let (out, functions) = (Lines::new(input), Functions::new(FUNCTIONS));
+    let mut maker = Maker { out, functions, shown: false };
     maker.function(Called::First);
     while let Some((name, called)) = maker.functions.next() {
         maker.out.text.push_str(&name);
@@ -51,6 +54,7 @@ pub(super) fn case(input: &mut Input<'_>) -> Case {
         MapDef::new(MapType::Array, 4, 64, 1),
         MapDef::new(MapType::Array, 4, 64, 3),
         MapDef::new(MapType::Hash, 8, 64, 8),
+        MapDef::new(MapType::Array, 4, 64, 1).with_flags(flags::BPF_F_RDONLY_PROG),
     ];
     maker.out.case("rounds", maps)
 }
@@ -87,13 +91,15 @@ impl Maker<'_, '_> {
 
     fn function(&mut self, called: Called) {
         let own = "r6 = r10\nr6 += -64";
+        self.shown = called == Called::Each;
         match called {
             Called::First => self.code(&["r7 = *(u64 *)(r1 +8)", "r8 = *(u32 *)(r1 +16)", own]),
             Called::Plainly => self.code(&["r6 = r1", "r7 = r2", "r8 = *(u64 *)(r6 +8)"]),
             Called::Loop => self.code(&["r6 = r2", "r7 = r1", "r8 = *(u64 *)(r6 +16)"]),
             Called::Each => {
                 let key = self.out.pick(&["r7 = *(u32 *)(r2 +0)", "r7 = 4"]);
-                self.code(&["r6 = r4", "r9 = r3", key, "r8 = *(u64 *)(r6 +24)"]);
+                let keep = "*(u64 *)(r10 -144) = r2";
+                self.code(&["r6 = r4", "r9 = r3", key, keep, "r8 = *(u64 *)(r6 +24)"]);
             }
         }
         if called == Called::First {
@@ -153,7 +159,7 @@ impl Maker<'_, '_> {
 
     fn statement(&mut self, depth: usize, out: Option<&str>) {
         let room = self.out.count < LINES && depth < DEPTH;
-        match self.out.input.below(if room { 26 } else { 15 }) {
+        match self.out.input.below(if room { 30 } else { 19 }) {
             0 | 1 => self.arithmetic(),
             2 => {
                 let (size, slot, to) = (self.size(), self.slot(), self.number());
@@ -179,12 +185,14 @@ impl Maker<'_, '_> {
                 self.out.line(&format!("lock *(u64 *)(r6 +{slot}) {op} r{number}"));
             }
             14 => self.call_random(),
-            15..18 => self.branch(depth, out),
-            18 | 19 => self.counted(depth),
-            20 => self.may_goto(depth),
-            21 | 22 => self.iterator(depth),
-            23 => self.called(),
-            24 => self.call_back_loop(),
+            15 | 16 => self.constant(),
+            17 | 18 => self.entry(),
+            19..22 => self.branch(depth, out),
+            22 | 23 => self.counted(depth),
+            24 => self.may_goto(depth),
+            25 | 26 => self.iterator(depth),
+            27 => self.called(),
+            28 => self.call_back_loop(),
             _ => self.call_back_each(),
         }
     }
@@ -271,6 +279,78 @@ impl Maker<'_, '_> {
         self.out.line(&access);
         self.out.line(&format!("{over}: r1 = 1"));
         self.out.line("r2 = 2");
+    }
+
+    /// A constant of a map, as an index or as any number.
+    fn constant(&mut self) {
+        let base = 8 * self.out.input.below(6);
+        if self.out.input.below(3) > 0 {
+            self.out.line(&format!("r1 = map[idx:3][{base}] ll"));
+            self.load_constant("1");
+        } else {
+            self.code(&["*(u32 *)(r10 -136) = 0", "r2 = r10", "r2 += -136"]);
+            let over = self.out.label();
+            self.code(&["r1 = map[idx:3] ll", "call 1", &format!("if r0 == 0 goto {over}")]);
+            self.load_constant("0");
+            self.out.text.push_str(&over);
+            self.out.text.push_str(": ");
+            self.again(true);
+        }
+    }
+
+    fn load_constant(&mut self, base: &str) {
+        let size = self.out.pick(&["u64", "u32", "u16", "u8", "s32", "s16", "s8"]);
+        let offs = ["+0", "+4", "+1", "+8", "+12", "+16", "+2", "-1", "+25", "+60"];
+        let (off, number) = (self.out.pick(&offs), self.number());
+        self.out.line(&format!("r{number} = *({size} *)(r{base} {off})"));
+        if self.out.input.below(2) == 0 {
+            self.out.line(&format!("r1 = r{number}"));
+            self.access();
+        }
+    }
+
+    /// What becomes of an entry of the hash map: a look, another value, none.
+    fn entry(&mut self) {
+        let number = self.number();
+        self.out.line(&format!("r1 = r{number}"));
+        if self.out.input.below(3) > 0 {
+            self.out.line("r1 &= 7");
+        }
+        self.code(&["*(u64 *)(r10 -136) = r1", "r2 = r10", "r2 += -136"]);
+        // The very key that is shown, or the one that was.
+        match self.out.input.below(4) {
+            0 if self.shown => self.out.line("r2 = *(u64 *)(r10 -144)"),
+            1 if self.shown => {
+                let slot = self.slot();
+                self.out.line("r1 = *(u64 *)(r10 -144)");
+                self.out.line(&format!("*(u64 *)(r6 +{slot}) = r1"));
+                self.out.line(&format!("r1 = *(u64 *)(r6 +{slot})"));
+                self.code(&["r7 = *(u8 *)(r1 +3)", "r1 = 1"]);
+            }
+            _ => {}
+        }
+        match self.out.input.below(6) {
+            0..2 => {
+                let from = self.out.pick(&["r6", "r9"]);
+                let flags = self.out.pick(&["0", "0", "1", "2"]);
+                self.out.line(&format!("r3 = {from}"));
+                self.out.line(&format!("r4 = {flags}"));
+                self.code(&["r1 = map[idx:2] ll", "call 2"]);
+                self.again(false);
+            }
+            2..4 => {
+                self.code(&["r1 = map[idx:2] ll", "call 3"]);
+                self.again(false);
+            }
+            _ => {
+                let over = self.out.label();
+                self.code(&["r1 = map[idx:2] ll", "call 1", &format!("if r0 == 0 goto {over}")]);
+                self.out.line("r9 = r0");
+                self.out.text.push_str(&over);
+                self.out.text.push_str(": ");
+                self.again(true);
+            }
+        }
     }
 
     fn leave(&mut self, out: Option<&str>) {
