@@ -120,7 +120,8 @@ impl Flow {
 
     /// Whether the outcome of a branch is a matter of chance: in each loop around it what is
     /// compared comes of memory anew, and of nothing that depends on what the register
-    /// `given` has got behind the branch. Steps are taken to follow each other, and far ends
+    /// `given` has got behind the branch; nor is that multiplied, for which the next round
+    /// waits longer than a right guess lets it. Steps are taken to follow each other, and far ends
     /// of loops are not looked at: what is said makes code faster at best.
     pub fn is_chance(&self, lowered: &Lowered<'_>, branch: &Step, given: Register) -> bool {
         let slot = branch.slot();
@@ -218,6 +219,9 @@ fn comes_of_memory(
         let step = u32::try_from(slot).ok().and_then(|slot| lowered.step(slot));
         let Some(step) = step else { return false };
         let (reads, writes) = (step.effect.reads(), step.effect.writes());
+        if !reads.and(own).is_empty() && step.is_product() {
+            return false;
+        }
         let now = |set: Registers, comes: bool| {
             let left = set.without(writes);
             if comes || !reads.and(set).is_empty() { left.with(writes) } else { left }

@@ -51,6 +51,11 @@ impl Step {
         self.effect.is_special() || super::shape::is_move(self.insn)
     }
 
+    /// Whether it is a multiplication.
+    pub fn is_product(&self) -> bool {
+        !self.effect.is_special() && super::shape::is_product(self.insn)
+    }
+
     /// Whether it changes a register, and may do so by arithmetic; false where it does not.
     pub fn may_change(&self, register: Register) -> bool {
         self.effect.is_pure() && self.effect.writes() == Registers::of(register)

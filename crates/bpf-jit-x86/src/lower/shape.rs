@@ -163,6 +163,11 @@ pub(super) fn is_move(insn: BpfInsn) -> bool {
     matches!(form(insn), Form::Alu(AluOp::Mov, ..))
 }
 
+/// Whether an instruction multiplies.
+pub(super) fn is_product(insn: BpfInsn) -> bool {
+    matches!(form(insn), Form::Alu(AluOp::Mul, ..))
+}
+
 /// Whether an instruction loads more from `base`, or moves or shifts what is in `loaded`.
 pub(super) fn may_go_on(insn: BpfInsn, loaded: Register, base: Register) -> bool {
     match form(insn) {

@@ -14,7 +14,8 @@ const VALUES: [u64; 6] = [0, 1, 0x7fff_ffff, 0xffff_ffff, 1 << 63, u64::MAX];
 /// A condition, and whether it holds of 64 and of 32 bits.
 type Condition = (&'static str, fn(u64, u64) -> bool, fn(u32, u32) -> bool);
 
-const CONDITIONS: [Condition; 10] = [
+const CONDITIONS: [Condition; 11] = [
+    ("&", |a, b| a & b != 0, |a, b| a & b != 0),
     ("==", |a, b| a == b, |a, b| a == b),
     ("!=", |a, b| a != b, |a, b| a != b),
     (">", |a, b| a > b, |a, b| a > b),
@@ -29,6 +30,26 @@ const CONDITIONS: [Condition; 10] = [
 
 const fn signed(value: u64) -> i64 {
     value.cast_signed()
+}
+
+/// Whether bits are set decides, where the condition is an `and` that is compared with 0.
+#[test]
+fn bits_decide() {
+    for (mask, sign) in [(1, "=="), (0x80, "!="), (-16, "=="), (0x7fff_ffff, "!=")] {
+        for (wide, a) in [true, false].into_iter().flat_map(|wide| VALUES.map(|a| (wide, a))) {
+            let (part, class) = if wide { (u64::MAX, 'r') } else { (0xffff_ffff, 'w') };
+            let none = a & part & i64::from(mask).cast_unsigned() == 0;
+            let taken = none == (sign == "==");
+            let text = format!(
+                "r6 = 2\nr0 = 0\nr2 = {a:#x} ll\n*(u64 *)(r10 -8) = r2
+                 again: r3 = *(u64 *)(r10 -8)\nr4 = r3\n{class}3 &= {mask}\nw1 = 9
+                 if {class}3 {sign} 0 goto +1\nw1 = w4\nr0 += r0\nr0 ^= r1
+                 r6 += -1\nif r6 != 0 goto again\nexit"
+            );
+            let value = if taken { 9 } else { a & 0xffff_ffff };
+            gives(&text, value.wrapping_add(value) ^ value);
+        }
+    }
 }
 
 /// Two rounds of a loop that loads two numbers, and chooses by what they are.
@@ -48,7 +69,7 @@ fn chosen(condition: &str, choice: &str) -> String {
 /// not hold; of these, a number for R2 and for its lower half.
 type Choice = (&'static str, fn(u64) -> u64, fn(u64) -> u64);
 
-const CHOICES: [Choice; 8] = [
+const CHOICES: [Choice; 11] = [
     ("r1 = 1\nif C goto +1\nr1 = 0", |_| 1, |_| 0),
     ("r1 = 0\nif C goto +1\nr1 = 1", |_| 0, |_| 1),
     ("r1 = 5\nif C goto +1\nr1 = 77777", |_| 5, |_| 77_777),
@@ -56,6 +77,13 @@ const CHOICES: [Choice; 8] = [
     ("r1 = r2\nr1 += 3\nif C goto +1\nr1 = r8", |a| a.wrapping_add(3), |a| a & 0xffff_ffff),
     ("r1 = 7\nif C goto +1\nw1 = w8", |_| 7, |a| a & 0xffff_ffff),
     ("r1 = 9\nif C goto +2\nr1 = r2\ngoto +0", |_| 9, |a| a),
+    ("r1 = 7\nif C goto +1\nw1 = w2", |_| 7, |a| a & 0xffff_ffff),
+    ("r1 = r2\nr1 += 3\nif C goto +1\nw1 = w2", |a| a.wrapping_add(3), |a| a & 0xffff_ffff),
+    (
+        "w1 = w2\nw1 += 3\nif C goto +2\nw1 = w2\ngoto +0",
+        |a| a.wrapping_add(3) & 0xffff_ffff,
+        |a| a & 0xffff_ffff,
+    ),
     ("w1 = w8\nif C goto +1\nw1 = 0", |a| a & 0xffff_ffff, |_| 0),
 ];
 
@@ -124,6 +152,8 @@ fn what_the_next_round_waits_for_is_guessed() {
         // The very register, and what depends on it.
         (false, "r0 += r2\nif r0 < 9 goto +1\nr0 = r6"),
         (false, "r4 = r3\nr4 += r2\nif r4 < 9 goto +1\nr0 = r6\nr3 = r0"),
+        // What is multiplied in the next round.
+        (false, "r5 = r0\nr5 *= 31\nr5 += 7\nif r2 < 9 goto +1\nr5 = r0\nr0 = r5"),
         // Nothing that was loaded.
         (false, "r4 = 6\nif r6 < 9 goto +1\nr4 = r2\nr0 += r4"),
     ];

@@ -89,6 +89,8 @@ fn chosen() {
         "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nif r2 < r3 goto +1\nr2 = r3\nr0 += r2
          r4 = 0\nif r3 > 9 goto +1\nr4 = 1\nr0 += r4\nr4 = 1\nif r3 > r2 goto +1\nr4 = 0\nr0 += r4
          again: r2 = *(u64 *)(r1 +8)\nr4 = 5\nif r2 s> r3 goto +1\nr4 = 600\nr0 += r4\nr1 += 8
+         w4 = w3\nif r2 > 200 goto +1\nw4 = w6\nr5 = r3\nr5 ^= r2\nif r2 < r3 goto +1\nw5 = w6
+         r0 += r4\nr7 = r2\nr7 &= 64\nif r7 == 0 goto +1\nr5 = r3\nr0 ^= r5
          r6 += -1\nif r6 != 0 goto again\nexit"
     ));
 }
@@ -101,6 +103,7 @@ fn products() {
          r2 *= 10\nr2 += r3\nr3 *= 24\nr4 = r6\nr4 += r3\nr5 = *(u64 *)(r4 +8)\nr2 += r5
          r2 *= 31\nr2 ^= r7\nr2 *= 31\nr2 += r7\nr0 = r2\nr0 += r7\nr6 = 9
          again: r2 = *(u8 *)(r1 +0)\nr0 *= 33\nr0 += r2\nr7 *= 31\nr7 += r2\nr2 += 1\nr0 ^= r2
+         w3 = w0\nw3 *= 63\nr7 *= 17\nr7 ^= r3
          r6 += -1\nif r6 != 0 goto again\nr0 += r7\nexit"
     ));
 }

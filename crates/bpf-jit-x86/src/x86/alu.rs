@@ -166,10 +166,11 @@ impl Emitter<'_> {
         }
     }
 
-    /// Copies a whole register if a condition holds.
-    pub(super) fn move_if(&mut self, flag: Flag, dst: u8, src: u8) {
+    /// Copies a register if a condition holds; at 32 bits the upper half is zero then, and if
+    /// it does not hold.
+    pub(super) fn move_if(&mut self, width: Width, flag: Flag, dst: u8, src: u8) {
         let opcode = Opcode::two(0x40 | flag as u8);
-        self.code.insn(opcode, Width::W64, dst, Rm::Reg(src), Imm::None);
+        self.code.insn(opcode, width, dst, Rm::Reg(src), Imm::None);
     }
 
     /// Sets a register's lowest byte to whether a condition holds.

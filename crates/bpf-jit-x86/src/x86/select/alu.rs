@@ -8,6 +8,7 @@ use super::super::alu::Arith;
 use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
+use super::choice::Compared;
 use super::{Parts, Selector, Sum, Value, Word, bits_of, size_bits};
 
 use crate::lower::{Op, Registers, Step};
@@ -292,8 +293,8 @@ impl Selector<'_, '_> {
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(dst));
-        let way = self.way(&next, target);
-        let more = self.branch_on_bits(way, cond, width, dst, Operand::Imm(imm));
+        let what = Compared { cond, common: true, width, lhs, rhs: Operand::Imm(imm) };
+        let more = self.branch_on_bits(&next, target, what);
         Some(more.saturating_add(1))
     }
 

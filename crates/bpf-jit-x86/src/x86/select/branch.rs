@@ -109,7 +109,8 @@ impl Selector<'_, '_> {
     ) -> u32 {
         let way = self.way(step, target);
         if cond == Cond::Set {
-            return self.branch_on_bits(way, cond, width, lhs, rhs);
+            let what = Compared { cond, common: true, width, lhs, rhs };
+            return self.branch_on_bits(step, target, what);
         }
         let rhs = match rhs {
             Operand::Reg(register) => match self.value(register) {
@@ -120,7 +121,8 @@ impl Selector<'_, '_> {
         };
         if !way.turned
             && self.is_over_move(step, target)
-            && let Some(steps) = self.chooses(step, target, Compared { cond, width, lhs, rhs })
+            && let Some(steps) =
+                self.chooses(step, target, Compared { cond, common: false, width, lhs, rhs })
         {
             return steps;
         }
@@ -138,22 +140,36 @@ impl Selector<'_, '_> {
         self.go(way, flag(cond))
     }
 
-    /// Jumps if the operands have bits in common, or with [`Cond::Eq`] if they
-    /// have none. How many steps behind the branch are done with, too.
-    pub(super) fn branch_on_bits(
+    /// A branch on whether operands have bits in common. How many steps behind it are done
+    /// with, too.
+    pub(super) fn branch_on_bits(&mut self, branch: &Step, target: u32, what: Compared) -> u32 {
+        let way = self.way(branch, target);
+        if !way.turned
+            && self.is_over_move(branch, target)
+            && let Some(steps) = self.chooses(branch, target, what)
+        {
+            return steps;
+        }
+        let Compared { cond, width, lhs, rhs, .. } = what;
+        self.settle_for(way.target, lhs);
+        let flag = self.test_bits(cond, width, lhs, rhs);
+        self.go(way, flag)
+    }
+
+    /// Asks for bits that operands have in common; what says that there are some, or with
+    /// [`Cond::Eq`] none.
+    pub(super) fn test_bits(
         &mut self,
-        way: Way,
         cond: Cond,
         width: Width,
         lhs: Register,
         rhs: Operand,
-    ) -> u32 {
-        self.settle_for(way.target, lhs);
+    ) -> Flag {
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
         let lhs = self.register_of(lhs, width);
         self.out.test(width, lhs, rhs);
-        self.go(way, flag(cond))
+        flag(cond)
     }
 
     /// Where a branch leads. One over a jump is a branch to where that leads, under the

@@ -14,15 +14,15 @@ use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
 use super::super::encode::Source;
 use super::super::regs::{SCRATCH, native};
-use super::{Selector, Value};
+use super::{Selector, Value, bits_of};
 
 use crate::lower::{Effect, Op, Step};
 
 /// What a register gets where a branch is not taken.
 #[derive(Clone, Copy, Debug)]
 enum Chosen {
-    /// What another one holds.
-    Copy(Register),
+    /// What another one holds, or its lower half.
+    Copy(Width, Register),
     /// A number that is an immediate.
     Number(u64),
     /// Whether the branch is not taken, where it has the opposite as yet.
@@ -31,10 +31,12 @@ enum Chosen {
     Opposite,
 }
 
-/// A comparison.
+/// A comparison, or a question for bits that both have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compared {
     pub(super) cond: Cond,
+    /// Whether it is about bits in common: whether there are any, or with [`Cond::Eq`] none.
+    pub(super) common: bool,
     pub(super) width: Width,
     pub(super) lhs: Register,
     pub(super) rhs: Operand,
@@ -70,19 +72,33 @@ impl Selector<'_, '_> {
         {
             return None;
         }
+        // The shorter form leaves no upper half.
+        let narrow = self.bits(dst) <= 32;
+        let mut bits = 64;
         match chosen {
-            Chosen::Copy(src) => {
+            Chosen::Copy(width, src) => {
                 self.settle_for(target, what.lhs);
-                self.ready(src, Width::W64);
+                self.ready(src, width);
+                let half = width == Width::W32 && !narrow;
+                if half {
+                    self.out.copy(width, SCRATCH, self.register_of(src, width));
+                }
                 let flag = self.outcome(what);
-                let src = self.register_of(src, Width::W64);
-                self.out.move_if(flag.turned(), native(dst), src);
+                let from = if half { SCRATCH } else { self.register_of(src, width) };
+                let short = narrow && (width == Width::W32 || self.bits(src) <= 32);
+                let moved = if short { Width::W32 } else { Width::W64 };
+                self.out.move_if(moved, flag.turned(), native(dst), from);
+                if short {
+                    bits = 32;
+                }
             }
             Chosen::Number(value) => {
                 self.settle_for(target, what.lhs);
                 self.out.set(SCRATCH, value);
                 let flag = self.outcome(what);
-                self.out.move_if(flag.turned(), native(dst), SCRATCH);
+                let moved = if narrow { Width::W32 } else { Width::W64 };
+                self.out.move_if(moved, flag.turned(), native(dst), SCRATCH);
+                bits = bits_of(moved);
             }
             Chosen::Outcome | Chosen::Opposite => {
                 if operands.has(dst) {
@@ -95,9 +111,10 @@ impl Selector<'_, '_> {
                 let flag = self.outcome(what);
                 let outcome = matches!(chosen, Chosen::Outcome);
                 self.out.set_if(if outcome { flag.turned() } else { flag }, native(dst));
+                bits = 1;
             }
         }
-        self.set_bits(dst, 64);
+        self.set_bits(dst, bits);
         if steps == 2 {
             self.live = there;
             self.needed = there;
@@ -110,10 +127,9 @@ impl Selector<'_, '_> {
     /// What a step gives a register, if it is a matter of one instruction under a condition.
     fn chosen(&self, step: &Step) -> Option<(Register, Chosen)> {
         match self.lowered.op(step) {
-            // Of a register's lower half there is no such move that leaves the other value
-            // as it is.
-            Op::Move { width, dst, src } if width == Width::W64 || self.bits(src) <= 32 => {
-                Some((dst, Chosen::Copy(src)))
+            Op::Move { width, dst, src } => {
+                let width = if self.bits(src) <= 32 { Width::W64 } else { width };
+                Some((dst, Chosen::Copy(width, src)))
             }
             Op::Const { dst, value } => match (value, self.value(dst)) {
                 (1, Value::Const(0)) => Some((dst, Chosen::Outcome)),
@@ -128,7 +144,11 @@ impl Selector<'_, '_> {
     }
 
     /// Compares, and says by what it is known that the condition holds.
-    fn outcome(&mut self, Compared { cond, width, lhs, rhs }: Compared) -> Flag {
+    fn outcome(&mut self, what: Compared) -> Flag {
+        let Compared { cond, common, width, lhs, rhs } = what;
+        if common {
+            return self.test_bits(cond, width, lhs, rhs);
+        }
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
@@ -148,13 +168,9 @@ impl Selector<'_, '_> {
                 self.out.compare(width, rhs, Source::Reg(lhs));
                 Flag::AboveOrEqual
             }
-            (Cond::Gt, Source::Imm(imm @ 0..0x7f)) => {
+            (Cond::Gt | Cond::Le, Source::Imm(imm)) if next_is_as_short(imm) => {
                 self.out.compare(width, lhs, Source::Imm(imm.wrapping_add(1)));
-                Flag::AboveOrEqual
-            }
-            (Cond::Le, Source::Imm(imm @ 0..0x7f)) => {
-                self.out.compare(width, lhs, Source::Imm(imm.wrapping_add(1)));
-                Flag::Below
+                if cond == Cond::Gt { Flag::AboveOrEqual } else { Flag::Below }
             }
             _ => {
                 self.out.compare(width, lhs, rhs);
@@ -162,4 +178,9 @@ impl Selector<'_, '_> {
             }
         }
     }
+}
+
+/// Whether the next number is greater by 1 without a sign, too, and no longer as an immediate.
+const fn next_is_as_short(imm: i32) -> bool {
+    !matches!(imm, -1 | 0x7f | i32::MAX)
 }

@@ -43,6 +43,19 @@ impl Selector<'_, '_> {
             }
         }
         let src = self.origin(dst, width);
+        if let Some((op, by)) = beside_power(imm)
+            && self.flow.is_repeated(step)
+        {
+            // Rounds that wait for each other's product, as hashes do, wait for less.
+            let into = native(dst);
+            let kept = if src == into { SCRATCH } else { src };
+            self.out.copy(Width::W64, kept, src);
+            self.out.copy(Width::W64, into, src);
+            self.out.shift(AluOp::Lsh, width, into, by);
+            self.out.arith(op, width, into, Source::Reg(kept));
+            self.set_flags(dst, width, false);
+            return false;
+        }
         self.out.multiply(width, native(dst), src, Source::Imm(imm));
         false
     }
@@ -59,23 +72,16 @@ impl Selector<'_, '_> {
         imm: i32,
         [into, src]: [Register; 2],
     ) -> bool {
-        let (op, power) = match (imm.wrapping_add(1), imm.wrapping_sub(1)) {
-            (power, _) if power.count_ones() == 1 => (Arith::Sub, power),
-            (_, power) if power.count_ones() == 1 => (Arith::Add, power),
-            _ => return false,
-        };
+        let Some((op, by)) = beside_power(imm) else { return false };
         let behind = self.live_behind(sum);
         let other = if into == dst { src } else { into };
         let copied = behind.has(src);
-        if imm < 7
-            || copied && (src == dst || !self.flow.is_repeated(sum))
-            || !self.is_just_loaded(sum, other)
+        if copied && (src == dst || !self.flow.is_repeated(sum)) || !self.is_just_loaded(sum, other)
         {
             return false;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(into)).with(Registers::of(src));
-        let by = Source::Imm(power.trailing_zeros().cast_signed());
         self.set_bits(into, super::bits_of(width));
         if copied {
             let multiplied = self.modify(dst);
@@ -108,6 +114,17 @@ impl Selector<'_, '_> {
         let mut before = (1..=12).map_while(|back| self.lowered.step(step.pc.checked_sub(back)?));
         before.any(|step| step.is_load() && step.effect.writes().has(register))
     }
+}
+
+/// Of a number next to a power of two, from 7 on: what makes it of that power, and by how much
+/// is shifted for that.
+fn beside_power(imm: i32) -> Option<(Arith, Source)> {
+    let (op, power) = match (imm.wrapping_add(1), imm.wrapping_sub(1)) {
+        (power, _) if power.count_ones() == 1 => (Arith::Sub, power),
+        (_, power) if power.count_ones() == 1 => (Arith::Add, power),
+        _ => return None,
+    };
+    (imm >= 7).then(|| (op, Source::Imm(power.trailing_zeros().cast_signed())))
 }
 
 /// For a number by which a form of address multiplies its scale.
