@@ -354,3 +354,39 @@ fn what_a_round_makes_of_two_is_decided_by_both() {
     SOCKET.accepts(&index_behind(gather, 8));
     SOCKET.rejects("stack", &index_behind(gather, 16));
 }
+
+#[test]
+fn what_a_loop_compares_beside_its_counter() {
+    // Numbers that a round reads anew are compared with more than can be noted.
+    for rounds in [32, 400] {
+        let text = format!(
+            "r6 = r1
+             r5 = 0
+             r4 = 0
+             r0 = 0
+             again: r3 = r10
+             r3 += -{rounds}
+             r3 += r4
+             *(u8 *)(r3 +0) = r4
+             r1 = *(u32 *)(r6 +0)
+             r2 = r1
+             if r1 == 3 goto next
+             if r1 == 5 goto next
+             if r1 == 7 goto next
+             if r1 == 9 goto next
+             r5 += 1
+             r5 &= 255
+             if r0 >= r5 goto next
+             r0 = r5
+             r0 += r2
+             next: r4 += 1
+             if r4 != {rounds} goto again
+             exit"
+        );
+        quick(SOCKET, 110, &text);
+        if rounds == 32 {
+            let beyond = text.replace("r3 += r4", "r3 += r4\nr3 += 1");
+            SOCKET.rejects("invalid stack access", &beyond);
+        }
+    }
+}

@@ -250,6 +250,7 @@ impl Explorer<'_> {
     /// A phase begins, with the state as the guess at the head.
     fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
         self.name_numbers();
+        self.keep_thresholds(trial);
         let until = self.lasts_until(trial, phase);
         trial.set_phase(&mut self.arena, phase, until, self.last_id);
         trial.set_node(&mut self.arena, Node(NONE));
@@ -270,6 +271,23 @@ impl Explorer<'_> {
             return self.fail(trial);
         }
         Ok(())
+    }
+
+    /// Of what the loop compares with, what is not at its head any more makes room.
+    fn keep_thresholds(&mut self, trial: Trial) {
+        let (known, count) = trial.thresholds(&self.arena);
+        let mut kept = 0;
+        for threshold in known.get(..count).unwrap_or_default() {
+            let (arena, cells) = (&self.arena, &self.state.cells);
+            let named = |value: &Value| value.id == threshold.0;
+            if self.state.regs().iter().any(named)
+                || (0..cells.len()).any(|index| cells.id(arena, index) == threshold.0)
+            {
+                trial.set_threshold(&mut self.arena, kept, *threshold);
+                kept = kept.saturating_add(1);
+            }
+        }
+        trial.set_thresholds(&mut self.arena, kept);
     }
 
     /// Numbers that a loop may change get an identity, so that it shows whether

@@ -474,17 +474,34 @@ impl Trial {
         }
     }
 
-    /// Notes that what has this identity is compared with a number.
+    /// Notes that what has this identity is compared with a number. Where there is no room,
+    /// one of the state at the head takes that of another.
     pub fn add_threshold(self, arena: &mut Arena<'_>, (id, at): Threshold) {
-        let count = arena.word(self.field(THRESHOLDS));
         let (list, len) = self.thresholds(arena);
-        if count >= MAX_THRESHOLDS as u64 || list.iter().take(len).any(|known| *known == (id, at)) {
+        let (list, head) = (list.get(..len).unwrap_or_default(), self.head_id(arena));
+        if list.contains(&(id, at)) {
             return;
         }
-        let place = self.field(THRESHOLDS + 1).saturating_add((low(count)).saturating_mul(2));
+        let count = low(arena.word(self.field(THRESHOLDS)));
+        if len < MAX_THRESHOLDS {
+            self.set_threshold(arena, count, (id, at));
+            self.set_thresholds(arena, count.saturating_add(1));
+        } else if id <= head
+            && let Some((index, _)) = (0..count).zip(list).find(|(_, known)| known.0 > head)
+        {
+            self.set_threshold(arena, index, (id, at));
+        }
+    }
+
+    pub fn set_threshold(self, arena: &mut Arena<'_>, index: u32, (id, at): Threshold) {
+        let place = self.field(THRESHOLDS + 1).saturating_add(index.saturating_mul(2));
         arena.set(place, id.into());
         arena.set(place.saturating_add(1), at.cast_unsigned());
-        arena.set(self.field(THRESHOLDS), count.saturating_add(1));
+    }
+
+    /// How many there are from now on.
+    pub fn set_thresholds(self, arena: &mut Arena<'_>, count: u32) {
+        arena.set(self.field(THRESHOLDS), count.into());
     }
 
     pub fn thresholds(self, arena: &Arena<'_>) -> ([Threshold; MAX_THRESHOLDS], usize) {
