@@ -231,6 +231,52 @@ fn what_is_found_late_counts() {
     }
 }
 
+/// The same where the first guess has as many rounds as there are: it covers the number that
+/// is found late, and not what comes of that.
+#[test]
+fn what_is_found_late_counts_in_a_guess_that_covers_it() {
+    let program = |begin: &str, late: &str, other: &str, reset: u32| {
+        let text = format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             r9 = r0
+             r7 = 0
+             r8 = 0
+             r6 = {begin}
+             again: r3 = {begin}
+             r1 = r6
+             r1 -= r3
+             r1 += r9
+             r2 = *(u8 *)(r1 +0)
+             call 7
+             r3 = {begin}
+             if r0 s> 5 goto other
+             r6 += 4
+             {other}
+             goto on
+             other: r1 = r6
+             r1 -= r3
+             r1 += r9
+             r2 = {late}
+             r6 = r3
+             r6 += {reset}
+             on: r7 += 1
+             if r7 < 10 goto again
+             out: r0 = 0
+             exit"
+        );
+        SOCKET.verify(&text)
+    };
+    // That it is found late: with an access that is as good the summary holds, or none does.
+    let late = "load_acquire((u8 *)(r1 +0))";
+    assert!(program("1", late, "r0 = 0", 8).is_ok());
+    assert!(program("1", late, "r0 = 0", 28).is_err());
+    // What does not fit into 32 bits is found to be lost. R8 is why numbers are carried.
+    let large = "0x10000000000 ll";
+    assert!(program(large, late, "r8 += 4", 8).is_ok());
+    assert!(program(large, late, "r8 += 4", 28).is_err());
+}
+
 /// R6 is an offset into the map's value, by which long rounds read; `more` happens at the end
 /// of each.
 fn long_rounds(start: i32, more: &str) -> String {
