@@ -6,7 +6,7 @@ mod common;
 use std::fmt::Write;
 
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{Observer, StateView, Unobserved, Verifier};
+use bpf_verifier::{HelperTable, Observer, StateView, Unobserved, Verifier};
 use common::{SOCKET, UNPRIVILEGED, program};
 
 /// Paths part and join here.
@@ -77,6 +77,45 @@ fn addresses_outlive_joins() {
     for step in ["r7 += -8", "r7 += 8"] {
         let text = moved(step);
         finds_what_it_reads(&text);
+    }
+}
+
+/// A dynptr, and bytes that are lent to a slice of it, are not read by way of R10, and whoever
+/// writes there ends the slice all the same.
+#[test]
+fn what_slices_rest_on_is_kept() {
+    let verify = |way: &str| {
+        let text = format!(
+            "r6 = r1
+             r8 = *(u32 *)(r6 +0)
+             r2 = 0
+             r3 = r10
+             r3 += -16
+             call kfunc 136
+             r1 = r10
+             r1 += -16
+             r2 = 0
+             r3 = r10
+             r3 += -24
+             r4 = 8
+             call kfunc 139
+             if r0 == 0 goto out
+             r9 = r0
+             {}{}{way}
+             *(u64 *)(r9 +0) = r8
+             r7 = *(u64 *)(r10 -24)
+             out: r0 = 0
+             exit",
+            join("first"),
+            join("second")
+        );
+        let program = program(bpf_bytecode::BpfProgType::SchedCls, &text);
+        Verifier::<ActiveProfile>::with_env(HelperTable::linux()).verify(&program)
+    };
+    assert_eq!(verify("r0 = 1"), Ok(()));
+    for written in ["*(u64 *)(r10 -24) = r6", "*(u64 *)(r10 -16) = 3", "*(u64 *)(r10 -8) = 3"] {
+        let error = verify(written).expect_err(written);
+        assert!(error.to_string().contains("R9 invalid mem access"), "{error}");
     }
 }
 

@@ -273,6 +273,40 @@ fn reads_of_a_large_stack_are_work() {
     }
 }
 
+/// States that wait as copies are made small where there are too many. If all else is given up
+/// for the room, they still have what was written since the last node.
+#[test]
+fn what_waits_keeps_its_cells() {
+    let lines = |numbers: std::ops::Range<usize>, line: &dyn Fn(usize) -> String| -> String {
+        numbers.map(line).collect()
+    };
+    let cells = lines(5..9, &|at| format!("*(u64 *)(r10 -{}) = {at}\n", 8 * at));
+    let joins = lines(0..6, &|at| {
+        format!("if r7 == {at} goto j{at}\n{}j{at}: r0 = 1\n", "r0 = 1\n".repeat(5))
+    });
+    let forks = lines(10..30, &|at| format!("if r7 == {at} goto read\n"));
+    let text = format!(
+        "{LOOKUP}if r0 == 0 goto out\nr6 = r0\nr7 = *(u64 *)(r6 +0)\nr8 = *(u64 *)(r6 +8)
+         {cells}{joins}*(u64 *)(r10 -40) = 3\n*(u64 *)(r10 -48) = 4\nif r8 == 1 goto read
+         {forks}read: r1 = *(u64 *)(r10 -40)\nr2 = *(u64 *)(r10 -48)\nr6 += r1
+         r0 = *(u8 *)(r6 +0)\nout: r0 = 0\nexit"
+    );
+    let program = program(BpfProgType::SocketFilter, &text);
+    let mut accepted = 0;
+    for words in 500..2500 {
+        let mut workspace = vec![0_u64; words];
+        match Verifier::<ActiveProfile>::with_workspace(&mut workspace).verify(&program) {
+            Ok(()) => accepted += 1,
+            Err(error) => {
+                let kind = error.kind();
+                let room = matches!(kind, VerifyErrorKind::WorkspaceExhausted { .. });
+                assert!(room, "{words} words: {error}");
+            }
+        }
+    }
+    assert!(accepted > 100, "{accepted}");
+}
+
 /// Paths that end where they come to the head of a loop again, one after the other and far
 /// from the node before it that asks: what looking for that costs is within the limit.
 #[cfg(feature = "cloud-profile")]

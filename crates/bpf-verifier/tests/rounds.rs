@@ -318,3 +318,30 @@ fn rounds_are_counted_once() {
     let real = GRANTED / 2 * (7 + 6);
     assert!((real..2 * real + 20).contains(&info.max_insns), "{} {real}", info.max_insns);
 }
+
+/// Rounds of few instructions are compared as well, in whatever other loop they are.
+#[test]
+fn short_rounds() {
+    let iterator = |place: &str, rounds: u32, name: &str, body: &str| {
+        format!(
+            "r1 = {place}\nr2 = 0\nr3 = {rounds}\ncall kfunc 1
+             {name}: r1 = {place}\ncall kfunc 2\nif r0 == 0 goto {name}_out\n{body}
+             goto {name}\n{name}_out: r1 = {place}\ncall kfunc 3\n"
+        )
+    };
+    let places = "r6 = r10\nr6 += -8\nr7 = r10\nr7 += -16\n";
+    let inner = iterator("r6", 100_000, "inner", "");
+    let called =
+        |rounds: u32| format!("r1 = {rounds}\nr2 = subprog[f] ll\nr3 = 0\nr4 = 0\ncall 181\n");
+    let end = "r0 = 0\nexit\n";
+    let of_iterators = format!("{places}{}{end}", iterator("r7", 100, "outer", &inner));
+    let in_may_goto = format!("{places}again: may_goto out\n{inner}goto again\nout: {end}");
+    let in_callback = format!("{}{end}f: {places}{inner}{end}", called(100));
+    let of_callbacks =
+        format!("{places}{}{end}f: {end}", iterator("r7", 100, "outer", &called(100_000)));
+    for text in [of_iterators, in_may_goto, in_callback, of_callbacks] {
+        let info = SOCKET.accepts(&text);
+        assert!(info.processed < 60, "{info:?}\n{text}");
+        assert!(info.max_insns > 20_000_000, "{info:?}\n{text}");
+    }
+}

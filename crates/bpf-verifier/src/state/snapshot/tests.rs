@@ -250,3 +250,17 @@ fn what_is_apart_is_looked_for_among_the_cells() {
     newer.cells.push(&mut arena, &cell(16, Kind::Packet)).expect("room");
     assert!(old.is_apart(&newer, &arena, false));
 }
+
+/// Where cells need another block, none of the ones before lie there.
+#[test]
+fn cells_that_outgrow_their_block_lie_nowhere() {
+    let mut words = vec![0; 4096];
+    let mut arena = Arena::new(Words::Given(&mut words), 0);
+    let mut state = State::new(512, Privilege::Privileged);
+    for slot in 0..4 {
+        state.write_stack(&mut arena, 8 * slot, 8, Value::UNKNOWN).expect("room");
+    }
+    let len = state.cells.len();
+    assert_eq!(state.cells.refill(&mut arena, len).expect("room"), len);
+    assert_eq!(state.cells.refill(&mut arena, 200).expect("room"), 0);
+}
