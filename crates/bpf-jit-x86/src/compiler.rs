@@ -11,7 +11,7 @@ use crate::memory::CodeMemory;
 use crate::options::CompileOptions;
 use crate::x86::{self, Features, Workspace};
 
-/// Compiles one program after the other in the same memory, which it keeps: about 25
+/// Compiles one program after the other in the same memory, which it keeps: about 27
 /// bytes for each slot of the largest verified program so far, and 140 of one that is not.
 ///
 /// [`CompiledProgram::compile`] is for one program.

@@ -1,22 +1,16 @@
-//! Where control goes, and which registers are still read afterwards.
-//!
-//! Of compiled code that was proven. One backward pass over the operations, and
-//! more over those of loops.
+//! The loops of compiled code that was proven.
 
 use alloc::vec::Vec;
-use core::cell::Cell;
 
 use bpf_bytecode::Register;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::lower::{Lowered, Registers, Step, Turn};
+use crate::lower::{Lowered, Registers, Step};
 
 /// What is known of a program's control flow.
 #[derive(Debug, Default)]
 pub struct Flow {
-    /// For each slot the registers that are read at it or behind it; behind the last, all.
-    live: Vec<u16>,
     /// In the order of their slots.
     loops: Vec<Loop>,
 }
@@ -46,64 +40,24 @@ impl Loop {
     }
 }
 
-/// How often steps are looked at, in the mean, before registers count as read at
-/// the start of every loop.
-const VISITS: usize = 12;
-
 /// Loops around a step that are looked at, and the steps of each.
 const LOOPS: usize = 4;
 const STEPS: usize = 96;
 
 impl Flow {
-    /// Finds out about a program, in the memory that an earlier one has left.
+    /// Finds the loops of a program, in the memory that an earlier one has left.
     ///
     /// # Errors
-    /// [`CompileError::OutOfMemory`] without heap memory for the tables.
+    /// [`CompileError::OutOfMemory`] without heap memory for the list.
     pub fn find(&mut self, lowered: &Lowered<'_>) -> Result<(), CompileError> {
-        self.live.clear();
         self.loops.clear();
-        let entries = lowered.slots.saturating_add(1);
-        let requested = entries.saturating_mul(size_of::<u16>());
-        self.live.try_reserve(entries).map_err(|_| OutOfMemory { requested })?;
-        self.live.resize(lowered.slots, 0);
-        self.live.push(to_u16(Registers::ALL));
-        self.find_loops(lowered)?;
-        self.find_live(lowered);
-        Ok(())
-    }
-
-    /// Registers that are read at or behind a slot.
-    #[inline]
-    pub fn live_at(&self, slot: u32) -> Registers {
-        self.live.get(index(slot)).map_or(Registers::ALL, |live| Registers((*live).into()))
-    }
-
-    /// For each slot the registers that are read at it or behind it; behind the last, all.
-    pub fn live(&self) -> &[u16] {
-        &self.live
-    }
-
-    /// For each slot the registers that are read at the next one or behind that.
-    pub fn live_at_next(&self) -> &[u16] {
-        self.live.split_first().map_or(&[], |(_, next)| next)
-    }
-
-    /// Registers that are read behind a step.
-    #[inline(always)]
-    pub fn live_behind(&self, lowered: &Lowered<'_>, step: &Step) -> Registers {
-        let next = self.live_at(step.pc.wrapping_add(1));
-        if step.effect.turns() { self.live_from(lowered, step, next) } else { next }
-    }
-
-    /// The same of a step that turns, where it is known what is read at the next slot.
-    #[inline(never)]
-    pub fn live_from(&self, lowered: &Lowered<'_>, step: &Step, next: Registers) -> Registers {
-        match lowered.turn(step) {
-            Turn::Jump(target) => self.live_at(target),
-            Turn::Perhaps(target) => next.with(self.live_at(target)),
-            Turn::End => Registers::NONE,
-            Turn::On | Turn::Call(_) => next,
+        for transfer in lowered.transfers.iter().filter(|transfer| transfer.to <= transfer.from) {
+            let requested = size_of::<Loop>();
+            self.loops.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
+            self.loops.push(Loop::new(transfer.to, transfer.from));
         }
+        self.loops.sort_unstable();
+        Ok(())
     }
 
     /// The loops around a slot that begin last in front of it.
@@ -135,74 +89,6 @@ impl Flow {
                 && comes_of_memory(lowered, branch, given, [begin, end])
         })
     }
-
-    fn find_loops(&mut self, lowered: &Lowered<'_>) -> Result<(), CompileError> {
-        for transfer in lowered.transfers.iter().filter(|transfer| transfer.to <= transfer.from) {
-            let requested = size_of::<Loop>();
-            self.loops.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
-            self.loops.push(Loop::new(transfer.to, transfer.from));
-        }
-        self.loops.sort_unstable();
-        Ok(())
-    }
-
-    /// Goes through the steps from the last to the first, and through those of a
-    /// loop again as long as it turns out that more is read at its start.
-    fn find_live(&mut self, lowered: &Lowered<'_>) {
-        let mut visits = lowered.slots.saturating_mul(VISITS);
-        let mut end = lowered.slots;
-        while let Some(start) = self.look_back(lowered, end) {
-            visits = visits.saturating_sub(end.saturating_sub(start));
-            if visits == 0 {
-                for (live, effect) in self.live.iter_mut().zip(&lowered.effects) {
-                    if effect.is_looped() {
-                        *live = to_u16(Registers::ALL);
-                    }
-                }
-                end = lowered.slots;
-                continue;
-            }
-            let ends = self.loops.partition_point(|known| known.begin() <= start);
-            let last = ends.checked_sub(1).and_then(|last| self.loops.get(last));
-            end = last.map_or(lowered.slots, |last| last.end().saturating_add(1));
-        }
-    }
-
-    /// Goes from the step in front of `end` to the first, or to the start of a
-    /// loop where more is read than was known, and gives its slot.
-    fn look_back(&mut self, lowered: &Lowered<'_>, end: usize) -> Option<usize> {
-        let live = Cell::from_mut(self.live.as_mut_slice()).as_slice_of_cells();
-        let at = |slot| {
-            let live = live.get(index(slot));
-            live.map_or(Registers::ALL, |live| Registers(live.get().into()))
-        };
-        let mut next = at(u32::try_from(end).unwrap_or(u32::MAX));
-        let effects = lowered.effects.get(..end)?;
-        for (slot, (effect, own)) in effects.iter().zip(live).enumerate().rev() {
-            if effect.is_straight() {
-                next = effect.in_front(next);
-                own.set(to_u16(next));
-                continue;
-            }
-            let step = u32::try_from(slot).ok().and_then(|slot| lowered.step(slot))?;
-            let ahead = match lowered.turn(&step) {
-                Turn::Jump(target) => at(target),
-                Turn::Perhaps(target) => next.with(at(target)),
-                // What it writes is not what is read by what it calls.
-                Turn::Call(target) => next.without(effect.writes()).with(at(target)),
-                Turn::End => Registers::NONE,
-                Turn::On => next.without(effect.writes()),
-            };
-            next = ahead.with(effect.reads());
-            let known = Registers(own.get().into());
-            let now = if effect.is_looped() { known.with(next) } else { next };
-            own.set(to_u16(now));
-            if effect.is_looped() && now != known {
-                return Some(slot);
-            }
-        }
-        None
-    }
 }
 
 /// Whether what a branch in a loop compares comes of memory, and not of a register that is
@@ -232,13 +118,4 @@ fn comes_of_memory(
     }
     let compared = branch.effect.reads();
     own.and(compared).is_empty() && !loaded.and(compared).is_empty()
-}
-
-/// There are no more than 11 registers.
-fn to_u16(registers: Registers) -> u16 {
-    u16::try_from(registers.0).unwrap_or(u16::MAX)
-}
-
-fn index(slot: u32) -> usize {
-    usize::try_from(slot).unwrap_or(usize::MAX)
 }

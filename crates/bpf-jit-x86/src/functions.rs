@@ -75,7 +75,7 @@ impl Functions {
     /// What each function does by itself, and the calls; false where a jump leads
     /// from one into another.
     fn look(&mut self, lowered: &Lowered<'_>) -> Result<bool, CompileError> {
-        let (mut effects, mut transfers) = (&*lowered.effects, &*lowered.transfers);
+        let (mut notes, mut transfers) = (&*lowered.notes, &*lowered.transfers);
         // What is in front of the first that is called belongs to none in the list.
         let mut number = None;
         loop {
@@ -83,10 +83,10 @@ impl Functions {
             let end = self.list.get(next).map_or(u32::MAX, |next| next.start);
             let start = number.and_then(|number| self.list.get(number)).map_or(0, |own| own.start);
             let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-            let (own, behind) = effects.split_at(len.min(effects.len()));
+            let (own, behind) = notes.split_at(len.min(notes.len()));
             let (leading, others) =
                 transfers.split_at(transfers.partition_point(|transfer| transfer.from < end));
-            let effect = own.iter().fold(Effect::NONE, |all, effect| all.with(*effect));
+            let effect = own.iter().fold(Effect::NONE, |all, note| all.with(note.effect));
             if !self.note_calls(number, leading, start..end)? {
                 return Ok(false);
             }
@@ -98,7 +98,7 @@ impl Functions {
             if next == self.list.len() {
                 return Ok(true);
             }
-            (effects, transfers, number) = (behind, others, Some(next));
+            (notes, transfers, number) = (behind, others, Some(next));
         }
     }
 

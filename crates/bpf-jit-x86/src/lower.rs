@@ -7,7 +7,6 @@
 //! A backend for another CPU starts from the same.
 
 use alloc::vec::Vec;
-use core::cell::Cell;
 
 use bpf_bytecode::{BpfInsn, BpfProgram, Register};
 use bpf_profile::{OutOfMemory, PhysicalProfile};
@@ -17,6 +16,7 @@ use crate::error::CompileError;
 
 mod effect;
 mod links;
+mod note;
 mod op;
 mod shape;
 mod tail;
@@ -24,6 +24,8 @@ mod translate;
 
 pub use effect::{Effect, Registers};
 pub use links::{MAX_LINKS, Maps};
+use note::Head;
+pub use note::Note;
 use op::Itself;
 pub use op::{Address, Mode, Op, Order, Step, Then, Trap, Turn};
 pub use tail::{TAIL, Tail};
@@ -33,10 +35,11 @@ pub use tail::{TAIL, Tail};
 pub struct Lowered<'p> {
     insns: &'p [BpfInsn],
     facts: &'p [InsnFact],
-    /// Of a program that was verified, what each slot reads and writes, and how control
-    /// comes there.
-    pub effects: Vec<Effect>,
-    /// All of these.
+    /// Of a program that was verified, what is known of each slot.
+    pub notes: Vec<Note>,
+    /// Where loops begin, from the last.
+    heads: Vec<Head>,
+    /// All that its slots read and write.
     together: Effect,
     /// Slots up to the last one that loads an address of the packet.
     addressed: usize,
@@ -73,7 +76,8 @@ pub struct Transfer {
 /// Memory for the lists, of use for one program after the other.
 #[derive(Debug, Default)]
 pub struct Lists {
-    effects: Vec<Effect>,
+    notes: Vec<Note>,
+    heads: Vec<Head>,
     ops: Vec<(u32, Op)>,
     transfers: Vec<Transfer>,
     tails: Vec<Tail>,
@@ -94,7 +98,8 @@ pub fn lower<'p, P: PhysicalProfile>(
     let mut lowered = Lowered {
         insns: program.insns(),
         facts: facts.unwrap_or_default(),
-        effects: lists.effects,
+        notes: lists.notes,
+        heads: lists.heads,
         together: Effect::NONE,
         addressed: 0,
         ops: lists.ops,
@@ -105,7 +110,8 @@ pub fn lower<'p, P: PhysicalProfile>(
         zeroed: 0,
         maps: Maps::new(program.map_defs()),
     };
-    lowered.effects.clear();
+    lowered.notes.clear();
+    lowered.heads.clear();
     lowered.ops.clear();
     lowered.transfers.clear();
     lowered.tails.clear();
@@ -121,19 +127,31 @@ impl Lowered<'_> {
     /// A slot; `None` behind the last.
     #[inline(always)]
     pub fn step(&self, pc: u32) -> Option<Step> {
-        self.all().step(pc)
+        let slot = index(pc);
+        Some(Step::new(pc, self.notes.get(slot)?.effect, *self.insns.get(slot)?))
     }
 
     /// What a slot reads and writes; `None` behind the last.
     #[inline(always)]
     pub fn effect(&self, pc: u32) -> Option<Effect> {
-        self.effects.get(usize::try_from(pc).ok()?).copied()
+        Some(self.notes.get(index(pc))?.effect)
     }
 
-    /// All slots.
+    /// The instruction of each slot.
+    pub const fn insns(&self) -> &[BpfInsn] {
+        self.insns
+    }
+
+    /// Registers that are read at or behind a slot.
     #[inline(always)]
-    pub fn all(&self) -> Slots<'_> {
-        Slots { insns: self.insns, effects: &self.effects }
+    pub fn live_at(&self, slot: u32) -> Registers {
+        self.notes.get(index(slot)).map_or(Registers::ALL, Note::live)
+    }
+
+    /// Registers that are read behind a step.
+    #[inline(always)]
+    pub fn live_behind(&self, step: &Step) -> Registers {
+        self.notes.get(step.slot()).map_or(Registers::ALL, Note::behind)
     }
 
     /// What a slot does.
@@ -169,19 +187,10 @@ impl Lowered<'_> {
     /// Where control goes from a slot.
     #[inline]
     pub fn turn(&self, step: &Step) -> Turn {
-        let effect = step.effect;
-        if !effect.turns() {
-            return Turn::On;
-        }
-        if effect.is_special() {
+        if step.effect.turns() && step.effect.is_special() {
             return self.special(step.pc, step.insn).turn();
         }
-        if !effect.names_slot() {
-            return Turn::End;
-        }
-        let target = translate::named(step.pc, step.insn);
-        // A branch compares.
-        if effect.reads().is_empty() { Turn::Jump(target) } else { Turn::Perhaps(target) }
+        step.turn()
     }
 
     /// Whether a program that was verified asks the host nothing, and its exits alone end it.
@@ -197,11 +206,12 @@ impl Lowered<'_> {
     /// Whether what the host left for the program is looked at on the straight way that every
     /// execution begins with, and nowhere behind what gives R1 a value.
     pub fn is_soon_known(&self) -> bool {
-        let way = self.effects.get(..self.addressed).unwrap_or_default();
+        let way = self.notes.get(..self.addressed).unwrap_or_default();
         let before = way.split_last().map_or(way, |(_, before)| before);
-        let writes = before.iter().fold(Registers::NONE, |all, effect| all.with(effect.writes()));
+        let writes =
+            before.iter().fold(Registers::NONE, |all, note| all.with(note.effect.writes()));
         self.maps.linked() == 0
-            && way.iter().all(|effect| effect.is_straight())
+            && way.iter().all(|note| note.effect.is_straight())
             && !writes.has(Register::R1)
     }
 
@@ -220,109 +230,8 @@ impl Lowered<'_> {
 impl Lowered<'_> {
     /// The memory of the lists.
     pub fn into_lists(self) -> Lists {
-        let Self { effects, ops, transfers, tails, .. } = self;
-        Lists { effects, ops, transfers, tails }
-    }
-
-    fn proven(&mut self) -> Result<(), CompileError> {
-        let (insns, facts) = (self.insns, self.facts);
-        reserve(&mut self.effects, insns.len())?;
-        let mut effects = core::mem::take(&mut self.effects);
-        effects.resize(facts.len().min(insns.len()), Effect::NONE);
-        effects.resize(insns.len(), Effect::UNREACHED);
-        let cells = Cell::from_mut(effects.as_mut_slice()).as_slice_of_cells();
-        let (mut at, mut together) = (0_usize, Effect::NONE);
-        loop {
-            let rest = (insns.get(at..), facts.get(at..), cells.get(at..));
-            let (Some(insns), Some(facts), Some(own)) = rest else { break };
-            let (plain, all) = shape::note_plain(insns, facts, own);
-            at = at.saturating_add(plain);
-            together = together.with(all);
-            let (Some(insn), Some(fact), Some(own)) =
-                (insns.get(plain), facts.get(plain), own.get(plain))
-            else {
-                break;
-            };
-            let effect = match shape::find(*insn) {
-                Some(shape) if shape::is_ordinary(*fact) => shape.effect(*insn),
-                _ => self.note_special(at),
-            };
-            own.set(own.get().with(effect));
-            together = together.with(effect);
-            if effect.names_slot() {
-                self.note(at, effect, cells)?;
-            }
-            at = at.saturating_add(1);
-        }
-        (self.effects, self.together) = (effects, together);
-        self.find_tails()
-    }
-
-    /// The effect of a slot of which it takes more than the instruction to say what it does.
-    #[inline(never)]
-    fn note_special(&mut self, at: usize) -> Effect {
-        let pc = u32::try_from(at).unwrap_or(u32::MAX);
-        let (insn, fact) = (self.insns.get(at).copied(), self.facts.get(at).copied());
-        let (insn, fact) = (insn.unwrap_or_default(), fact.unwrap_or_default());
-        if shape::is_second_half(insn) {
-            return Effect::SECOND_HALF;
-        }
-        if shape::is_number(insn) && fact != InsnFact::Unreached {
-            return shape::number(insn).with(Effect::SPECIALLY);
-        }
-        let mut op = translate::proven(pc, insn, self.insns, fact, &self.maps);
-        match op {
-            Op::PacketAddress { .. } => self.addressed = at.saturating_add(1),
-            Op::MapReference { index, .. } => self.maps.make_link(index),
-            Op::MapValueAddress { index, off, .. } => {
-                self.maps.make_link_to_byte(index, off);
-                op = translate::proven(pc, insn, self.insns, fact, &self.maps);
-            }
-            _ => {}
-        }
-        Effect::of(op).with(Effect::SPECIALLY)
-    }
-
-    /// Which slot an instruction names, and whether a function begins there.
-    #[inline(always)]
-    fn named(&self, at: usize, effect: Effect) -> Option<(u32, bool)> {
-        let step = Step::new(u32::try_from(at).ok()?, effect, *self.insns.get(at)?);
-        if !effect.is_special() {
-            return Some((translate::named(step.pc, step.insn), false));
-        }
-        self.named_specially(&step)
-    }
-
-    #[inline(never)]
-    fn named_specially(&self, step: &Step) -> Option<(u32, bool)> {
-        match self.special(step.pc, step.insn) {
-            Op::FunctionReference { slot, .. } => Some((slot, true)),
-            op => match op.turn() {
-                Turn::Jump(target) | Turn::Perhaps(target) => Some((target, false)),
-                Turn::Call(target) => Some((target, true)),
-                Turn::On | Turn::End => None,
-            },
-        }
-    }
-
-    /// Notes which slot an instruction names.
-    #[inline(never)]
-    fn note(
-        &mut self,
-        at: usize,
-        effect: Effect,
-        effects: &[Cell<Effect>],
-    ) -> Result<(), CompileError> {
-        let from = u32::try_from(at).unwrap_or(u32::MAX);
-        let Some((to, calls)) = self.named(at, effect) else { return Ok(()) };
-        if let Some(effect) = usize::try_from(to).ok().and_then(|to| effects.get(to)) {
-            effect.set(effect.get().with(Effect::joined(from, to)));
-        }
-        if self.transfers.len() == self.transfers.capacity() {
-            reserve(&mut self.transfers, 1)?;
-        }
-        self.transfers.push(Transfer { from, to, calls });
-        Ok(())
+        let Self { notes, heads, ops, transfers, tails, .. } = self;
+        Lists { notes, heads, ops, transfers, tails }
     }
 
     fn checked(&mut self) -> Result<(), CompileError> {
@@ -338,30 +247,8 @@ impl Lowered<'_> {
     }
 }
 
-/// The slots of a program that was verified.
-#[derive(Clone, Copy, Debug)]
-pub struct Slots<'l> {
-    insns: &'l [BpfInsn],
-    effects: &'l [Effect],
-}
-
-impl<'l> Slots<'l> {
-    /// The instruction of each slot.
-    pub const fn insns(self) -> &'l [BpfInsn] {
-        self.insns
-    }
-
-    /// The effect of each slot.
-    pub const fn effects(self) -> &'l [Effect] {
-        self.effects
-    }
-
-    /// A slot; `None` behind the last.
-    #[inline(always)]
-    pub fn step(self, pc: u32) -> Option<Step> {
-        let slot = usize::try_from(pc).ok()?;
-        Some(Step { pc, effect: *self.effects.get(slot)?, insn: *self.insns.get(slot)? })
-    }
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
 }
 
 fn reserve<T>(list: &mut Vec<T>, additional: usize) -> Result<(), CompileError> {

@@ -1,8 +1,7 @@
 //! From operations to machine code of x86-64.
 //!
 //! Checked code is encoded operation by operation. Of proven code `flow` finds
-//! out what is read later, and `select` which instructions do what is asked
-//! for. `encode` puts instructions into bytes, `relax` takes the short forms of
+//! the loops, and `select` which instructions do what is asked for. `encode` puts instructions into bytes, `relax` takes the short forms of
 //! jumps.
 //!
 //! The code of a program is laid out as
@@ -118,7 +117,7 @@ pub(crate) fn emit<'w>(
         flow.find(lowered)?;
         functions.find(lowered)?;
         changed = lowered.changed();
-        read = flow.live_at(0).with(changed.and(Registers::of(Register::R10)));
+        read = lowered.live_at(0).with(changed.and(Registers::of(Register::R10)));
         closed = lowered.is_closed();
     }
     // What is asked for with every instruction is at hand, and no reference to it.

@@ -167,9 +167,6 @@ impl Effect {
     pub(super) const PURELY: Self = Self { bits: Self::PURE };
     /// Control comes there from elsewhere, too.
     pub(super) const JOIN: Self = Self { bits: Self::JOINED };
-    /// No execution comes there.
-    pub(super) const UNREACHED: Self =
-        Self { bits: Self::TURNS | Self::VOID | Self::SPECIAL | Self::OPEN };
     /// Nothing is done.
     pub(super) const SECOND_HALF: Self = Self { bits: Self::VOID };
     /// Control goes back, with R0.
@@ -187,7 +184,7 @@ impl Effect {
     }
 
     /// How control comes to the slot that an instruction at `from` names, at `to`.
-    pub(super) const fn joined(from: u32, to: u32) -> Self {
+    pub(super) const fn joined(from: usize, to: usize) -> Self {
         Self { bits: if to <= from { Self::JOINED | Self::LOOPED } else { Self::JOINED } }
     }
 
@@ -300,10 +297,10 @@ impl Effect {
         self.bits & !Self::JOINED == Self::TO_SLOT.bits
     }
 
-    /// Whether it names a slot, or more than the instruction says what it does.
+    /// Whether it turns, or more than the instruction says what it does.
     #[inline(always)]
     pub(super) const fn is_notable(self) -> bool {
-        self.bits & (Self::NAMES | Self::SPECIAL) != 0
+        self.bits & (Self::TURNS | Self::SPECIAL) != 0
     }
 
     /// Whether it names a slot.

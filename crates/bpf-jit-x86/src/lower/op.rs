@@ -36,6 +36,20 @@ impl Step {
         Self { pc, effect, insn }
     }
 
+    /// Where control goes from it, if its instruction says what it does.
+    #[inline]
+    pub(super) fn turn(&self) -> Turn {
+        if !self.effect.turns() {
+            return Turn::On;
+        }
+        if !self.effect.names_slot() {
+            return Turn::End;
+        }
+        let target = super::translate::named(self.pc, self.insn);
+        // A branch compares.
+        if self.effect.reads().is_empty() { Turn::Jump(target) } else { Turn::Perhaps(target) }
+    }
+
     /// Whether it is reached, and an exit.
     pub fn is_exit(&self) -> bool {
         !self.effect.is_special() && super::shape::is_exit(self.insn)

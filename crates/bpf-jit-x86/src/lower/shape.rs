@@ -11,8 +11,8 @@ use bpf_bytecode::table::{Form, INSTRUCTION_SET};
 use bpf_bytecode::{BpfInsn, Register};
 use bpf_verifier::InsnFact;
 
-use super::Effect;
 use super::effect::Share;
+use super::{Effect, Note, Registers};
 
 /// An opcode's meaning and its effect, where both are the same in all of its slots, or in
 /// those whose offset is 0. The second half of an instruction has one without a meaning.
@@ -93,25 +93,32 @@ pub(super) const fn is_ordinary(fact: InsnFact) -> bool {
     !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField)
 }
 
-/// Notes the effects of slots up to the first that has no shape or names another one: how
-/// many, and all of their effects. Nothing is called here, so that all is at hand.
+/// Notes slots from the last to the first one behind one that turns, has no shape or begins a
+/// loop, where `next` are the registers that are read behind the last: how many slots are in
+/// front of these, what is read there, and all effects. Nothing is called here, so that all is
+/// at hand.
 #[inline(always)]
 pub(super) fn note_plain(
     insns: &[BpfInsn],
     facts: &[InsnFact],
-    effects: &[Cell<Effect>],
-) -> (usize, Effect) {
+    notes: &[Cell<Note>],
+    mut next: Registers,
+) -> (usize, Registers, Effect) {
     let mut together = Effect::NONE;
-    for (number, ((insn, fact), own)) in insns.iter().zip(facts).zip(effects).enumerate() {
-        let Some(shape) = SHAPES.get(usize::from(insn.code())) else { return (number, together) };
-        if shape.effect.is_notable() || !shape.fits(*insn) || !is_ordinary(*fact) {
-            return (number, together);
+    let slots = insns.iter().zip(facts).zip(notes).enumerate();
+    for (number, ((insn, fact), own)) in slots.rev() {
+        let behind = (number.wrapping_add(1), next, together);
+        let Some(shape) = SHAPES.get(usize::from(insn.code())) else { return behind };
+        let begins = own.get().effect.is_looped();
+        if shape.effect.is_notable() || begins || !shape.fits(*insn) || !is_ordinary(*fact) {
+            return behind;
         }
         let effect = shape.effect(*insn);
-        own.set(own.get().with(effect));
-        together = together.with(effect);
+        let note = Note::new(effect, effect.in_front(next), next);
+        own.set(note);
+        (next, together) = (note.live(), together.with(effect));
     }
-    (insns.len().min(facts.len()).min(effects.len()), together)
+    (0, next, together)
 }
 
 /// Whether a slot is the second half of an instruction.

@@ -41,8 +41,8 @@ impl Lowered<'_> {
             self.tails.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
             self.tails.push(tail);
             let end = usize::try_from(tail.end).ok().filter(|_| tail.ends);
-            if let Some(effect) = end.and_then(|end| self.effects.get_mut(end)) {
-                *effect = effect.with(Effect::JOIN);
+            if let Some(note) = end.and_then(|end| self.notes.get_mut(end)) {
+                note.effect = note.effect.with(Effect::JOIN);
             }
         }
         Ok(())

@@ -159,25 +159,18 @@ impl<'a, 'o> Selector<'a, 'o> {
     #[inline(never)]
     fn pass(&mut self, places: &mut [buffer::Place], part: Part) -> u32 {
         let Part { first: mut pc, end, copied } = part;
-        let (lowered, flow) = (self.lowered, self.flow);
-        let (all, live, live_at_next) = (lowered.all(), flow.live(), flow.live_at_next());
+        let (insns, notes) = (self.lowered.insns(), self.lowered.notes.as_slice());
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(places.len());
-        let len = end.min(live_at_next.len()).min(all.effects().len()).min(all.insns().len());
-        let slots = (all.effects().get(..len), all.insns().get(..len));
-        let (Some(effects), Some(insns)) = slots else { return pc };
-        let (Some(live), Some(live_at_next)) = (live.get(..len), live_at_next.get(..len)) else {
-            return pc;
-        };
+        let len = end.min(notes.len()).min(insns.len());
+        let (Some(notes), Some(insns)) = (notes.get(..len), insns.get(..len)) else { return pc };
         let Some(places) = places.get_mut(..len) else { return pc };
         loop {
             let Ok(at) = usize::try_from(pc) else { return pc };
-            let slot = (effects.get(at), insns.get(at), places.get_mut(at));
-            let (Some(effect), Some(insn), Some(place)) = slot else { return pc };
-            let (Some(own), Some(next)) = (live.get(at), live_at_next.get(at)) else { return pc };
-            let (step, next) = (Step::new(pc, *effect, *insn), Registers((*next).into()));
+            let slot = (notes.get(at), insns.get(at), places.get_mut(at));
+            let (Some(note), Some(insn), Some(place)) = slot else { return pc };
+            let step = Step::new(pc, note.effect, *insn);
             let effect = step.effect;
             pc = pc.wrapping_add(1);
-            let mut behind = next;
             if effect.is_unusual() {
                 if effect.is_void() && !effect.turns() {
                     continue;
@@ -190,16 +183,13 @@ impl<'a, 'o> Selector<'a, 'o> {
                     self.trap(&step, pc);
                     continue;
                 }
-                if effect.turns() {
-                    behind = flow.live_from(lowered, &step, next);
-                }
             }
             *place = self.out.code.here();
-            self.live = behind;
-            if effect.is_in_vain(behind) {
+            self.live = note.behind();
+            if effect.is_in_vain(self.live) {
                 continue;
             }
-            self.needed = Registers((*own).into());
+            self.needed = note.live();
             pc = pc.wrapping_add(self.step(&step));
         }
     }
@@ -224,15 +214,9 @@ impl<'a, 'o> Selector<'a, 'o> {
         false
     }
 
-    /// Registers that are read behind a step.
-    #[inline]
-    fn live_behind(&self, step: &Step) -> Registers {
-        self.flow.live_behind(self.lowered, step)
-    }
-
     /// Control meets at a slot.
     fn join(&mut self, slot: u32) {
-        self.needed = self.flow.live_at(slot);
+        self.needed = self.lowered.live_at(slot);
         self.settle();
         self.bits = [64; ROOM];
         (self.flags, self.stored) = (None, None);

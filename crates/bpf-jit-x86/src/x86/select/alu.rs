@@ -287,7 +287,7 @@ impl Selector<'_, '_> {
             Cond::Ne => Cond::Set,
             _ => return None,
         };
-        let behind = self.live_behind(&next);
+        let behind = self.lowered.live_behind(&next);
         if lhs != dst || behind.has(dst) || !wide_enough {
             return None;
         }

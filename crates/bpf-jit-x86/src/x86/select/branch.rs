@@ -58,7 +58,7 @@ impl Selector<'_, '_> {
     }
 
     pub(super) fn call(&mut self, target: u32) {
-        self.needed = self.needed.with(self.flow.live_at(target));
+        self.needed = self.needed.with(self.lowered.live_at(target));
         self.settle();
         let function = self.functions.at(target);
         let saved = self.live.and(function.writes).and(Registers::KEPT);
@@ -197,7 +197,7 @@ impl Selector<'_, '_> {
     /// jump may wait. `last`, if it has to be put in place, comes last, so that
     /// the flags are its.
     pub(super) fn settle_for(&mut self, target: u32, last: Register) {
-        let there = self.flow.live_at(target);
+        let there = self.lowered.live_at(target);
         let last = Registers::of(last);
         for register in self.pending.without(last).iter() {
             if there.has(register) {

@@ -65,7 +65,7 @@ impl Selector<'_, '_> {
             (self.lowered.op(&last) == Op::Jump { target }).then_some(2)?
         };
         let operands = step.effect.reads();
-        let there = self.flow.live_at(target);
+        let there = self.lowered.live_at(target);
         if self.out.random.is_some()
             || !there.has(dst)
             || !self.flow.is_chance(self.lowered, step, dst)

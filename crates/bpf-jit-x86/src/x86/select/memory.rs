@@ -107,7 +107,7 @@ impl Selector<'_, '_> {
         // What is read behind the next step as it was loaded has to be there.
         if !signed
             && let Some(next) = self.following_on(step, dst)
-            && (next.effect.writes().has(dst) || !self.live_behind(&next).has(dst))
+            && (next.effect.writes().has(dst) || !self.lowered.live_behind(&next).has(dst))
         {
             if next.effect.turns() {
                 if let Some(done) = self.compares(&next, size, dst, at) {
@@ -123,7 +123,7 @@ impl Selector<'_, '_> {
                 swapped =
                     next.effect.is_special() && self.is_swapped(&self.lowered.op(&next), size, dst);
                 if swapped {
-                    self.live = self.live_behind(&next);
+                    self.live = self.lowered.live_behind(&next);
                     let base = Registers::of(at.base);
                     self.needed = self.live.without(Registers::of(dst)).with(base);
                 }
@@ -159,7 +159,7 @@ impl Selector<'_, '_> {
         if lhs != dst {
             return None;
         }
-        let behind = self.live_behind(next);
+        let behind = self.lowered.live_behind(next);
         let unsigned =
             matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
         let fits = match size {
@@ -185,7 +185,7 @@ impl Selector<'_, '_> {
 
     /// Puts in place what is read at a branch's target.
     fn settle_beside(&mut self, target: u32, base: Register) {
-        let there = self.flow.live_at(target);
+        let there = self.lowered.live_at(target);
         for register in self.pending.iter() {
             if there.has(register) {
                 self.own(register);
@@ -209,7 +209,7 @@ impl Selector<'_, '_> {
         if src != dst || other == dst {
             return false;
         }
-        let behind = self.live_behind(next);
+        let behind = self.lowered.live_behind(next);
         let same = width == width_of(size);
         let known = Arith::of(op).is_some() || op == AluOp::Mul;
         if !same || !known || behind.has(dst) {
@@ -251,7 +251,7 @@ impl Selector<'_, '_> {
         if changed != dst {
             return false;
         }
-        let behind = self.live_behind(last);
+        let behind = self.lowered.live_behind(last);
         let Some(op) = Arith::of(op) else { return false };
         let same = stored == size && to == at && value == dst && at.base != dst;
         // Slow to decode.
@@ -344,7 +344,7 @@ impl Selector<'_, '_> {
             && let Op::Store { size: stored, at, src, .. } = self.lowered.op(&next)
             && (stored, src) == (size, Operand::Reg(dst))
             && at.base != dst
-            && let behind = self.live_behind(&next)
+            && let behind = self.lowered.live_behind(&next)
             && !behind.has(dst)
         {
             self.live = behind;

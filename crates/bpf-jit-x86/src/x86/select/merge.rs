@@ -175,7 +175,7 @@ impl Selector<'_, '_> {
             }
             let Some(dst) = bytes.step(self.lowered.op(&step), first) else { break };
             let Some((size, name, swapped)) = bytes.of(dst).and_then(whole) else { continue };
-            let left = self.live_behind(&step).and(bytes.known);
+            let left = self.lowered.live_behind(&step).and(bytes.known);
             let distance = i16::try_from(name).ok()?.checked_sub(FIRST)?;
             if left == Registers::of(dst) && best.is_none_or(|best| best.size < size) {
                 let off = first.off.checked_add(distance)?;
@@ -188,7 +188,7 @@ impl Selector<'_, '_> {
     /// Emits that. How many steps behind it are done with, too.
     pub(super) fn load_merged(&mut self, step: &Step, base: Register, merged: Merged) -> u32 {
         let Merged { steps, dst, size, off, swapped } = merged;
-        self.live = self.flow.live_at(step.pc.wrapping_add(steps).wrapping_add(1));
+        self.live = self.lowered.live_at(step.pc.wrapping_add(steps).wrapping_add(1));
         self.needed = self.live.without(Registers::of(dst)).with(Registers::of(base));
         let at = Address { base, off };
         self.ready_place(at);

@@ -73,7 +73,7 @@ impl Selector<'_, '_> {
         [into, src]: [Register; 2],
     ) -> bool {
         let Some((op, by)) = beside_power(imm) else { return false };
-        let behind = self.live_behind(sum);
+        let behind = self.lowered.live_behind(sum);
         let other = if into == dst { src } else { into };
         let copied = behind.has(src);
         if copied && (src == dst || !self.flow.is_repeated(sum)) || !self.is_just_loaded(sum, other)

@@ -33,7 +33,7 @@ impl Selector<'_, '_> {
         self.pass(places, Part { first, end, copied: true });
         exchange(places.get_mut(at(first)..at(end)), &mut own);
         if ends {
-            self.needed = self.flow.live_at(end);
+            self.needed = self.lowered.live_at(end);
             self.settle();
             self.go_on_at(end);
         }

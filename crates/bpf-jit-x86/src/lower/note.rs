@@ -1,0 +1,417 @@
+//! What each slot of a program does to registers that was verified, and which of them are
+//! read behind it.
+//!
+//! One pass from the last slot to the first. What leads back to the start of a loop is told
+//! what is read there when it is known, and so are those in front of it.
+
+use core::cell::Cell;
+use core::mem;
+
+use bpf_verifier::InsnFact;
+
+use super::{Effect, Lowered, Op, Registers, Step, Transfer, Turn, index, reserve};
+use super::{shape, translate};
+use crate::error::CompileError;
+
+/// What is known of a slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Note {
+    /// What it reads and writes, and how control comes there.
+    pub effect: Effect,
+    /// Registers that are read at it or behind it. Of a slot to come that begins a loop, this
+    /// and `behind` are the two halves of one more than the number of the first transfer there.
+    live: u16,
+    /// Registers that are read behind it.
+    behind: u16,
+}
+
+/// Where a loop begins, and the number of the transfer to it that was noted first: what comes
+/// behind that in the list is in the loop, or in front of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    slot: usize,
+    first: usize,
+}
+
+/// How often a slot is told of more that is read, in the mean, before all registers count as
+/// read everywhere.
+const VISITS: usize = 12;
+
+impl Note {
+    #[inline(always)]
+    pub(super) fn new(effect: Effect, live: Registers, behind: Registers) -> Self {
+        Self { effect, live: to_u16(live), behind: to_u16(behind) }
+    }
+
+    /// Registers that are read at the slot or behind it.
+    #[inline(always)]
+    pub fn live(&self) -> Registers {
+        Registers(self.live.into())
+    }
+
+    /// Registers that are read behind it.
+    #[inline(always)]
+    pub fn behind(&self) -> Registers {
+        Registers(self.behind.into())
+    }
+
+    /// Of one to come, with a transfer that leads there, of a number.
+    fn with_transfer(self, effect: Effect, number: usize) -> Self {
+        let effect = self.effect.with(effect);
+        if self.first().is_some() {
+            return Self { effect, ..self };
+        }
+        let [l0, l1, b0, b1] = to_u32(number).wrapping_add(1).to_le_bytes();
+        Self { effect, live: u16::from_le_bytes([l0, l1]), behind: u16::from_le_bytes([b0, b1]) }
+    }
+
+    /// Of one to come the number of the first transfer there.
+    fn first(self) -> Option<usize> {
+        let [l0, l1] = self.live.to_le_bytes();
+        let [b0, b1] = self.behind.to_le_bytes();
+        u32::from_le_bytes([l0, l1, b0, b1]).checked_sub(1).map(index)
+    }
+}
+
+/// What is noted so far.
+struct Noted<'n> {
+    notes: &'n [Cell<Note>],
+    /// The first slot that is.
+    first: usize,
+    /// How often slots may be told of more.
+    visits: usize,
+}
+
+impl Noted<'_> {
+    fn at(&self, slot: usize) -> Note {
+        self.notes
+            .get(slot)
+            .map_or(Note::new(Effect::NONE, Registers::ALL, Registers::ALL), Cell::get)
+    }
+
+    /// Registers that are read at or behind a slot, as far as it is known.
+    fn live_at(&self, slot: u32) -> Registers {
+        let slot = index(slot);
+        if slot < self.first { Registers::NONE } else { self.at(slot).live() }
+    }
+
+    /// The note of a slot from which control goes, where `next` is read at the next one.
+    fn note(&self, effect: Effect, turn: Turn, next: Registers) -> Note {
+        let behind = match turn {
+            Turn::Jump(target) => self.live_at(target),
+            Turn::Perhaps(target) => next.with(self.live_at(target)),
+            Turn::End => Registers::NONE,
+            Turn::On | Turn::Call(_) => next,
+        };
+        let live = match turn {
+            // What it writes is not what is read by what it calls.
+            Turn::Call(target) => behind.without(effect.writes()).with(self.live_at(target)),
+            Turn::On => behind.without(effect.writes()),
+            Turn::Jump(_) | Turn::Perhaps(_) | Turn::End => behind,
+        };
+        Note::new(effect, live.with(effect.reads()), behind)
+    }
+
+    fn set(&self, slot: usize, note: Note) {
+        if let Some(own) = self.notes.get(slot) {
+            own.set(note);
+        }
+    }
+}
+
+impl Lowered<'_> {
+    /// Notes all slots of a program that was verified.
+    pub(super) fn proven(&mut self) -> Result<(), CompileError> {
+        let (insns, facts) = (self.insns, self.facts);
+        reserve(&mut self.notes, insns.len())?;
+        let mut notes = mem::take(&mut self.notes);
+        notes.resize(insns.len(), Note::default());
+        let cells = Cell::from_mut(notes.as_mut_slice()).as_slice_of_cells();
+        let visits = insns.len().saturating_mul(VISITS);
+        let mut noted = Noted { notes: cells, first: insns.len(), visits };
+        let (mut next, mut together) = (Registers::ALL, Effect::NONE);
+        loop {
+            let first = noted.first;
+            if let (Some(insns), Some(facts), Some(own)) =
+                (insns.get(..first), facts.get(..first), cells.get(..first))
+            {
+                let all;
+                (noted.first, next, all) = shape::note_plain(insns, facts, own, next);
+                together = together.with(all);
+            }
+            let Some(slot) = noted.first.checked_sub(1) else { break };
+            let effect = self.note(&mut noted, slot, next)?;
+            together = together.with(effect);
+            next = noted.at(slot).live();
+        }
+        if noted.visits == 0 {
+            // There is no end to it: everything counts as read.
+            for own in cells {
+                own.set(Note::new(own.get().effect, Registers::ALL, Registers::ALL));
+            }
+        }
+        (self.notes, self.together) = (notes, together);
+        self.transfers.reverse();
+        self.find_tails()
+    }
+
+    /// Notes the slot in front of those that are. Gives its effect.
+    #[inline(never)]
+    fn note(
+        &mut self,
+        noted: &mut Noted<'_>,
+        slot: usize,
+        next: Registers,
+    ) -> Result<Effect, CompileError> {
+        let pc = to_u32(slot);
+        let insn = self.insns.get(slot).copied().unwrap_or_default();
+        let fact = self.facts.get(slot).copied().unwrap_or(InsnFact::Unreached);
+        let (effect, turn) = match shape::find(insn) {
+            Some(shape) if shape::is_ordinary(fact) => {
+                let effect = shape.effect(insn);
+                (effect, Step::new(pc, effect, insn).turn())
+            }
+            _ => {
+                let (effect, op) = self.special_effect(slot, fact);
+                if let Op::FunctionReference { slot: to, .. } = op {
+                    self.leads(noted, slot, to, true)?;
+                }
+                (effect, op.turn())
+            }
+        };
+        match turn {
+            Turn::Jump(to) | Turn::Perhaps(to) => self.leads(noted, slot, to, false)?,
+            Turn::Call(to) => self.leads(noted, slot, to, true)?,
+            Turn::On | Turn::End => {}
+        }
+        let known = noted.at(slot);
+        let note = noted.note(effect.with(known.effect), turn, next);
+        noted.set(slot, note);
+        noted.first = slot;
+        if note.effect.is_looped() {
+            reserve(&mut self.heads, 1)?;
+            let first = known.first().unwrap_or(0);
+            self.heads.push(Head { slot, first });
+            self.tell_loop(noted, first);
+        }
+        Ok(effect)
+    }
+
+    /// The effect and the operation of a slot of which it takes more than the instruction to
+    /// say what it does.
+    fn special_effect(&mut self, at: usize, fact: InsnFact) -> (Effect, Op) {
+        let pc = to_u32(at);
+        let insn = self.insns.get(at).copied().unwrap_or_default();
+        if shape::is_second_half(insn) {
+            return (Effect::SECOND_HALF, Op::Nothing);
+        }
+        if shape::is_number(insn) && fact != InsnFact::Unreached {
+            return (shape::number(insn).with(Effect::SPECIALLY), Op::Nothing);
+        }
+        let mut op = translate::proven(pc, insn, self.insns, fact, &self.maps);
+        match op {
+            Op::PacketAddress { .. } => self.addressed = self.addressed.max(at.saturating_add(1)),
+            Op::MapReference { index, .. } => self.maps.make_link(index),
+            Op::MapValueAddress { index, off, .. } => {
+                self.maps.make_link_to_byte(index, off);
+                op = translate::proven(pc, insn, self.insns, fact, &self.maps);
+            }
+            _ => {}
+        }
+        (Effect::of(op).with(Effect::SPECIALLY), op)
+    }
+
+    /// Notes which slot an instruction names, and whether a function begins there.
+    fn leads(
+        &mut self,
+        noted: &Noted<'_>,
+        from: usize,
+        to: u32,
+        calls: bool,
+    ) -> Result<(), CompileError> {
+        if let Some(own) = noted.notes.get(index(to)) {
+            let (note, joined) = (own.get(), Effect::joined(from, index(to)));
+            own.set(if joined.is_looped() {
+                note.with_transfer(joined, self.transfers.len())
+            } else {
+                Note { effect: note.effect.with(joined), ..note }
+            });
+        }
+        if self.transfers.len() == self.transfers.capacity() {
+            reserve(&mut self.transfers, 1)?;
+        }
+        self.transfers.push(Transfer { from: to_u32(from), to, calls });
+        Ok(())
+    }
+
+    /// Tells what is read at the start of a loop to those that lead there, to those in front of
+    /// them, and so on.
+    #[inline(never)]
+    fn tell_loop(&self, noted: &mut Noted<'_>, first: usize) {
+        let mut number = first;
+        while let Some(transfer) = self.transfers.get(number).filter(|_| noted.visits != 0) {
+            number = number.saturating_add(1);
+            if let Some(first) = self.tell(noted, *transfer) {
+                number = number.min(first);
+            }
+        }
+    }
+
+    /// The number of the transfer to the start of a loop that was noted first.
+    fn first_of(&self, head: usize) -> Option<usize> {
+        let known = self.heads.partition_point(|known| known.slot > head);
+        self.heads.get(known).map(|head| head.first)
+    }
+
+    /// Tells what is read at a slot to an instruction that names it, and to those in front. The
+    /// first transfer of the loops at whose start this is more than was known.
+    #[inline(always)]
+    fn tell(&self, noted: &mut Noted<'_>, Transfer { from, to, calls }: Transfer) -> Option<usize> {
+        let (mut slot, mut first) = (index(from), None);
+        let there = noted.live_at(to);
+        // What a call writes is not what is read by what it calls.
+        let (mut behind, mut live) = (if calls { Registers::NONE } else { there }, there);
+        if calls && !noted.at(slot).effect.turns() {
+            // A reference.
+            return None;
+        }
+        loop {
+            let note = noted.at(slot);
+            noted.set(
+                slot,
+                Note::new(note.effect, note.live().with(live), note.behind().with(behind)),
+            );
+            behind = live.without(note.live());
+            noted.visits = noted.visits.saturating_sub(1);
+            if behind.is_empty() || noted.visits == 0 {
+                return first;
+            }
+            if note.effect.is_looped() {
+                first = first.into_iter().chain(self.first_of(slot)).min();
+            }
+            if slot == noted.first {
+                return first;
+            }
+            slot = slot.saturating_sub(1);
+            let effect = noted.at(slot).effect;
+            if effect.turns() && !self.goes_on(slot, effect) {
+                return first;
+            }
+            live = behind.without(effect.writes());
+        }
+    }
+
+    /// Whether control goes on behind a slot.
+    fn goes_on(&self, slot: usize, effect: Effect) -> bool {
+        let insn = self.insns.get(slot).copied().unwrap_or_default();
+        let turn = self.turn(&Step::new(to_u32(slot), effect, insn));
+        !matches!(turn, Turn::Jump(_) | Turn::End)
+    }
+}
+
+/// There are no more than 11 registers.
+#[allow(clippy::cast_possible_truncation, reason = "what it says")]
+const fn to_u16(registers: Registers) -> u16 {
+    registers.0 as u16
+}
+
+fn to_u32(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test panics where something is wrong")]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+    use bpf_profile::ActiveProfile;
+    use bpf_verifier::InsnFact;
+
+    use super::super::{Lists, Lowered, Registers, Turn, index, lower};
+
+    /// What is read at each slot, found by going over all slots until nothing changes.
+    fn slowly(lowered: &Lowered<'_>, slots: u32) -> Vec<Registers> {
+        let mut live = vec![Registers::NONE; index(slots)];
+        let at = |live: &[Registers], slot| live.get(index(slot)).copied();
+        loop {
+            let before = live.clone();
+            for slot in (0..slots).rev() {
+                let step = lowered.step(slot).expect("a slot");
+                let next = at(&live, slot + 1).unwrap_or(Registers::ALL);
+                let there = |to| at(&live, to).unwrap_or(Registers::ALL);
+                let (kept, behind) = (next.without(step.effect.writes()), step.effect.reads());
+                let ahead = match lowered.turn(&step) {
+                    Turn::On => kept,
+                    Turn::Jump(to) => there(to),
+                    Turn::Perhaps(to) => next.with(there(to)),
+                    Turn::Call(to) => kept.with(there(to)),
+                    Turn::End => Registers::NONE,
+                };
+                if let Some(own) = live.get_mut(index(slot)) {
+                    *own = ahead.with(behind);
+                }
+            }
+            if live == before {
+                return live;
+            }
+        }
+    }
+
+    fn with_notes(insns: &[BpfInsn], check: impl FnOnce(&Lowered<'_>)) {
+        let builder = ProgramBuilder::<ActiveProfile>::new(BpfProgType::Xdp);
+        let program = insns.iter().fold(builder, |builder, insn| builder.insn(*insn)).build();
+        let program = program.expect("jumps to slots");
+        let facts = vec![InsnFact::Plain; insns.len()];
+        check(&lower(&program, Some(&facts), Lists::default()).expect("memory"));
+    }
+
+    #[test]
+    fn what_is_read_behind_slots_is_what_a_slow_search_finds() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |bound: u64| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 33) % bound
+        };
+        let (mut loops, mut all) = (0, 0);
+        for _ in 0..2000 {
+            let slots = 3 + below(38);
+            let mut insns = Vec::new();
+            for slot in 0..slots - 1 {
+                let [dst, src] = [0; 2].map(|_| u8::try_from(below(10)).expect("a register"));
+                let to = |target: u64| i16::try_from(target.cast_signed() - slot.cast_signed() - 1);
+                let off = to(below(slots)).expect("near");
+                insns.push(match below(12) {
+                    0 => BpfInsn::new(0x05, 0, 0, off, 0),
+                    1 | 2 => BpfInsn::new(0x1d, dst, src, off, 0),
+                    3 => BpfInsn::new(0x85, 0, 1, 0, off.into()),
+                    4 => BpfInsn::exit(),
+                    5 | 6 => BpfInsn::mov64_imm(dst, 7),
+                    7 => BpfInsn::new(0x07, dst, 0, 0, 1),
+                    _ => BpfInsn::new(0xbf, dst, src, 0, 0),
+                });
+            }
+            insns.push(BpfInsn::exit());
+            with_notes(&insns, |lowered| {
+                let slots = u32::try_from(slots).expect("few");
+                let live = slowly(lowered, slots);
+                for (slot, live) in (0..).zip(&live) {
+                    let step = lowered.step(slot).expect("a slot");
+                    let next = lowered.live_at(slot + 1);
+                    assert_eq!(lowered.live_at(slot), *live, "{slot} of {insns:?}");
+                    let behind = match lowered.turn(&step) {
+                        Turn::Jump(to) => lowered.live_at(to),
+                        Turn::Perhaps(to) => next.with(lowered.live_at(to)),
+                        Turn::End => Registers::NONE,
+                        Turn::On | Turn::Call(_) => next,
+                    };
+                    assert_eq!(lowered.live_behind(&step), behind, "{slot} of {insns:?}");
+                    loops += u32::from(step.effect.is_looped());
+                    all += u32::from(lowered.live_at(slot) == Registers::ALL);
+                }
+            });
+        }
+        assert!(loops > 5000 && all < 1000, "{loops} {all}");
+    }
+}
