@@ -264,6 +264,17 @@ impl<'r> Run<'r> {
         *self.cpu.get_or_insert_with(|| env.platform().cpu())
     }
 
+    /// The map that a program's value stands for, and how many bytes its keys have.
+    #[inline]
+    pub fn keyed_map(&self, handle: u64) -> Option<(&'r dyn BpfMap, u32)> {
+        let index = maps::index(handle)?;
+        let map = self.env.map(index)?;
+        let place = usize::try_from(index).ok();
+        // Where the program has a definition, the map is like it.
+        let known = place.and_then(|place| self.program.map_defs().get(place));
+        Some((map, known.map_or_else(|| map.def().key_size, |def| def.key_size)))
+    }
+
     /// The environment.
     pub const fn environment(&self) -> &'r Environment<'r> {
         self.env

@@ -110,13 +110,13 @@ unsafe fn copied<const N: usize>(
     map.lookup_ptr(copy, cpu)
 }
 
-/// The address of the value of the key at `key` for a program on `cpu`, or 0.
+/// The address of the value of the key of `size` bytes at `key` for a program on `cpu`, or 0.
 ///
 /// # Safety
-/// As many bytes as the map's keys have may be read at `key`, as a program may
-/// read them.
-pub(super) unsafe fn lookup(map: &dyn BpfMap, key: u64, cpu: u32) -> u64 {
-    let size = usize::try_from(map.def().key_size).unwrap_or(usize::MAX);
+/// So many bytes may be read at `key`, as a program may read them.
+#[inline]
+pub(super) unsafe fn lookup(map: &dyn BpfMap, size: u32, key: u64, cpu: u32) -> u64 {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
     let at = usize::try_from(key).ok().map(core::ptr::with_exposed_provenance_mut);
     let Some(at) = at.and_then(NonNull::new) else { return 0 };
     let value = match size {

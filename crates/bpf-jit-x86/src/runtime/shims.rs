@@ -187,8 +187,9 @@ unsafe extern "sysv64" fn lookup<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
+    let Some((map, size)) = session.run.keyed_map(r1) else { return 0 };
     // SAFETY: proven code alone calls this, for a map and the address of a key.
-    session.run.map(r1).map_or(0, |map| unsafe { links::lookup(map, r2, session.cpu) })
+    unsafe { links::lookup(map, size, r2, session.cpu) }
 }
 
 unsafe extern "sysv64" fn access<P: PhysicalProfile>(

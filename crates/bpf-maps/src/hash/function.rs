@@ -8,7 +8,7 @@ const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbb67_ae85_84ca_a73b];
 /// Each word is mixed in by a product of double width, folded. Without the
 /// seed, collisions cannot be prepared; with it, they can: it is to be kept
 /// secret where keys come from outside.
-#[inline]
+#[inline(always)]
 pub(super) fn hash(seed: u64, key: &[u8]) -> u32 {
     let [first, second] = FACTORS;
     let mut state = seed ^ (key.len() as u64).wrapping_mul(second);

@@ -167,42 +167,71 @@ impl<P: PhysicalProfile> Table<P> {
         self.node(index.checked_add(1)?)
     }
 
-    /// The node of `key`; takes no lock.
+    /// The node of `key`; takes no lock. Compiled by itself for each usual size of keys.
+    #[cfg(feature = "cloud-profile")]
     #[inline]
     pub(super) fn find(&self, key: &[u8]) -> Option<Node<'_>> {
-        let hash = hash(self.seed, key);
-        self.unchanged(|| self.walk(&self.buckets.current(), key, hash).map(|found| found.node))
+        if let Ok(key) = <&[u8; 4]>::try_from(key) {
+            return self.find_key(key);
+        }
+        if let Ok(key) = <&[u8; 8]>::try_from(key) {
+            return self.find_key(key);
+        }
+        self.find_key(key)
     }
 
-    /// What `read` finds, when nothing that it has read was used again
-    /// meanwhile.
+    /// The node of `key`; takes no lock.
+    #[cfg(feature = "embedded-profile")]
     #[inline]
-    fn unchanged<T>(&self, mut read: impl FnMut() -> T) -> T {
+    pub(super) fn find(&self, key: &[u8]) -> Option<Node<'_>> {
+        self.find_key(key)
+    }
+
+    #[inline(always)]
+    fn find_key(&self, key: &[u8]) -> Option<Node<'_>> {
+        let hash = hash(self.seed, key);
         loop {
-            let before = self.changes.load(Acquire);
-            let found = read();
-            fence(Acquire);
-            if self.changes.load(Relaxed) == before {
-                return found;
+            let before = self.before();
+            let found = self.pass(&self.buckets.current(), key, hash);
+            if self.is_unchanged(before) {
+                return Some(found?.node);
             }
         }
     }
 
+    /// How often nodes were used again, before a lookup.
+    #[inline(always)]
+    fn before(&self) -> usize {
+        self.changes.load(Acquire)
+    }
+
+    /// Whether nothing that was read since was used again meanwhile.
+    #[inline(always)]
+    fn is_unchanged(&self, before: usize) -> bool {
+        fence(Acquire);
+        self.changes.load(Relaxed) == before
+    }
+
     /// The node of `key` in its chain.
-    #[inline]
     fn walk<'a>(&'a self, chains: &Chains<'a, P>, key: &[u8], hash: u32) -> Option<Found<'a>> {
+        self.pass(chains, key, hash)
+    }
+
+    #[inline(always)]
+    fn pass<'a>(&'a self, chains: &Chains<'a, P>, key: &[u8], hash: u32) -> Option<Found<'a>> {
         let mut link = chains.head(hash)?;
         // A chain that changes meanwhile may lead in circles.
-        for _ in 0..=self.nodes.count() {
+        let mut left = self.nodes.count();
+        loop {
             let node = self.node(link.load(Acquire))?;
             if node.cells.load(HASH, Relaxed)? == hash
                 && node.cells.holds(self.layout.key.offset, key)
             {
                 return Some(Found { link, node });
             }
+            left = left.checked_sub(1)?;
             link = node.cells.atomic(chains.next())?;
         }
-        None
     }
 
     /// The node of `key` in its chain, under the lock.
@@ -338,11 +367,14 @@ impl<P: PhysicalProfile> Table<P> {
         if self.len() == 0 {
             return Err(MapError::NotFound);
         }
-        self.unchanged(|| {
-            let node = self.after(previous)?;
-            node.cells.view().read(self.layout.key.offset, out)
-        })
-        .ok_or(MapError::NotFound)
+        loop {
+            let before = self.before();
+            let node = self.after(previous);
+            let read = node.and_then(|node| node.cells.view().read(self.layout.key.offset, out));
+            if self.is_unchanged(before) {
+                return read.ok_or(MapError::NotFound);
+            }
+        }
     }
 
     fn after(&self, previous: Option<&[u8]>) -> Option<Node<'_>> {

@@ -183,7 +183,7 @@ pub unsafe fn fill(to: NonNull<u8>, byte: u8, len: usize) {
 /// # Safety
 /// `at` must be valid for reads and writes of `bytes.len()` bytes; nobody else
 /// may access them other than through atomics.
-#[inline]
+#[inline(always)]
 pub unsafe fn equal(at: NonNull<u8>, bytes: &[u8]) -> bool {
     macro_rules! piece {
         ($offset:ident $load:ident, $store:ident, $ty:ident, $bytes:literal) => {

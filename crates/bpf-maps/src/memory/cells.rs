@@ -185,7 +185,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Whether the bytes from `offset` on begin with `bytes` at this moment.
-    #[inline]
+    #[inline(always)]
     pub fn holds(&self, offset: usize, bytes: &[u8]) -> bool {
         // SAFETY: the part has as many bytes.
         self.part(offset, bytes.len()).is_some_and(|part| unsafe { equal(part.base, bytes) })
