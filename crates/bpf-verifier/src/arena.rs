@@ -324,6 +324,16 @@ impl<'a> Arena<'a> {
         HalfWords { words: self.all(), shadow: self.shadow.view() }
     }
 
+    /// All words, of which these are to be written.
+    pub fn writable(&mut self, to: At, words: usize) -> Writable<'_> {
+        self.shadow.write(to, words);
+        let all: &mut [u64] = match &mut self.words {
+            Words::Given(slice) => slice,
+            Words::Own(vec) => vec,
+        };
+        Writable { all, shadow: self.shadow.view() }
+    }
+
     #[inline]
     pub fn slice(&self, at: At, words: usize) -> &[u64] {
         self.shadow.own(at, words);
@@ -336,6 +346,22 @@ impl<'a> Arena<'a> {
         self.shadow.write(at, words);
         let at = at as usize;
         self.all_mut().get_mut(at..at.saturating_add(words)).unwrap_or_default()
+    }
+
+    /// Words of one block, and those of another, which are to be written.
+    pub fn two(
+        &mut self,
+        (from, read): (At, usize),
+        (to, written): (At, usize),
+    ) -> (&[u64], &mut [u64]) {
+        self.shadow.own(from, read);
+        self.shadow.write(to, written);
+        let (from, to) = (from as usize, to as usize);
+        let ranges = [from..from.saturating_add(read), to..to.saturating_add(written)];
+        match self.all_mut().get_disjoint_mut(ranges) {
+            Ok([one, other]) => (one, other),
+            Err(_) => (&[], &mut []),
+        }
     }
 
     /// Moves words inside the storage; the places may overlap.
@@ -367,13 +393,26 @@ impl HalfWords<'_> {
     }
 }
 
+/// Words that are written while half words of others are read.
+pub(crate) struct Writable<'a> {
+    pub all: &'a mut [u64],
+    shadow: shadow::View<'a>,
+}
+
+impl Writable<'_> {
+    #[inline]
+    pub fn half_words(&self) -> HalfWords<'_> {
+        HalfWords { words: self.all, shadow: self.shadow }
+    }
+}
+
 /// Words of a block with those behind it that are nobody's.
 const fn behind(words: usize) -> usize {
     words.saturating_add(shadow::BEHIND)
 }
 
 /// A number of words as it is added to where a block is.
-fn slot_words(words: usize) -> u32 {
+pub(crate) fn slot_words(words: usize) -> u32 {
     u32::try_from(words).unwrap_or(u32::MAX)
 }
 

@@ -285,7 +285,8 @@ impl Explorer<'_> {
     /// Keeps the state as a node, from which the path goes on.
     pub(super) fn add_node(&mut self) -> Step<Node> {
         let ask = self.asks();
-        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), None);
+        let last = self.last_kept();
+        let plan = Plan::new(&mut self.state, &self.arena, last, None);
         let nest = self.walker.active.nest(&self.arena);
         let rounds = self.code.has_rounds();
         let head = Node::head_words(rounds, nest, self.walker.meter);

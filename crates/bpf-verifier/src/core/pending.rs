@@ -177,7 +177,8 @@ impl Explorer<'_> {
     /// Keeps the state as a snapshot.
     fn keep_small(&mut self) -> Step<Waiting> {
         let kept = Some(self.read_where_taken());
-        let plan = Plan::new(&self.state, &self.arena, self.last_kept(), kept);
+        let last = self.last_kept();
+        let plan = Plan::new(&mut self.state, &self.arena, last, kept);
         self.charge_waiting(plan.weight as usize);
         let head = head_words(self.walker.meter.least_words());
         let waiting = Waiting(self.alloc(plan.words.saturating_add(head) as usize)?);
@@ -223,7 +224,7 @@ impl Explorer<'_> {
         let held = Plain(waiting.held(&self.arena));
         held.load(&mut self.arena, &mut self.scratch)?;
         let last = waiting.parent(&self.arena).snapshot(&self.arena);
-        let plan = Plan::new(&self.scratch, &self.arena, Some(last), Some(ALL_REGS));
+        let plan = Plan::new(&mut self.scratch, &self.arena, Some(last), Some(ALL_REGS));
         let cells = self.scratch.cells.len();
         self.charge_waiting(plan.weight as usize);
         let small = self.alloc(plan.words as usize);

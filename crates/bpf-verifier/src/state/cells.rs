@@ -85,6 +85,38 @@ pub(super) const fn kept_bits(entry: Option<u32>) -> u32 {
     }
 }
 
+/// The value of a cell.
+pub(super) fn value_of(cell: &Packed) -> Value {
+    let [_, _, value @ ..] = cell;
+    Value::unpack(value)
+}
+
+/// Index of the first of some cells that ends behind `addr`, where it is not before `from`,
+/// and most likely close behind.
+#[inline]
+pub(super) fn first_behind(cells: &[Packed], addr: u32, from: u32) -> u32 {
+    let mut index = from;
+    for cell in cells.iter().skip(from as usize).take(CLOSE as usize) {
+        if ends_behind(cell, addr) {
+            return index;
+        }
+        index = index.wrapping_add(1);
+    }
+    find_between(cells, addr, index)
+}
+
+/// The same, of any behind `from`.
+fn find_between(cells: &[Packed], addr: u32, from: u32) -> u32 {
+    let behind = cells.get(from as usize..).unwrap_or_default();
+    let before = behind.partition_point(|cell| !ends_behind(cell, addr));
+    from.wrapping_add(u32::try_from(before).unwrap_or(0))
+}
+
+const fn ends_behind(cell: &Packed, addr: u32) -> bool {
+    let (start, len) = span_of(cell);
+    start.saturating_add(len) > addr
+}
+
 /// Cells that are looked at one by one before others.
 const CLOSE: u32 = 4;
 
@@ -109,6 +141,8 @@ pub(crate) struct Cells {
     room: u32,
     /// They are as they were when the last node was made, and rest on themselves.
     untouched: bool,
+    /// While they are: the half words that their entries take, 0 if nobody knows.
+    halves: u32,
 }
 
 impl Cells {
@@ -133,11 +167,17 @@ impl Cells {
         }
     }
 
-    /// Makes the cell at `index` rest on `bit`, and notes which entry it is in the snapshot
-    /// that the state names.
-    pub(super) fn rebase(&self, arena: &mut Arena<'_>, index: u32, bit: u64, entry: Option<u32>) {
-        if let [span, live, .., deps] = arena.slice_mut(self.place(index), CELL_WORDS) {
-            let (addr, len) = (low(*span), high(*span) & LEN_MASK);
+    /// Makes each cell rest on a bit, and notes which entry it is in the snapshot that the
+    /// state names, as `noted` says of one after the other.
+    pub(super) fn rebase(
+        &self,
+        arena: &mut Arena<'_>,
+        mut noted: impl FnMut() -> (u64, Option<u32>),
+    ) {
+        let words = arena.slice_mut(self.at, words_of(self.len));
+        let (cells, _): (&mut [Packed], _) = words.as_chunks_mut();
+        for [span, live, .., deps] in cells {
+            let ((addr, len), (bit, entry)) = ((low(*span), high(*span) & LEN_MASK), noted());
             (*span, *live, *deps) = (pair(addr, len | kept_bits(entry)), bit, bit);
         }
     }
@@ -184,6 +224,22 @@ impl Cells {
         }
     }
 
+    /// All of them as they lie there.
+    #[inline]
+    pub(super) fn all<'a>(&self, arena: &'a Arena<'_>) -> &'a [Packed] {
+        arena.slice(self.at, words_of(self.len)).as_chunks().0
+    }
+
+    /// All of them as they lie there, and the words of a block that are to be written.
+    pub(super) fn all_beside<'a>(
+        &self,
+        arena: &'a mut Arena<'_>,
+        (at, words): (At, u32),
+    ) -> (&'a [Packed], &'a mut [u64]) {
+        let (cells, words) = arena.two((self.at, words_of(self.len)), (at, words as usize));
+        (cells.as_chunks().0, words)
+    }
+
     /// The cell at `index` as it lies there.
     #[inline]
     pub(super) fn words<'a>(&self, arena: &'a Arena<'_>, index: u32) -> Option<&'a Packed> {
@@ -195,32 +251,12 @@ impl Cells {
 
     /// Index of the first cell that ends behind `addr`.
     pub fn find(&self, arena: &Arena<'_>, addr: u32) -> u32 {
-        self.find_between(arena, addr, 0, self.len)
+        find_between(self.all(arena), addr, 0)
     }
 
     /// The same, where it is not before `from`, and most likely close behind.
     pub fn find_from(&self, arena: &Arena<'_>, addr: u32, from: u32) -> u32 {
-        for index in from..from.saturating_add(CLOSE).min(self.len) {
-            let (start, len) = self.span(arena, index);
-            if start.saturating_add(len) > addr {
-                return index;
-            }
-        }
-        self.find_between(arena, addr, from.saturating_add(CLOSE).min(self.len), self.len)
-    }
-
-    fn find_between(&self, arena: &Arena<'_>, addr: u32, from: u32, to: u32) -> u32 {
-        let (mut from, mut to) = (from, to);
-        while from < to {
-            let middle = from.midpoint(to);
-            let (start, len) = self.span(arena, middle);
-            if start.saturating_add(len) > addr {
-                to = middle;
-            } else {
-                from = middle.saturating_add(1);
-            }
-        }
-        from
+        first_behind(self.all(arena), addr, from)
     }
 
     /// The cell at exactly `addr`.
@@ -285,7 +321,21 @@ impl Cells {
     }
 
     pub(super) fn set_untouched(&mut self, untouched: bool) {
-        self.untouched = untouched;
+        (self.untouched, self.halves) = (untouched, 0);
+    }
+
+    /// The half words that their entries take, where they are untouched.
+    pub(super) fn halves(&mut self, arena: &Arena<'_>, of: impl Fn(&Packed) -> u32) -> u32 {
+        if self.halves == 0 {
+            let all = self.all(arena).iter();
+            self.halves = all.fold(0, |sum, cell| sum.wrapping_add(of(cell)));
+        }
+        self.halves
+    }
+
+    /// Notes how many these are.
+    pub(super) const fn set_halves(&mut self, halves: u32) {
+        self.halves = halves;
     }
 
     /// Makes it so many cells, which are to be set, but for those that are as they were:

@@ -1,9 +1,10 @@
 //! Whether everything that can happen from one state was seen from another.
 
-use super::cells::{Cell, REFS, SAVED};
+use super::cells::{Cell, REFS, SAVED, first_behind, origins_of, span_of, value_of};
 use super::identity::{Field, Ids, Renamed};
 use super::reg::{Kind, Value};
 use super::snapshot::{Sight, Snapshot};
+use super::stack::StackRead;
 use super::{NO_RANGE, State};
 use crate::arena::Arena;
 use crate::domain::{Scalar, alu};
@@ -64,7 +65,7 @@ pub(crate) fn covers(
     // What an entry of the newer state came from, but for the entry itself.
     let beyond = |set: u64, index| if own && set == entry_bit(index) { 0 } else { set };
     let mut rests = RestsOn::default();
-    let mut entries = old.read(arena);
+    let (words, mut entries) = (arena.half_words(), old.read(arena));
     let mask = old.reg_mask(arena);
     let mut index = 0_u32;
     for (number, value) in (0_u32..).zip(new.regs()) {
@@ -74,7 +75,7 @@ pub(crate) fn covers(
             }
             continue;
         }
-        match entries.passes_value(arena, value, same) {
+        match entries.passes_value(words, value, same) {
             Sight::Covers(deps) => {
                 rests.deps |= beyond(deps, index);
                 index = index.saturating_add(1);
@@ -97,14 +98,14 @@ pub(crate) fn covers(
         }
         index = index.saturating_add(1);
     }
-    let mut at = 0;
+    let (mut at, held) = (0, new.cells.all(arena));
     for _ in 0..old.cells(arena) {
         let entry = index;
         index = index.saturating_add(1);
-        if let Some(addr) = entries.next_addr(arena).filter(|addr| *addr < REFS) {
-            at = new.cells.find_from(arena, addr, at);
-            if let Some(cell) = new.cells.words(arena, at) {
-                match entries.passes_cell(arena, cell, same) {
+        if let Some(addr) = entries.next_addr(words).filter(|addr| *addr < REFS) {
+            at = first_behind(held, addr, at);
+            if let Some(cell) = held.get(at as usize) {
+                match entries.passes_cell(words, cell, same) {
                     Sight::Covers((deps, live)) => {
                         rests.deps |= beyond(deps, entry);
                         rests.live |= if addr < SAVED { beyond(live, entry) } else { 0 };
@@ -116,7 +117,7 @@ pub(crate) fn covers(
             }
         }
         let cell = entries.cell(arena);
-        at = new.cells.find_from(arena, cell.addr, at);
+        at = first_behind(held, cell.addr, at);
         let (value, live) = if cell.addr >= SAVED {
             // References are in the order of acquisition, the number behind
             // the others; they correspond by place.
@@ -137,7 +138,7 @@ pub(crate) fn covers(
             rests.unwritten |= wide.unwritten;
             continue;
         } else {
-            let got = new.read_stack_at(arena, at, cell.addr, cell.len).ok()?;
+            let got = read(&cell, new, arena, at)?;
             rests.unwritten |= got.unwritten;
             (got.value, got.live)
         };
@@ -164,6 +165,19 @@ fn has_form(old: Snapshot, new: &State, arena: &Arena<'_>, same: bool) -> bool {
     old.frame(arena) == new.frame
         && old.refs(arena) == new.refs
         && (!same || old.cells(arena) == new.cells.len())
+}
+
+/// What bytes of a cell that one read takes are in `new`, of which the cell at an index is the
+/// first that ends behind their address.
+fn read(cell: &Cell, new: &State, arena: &Arena<'_>, at: u32) -> Option<StackRead> {
+    let found = new.cells.words(arena, at);
+    match found.filter(|found| span_of(found) == (cell.addr, cell.len)) {
+        Some(found) => {
+            let (value, (_, live)) = (value_of(found), origins_of(found));
+            Some(StackRead { value, live, unwritten: false })
+        }
+        None => new.read_stack_at(arena, at, cell.addr, cell.len).ok(),
+    }
 }
 
 /// Whether a cell may hold any number of its length, and names nothing.

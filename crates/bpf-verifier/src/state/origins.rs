@@ -11,13 +11,14 @@ const PER_WORD: u32 = 8;
 /// below it, and the empty set's is 0.
 const OTHER: u64 = 65;
 
+/// The code of a set of one entry, or none.
 fn code_of(set: u64) -> u64 {
-    if set == 0 {
-        0
-    } else if set & set.wrapping_sub(1) == 0 {
-        u64::from(set.trailing_zeros()).wrapping_add(1)
-    } else {
-        OTHER
+    if set == 0 { 0 } else { u64::from(set.trailing_zeros()).wrapping_add(1) }
+}
+
+fn put(words: &mut [u64], at: usize, word: u64) {
+    if let Some(slot) = words.get_mut(at) {
+        *slot = word;
     }
 }
 
@@ -28,46 +29,51 @@ pub(super) const fn code_words(sets: u32) -> u32 {
 
 /// Words that a set takes beside its code.
 pub(super) fn own_words(set: u64) -> u32 {
-    u32::from(code_of(set) == OTHER)
+    u32::from(set & set.wrapping_sub(1) != 0)
 }
 
-/// Writes sets one after the other.
+/// Writes sets one after the other into the words of a snapshot.
 pub(super) struct Out {
-    at: At,
+    at: usize,
     word: u64,
-    count: u32,
+    /// By how many bits the next code is shifted.
+    shift: u32,
     /// Behind the last free word at the snapshot's end.
-    end: At,
+    end: usize,
 }
 
 impl Out {
-    /// The codes begin at `at`, the snapshot ends at `end`.
-    pub fn new(at: At, end: At) -> Self {
-        Self { at, word: 0, count: 0, end }
+    /// The codes begin at the word `at`, the snapshot ends at `end`.
+    pub const fn new(at: u32, end: u32) -> Self {
+        Self { at: at as usize, word: 0, shift: 0, end: end as usize }
     }
 
-    pub fn add(&mut self, arena: &mut Arena<'_>, set: u64) {
-        let code = code_of(set);
-        if code == OTHER {
-            self.end = self.end.wrapping_sub(1);
-            arena.set(self.end, set);
-        }
-        self.word |= code.wrapping_shl((self.count % PER_WORD).wrapping_mul(8));
-        self.count = self.count.wrapping_add(1);
-        if self.count.is_multiple_of(PER_WORD) {
-            self.flush(arena);
+    #[inline]
+    pub fn add(&mut self, words: &mut [u64], set: u64) {
+        let code = if own_words(set) == 0 { code_of(set) } else { self.keep(words, set) };
+        self.word |= code.wrapping_shl(self.shift);
+        self.shift = self.shift.wrapping_add(8);
+        if self.shift == u64::BITS {
+            self.flush(words);
         }
     }
 
-    fn flush(&mut self, arena: &mut Arena<'_>) {
-        arena.set(self.at, self.word);
-        (self.at, self.word) = (self.at.wrapping_add(1), 0);
+    /// Writes a set at the end. What is its code.
+    fn keep(&mut self, words: &mut [u64], set: u64) -> u64 {
+        self.end = self.end.wrapping_sub(1);
+        put(words, self.end, set);
+        OTHER
+    }
+
+    fn flush(&mut self, words: &mut [u64]) {
+        put(words, self.at, self.word);
+        (self.at, self.word, self.shift) = (self.at.wrapping_add(1), 0, 0);
     }
 
     /// All sets were written.
-    pub fn finish(mut self, arena: &mut Arena<'_>) {
-        if !self.count.is_multiple_of(PER_WORD) {
-            self.flush(arena);
+    pub fn finish(mut self, words: &mut [u64]) {
+        if self.shift != 0 {
+            self.flush(words);
         }
     }
 }

@@ -25,7 +25,7 @@ use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{NO_RANGE, State, Value};
-use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+use crate::arena::{Arena, At, NONE, NoRoom, Writable, high, low, pair};
 pub(super) use entry::Sight;
 use entry::{
     ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
@@ -105,10 +105,8 @@ impl Snapshot {
             sets = sets.saturating_add(1);
             size.add_value(value, halves_of_value(value, Class::of(&value.number)));
         }
-        for index in 0..state.cells.len() {
-            if let Some(cell) = state.cells.words(arena, index) {
-                size.add_cell(cell, halves_of_cell(cell));
-            }
+        for cell in state.cells.all(arena) {
+            size.add_cell(cell, halves_of_cell(cell));
         }
         size.add_sets(sets);
         size
@@ -130,37 +128,35 @@ impl Snapshot {
         let second = pair(mask | count | flag | state.frame.wrapping_shl(16), state.refs);
         arena.set(at.saturating_add(1), second);
         plan.write(arena, Self(at));
-        let (from, end) = (Self(at).head_words(arena), at.saturating_add(plan.words));
-        let mut origins = origins::Out::new(at.saturating_add(from), end);
+        let mut origins = origins::Out::new(Self(at).head_words(arena), plan.words);
+        let mut out = Out::new(Self(at).entries_at(arena).saturating_sub(at));
         let mut shared = plan.shared;
         let mut is_shared = || {
             let first = shared & 1 == 1;
             shared = shared.wrapping_shr(1);
             first
         };
-        let mut out = Out::new(Self(at).entries_at(arena));
+        let (held, words) = state.cells.all_beside(arena, (at, plan.words));
         for (number, value) in (0_u32..).zip(state.regs()) {
             if mask.wrapping_shr(number) & 1 == 0 {
                 continue;
             }
-            origins.add(arena, value.deps);
+            origins.add(words, value.deps);
             if !is_shared() {
                 let class = Class::of(&value.number);
-                each_of_value(value, class, |half| out.put(arena, half));
+                each_of_value(value, class, |half| out.put(words, half));
             }
         }
-        for index in 0..cells {
-            let Some(cell) = state.cells.words(arena, index) else { break };
-            let (deps, live) = origins_of(cell);
+        for cell in held.iter().take(cells as usize) {
             if !is_shared() {
-                let cell = *cell;
-                each_of_cell(&cell, |half| out.put(arena, half));
+                each_of_cell(cell, |half| out.put(words, half));
             }
-            origins.add(arena, deps);
-            origins.add(arena, live);
+            let (deps, live) = origins_of(cell);
+            origins.add(words, deps);
+            origins.add(words, live);
         }
-        origins.finish(arena);
-        out.finish(arena);
+        origins.finish(words);
+        out.finish(words);
         Self(at)
     }
 
@@ -259,27 +255,30 @@ impl Snapshot {
     fn strip(
         self,
         arena: &mut Arena<'_>,
+        (to, most): (At, u32),
         (read, exact): (u64, u64),
-        mut keep: impl FnMut(&mut Arena<'_>, Stripped),
+        mut keep: impl FnMut(&mut Writable<'_>, Stripped),
     ) -> u32 {
         let (cells, regs) = (self.cells(arena), self.regs(arena));
         let (mut entries, mut kept) = (self.read(arena), 0_u32);
+        let mut words = arena.writable(to, most as usize);
         for index in 0..regs.saturating_add(cells) {
             let (cell, bit) = (index >= regs, entry_bit(index));
-            let (at, end) = entries.place(arena, cell);
+            let halves = words.half_words();
+            let (at, end) = entries.place(halves, cell);
             let mut head = at;
             if cell {
-                let (addr, _) = read_span(arena.half_words(), &mut head);
+                let (addr, _) = read_span(halves, &mut head);
                 if addr < SAVED && read & bit == 0 {
                     continue;
                 }
                 kept = kept.saturating_add(1);
             }
-            let held = arena.half_words().at(head);
+            let held = halves.at(head);
             let any = exact & bit == 0 && is_number(held);
             let range = if exact & bit == 0 { range_place(held) } else { None };
             let reach = range.map(|range| (head, head.wrapping_add(range)));
-            keep(arena, Stripped { at, end: if any { head } else { end }, any, reach });
+            keep(&mut words, Stripped { at, end: if any { head } else { end }, any, reach });
         }
         kept
     }
@@ -298,7 +297,7 @@ impl Snapshot {
         let most = self.weight(arena).saturating_add(HEAD_WORDS);
         if let Some(draft) = arena.behind(most as usize)
             // What goes beyond the storage is not written.
-            && let words = self.write_stripped(arena, draft, marks)
+            && let words = self.write_stripped(arena, (draft, most), marks)
             && words <= most
         {
             let at = arena.alloc_apart(words.saturating_add(head) as usize)?;
@@ -307,40 +306,43 @@ impl Snapshot {
         }
         let words = self.measure_stripped(arena, marks);
         let at = arena.alloc_apart(words.saturating_add(head) as usize)?;
-        self.write_stripped(arena, at.saturating_add(head), marks);
+        self.write_stripped(arena, (at.saturating_add(head), words), marks);
         Ok(at)
     }
 
     fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
         let mut size = Size::HEAD;
-        self.strip(arena, marks, |_, Stripped { at, end, any, .. }| {
+        self.strip(arena, (NONE, 0), marks, |_, Stripped { at, end, any, .. }| {
             let own = end.saturating_sub(at).saturating_add(any.into());
             size.halves = size.halves.saturating_add(own);
         });
         size.words()
     }
 
-    /// Writes it at `to`. The words it takes.
-    fn write_stripped(self, arena: &mut Arena<'_>, to: At, marks: (u64, u64)) -> u32 {
+    /// Writes it at `to`, where it has so many words at the most. The words it takes.
+    fn write_stripped(
+        self,
+        arena: &mut Arena<'_>,
+        (to, most): (At, u32),
+        marks: (u64, u64),
+    ) -> u32 {
         let second = self.second(arena) & !u64::from(SHARING);
         let mut out = Out::new(to.saturating_add(HEAD_WORDS));
-        let kept = self.strip(arena, marks, |arena, entry| {
+        let kept = self.strip(arena, (to, most), marks, |words, entry| {
             for at in entry.at..entry.end {
-                let half = arena.half_words().at(at);
-                out.put(
-                    arena,
-                    match entry.reach {
-                        Some((head, _)) if at == head => without_index(half),
-                        Some((_, range)) if at == range => NO_RANGE.cast_unsigned(),
-                        _ => half,
-                    },
-                );
+                let half = words.half_words().at(at);
+                let half = match entry.reach {
+                    Some((head, _)) if at == head => without_index(half),
+                    Some((_, range)) if at == range => NO_RANGE.cast_unsigned(),
+                    _ => half,
+                };
+                out.put(words.all, half);
             }
             if entry.any {
-                out.put(arena, ANY_NUMBER);
+                out.put(words.all, ANY_NUMBER);
             }
         });
-        let end = out.finish(arena);
+        let end = out.finish(arena.writable(to, most as usize).all);
         let words = end.saturating_sub(to);
         arena.set(to, pair(words, kept));
         arena.set(to.saturating_add(1), second | u64::from(STRIPPED));
@@ -376,7 +378,7 @@ impl Snapshot {
             let (regs, cells) = (last.regs(arena), last.cells(arena));
             let mut entries = last.read_as_shared(arena);
             for _ in 0..regs {
-                entries.skip_value(arena);
+                entries.place(arena.half_words(), false);
             }
             let lying = state.make_room(arena, Some(base), cells)?;
             for index in 0..cells {
@@ -466,7 +468,7 @@ struct Stripped {
     reach: Option<(u32, u32)>,
 }
 
-/// Writes half words one after the other.
+/// Writes half words one after the other into words.
 struct Out {
     /// The next one.
     at: u32,
@@ -475,25 +477,27 @@ struct Out {
 }
 
 impl Out {
-    /// From the word at `at` on.
-    const fn new(at: At) -> Self {
+    /// From the word at an index on.
+    const fn new(at: u32) -> Self {
         Self { at: at.saturating_mul(2), first: 0 }
     }
 
     #[inline]
-    fn put(&mut self, arena: &mut Arena<'_>, half: u32) {
+    fn put(&mut self, words: &mut [u64], half: u32) {
         if self.at & 1 == 0 {
             self.first = half;
-        } else {
-            arena.set(self.at / 2, pair(self.first, half));
+        } else if let Some(word) = words.get_mut((self.at / 2) as usize) {
+            *word = pair(self.first, half);
         }
         self.at = self.at.wrapping_add(1);
     }
 
-    /// All were written. The word behind the last one.
-    fn finish(self, arena: &mut Arena<'_>) -> At {
-        if self.at & 1 == 1 {
-            arena.set(self.at / 2, self.first.into());
+    /// All were written. The index of the word behind the last one.
+    fn finish(self, words: &mut [u64]) -> u32 {
+        if self.at & 1 == 1
+            && let Some(word) = words.get_mut((self.at / 2) as usize)
+        {
+            *word = self.first.into();
         }
         self.at.div_ceil(2)
     }

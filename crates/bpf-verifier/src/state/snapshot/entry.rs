@@ -53,8 +53,21 @@ const fn short_head(head: u64, place: u64) -> u32 {
     first | index | flag(high(head), ID) | flag(low(place), OFF) | flag(high(place), RANGE)
 }
 
+/// How many parts follow a head before the number.
+const fn parts_of_head(head: u32) -> u32 {
+    const COUNTS: u64 = {
+        let (mut counts, mut parts) = (0, 0_u32);
+        while parts < 16 {
+            counts |= (parts.count_ones() as u64).wrapping_shl(parts.wrapping_mul(4));
+            parts = parts.wrapping_add(1);
+        }
+        counts
+    };
+    low(COUNTS.wrapping_shr((head & PARTS).wrapping_shr(INDEX_SHIFT).wrapping_mul(4))) & 0xf
+}
+
 const fn halves_of_head(head: u32) -> u32 {
-    class_of_head(head).halves().wrapping_add((head & PARTS).count_ones()).wrapping_add(1)
+    class_of_head(head).halves().wrapping_add(parts_of_head(head)).wrapping_add(1)
 }
 
 #[inline]
@@ -108,6 +121,12 @@ fn each_of_number(class: Class, number: [u64; 8], half: &mut impl FnMut(u32)) {
 pub(super) fn each_of_value(value: &Value, class: Class, mut half: impl FnMut(u32)) {
     let (head, place) = value.pack_head(class);
     each_of_head(head, place, &mut half);
+    each_of_number_of(value, class, half);
+}
+
+/// The same of those of its number.
+#[inline]
+fn each_of_number_of(value: &Value, class: Class, mut half: impl FnMut(u32)) {
     let (bits, full) = (value.number.bits(), value.number.full());
     match class {
         // The common ones are not taken apart for it.
@@ -180,7 +199,7 @@ pub(super) const fn is_number(head: u32) -> bool {
 pub(super) fn range_place(head: u32) -> Option<u32> {
     let kind = Kind::from_bits(head & KIND_BITS);
     let said = matches!(kind, Kind::Packet | Kind::PacketMeta) && head & RANGE != 0;
-    said.then(|| (head & PARTS).count_ones())
+    said.then(|| parts_of_head(head))
 }
 
 /// A head without the index that it has, if that is small.
@@ -202,8 +221,8 @@ fn take(words: HalfWords<'_>, at: &mut u32) -> u32 {
 
 /// Where an entry that begins at `at` ends, of a cell or of a register.
 #[inline]
-fn entry_end(arena: &Arena<'_>, at: u32, cell: bool) -> u32 {
-    let (words, mut head) = (arena.half_words(), at);
+fn entry_end(words: HalfWords<'_>, at: u32, cell: bool) -> u32 {
+    let mut head = at;
     if cell {
         read_span(words, &mut head);
     }
@@ -328,12 +347,12 @@ impl Walk {
 
     /// What the next entry is of: a register by its number, a cell behind these by its
     /// address; more than any, if there is none.
-    pub fn key(&self, arena: &Arena<'_>) -> u64 {
+    pub fn key(&self, words: HalfWords<'_>) -> u64 {
         match (self.left, self.regs) {
             (0, _) => u64::MAX,
             (_, 0) => {
                 let mut at = self.at;
-                cell_key(read_span(arena.half_words(), &mut at).0)
+                cell_key(read_span(words, &mut at).0)
             }
             (_, regs) => regs.trailing_zeros().into(),
         }
@@ -347,8 +366,8 @@ impl Walk {
         self.left = self.left.saturating_sub(1);
     }
 
-    pub fn skip(&mut self, arena: &Arena<'_>) {
-        let end = entry_end(arena, self.at, self.regs == 0);
+    pub fn skip(&mut self, words: HalfWords<'_>) {
+        let end = entry_end(words, self.at, self.regs == 0);
         self.pass(end);
     }
 }
@@ -394,27 +413,20 @@ impl Reader {
         Some(entry)
     }
 
-    /// Goes on behind the next entry, a register.
-    pub(super) fn skip_value(&mut self, arena: &Arena<'_>) {
-        if self.turn().is_none() {
-            self.at = entry_end(arena, self.at, false);
-        }
-    }
-
     /// Where the entry that was turned to is, and whether that is in the other snapshot.
     #[inline]
-    fn seek(&mut self, arena: &Arena<'_>, entry: Option<u32>) -> (u32, bool) {
+    fn seek(&mut self, words: HalfWords<'_>, entry: Option<u32>) -> (u32, bool) {
         let Some(entry) = entry else { return (self.at, false) };
         while self.base.index < entry {
-            self.base.skip(arena);
+            self.base.skip(words);
         }
         (self.base.at, true)
     }
 
     #[inline]
-    fn next(&mut self, arena: &Arena<'_>) -> (u32, bool) {
+    fn next(&mut self, words: HalfWords<'_>) -> (u32, bool) {
         let entry = self.turn();
-        self.seek(arena, entry)
+        self.seek(words, entry)
     }
 
     /// The entry was read up to `end`.
@@ -428,9 +440,10 @@ impl Reader {
     }
 
     /// Where the next entry begins and ends, a cell or a register.
-    pub(super) fn place(&mut self, arena: &Arena<'_>, cell: bool) -> (u32, u32) {
-        let (at, shared) = self.next(arena);
-        let end = entry_end(arena, at, cell);
+    #[inline]
+    pub(super) fn place(&mut self, words: HalfWords<'_>, cell: bool) -> (u32, u32) {
+        let (at, shared) = self.next(words);
+        let end = entry_end(words, at, cell);
         self.pass(end, shared);
         (at, end)
     }
@@ -445,8 +458,9 @@ impl Reader {
     /// The entry that was turned to, a register.
     #[inline]
     pub(super) fn value_at(&mut self, arena: &Arena<'_>, entry: Option<u32>) -> Value {
-        let (mut at, shared) = self.seek(arena, entry);
-        let value = read_value(arena.half_words(), &mut at);
+        let words = arena.half_words();
+        let (mut at, shared) = self.seek(words, entry);
+        let value = read_value(words, &mut at);
         self.pass(at, shared);
         value
     }
@@ -454,7 +468,8 @@ impl Reader {
     /// The next entry, a cell.
     #[inline]
     pub fn cell(&mut self, arena: &Arena<'_>) -> Cell {
-        let ((mut at, shared), words) = (self.next(arena), arena.half_words());
+        let words = arena.half_words();
+        let (mut at, shared) = self.next(words);
         let (addr, len) = read_span(words, &mut at);
         let value = read_value(words, &mut at);
         self.pass(at, shared);
@@ -469,7 +484,8 @@ impl Reader {
         entry: Option<u32>,
         (deps, live): (u64, u64),
     ) -> Packed {
-        let ((mut at, shared), words) = (self.seek(arena, entry), arena.half_words());
+        let words = arena.half_words();
+        let (mut at, shared) = self.seek(words, entry);
         let (addr, len) = read_span(words, &mut at);
         let Parts { head, index, id, off, range } = read_parts(words, &mut at);
         let number = number_words(class_of_head(head), || take(words, &mut at));

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(super) used: u128,
     /// The cells are left out, all of them: they are those of the last node.
     pub(super) alike: bool,
+    /// Half words of the cells' entries, 0 if they were not counted.
+    cell_halves: u32,
 }
 
 /// Words that a bit for each of so many entries takes. Further entries have none.
@@ -61,18 +63,27 @@ const fn are_few(entries: u32, others: u32) -> bool {
 }
 
 impl Plan {
+    const NONE: Self = Self {
+        words: 0,
+        weight: 0,
+        regs: ALL_REGS,
+        base: NONE,
+        shared: 0,
+        used: 0,
+        alike: false,
+        cell_halves: 0,
+    };
+
     /// A snapshot with all entries.
     pub fn whole(size: Size) -> Self {
-        let (words, weight) = (size.words(), size.weight());
-        let regs = ALL_REGS;
-        Self { words, weight, regs, base: NONE, shared: 0, used: 0, alike: false }
+        Self { words: size.words(), weight: size.weight(), ..Self::NONE }
     }
 
     /// A snapshot of `state` that leaves out what the last node holds, or what that has
     /// left out: of a node, only where it leaves out more than half; of a state that is
     /// `waiting`, with these registers alone.
     pub fn new(
-        state: &State,
+        state: &mut State,
         arena: &Arena<'_>,
         last: Option<Snapshot>,
         waiting: Option<u16>,
@@ -82,7 +93,7 @@ impl Plan {
     }
 
     fn of(
-        state: &State,
+        state: &mut State,
         arena: &Arena<'_>,
         last: Option<Snapshot>,
         (whole, regs): (bool, u16),
@@ -92,14 +103,16 @@ impl Plan {
             return Self::whole(Snapshot::measure_with(state, arena, regs));
         };
         let base = last.base(arena).unwrap_or(last);
-        let mut matching = Matching { held: base.walk(arena), shared: 0, used: 0, saved: 0 };
+        let words = arena.half_words();
+        let held = base.walk(arena);
+        let mut matching = Matching { words, held, shared: Bits::NONE, used: Bits::NONE, saved: 0 };
         let (mut index, mut size) = (0_u32, Size::HEAD);
         let noted = state.kept == base.0;
         let lying = if noted { state.kept_regs } else { 0 };
         for (number, value) in state.regs_of(regs) {
-            let found = matching.finds(arena, number.into());
-            if found && lying.wrapping_shr(number) & 1 == 1 {
-                size.add_value(value, matching.pass(arena, index));
+            let lies = lying.wrapping_shr(number) & 1 == 1;
+            if lies && matching.finds(number.into()) {
+                size.add_value(value, matching.pass(index));
                 index = index.saturating_add(1);
                 continue;
             }
@@ -110,10 +123,11 @@ impl Plan {
                 index = index.saturating_add(1);
                 continue;
             }
-            let mut same = matching.compare(arena, found);
+            let found = matching.finds(number.into());
+            let mut same = matching.compare(found);
             each_of_value(value, class, |half| same.compare(half));
             size.add_value(value, same.halves());
-            matching.note(arena, index, found, &same);
+            matching.note(index, found, &same);
             index = index.saturating_add(1);
         }
         let told_apart = last.entries(arena) <= u128::BITS;
@@ -121,8 +135,8 @@ impl Plan {
             return matching.alike(state, arena, size, (index, base));
         }
         size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
-        for at in 0..state.cells.len() {
-            let Some(cell) = state.cells.words(arena, at) else { break };
+        let regs_halves = size.halves;
+        for cell in state.cells.all(arena) {
             let halves = if noted {
                 // Whatever was set since hardly ever lies there.
                 let halves = halves_of_cell(cell);
@@ -131,19 +145,21 @@ impl Plan {
                 }
                 halves
             } else {
-                let found = matching.finds(arena, cell_key(span_of(cell).0));
-                let mut same = matching.compare(arena, found);
+                let found = matching.finds(cell_key(span_of(cell).0));
+                let mut same = matching.compare(found);
                 each_of_cell(cell, |half| same.compare(half));
-                matching.note(arena, index, found, &same);
+                matching.note(index, found, &same);
                 same.halves()
             };
             size.add_cell(cell, halves);
             index = index.wrapping_add(1);
         }
-        let plan = Self::whole(size);
+        let cell_halves = size.halves.wrapping_sub(regs_halves);
+        let plan = Self { cell_halves, ..Self::whole(size) };
         let more = words_of_sharing(index, base.entries(arena));
         let least = if whole { plan.words / 2 } else { 0 };
         let Matching { shared, used, saved, .. } = matching;
+        let (shared, used) = (shared.all(), used.all());
         size.words = size.words.saturating_add(more);
         size.halves = size.halves.saturating_sub(saved);
         let words = size.words();
@@ -189,72 +205,96 @@ impl State {
             }
         }
         self.kept = if whole { taken.0 } else { plan.base };
-        let before = u128::MAX.checked_shl(index).unwrap_or(0);
-        let skipped = (plan.shared & !before).count_ones();
-        let mut used = plan.used;
-        for _ in 0..skipped {
-            used &= used.wrapping_sub(1);
+        let (mut shared, mut used) = (plan.shared, plan.used);
+        for _ in 0..index {
+            if shared & 1 == 1 {
+                used &= used.wrapping_sub(1);
+            }
+            shared = shared.wrapping_shr(1);
         }
-        for at in 0..self.cells.len() {
-            let shared = index < u128::BITS && plan.shared.wrapping_shr(index) & 1 == 1;
-            let entry = match (whole, shared) {
+        self.cells.rebase(arena, || {
+            let entry = match (whole, shared & 1 == 1) {
                 (true, _) => Some(index),
                 (false, true) => Some(used.trailing_zeros()),
                 (false, false) => None,
             };
-            if shared {
+            if shared & 1 == 1 {
                 used &= used.wrapping_sub(1);
             }
-            self.cells.rebase(arena, at, entry_bit(index), entry);
+            shared = shared.wrapping_shr(1);
+            let bit = entry_bit(index);
             index = index.saturating_add(1);
-        }
+            (bit, entry)
+        });
         self.cells.set_untouched(true);
+        self.cells.set_halves(plan.cell_halves);
+    }
+}
+
+/// A bit for each of as many entries as have one.
+#[derive(Clone, Copy)]
+struct Bits([u64; 2]);
+
+impl Bits {
+    const NONE: Self = Self([0; 2]);
+
+    /// Sets the bit of an entry. Whether it has one.
+    #[inline]
+    fn set(&mut self, entry: u32) -> bool {
+        let word = self.0.get_mut((entry / u64::BITS) as usize);
+        word.map(|word| *word |= 1_u64.wrapping_shl(entry)).is_some()
+    }
+
+    fn all(self) -> u128 {
+        let [lower, upper] = self.0.map(u128::from);
+        lower | upper.wrapping_shl(u64::BITS)
     }
 }
 
 /// Finds the entries of a state that a snapshot holds.
-struct Matching {
+struct Matching<'a> {
+    words: HalfWords<'a>,
     held: Walk,
-    shared: u128,
-    used: u128,
+    shared: Bits,
+    used: Bits,
     /// Half words that need not be written.
     saved: u32,
 }
 
-impl Matching {
+impl<'a> Matching<'a> {
     /// Goes on to the entry of this key. Whether there is one.
     #[inline]
-    fn finds(&mut self, arena: &Arena<'_>, key: u64) -> bool {
-        let mut held = self.held.key(arena);
+    fn finds(&mut self, key: u64) -> bool {
+        let mut held = self.held.key(self.words);
         while held < key {
-            self.held.skip(arena);
-            held = self.held.key(arena);
+            self.held.skip(self.words);
+            held = self.held.key(self.words);
         }
         held == key
     }
 
     /// To compare an entry with the one that was found.
     #[inline]
-    fn compare<'a>(&self, arena: &'a Arena<'_>, found: bool) -> Same<'a> {
-        Same { words: arena.half_words(), from: self.held.at, at: self.held.at, all: found }
+    const fn compare(&self, found: bool) -> Same<'a> {
+        Same { words: self.words, from: self.held.at, at: self.held.at, all: found }
     }
 
     /// The entry at `index` was compared, with the one that was found, if there is one.
     #[inline]
-    fn note(&mut self, arena: &Arena<'_>, index: u32, found: bool, same: &Same<'_>) {
+    fn note(&mut self, index: u32, found: bool, same: &Same<'_>) {
         if same.all {
             self.share(index, self.held.index, same.halves());
             self.held.pass(same.at);
         } else if found {
-            self.held.skip(arena);
+            self.held.skip(self.words);
         }
     }
 
     /// The entry at `index` is the one that was found, as is noted: how many half words that has.
     #[inline]
-    fn pass(&mut self, arena: &Arena<'_>, index: u32) -> u32 {
+    fn pass(&mut self, index: u32) -> u32 {
         let (from, entry) = (self.held.at, self.held.index);
-        self.held.skip(arena);
+        self.held.skip(self.words);
         let halves = self.held.at.wrapping_sub(from);
         self.share(index, entry, halves);
         halves
@@ -264,31 +304,27 @@ impl Matching {
     /// `size` is that of the registers, and `base` is what they were looked for in.
     fn alike(
         &self,
-        state: &State,
+        state: &mut State,
         arena: &Arena<'_>,
         size: Size,
         (regs, base): (u32, Snapshot),
     ) -> Plan {
         let (mut all, mut own) = (size, size);
         all.add_sets(state.cells.len().saturating_mul(2).saturating_add(regs));
-        for at in 0..state.cells.len() {
-            let Some(cell) = state.cells.words(arena, at) else { break };
-            all.halves = all.halves.wrapping_add(halves_of_cell(cell));
-        }
+        all.halves = all.halves.wrapping_add(state.cells.halves(arena, halves_of_cell));
         own.add_sets(regs);
         own.words = own.words.saturating_add(words_of_sharing(regs, base.entries(arena)));
         own.halves = own.halves.saturating_sub(self.saved);
         let (words, weight) = (own.words(), all.weight());
-        let (shared, used) = (self.shared, self.used);
-        Plan { base: base.0, shared, used, alike: true, words, weight, regs: ALL_REGS }
+        let (shared, used) = (self.shared.all(), self.used.all());
+        Plan { base: base.0, shared, used, alike: true, words, weight, ..Plan::NONE }
     }
 
     /// The entry at `index`, of so many half words, is an entry of the snapshot.
     #[inline]
     fn share(&mut self, index: u32, entry: u32, halves: u32) {
-        if index < u128::BITS && entry < u128::BITS {
-            self.shared |= 1_u128.wrapping_shl(index);
-            self.used |= 1_u128.wrapping_shl(entry);
+        if entry < u128::BITS && self.shared.set(index) {
+            self.used.set(entry);
             self.saved = self.saved.saturating_add(halves);
         }
     }

@@ -184,7 +184,7 @@ fn what_waits_comes_back_as_it_was() {
         for _ in 0..12 {
             change(&mut state, &mut arena, &mut random);
             let node = last.is_none() || random.below(3) == 0;
-            let plan = Plan::new(&state, &arena, last, (!node).then_some(ALL_REGS));
+            let plan = Plan::new(&mut state, &arena, last, (!node).then_some(ALL_REGS));
             let at = arena.alloc(plan.words as usize).expect("room");
             let (regs, cells) = (*state.regs(), cells_of(&state, &arena));
             let taken = Snapshot::write_planned(&state, &mut arena, at, &plan);
@@ -213,7 +213,7 @@ fn what_waits_comes_back_as_it_was() {
             assert_eq!((state.regs(), state.refs), (&regs, refs));
             assert_eq!(cells_of(&state, &arena), cells);
             change(&mut state, &mut arena, &mut random);
-            let plan = Plan::new(&state, &arena, Some(node), Some(ALL_REGS));
+            let plan = Plan::new(&mut state, &arena, Some(node), Some(ALL_REGS));
             let at = arena.alloc(plan.words as usize).expect("room");
             let (regs, cells) = (*state.regs(), cells_of(&state, &arena));
             let again = Snapshot::write_planned(&state, &mut arena, at, &plan);

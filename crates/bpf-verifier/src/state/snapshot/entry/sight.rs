@@ -4,14 +4,14 @@
 //! one. That shows in the half words, without taking them apart.
 
 use super::{
-    ANY_NUMBER, ID, PARTS, Parts, RANGE, Reader, class_of_head, each_of_head, each_of_number,
-    each_of_value, is_number, read_parts, read_span, short_head, small_constant, take,
+    ANY_NUMBER, ID, INDEX, PARTS, Parts, RANGE, Reader, class_of_head, each_of_number,
+    each_of_number_of, is_number, parts_of_head, read_parts, read_span, small_constant, take,
 };
-use crate::arena::{Arena, HalfWords, low};
+use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::Scalar;
 use crate::state::cells::{Packed, class_of, origins_of, span_of};
 use crate::state::class::Class;
-use crate::state::reg::{KIND_BITS, Kind};
+use crate::state::reg::{INDEX_SHIFT, KIND_BITS, Kind};
 use crate::state::snapshot::Snapshot;
 use crate::state::{NO_RANGE, State, Value};
 
@@ -55,19 +55,30 @@ fn excludes(words: HalfWords<'_>, at: u32, number: &Scalar, by: i32) -> bool {
     if !matches!(class_of_head(held), Class::SmallRange | Class::SmallBits) {
         return false;
     }
-    let at = at.wrapping_add(1).wrapping_add((held & PARTS).count_ones());
+    let at = at.wrapping_add(1).wrapping_add(parts_of_head(held));
     let (least, most) = (words.at(at), words.at(at.wrapping_add(1)));
     let end = |end: i64| end.checked_add(by.into());
     let ends = end(number.smin()).zip(end(number.smax()));
     ends.is_some_and(|(low, high)| low < least.into() || i64::from(most) < high)
 }
 
+/// Whether the head at `at`, and what follows it before the number, is that of a value. Goes
+/// on behind them, if so.
+#[inline]
+fn is_head_at(words: HalfWords<'_>, at: &mut u32, (head, place): (u64, u64)) -> bool {
+    let held = read_parts(words, at);
+    (held.head ^ low(head)) & (INDEX - 1) == 0
+        && held.index == low(head).wrapping_shr(INDEX_SHIFT)
+        && held.id == high(head)
+        && pair(held.off, held.range) == place
+}
+
 impl Reader {
     /// The address of the next entry, a cell, if it lies here.
     #[inline]
-    pub fn next_addr(&self, arena: &Arena<'_>) -> Option<u32> {
+    pub fn next_addr(&self, words: HalfWords<'_>) -> Option<u32> {
         let mut at = self.at;
-        (self.shared == 0).then(|| read_span(arena.half_words(), &mut at).0)
+        (self.shared == 0).then(|| read_span(words, &mut at).0)
     }
 
     /// Goes on behind the next entry, a register, if that lies here and covers `value` at
@@ -75,11 +86,11 @@ impl Reader {
     /// number, unless it is to be the same. What the entry says of the value rests on that
     /// much. What is of another kind, or a known number and not this one, covers nothing.
     #[inline]
-    pub fn passes_value(&mut self, arena: &Arena<'_>, value: &Value, same: bool) -> Sight<u64> {
+    pub fn passes_value(&mut self, words: HalfWords<'_>, value: &Value, same: bool) -> Sight<u64> {
         if self.shared != 0 {
             return Sight::Unclear;
         }
-        let (words, mut at) = (arena.half_words(), self.at);
+        let mut at = self.at;
         let held = words.at(at);
         if held == ANY_NUMBER && value.is_scalar() && !same {
             self.at = at.wrapping_add(1);
@@ -102,13 +113,17 @@ impl Reader {
         if names(held) {
             return Sight::Unclear;
         }
-        let class = Class::of(&value.number);
+        // Whether it is that class shows more easily than which one it is.
+        let class = match class_of_head(held) {
+            Class::Unknown if value.number.is_unknown() => Class::Unknown,
+            _ => Class::of(&value.number),
+        };
         let (head, place) = value.pack_head(class);
-        if short_head(head, place) != held {
-            return Sight::Unclear;
-        }
-        let mut all = true;
-        each_of_value(value, class, |half| all &= take(words, &mut at) == half);
+        let all = is_head_at(words, &mut at, (head, place)) && {
+            let mut all = true;
+            each_of_number_of(value, class, |half| all &= take(words, &mut at) == half);
+            all
+        };
         if !all {
             return Sight::Unclear;
         }
@@ -149,15 +164,15 @@ impl Reader {
     #[inline]
     pub fn passes_cell(
         &mut self,
-        arena: &Arena<'_>,
+        words: HalfWords<'_>,
         cell: &Packed,
         same: bool,
     ) -> Sight<(u64, u64)> {
-        let (words, mut at) = (arena.half_words(), self.at);
+        let mut at = self.at;
         if self.shared != 0 || read_span(words, &mut at) != span_of(cell) {
             return Sight::Unclear;
         }
-        let ([_, _, head, place, number @ .., _], (deps, live)) = (*cell, origins_of(cell));
+        let ([_, _, head, place, ..], (deps, live)) = (*cell, origins_of(cell));
         let kind = Kind::from_bits(low(head) & KIND_BITS);
         let (held, is_number) = (words.at(at), kind == Kind::Scalar);
         if held == ANY_NUMBER && is_number && !same {
@@ -169,13 +184,15 @@ impl Reader {
         if !wide && held & KIND_BITS != low(head) & KIND_BITS {
             return Sight::Differs;
         }
-        if short_head(head, place) != held || names(held) {
+        if names(held) {
             return Sight::Unclear;
         }
-        let (class, mut all) = (class_of(cell), true);
-        let mut compare = |half| all &= take(words, &mut at) == half;
-        each_of_head(head, place, &mut compare);
-        each_of_number(class, number, &mut compare);
+        let class = class_of(cell);
+        let all = is_head_at(words, &mut at, (head, place)) && {
+            let ([_, _, _, _, number @ .., _], mut all) = (*cell, true);
+            each_of_number(class, number, &mut |half| all &= take(words, &mut at) == half);
+            all
+        };
         if !all {
             return Sight::Unclear;
         }
@@ -229,8 +246,8 @@ impl Reader {
         in_loop: bool,
         value: impl FnOnce((u32, u32)) -> Option<Value>,
     ) -> bool {
-        let (mut at, _) = self.place(arena, cell);
         let words = arena.half_words();
+        let (mut at, _) = self.place(words, cell);
         let span = if cell { read_span(words, &mut at) } else { (0, 0) };
         let held = words.at(at);
         let unknown = class_of_head(held) == Class::Unknown && held & ID == 0;
