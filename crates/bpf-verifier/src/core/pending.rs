@@ -11,7 +11,7 @@ use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::slot_number;
 use crate::meter::Meter;
 use crate::state::State;
-use crate::state::snapshot::{ALL_REGS, Plain, Plan, Snapshot};
+use crate::state::snapshot::{ALL_REGS, PLAIN_WORDS, Plain, Plan, Snapshot};
 
 const METER: u32 = 4;
 
@@ -23,14 +23,12 @@ const APART: u32 = 1 << 25;
 /// In the same place: the meter takes all words that one can take.
 const LONG_METER: u32 = 1 << 26;
 
-/// States that wait as they are, at the most: those that came last. The last ones are mostly
-/// the first to be taken up; when one has waited for longer, it is made small.
+/// Words of all states that wait as they are, at the most: those that came last. The last ones
+/// are mostly the first to be taken up; when one has waited for longer, it is made small.
 #[cfg(feature = "cloud-profile")]
-const MOST_PLAIN: u32 = 8;
+const MOST_PLAIN: u32 = 3072;
 #[cfg(feature = "embedded-profile")]
 const MOST_PLAIN: u32 = 0;
-/// Words of one of them, at the most.
-const PLAIN_WORDS: u32 = 512;
 /// How often copies may be made small in vain, on balance.
 const WORTH: u32 = 16;
 /// Words of one of them that are handled in the time of a word's work.
@@ -42,6 +40,8 @@ pub(super) struct Copies {
     /// The one that came last, of those that are counted; each names the one before it.
     last: At,
     count: u32,
+    /// Words that they have.
+    words: u32,
     /// What they saved lately: each that was taken up as it was is worth one that was not.
     worth: u32,
     /// Nothing was taken up since the last state was kept.
@@ -49,12 +49,25 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    pub const NONE: Self = Self { last: NONE, count: 0, worth: WORTH, fresh: false };
+    pub const NONE: Self = Self { last: NONE, count: 0, words: 0, worth: WORTH, fresh: false };
 
     /// The walk begins elsewhere, or goes on where it was left off: what waits as it is in
     /// another one stays so.
     pub const fn leave(&mut self) {
-        (self.last, self.count) = (NONE, 0);
+        (self.last, self.count, self.words) = (NONE, 0, 0);
+    }
+
+    /// There is one more, of so many words.
+    const fn add(&mut self, last: At, words: u32) {
+        self.last = last;
+        self.count = self.count.saturating_add(1);
+        self.words = self.words.saturating_add(words);
+    }
+
+    /// There is one less, of so many words.
+    const fn remove(&mut self, words: u32) {
+        self.count = self.count.saturating_sub(1);
+        self.words = self.words.saturating_sub(words);
     }
 }
 
@@ -189,12 +202,15 @@ impl Explorer<'_> {
 
     /// Keeps a copy of the state, if that is not too large, and there is room.
     fn keep_plain(&mut self) -> Step<Option<Waiting>> {
+        if MOST_PLAIN == 0 || self.copies.worth == 0 {
+            return Ok(None);
+        }
         let words = Plain::words_for(&self.state);
-        if MOST_PLAIN == 0 || words > PLAIN_WORDS || self.copies.worth == 0 {
+        if words > PLAIN_WORDS {
             return Ok(None);
         }
         // There are never more.
-        if self.copies.count == MOST_PLAIN {
+        while self.copies.count > 0 && self.copies.words.saturating_add(words) > MOST_PLAIN {
             self.make_small()?;
         }
         // Nothing is given up for it.
@@ -210,8 +226,7 @@ impl Explorer<'_> {
         Plain::write(&self.state, &mut self.arena, held, last);
         let state = Waiting(at).field(head_words(meter));
         self.arena.set(state, pair(held, self.copies.last));
-        self.copies.last = at;
-        self.copies.count = self.copies.count.saturating_add(1);
+        self.copies.add(at, words);
         Ok(Some(Waiting(at)))
     }
 
@@ -234,17 +249,19 @@ impl Explorer<'_> {
                 held.load(&mut self.arena, &mut self.scratch)?;
             }
             Snapshot::write_planned(&self.scratch, &mut self.arena, at, &plan);
-            let words = held.words(&self.arena) as usize;
-            self.arena.free(held.0, words);
+            let words = held.words(&self.arena);
+            self.arena.free(held.0, words as usize);
+            self.copies.remove(words);
             let form = waiting.form(&self.arena) & !PLAIN | APART;
             waiting.set_form(&mut self.arena, form);
             waiting.set_held(&mut self.arena, at, NONE);
             let after = Waiting(after);
-            if after.0 != NONE {
+            if after.0 == NONE {
+                self.copies.last = NONE;
+            } else {
                 let held = after.held(&self.arena);
                 after.set_held(&mut self.arena, held, NONE);
             }
-            self.copies.count = self.copies.count.saturating_sub(1);
             self.copies.worth = self.copies.worth.saturating_sub(1);
         }
         // The node in which its cells lie does not stay for its sake.
@@ -308,7 +325,8 @@ impl Explorer<'_> {
         let waiting = Waiting(self.pending);
         if waiting.0 == self.copies.last {
             self.copies.last = waiting.copy_before(&self.arena);
-            self.copies.count = self.copies.count.saturating_sub(1);
+            let words = Plain(waiting.held(&self.arena)).words(&self.arena);
+            self.copies.remove(words);
         }
         self.pending = waiting.next(&self.arena).0;
         waiting.free(&mut self.arena);

@@ -491,17 +491,16 @@ impl Value {
     }
 
     pub(crate) fn unpack(words: &[u64; VALUE_WORDS]) -> Self {
-        let [head, place, value, mask, umin, umax, smin, smax, half_u, half_s, deps] = *words;
+        let [head, place, number @ .., deps] = *words;
+        Self::unpack_with(head, place, unpack_number(number), deps)
+    }
+
+    /// A value of these words and this number.
+    #[inline]
+    pub(super) const fn unpack_with(head: u64, place: u64, number: Scalar, deps: u64) -> Self {
         let (kind, index, id) = split_head(head);
-        Self {
-            kind,
-            index,
-            id,
-            off: low(place).cast_signed(),
-            range: high(place).cast_signed(),
-            number: unpack_number([value, mask, umin, umax, smin, smax, half_u, half_s]),
-            deps,
-        }
+        let (off, range) = (low(place).cast_signed(), high(place).cast_signed());
+        Self { kind, index, id, off, range, number, deps }
     }
 }
 

@@ -31,7 +31,7 @@ use entry::{
     ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
     range_place, read_span, without_index,
 };
-pub(crate) use plain::Plain;
+pub(crate) use plain::{PLAIN_WORDS, Plain};
 pub(crate) use sharing::Plan;
 
 const HEAD_WORDS: u32 = 2;

@@ -1,22 +1,50 @@
 //! States that wait as they are.
 //!
 //! Most of the states that are kept at branches are taken up again soon. Those need not be
-//! made small: registers and cells are copied, one way and the other. What is noted beside
-//! them is kept, too, where it says how they lie in the node that the path goes on from.
+//! made small: registers and cells are copied, one way and the other; of a register's number
+//! that is known, or any, only that is kept. What is noted beside them is kept, too, where it
+//! says how they lie in the node that the path goes on from.
 
 use super::{ALL_REGS, Snapshot};
-use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair};
+use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair, slot_words};
+use crate::domain::Scalar;
 use crate::state::cells::CELL_STRIDE;
 use crate::state::class::Class;
-use crate::state::reg::VALUE_WORDS;
+use crate::state::reg::{FREE_BITS, pack_number, unpack_number};
 use crate::state::{State, Value};
 
 const HEAD_WORDS: u32 = 3;
-const REG_WORDS: u32 = 11;
-const _: () = assert!(REG_WORDS as usize == VALUE_WORDS);
+/// Words of a register but for its number: head, place, and what it rests on.
+const REG_WORDS: usize = 3;
 
 /// In the first word, above the registers that are set: the cells were not touched.
 const UNTOUCHED: u32 = 1 << 16;
+
+/// In the same word, above the registers that lie as they are: how many words it has.
+const WORDS_SHIFT: u32 = 16;
+/// Words that it may have.
+pub(crate) const PLAIN_WORDS: u32 = 512;
+
+/// How a number is copied: a known one, any, or all of its words.
+fn class_of(number: &Scalar) -> Class {
+    if number.as_constant().is_some() {
+        Class::Constant
+    } else if number.is_unknown() {
+        Class::Unknown
+    } else {
+        Class::General
+    }
+}
+
+/// The same, by the head of a register.
+const fn class_of_head(head: u64) -> Class {
+    Class::from_bits(low(head).wrapping_shr(FREE_BITS) & 0xf)
+}
+
+/// Words of a register whose number is copied so.
+const fn reg_words(class: Class) -> usize {
+    REG_WORDS.wrapping_add(class.halves() as usize / 2)
+}
 
 /// A copy of a state in working memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +53,10 @@ pub(crate) struct Plain(pub At);
 impl Plain {
     /// Words that a copy of `state` takes.
     pub fn words_for(state: &State) -> u32 {
-        let regs = state.set_of(ALL_REGS).count_ones();
-        Self::words_of(regs, state.cells.len())
-    }
-
-    const fn words_of(regs: u32, cells: u32) -> u32 {
-        let cells = cells.saturating_mul(CELL_STRIDE);
-        HEAD_WORDS.saturating_add(regs.saturating_mul(REG_WORDS)).saturating_add(cells)
+        let regs = state.regs_of(ALL_REGS).map(|(_, value)| reg_words(class_of(&value.number)));
+        let regs = u32::try_from(regs.sum::<usize>()).unwrap_or(u32::MAX);
+        let cells = state.cells.len().saturating_mul(CELL_STRIDE);
+        HEAD_WORDS.saturating_add(regs).saturating_add(cells)
     }
 
     /// Writes a copy of `state`, which came from the node with the snapshot `last`, into a
@@ -42,27 +67,33 @@ impl Plain {
         let (kept, regs) = if noted { (base, state.kept_regs) } else { (NONE, 0) };
         let flags = if noted && state.cells.is_untouched() { UNTOUCHED } else { 0 };
         let mask = state.set_of(ALL_REGS);
-        arena.set(at, pair(mask | flags, regs.into()));
         arena.set(at.saturating_add(1), pair(state.frame, state.refs));
         arena.set(at.saturating_add(2), pair(kept, state.cells.len()));
         let mut to = at.saturating_add(HEAD_WORDS);
         for value in state.regs().iter().filter(|value| value.is_init()) {
-            // Of what class the number is does not matter here.
-            let words = value.pack(Class::General);
-            if let Some(slot) = arena.slice_mut(to, VALUE_WORDS).first_chunk_mut() {
-                *slot = words;
+            let class = class_of(&value.number);
+            let words = reg_words(class);
+            let (head, place) = value.pack_head(class);
+            if let [first, second, third, number @ ..] = arena.slice_mut(to, words) {
+                (*first, *second, *third) = (head, place, value.deps);
+                if let [slot] = number {
+                    *slot = value.number.bits().value();
+                } else if let Some(slot) = number.first_chunk_mut() {
+                    *slot = pack_number(&value.number);
+                }
             }
-            to = to.saturating_add(REG_WORDS);
+            to = to.saturating_add(slot_words(words));
         }
         state.cells.copy_to(arena, to);
+        let end = to.saturating_add(state.cells.len().saturating_mul(CELL_STRIDE));
+        let words = end.saturating_sub(at).wrapping_shl(WORDS_SHIFT);
+        arena.set(at, pair(mask | flags, u32::from(regs) | words));
         Self(at)
     }
 
     /// Words that it takes.
     pub fn words(self, arena: &Arena<'_>) -> u32 {
-        let regs = low(arena.word(self.0)) & !UNTOUCHED;
-        let cells = high(arena.word(self.0.saturating_add(2)));
-        Self::words_of(regs.count_ones(), cells)
+        high(arena.word(self.0)).wrapping_shr(WORDS_SHIFT)
     }
 
     /// Makes `state` what it was. The node that it came from must be there still.
@@ -74,16 +105,24 @@ impl Plain {
                 if value.is_init() {
                     *value = Value::NOT_INIT;
                 }
-            } else if let Some(words) = arena.slice(from, VALUE_WORDS).first_chunk() {
-                *value = Value::unpack(words);
-                from = from.saturating_add(REG_WORDS);
+                continue;
             }
+            let words = reg_words(class_of_head(arena.word(from)));
+            if let [head, place, deps, number @ ..] = arena.slice(from, words) {
+                let number = match number {
+                    [] => Scalar::UNKNOWN,
+                    [known] => Scalar::constant(*known),
+                    all => all.first_chunk().map_or(Scalar::UNKNOWN, |all| unpack_number(*all)),
+                };
+                *value = Value::unpack_with(*head, *place, number, *deps);
+            }
+            from = from.saturating_add(slot_words(words));
         }
         (state.frame, state.refs) = (low(place), high(place));
         state.forget_kept();
         state.cells.copy_from(arena, from, high(lies))?;
-        let kept_regs = u16::try_from(high(first)).unwrap_or(0);
-        (state.kept, state.kept_regs) = (low(lies), kept_regs);
+        let kept_regs = high(first) & ((1 << WORDS_SHIFT) - 1);
+        (state.kept, state.kept_regs) = (low(lies), u16::try_from(kept_regs).unwrap_or(0));
         state.cells.set_untouched(low(first) & UNTOUCHED != 0);
         Ok(())
     }
