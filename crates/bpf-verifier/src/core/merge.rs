@@ -25,13 +25,23 @@ use crate::state::cover::{Closeness, covers};
 use crate::state::join::Mode;
 use crate::state::snapshot::Snapshot;
 
-/// Steps for each instruction of the program, and more, before states are made one.
-const PATIENCE: u64 = 4;
+/// Steps for each slot of a program before states are made one, and more: one in a small
+/// program, another one for so many slots. In a large one, what was made of two takes long.
+const MOST_PATIENCE: u64 = 4;
+const SLOTS_FOR_MORE: u64 = 512;
 const MORE_PATIENCE: u64 = 256;
-/// As many times more before rounds are: by what differs they may end early.
+/// Before rounds are, as many times more than in a large one: by what differs they may end
+/// early.
 const ROUNDS_PATIENCE: u64 = 4;
 /// States that are looked at for one that is alike.
 const LOOKED_AT: usize = 8;
+
+/// Steps that a program of so many slots takes before states are made one, and rounds.
+fn patience(slots: u64) -> (u64, u64) {
+    let after = |each: u64| slots.saturating_mul(each).saturating_add(MORE_PATIENCE);
+    let each = (slots / SLOTS_FOR_MORE).saturating_add(1).min(MOST_PATIENCE);
+    (after(each), after(MOST_PATIENCE).saturating_mul(ROUNDS_PATIENCE))
+}
 
 impl Explorer<'_> {
     /// Whether the state that was made of two last took too long.
@@ -43,8 +53,7 @@ impl Explorer<'_> {
     /// Makes the state one with some that were walked from here. Whether that was tried,
     /// so that the walk goes on elsewhere.
     pub(super) fn try_merge(&mut self, point: At) -> Step<bool> {
-        let slots = self.code.insns.len() as u64;
-        let patience = slots.saturating_mul(PATIENCE).saturating_add(MORE_PATIENCE);
+        let (patience, rounds_patience) = patience(self.code.insns.len() as u64);
         // Most walks end before.
         if self.steps() < patience || !self.rules.summaries || !self.may_try() {
             return Ok(false);
@@ -54,7 +63,7 @@ impl Explorer<'_> {
             return Ok(false);
         }
         if self.code.is_round_head(&self.arena, self.walker.pc) {
-            let due = self.steps() >= patience.saturating_mul(ROUNDS_PATIENCE);
+            let due = self.steps() >= rounds_patience;
             return if due { self.try_merge_rounds(point) } else { Ok(false) };
         }
         let mut found = [Done(NONE); LOOKED_AT];
