@@ -43,6 +43,7 @@ mod pointer;
 mod rounds;
 mod socket;
 mod stack;
+mod strides;
 mod summary;
 mod trial;
 mod triangle;

@@ -23,6 +23,7 @@ use bpf_bytecode::Register;
 use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::Explorer;
+use super::hint::Hint;
 use super::summary::rounds_of;
 use super::trial::{Change, MAX_CARRIED, Trial};
 use crate::domain::{Scalar, Tnum, alu};
@@ -38,6 +39,11 @@ pub(super) const fn place_of_cell(addr: u32) -> Place {
     addr.saturating_add(CELLS)
 }
 
+/// Whether a register is at the place.
+pub(super) const fn is_register(place: Place) -> bool {
+    0 < place && place < CELLS
+}
+
 pub(super) fn place_of(register: Register) -> Place {
     u32::from(register.number()).saturating_add(1)
 }
@@ -51,7 +57,7 @@ const MAX_CHANGES: usize = 16;
 fn may_be_carried(place: Place, now: &Value, start: &Value) -> bool {
     if now.is_scalar() {
         // Of a cell, another part might have been written.
-        return start.is_scalar() && place < CELLS;
+        return start.is_scalar() && is_register(place);
     }
     let same = start.kind == now.kind && start.index == now.index && start.off == now.off;
     now.kind.is_pointer() && same
@@ -83,7 +89,7 @@ fn fits(number: &Scalar) -> bool {
 
 /// What the unknown part of an offset becomes to which something from `least` to
 /// `most` is added `rounds` times at the most; none, where that may wrap.
-fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> Option<Scalar> {
+pub(super) fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> Option<Scalar> {
     let rounds = i64::try_from(rounds).ok()?;
     let down = i64::from(least.min(0)).checked_mul(rounds)?;
     let up = i64::from(most.max(0)).checked_mul(rounds)?;
@@ -110,7 +116,7 @@ impl Explorer<'_> {
         state.cells.at_addr(&self.arena, addr).map(|(_, cell)| cell.value)
     }
 
-    fn set_number(&mut self, place: Place, number: Scalar) {
+    pub(super) fn set_number(&mut self, place: Place, number: Scalar) {
         let Some(addr) = place.checked_sub(CELLS) else {
             let found = Register::all().find(|register| place_of(*register) == place);
             if let Some(register) = found {
@@ -230,6 +236,26 @@ impl Explorer<'_> {
         }
     }
 
+    /// The state is a guess that held before: what it carried and counted by is so again.
+    /// Addresses go as far as then from where they begin now.
+    pub(super) fn take_courses(&mut self, trial: Trial, hint: Hint) {
+        if hint.carries_numbers(&self.arena) {
+            trial.begin_numbers(&mut self.arena);
+        }
+        let courses = hint.courses(&self.arena);
+        trial.set_courses(&mut self.arena, courses);
+        let first = trial.first(&self.arena);
+        for place in trial.carried(&self.arena).into_iter().filter(|place| *place != 0) {
+            let start = self.in_guess(first, place).filter(|start| start.kind.is_pointer());
+            let then = self.in_guess(hint.guess(), place);
+            if let (Some(start), Some(then)) = (start, then)
+                && then.number.covers(&start.number)
+            {
+                self.set_number(place, then.number);
+            }
+        }
+    }
+
     /// The state comes back to the head: what is carried is as at the head, but for
     /// the constant that its identity shows.
     pub(super) fn set_back(&mut self, trial: Trial, guess: Snapshot) {
@@ -263,7 +289,7 @@ impl Explorer<'_> {
     }
 
     /// The entry of a snapshot at a place, and its index.
-    fn entry_at(&self, guess: Snapshot, place: Place) -> Option<(u32, Value)> {
+    pub(super) fn entry_at(&self, guess: Snapshot, place: Place) -> Option<(u32, Value)> {
         let mut entries = guess.read(&self.arena);
         let (mask, mut entry) = (guess.reg_mask(&self.arena), 0_u32);
         for register in Register::all() {

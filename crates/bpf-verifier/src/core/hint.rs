@@ -5,18 +5,21 @@
 
 use super::Explorer;
 use super::node::Node;
-use super::trial::Trial;
+use super::trial::{COURSE_WORDS, Trial};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
 use crate::state::snapshot::Snapshot;
 
 /// A guess in a block of its own: the words of its state, and the last identity that was
 /// given before the attempt; its loop, and that of the guess found before it; the one of
-/// that found after it; and the state.
+/// that found after it, and whether numbers were carried; what was carried, and counted by; and
+/// the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint(pub At);
 
-const HEAD: u32 = 3;
+const COURSES: u32 = 3;
+const HEAD: u32 = COURSES + 3;
+const _: () = assert!((HEAD - COURSES) as usize == COURSE_WORDS);
 
 impl Hint {
     const fn field(self, index: u32) -> At {
@@ -55,7 +58,23 @@ impl Hint {
     }
 
     fn set_later(self, arena: &mut Arena<'_>, hint: Self) {
-        arena.set(self.field(2), hint.0.into());
+        let numbers = high(arena.word(self.field(2)));
+        arena.set(self.field(2), pair(hint.0, numbers));
+    }
+
+    /// Whether numbers were carried.
+    pub fn carries_numbers(self, arena: &Arena<'_>) -> bool {
+        high(arena.word(self.field(2))) != 0
+    }
+
+    /// What was carried and counted by, in words.
+    pub fn courses(self, arena: &Arena<'_>) -> [u64; COURSE_WORDS] {
+        let mut index = COURSES;
+        [(); COURSE_WORDS].map(|()| {
+            let word = arena.word(self.field(index));
+            index = index.saturating_add(1);
+            word
+        })
     }
 }
 
@@ -75,7 +94,11 @@ impl Explorer<'_> {
         let (hint, last) = (Hint(at), trial.first_id(&self.arena));
         self.arena.set(at, pair(words, last));
         self.arena.set(hint.field(1), pair(subject.0, self.hints.0));
-        hint.set_later(&mut self.arena, Hint(NONE));
+        let numbers = trial.carries_numbers(&self.arena);
+        self.arena.set(hint.field(2), pair(NONE, numbers.into()));
+        for (index, word) in (COURSES..).zip(trial.courses(&self.arena)) {
+            self.arena.set(hint.field(index), word);
+        }
         Snapshot::write(&self.scratch, &mut self.arena, hint.guess().0, size);
         if self.hints.0 != NONE {
             self.hints.set_later(&mut self.arena, hint);

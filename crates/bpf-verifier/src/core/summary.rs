@@ -131,6 +131,12 @@ impl Explorer<'_> {
             return Ok(Arrival::Covered(tail));
         }
         self.set_back(trial, guess);
+        if !self.keep_stride(trial, guess) {
+            trial.refuse_strides(&mut self.arena);
+            self.unwind(trial);
+            self.begin_once(trial)?;
+            return Ok(Arrival::Elsewhere);
+        }
         let first = trial.first_id(&self.arena);
         self.charge(guess.weight(&self.arena) as usize);
         let own = self.walker.parent == trial.node(&self.arena).0;
@@ -205,6 +211,7 @@ impl Explorer<'_> {
             hint.guess().load(&mut self.arena, &mut self.state)?;
             if self.join(trial, trial.first(&self.arena), Mode::Hint(last))?.is_some() {
                 trial.set_hinted(&mut self.arena, true);
+                self.take_courses(trial, hint);
                 self.begin(trial, Phase::Full)?;
                 return Ok(true);
             }
@@ -223,6 +230,7 @@ impl Explorer<'_> {
 
     fn begin_once(&mut self, trial: Trial) -> Step {
         trial.set_hinted(&mut self.arena, false);
+        trial.clear_thresholds(&mut self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;
         self.begin(trial, Phase::Once)
     }
@@ -350,8 +358,7 @@ impl Explorer<'_> {
     /// better one, if there were not too many.
     fn improve(&mut self, trial: Trial) -> Step {
         if trial.is_hinted(&self.arena) {
-            self.unwind(trial);
-            return self.begin_once(trial);
+            return self.give_up_guess(trial);
         }
         trial.add_attempt(&mut self.arena);
         let guess = trial.node(&self.arena).snapshot(&self.arena);
@@ -362,6 +369,15 @@ impl Explorer<'_> {
         }
         self.unwind(trial);
         self.begin(trial, Phase::Body)
+    }
+
+    /// Nothing comes of the guess. If it was one that held before, another one is made.
+    fn give_up_guess(&mut self, trial: Trial) -> Step {
+        if trial.phase(&self.arena) == Phase::Full && trial.is_hinted(&self.arena) {
+            self.unwind(trial);
+            return self.begin_once(trial);
+        }
+        self.fail(trial)
     }
 
     /// Where the guess does not cover a number, it might help if that was carried, unless
@@ -413,6 +429,7 @@ impl Explorer<'_> {
                 match self.join(trial, trial.first(&self.arena), mode)? {
                     Some(true) => {
                         if next == Phase::Body {
+                            self.guess_stride(trial, &changes);
                             self.carry(trial, &changes);
                         }
                         self.begin(trial, next)?;
@@ -430,6 +447,7 @@ impl Explorer<'_> {
                     return Ok(None);
                 }
                 if phase == Phase::Full {
+                    self.mark_stride(trial);
                     return Ok(Some(self.close(trial, node, rounds)));
                 }
                 let guess = node.snapshot(&self.arena);
@@ -445,6 +463,9 @@ impl Explorer<'_> {
 
     /// There are more rounds than the guess was made for: makes one for so many.
     fn carry_on(&mut self, trial: Trial, rounds: u64) -> Step {
+        if trial.is_hinted(&self.arena) {
+            return self.give_up_guess(trial);
+        }
         let many = trial.attempts(&self.arena) > MAX_ATTEMPTS;
         if many || trial.phase(&self.arena) == Phase::Full {
             return self.fail(trial);
@@ -472,7 +493,9 @@ impl Explorer<'_> {
         self.note_triangle(trial, node, rounds);
         self.free_resting(trial);
         let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
-        if !carried {
+        let strides = trial.stride(&self.arena).is_some();
+        // What is carried alone fits what the loop is entered with once more too seldom.
+        if strides || !carried {
             self.keep_hint(trial, node);
         }
         let outer = trial.outer(&self.arena);
@@ -482,7 +505,7 @@ impl Explorer<'_> {
         let (own, up) = node.go_round(&self.arena, parent);
         self.trials = trial.below(&self.arena);
         self.drop_trial(trial);
-        if carried {
+        if carried || strides {
             self.withdraw(node);
         } else {
             self.done(node, &own);

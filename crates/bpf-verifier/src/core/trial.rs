@@ -36,8 +36,10 @@ const METER: u32 = START + 4;
 const BEGAN: u32 = METER + Meter::WORDS;
 const EARLIEST: u32 = BEGAN + 1;
 const CARRIED: u32 = EARLIEST + 1;
+/// What the loop counts by in steps that are no power of two, and the step.
+const STRIDE: u32 = CARRIED + 2;
 /// Where notes are of what addresses in packets came from, and how many.
-const DERIVED: u32 = CARRIED + 2;
+const DERIVED: u32 = STRIDE + 1;
 const RANKS: u32 = DERIVED + 1;
 const RESETS: u32 = RANKS + 1 + MAX_RANKS;
 const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
@@ -56,6 +58,10 @@ const LOST_RESET: u32 = 32;
 /// Numbers are carried, too; it might help if they were.
 const NUMBERS: u64 = 1 << 48;
 const MIGHT_HELP: u64 = 1 << 49;
+/// On some way round a number did not go on by the stride that was guessed.
+const NO_STRIDES: u64 = 1 << 50;
+/// Words of what a loop carries along and counts by.
+pub(super) const COURSE_WORDS: usize = 3;
 /// Values that a loop may carry along.
 pub(super) const MAX_CARRIED: usize = 4;
 
@@ -134,9 +140,10 @@ impl Trial {
         walker.meter.store(arena, self.field(METER));
         arena.set(self.field(RESETS), 0);
         arena.set(self.field(TRIANGLES), pair(NONE, NONE));
-        arena.set(self.field(THRESHOLDS), 0);
+        self.clear_thresholds(arena);
         arena.set(self.derived_field(), pair(NONE, 0));
         self.clear_carried(arena);
+        self.set_stride(arena, None);
     }
 
     pub(super) const fn derived_field(self) -> At {
@@ -172,6 +179,46 @@ impl Trial {
         let index = if free < 2 { CARRIED } else { CARRIED + 1 };
         self.set_half(arena, index, free % 2 == 1, place);
         true
+    }
+
+    /// Where a number lies that the loop changes by multiples of a step, which is no power of
+    /// two; none, if the guess rests on none.
+    pub fn stride(self, arena: &Arena<'_>) -> Option<(Place, i32)> {
+        let word = arena.word(self.field(STRIDE));
+        Some((low(word), high(word).cast_signed())).filter(|(place, _)| *place != 0)
+    }
+
+    pub fn set_stride(self, arena: &mut Arena<'_>, stride: Option<(Place, i32)>) {
+        let (place, step) = stride.unwrap_or((0, 0));
+        arena.set(self.field(STRIDE), pair(place, step.cast_unsigned()));
+    }
+
+    /// What the loop carries along and counts by, in words.
+    pub fn courses(self, arena: &Arena<'_>) -> [u64; COURSE_WORDS] {
+        [CARRIED, CARRIED + 1, STRIDE].map(|index| arena.word(self.field(index)))
+    }
+
+    pub fn set_courses(self, arena: &mut Arena<'_>, words: [u64; COURSE_WORDS]) {
+        for (index, word) in [CARRIED, CARRIED + 1, STRIDE].into_iter().zip(words) {
+            arena.set(self.field(index), word);
+        }
+    }
+
+    /// A number did not go on by a stride: the loop is guessed without, and without carried
+    /// numbers at first.
+    pub fn refuse_strides(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), (word | NO_STRIDES) & !NUMBERS);
+    }
+
+    /// Whether no number is to be guessed by its stride.
+    pub fn refuses_strides(self, arena: &Arena<'_>) -> bool {
+        arena.word(self.field(RESETS)) & NO_STRIDES != 0
+    }
+
+    /// Forgets what was compared in the attempt.
+    pub fn clear_thresholds(self, arena: &mut Arena<'_>) {
+        arena.set(self.field(THRESHOLDS), 0);
     }
 
     /// The place on the path where the trial began.
@@ -270,7 +317,7 @@ impl Trial {
         arena.set(self.field(RANKS), 0);
         self.drop_triangles(arena);
         self.clear_derived(arena);
-        let kept = arena.word(self.field(RESETS)) & (NUMBERS | MIGHT_HELP);
+        let kept = arena.word(self.field(RESETS)) & (NUMBERS | MIGHT_HELP | NO_STRIDES);
         arena.set(self.field(RESETS), kept);
     }
 
