@@ -390,3 +390,42 @@ fn what_a_loop_compares_beside_its_counter() {
         }
     }
 }
+
+#[test]
+fn machines_whose_table_gives_the_next_state() {
+    // As compilers check a state of one byte: by a copy that is masked, though it has no more.
+    let machine = |most: u32, again: &str| {
+        format!(
+            "call 7
+             *(u64 *)(r10 -8) = r0
+             call 7
+             *(u64 *)(r10 -16) = r0
+             r1 = 0
+             r2 = 0
+             r0 = 0
+             again: w4 = w1
+             w4 &= 255
+             if w4 > {most} goto out
+             {again}
+             r3 = r10
+             r3 += -16
+             r3 += r1
+             r1 = *(u8 *)(r3 +0)
+             r2 += 1
+             if r2 != 100000 goto again
+             out: exit"
+        )
+    };
+    for again in ["", "r1 &= 255", "r1 &= 4095", "w1 &= -1"] {
+        quick(SOCKET, 80, &machine(15, again));
+        SOCKET.rejects("invalid stack access", &machine(16, again));
+    }
+    // Masks that leave bits out.
+    for again in ["r1 &= 127", "w1 &= 254"] {
+        quick(SOCKET, 80, &machine(15, again));
+    }
+    // What is masked is more than a byte.
+    let wide = "r0 = *(u8 *)(r3 +0)\nr1 = *(u16 *)(r10 -16)";
+    let wide = machine(15, "").replace("r1 = *(u8 *)(r3 +0)", wide);
+    SOCKET.rejects("invalid stack access", &wide);
+}

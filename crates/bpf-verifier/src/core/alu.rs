@@ -16,8 +16,18 @@ const MAX_SUM: i64 = 1 << 30;
 /// `out` is `a op b`. Where that is a constant more or less than one of them, it
 /// has that one's identity; in a loop that is summarised (`counts`), also where
 /// it is more or less by something within bounds, half, or twice as much, or where it
-/// is cut to 32 bits by two shifts.
+/// is cut to 32 bits by two shifts. A mask of bits that are all zero anyway leaves it as
+/// it is.
 fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Value) -> Value {
+    if op == AluOp::And
+        && a.id != 0
+        && let Some(mask) = b.as_constant()
+        && let bits = a.number.bits()
+        && let all = u64::MAX.wrapping_shr(64_u32.saturating_sub(width.bits()))
+        && (bits.value() | bits.mask()) & !(mask & all) == 0
+    {
+        return Value { deps: out.deps, ..*a };
+    }
     if counts && width == Width::W64 && b.as_constant() == Some(32) {
         match op {
             AluOp::Lsh if a.range == 0 => return raised(a, out),
@@ -228,7 +238,8 @@ impl Explorer<'_> {
     /// The common case, in place: numbers, of which the result keeps no identity.
     /// Whether it is one.
     fn plain_alu(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) -> bool {
-        let apart = self.walker.active.0 == NONE && !matches!(op, AluOp::Add | AluOp::Sub);
+        let named = matches!(op, AluOp::Add | AluOp::Sub | AluOp::And);
+        let apart = self.walker.active.0 == NONE && !named;
         let regs = self.state.regs();
         let plain = |value: &&Value| value.is_scalar() && (apart || value.id == 0);
         let Some(a) = regs.get(dst.index()).filter(plain) else { return false };

@@ -12,7 +12,7 @@ use super::node::Node;
 use super::trial::{Change, Phase, Trial};
 use super::{Explorer, Step, Stop};
 use crate::arena::{NONE, low};
-use crate::domain::Scalar;
+use crate::domain::{Scalar, sign_extend};
 use crate::error::VerifyErrorKind;
 use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
@@ -570,8 +570,10 @@ impl Explorer<'_> {
         let pc = self.walker.pc;
         let Ok(insn) = self.code.insn(pc) else { return false };
         match insn {
-            Instruction::Load { dst, .. } => {
-                if self.write(dst, Value::UNKNOWN).is_err() {
+            Instruction::Load { size, signed, dst, .. } => {
+                let any = Scalar::of_bits(size.bits());
+                let any = if signed { sign_extend(Width::W64, size.bits(), any) } else { any };
+                if self.write(dst, Value::scalar(any)).is_err() {
                     return false;
                 }
             }
