@@ -121,6 +121,25 @@ pub(super) fn note_plain(
     (0, next, together)
 }
 
+/// Whether two instructions shift registers by numbers, one to the left and one to the right.
+#[inline(always)]
+pub(super) fn shift_apart(one: BpfInsn, two: BpfInsn) -> bool {
+    matches!(one.code(), 0x64 | 0x67 | 0x74 | 0x77) && one.code() ^ two.code() == 0x10
+}
+
+/// By how many bits to the left a register is rotated, if a copy of it and it are
+/// [shifted apart](shift_apart) and then joined.
+#[inline(always)]
+pub(super) fn rotation(copy: BpfInsn, [one, two, join]: [BpfInsn; 3]) -> Option<u8> {
+    let class = copy.code() & 0x07;
+    let bits = if class == 0x07 { 64 } else { 32 };
+    let left = if one.code() & 0xf0 == 0x60 { one } else { two };
+    let whole = one.imm().checked_add(two.imm()) == Some(bits) && (1..bits).contains(&left.imm());
+    let joins = matches!(join.code() & 0xf8, 0x08 | 0x48 | 0xa8);
+    let alike = one.code() & 0x07 == class && join.code() & 0x07 == class;
+    if whole && joins && alike { u8::try_from(left.imm()).ok() } else { None }
+}
+
 /// Whether a slot is the second half of an instruction.
 #[inline]
 pub(super) const fn is_second_half(insn: BpfInsn) -> bool {

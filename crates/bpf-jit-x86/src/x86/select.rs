@@ -233,7 +233,12 @@ impl<'a, 'o> Selector<'a, 'o> {
     fn operation(&mut self, step: &Step, op: Op) -> u32 {
         match op {
             Op::Alu { op, width, dst, src } => return self.alu(step, op, width, dst, src),
-            Op::Move { width, dst, src } => self.move_register(width, dst, src),
+            Op::Move { width, dst, src } => {
+                if self.rotates_behind(step, width, dst, src) {
+                    return 3;
+                }
+                self.move_register(width, dst, src);
+            }
             Op::Const { dst, value } => self.constant(dst, value),
             Op::MapReference { dst, index } => self.map_reference(dst, index),
             Op::LinkedValue { dst, link, off, .. } => self.map_value(dst, Place { link, off }),

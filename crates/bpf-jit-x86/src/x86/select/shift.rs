@@ -8,7 +8,46 @@ use super::super::encode::Rm;
 use super::super::regs::native;
 use super::{Motion, Parts, Selector, Shift, Sum, Value, Word};
 
+use crate::lower::{Registers, Step};
+
 impl Selector<'_, '_> {
+    /// Puts a rotation off, where a copy and the three steps behind it are one, as compilers
+    /// have it.
+    #[inline(always)]
+    pub(super) fn rotates_behind(
+        &mut self,
+        step: &Step,
+        width: Width,
+        dst: Register,
+        src: Register,
+    ) -> bool {
+        if self.out.random.is_some() {
+            return false;
+        }
+        let Some((last, by)) = self.lowered.rotation(step) else { return false };
+        // What is above 32 bits may be known to be zero: there is less to shift.
+        if width == Width::W64 && self.bits(src) <= 32 {
+            return false;
+        }
+        self.rotate(&last, width, [dst, src], by);
+        true
+    }
+
+    #[inline(never)]
+    fn rotate(&mut self, last: &Step, width: Width, [copy, src]: [Register; 2], by: u8) {
+        self.live = self.lowered.live_behind(last);
+        self.needed = self.live.with(Registers::of(src));
+        let from = self.steady_source(src, width);
+        let into = if last.effect.writes().has(copy) { copy } else { src };
+        self.forget(copy);
+        self.forget(src);
+        let most = super::bits_of(width);
+        let left = self.bits(src).saturating_add(by).min(most);
+        let right = self.bits(src).min(most).saturating_sub(most.wrapping_sub(by));
+        self.define(into, Value::Shift(Shift { from, motion: Motion::RotateLeft, by, width }));
+        self.set_bits(into, left.max(right));
+    }
+
     pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
         let by = match src {
             Operand::Imm(by) => by,
