@@ -46,6 +46,9 @@ const SHARING: u32 = 1 << 14;
 /// In the same place, above the frame: the cells are left out, as they are those of the node
 /// that the path was at last.
 const ALIKE: u32 = 1 << 31;
+/// Beside the references, of which there are fewer: the words between the head and the codes of
+/// what entries rest on.
+const MORE_SHIFT: u32 = 29;
 
 /// What the parts of a snapshot take.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +128,10 @@ impl Snapshot {
         let flag = if plan.alike { flag | ALIKE } else { flag };
         arena.set(at, pair(plan.words, cells));
         let count = mask.count_ones().wrapping_shl(COUNT_SHIFT);
-        let second = pair(mask | count | flag | state.frame.wrapping_shl(16), state.refs);
+        let entries = mask.count_ones().saturating_add(cells);
+        let more = plan.more_words(arena, entries);
+        let refs = state.refs | more.wrapping_shl(MORE_SHIFT);
+        let second = pair(mask | count | flag | state.frame.wrapping_shl(16), refs);
         arena.set(at.saturating_add(1), second);
         plan.write(arena, Self(at));
         let mut origins = origins::Out::new(Self(at).head_words(arena), plan.words);
@@ -186,7 +192,12 @@ impl Snapshot {
     }
 
     pub fn refs(self, arena: &Arena<'_>) -> u32 {
-        high(self.second(arena))
+        high(self.second(arena)) & ((1 << MORE_SHIFT) - 1)
+    }
+
+    /// Words in front of the codes of what entries rest on.
+    fn head_words(self, arena: &Arena<'_>) -> u32 {
+        HEAD_WORDS.saturating_add(high(self.second(arena)).wrapping_shr(MORE_SHIFT))
     }
 
     /// Entries that are registers.
@@ -326,7 +337,7 @@ impl Snapshot {
         (to, most): (At, u32),
         marks: (u64, u64),
     ) -> u32 {
-        let second = self.second(arena) & !u64::from(SHARING);
+        let second = self.second(arena) & !pair(SHARING, u32::MAX.wrapping_shl(MORE_SHIFT));
         let mut out = Out::new(to.saturating_add(HEAD_WORDS));
         let kept = self.strip(arena, (to, most), marks, |words, entry| {
             for at in entry.at..entry.end {

@@ -169,6 +169,14 @@ impl Plan {
         Self { words, base: base.0, shared, used, ..plan }
     }
 
+    /// Words behind the head of a snapshot of so many entries, in front of the codes.
+    pub(super) fn more_words(&self, arena: &Arena<'_>, entries: u32) -> u32 {
+        match self.base {
+            NONE => 0,
+            base => words_of_sharing(entries, Snapshot(base).entries(arena)),
+        }
+    }
+
     /// Writes the words behind the head, if there are any.
     pub(super) fn write(&self, arena: &mut Arena<'_>, snapshot: Snapshot) {
         if self.base == NONE {
@@ -371,12 +379,6 @@ impl Snapshot {
 
     pub(super) fn entries(self, arena: &Arena<'_>) -> u32 {
         self.regs(arena).saturating_add(self.cells(arena))
-    }
-
-    /// Words in front of the codes of what entries rest on.
-    pub(super) fn head_words(self, arena: &Arena<'_>) -> u32 {
-        let more = |base: Self| words_of_sharing(self.entries(arena), base.entries(arena));
-        HEAD_WORDS.saturating_add(self.base(arena).map_or(0, more))
     }
 
     /// Goes through its entries, if it has all of them.
