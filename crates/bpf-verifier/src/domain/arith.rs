@@ -40,7 +40,22 @@ pub fn alu<const BITS: u32>(
     if let Some(sum) = small_sum(op, width, &a, &b) {
         return sum;
     }
-    let (ha, hb) = (half_view(&a), half_view(&b));
+    if let Some(moved) = moved_half(op, width, &a, &b) {
+        return moved;
+    }
+    by_views(op, width, &a, &b)
+}
+
+/// `a op b` at `width`, whatever they are: each view by itself, and then each sharpened by the
+/// others.
+fn by_views<const BITS: u32>(
+    op: AluOp,
+    width: Width,
+    a: &Scalar<BITS>,
+    b: &Scalar<BITS>,
+) -> Scalar<BITS> {
+    let half_bits = Scalar::<BITS>::HALF;
+    let (ha, hb) = (half_view(a), half_view(b));
     let one_to_one = matches!(op, AluOp::Add | AluOp::Sub | AluOp::Xor);
     if matches!(width, Width::W32) {
         if one_to_one && (ha.is_unknown(half_bits) || hb.is_unknown(half_bits)) {
@@ -57,6 +72,40 @@ pub fn alu<const BITS: u32>(
     let out = apply(op, BITS, full, by);
     let half = low_half_of(op, ha, hb, by, half_bits);
     Scalar { bits: out.bits, full: out.range, half }.or_unknown()
+}
+
+/// A low half of which nothing is known moved to the upper one, or back with its sign: how
+/// programs extend it by that. It is what [`by_views`] finds.
+fn moved_half<const BITS: u32>(
+    op: AluOp,
+    width: Width,
+    a: &Scalar<BITS>,
+    b: &Scalar<BITS>,
+) -> Option<Scalar<BITS>> {
+    let half = Scalar::<BITS>::HALF;
+    let shifts = matches!((op, width), (AluOp::Lsh | AluOp::Arsh, Width::W64));
+    if !shifts || b.as_constant() != Some(half.into()) {
+        return None;
+    }
+    let upper = upper_half();
+    match op {
+        AluOp::Lsh if a.is_unknown() || *a == Scalar::of_bits(half) => Some(upper),
+        AluOp::Arsh if a.is_unknown() || *a == upper => {
+            let (umin, umax) = (0, mask(BITS));
+            let full = Range { umin, umax, smin: signed_min(half), smax: signed_max(half) };
+            Some(Scalar { full, ..Scalar::UNKNOWN })
+        }
+        _ => None,
+    }
+}
+
+/// Every number of which the low half is 0.
+const fn upper_half<const BITS: u32>() -> Scalar<BITS> {
+    let half = Scalar::<BITS>::HALF;
+    let (umax, smin) = (mask(BITS) & !mask(half), signed_min(BITS));
+    let smax = signed_max(BITS) & umax.cast_signed();
+    let full = Range { umin: 0, umax, smin, smax };
+    Scalar { bits: Tnum::new(0, umax), full, half: Range::constant(0, half) }
 }
 
 /// A sum or difference that the low half holds without its sign, whatever the numbers are: it
@@ -411,4 +460,33 @@ const fn count(value: u64) -> u32 {
 
 fn wide(value: u64) -> i128 {
     i128::from(value)
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::{AluOp, Scalar, Width, by_views, moved_half, upper_half};
+
+    fn moved<const BITS: u32>() {
+        let by = Scalar::<BITS>::constant((BITS / 2).into());
+        let (mut found, low) = (0, Scalar::of_bits(BITS / 2));
+        for op in [AluOp::Lsh, AluOp::Rsh, AluOp::Arsh] {
+            for width in [Width::W64, Width::W32] {
+                for a in [Scalar::UNKNOWN, low, upper_half()] {
+                    if let Some(moved) = moved_half(op, width, &a, &by) {
+                        assert_eq!(moved, by_views(op, width, &a, &by), "{op:?} {a:?}");
+                        found += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(found, 4);
+    }
+
+    #[test]
+    fn a_half_that_is_moved_is_what_the_views_say() {
+        moved::<64>();
+        moved::<16>();
+        moved::<8>();
+    }
 }
