@@ -3,6 +3,7 @@
 use core::mem::offset_of;
 
 use bpf_bytecode::abi::context::{CtxLayout, FieldKind};
+use bpf_bytecode::abi::map::MapDef;
 use bpf_maps::{BpfMap, RingBuffer};
 
 use crate::context::{BpfContext, Taken};
@@ -264,15 +265,15 @@ impl<'r> Run<'r> {
         *self.cpu.get_or_insert_with(|| env.platform().cpu())
     }
 
-    /// The map that a program's value stands for, and how many bytes its keys have.
+    /// The map that a program's value stands for, and its definition.
     #[inline]
-    pub fn keyed_map(&self, handle: u64) -> Option<(&'r dyn BpfMap, u32)> {
+    pub fn defined_map(&self, handle: u64) -> Option<(&'r dyn BpfMap, &'r MapDef)> {
         let index = maps::index(handle)?;
         let map = self.env.map(index)?;
         let place = usize::try_from(index).ok();
         // Where the program has a definition, the map is like it.
         let known = place.and_then(|place| self.program.map_defs().get(place));
-        Some((map, known.map_or_else(|| map.def().key_size, |def| def.key_size)))
+        Some((map, known.unwrap_or_else(|| map.def())))
     }
 
     /// The environment.

@@ -5,10 +5,10 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 
 use bpf_bytecode::abi::helper::id;
-use bpf_bytecode::abi::map::MapType;
+use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_interp::{Environment, Refusal};
 use bpf_maps::memory::{self, View};
-use bpf_maps::{BpfMap, MAX_KEY_SIZE};
+use bpf_maps::{BpfMap, MAX_KEY_SIZE, MapError};
 use bpf_profile::PhysicalProfile;
 
 use crate::compiled::CompiledProgram;
@@ -93,41 +93,79 @@ impl Links {
 /// Keys up to this size take the short way.
 const SMALL_KEY: usize = 64;
 
-/// The value of a key of at most `N` bytes.
+/// Calls `then` with a copy of a key of at most `N` bytes.
 ///
 /// # Safety
 /// `size` bytes may be read at `key`, as a program may read them.
-unsafe fn copied<const N: usize>(
-    map: &dyn BpfMap,
+unsafe fn copied<const N: usize, R>(
     key: NonNull<u8>,
     size: usize,
-    cpu: u32,
-) -> Option<NonNull<u8>> {
+    then: impl FnOnce(&[u8]) -> R,
+) -> Option<R> {
     let mut buffer = [0; N];
     let copy = buffer.get_mut(..size)?;
     // SAFETY: the caller's promise; nobody writes through the view.
     unsafe { View::new(key, size) }.read(0, copy)?;
-    map.lookup_ptr(copy, cpu)
+    Some(then(copy))
 }
 
-/// The address of the value of the key of `size` bytes at `key` for a program on `cpu`, or 0.
+/// Calls `then` with a copy of the key at `key` in a map that is like this.
 ///
 /// # Safety
-/// So many bytes may be read at `key`, as a program may read them.
-#[inline]
-pub(super) unsafe fn lookup(map: &dyn BpfMap, size: u32, key: u64, cpu: u32) -> u64 {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let at = usize::try_from(key).ok().map(core::ptr::with_exposed_provenance_mut);
-    let Some(at) = at.and_then(NonNull::new) else { return 0 };
-    let value = match size {
+/// As many bytes as the map's keys have may be read at `key`, as a program may
+/// read them.
+#[inline(always)]
+unsafe fn with_key<R>(def: &MapDef, key: u64, then: impl FnOnce(&[u8]) -> R) -> Option<R> {
+    let (size, at) = (usize::try_from(def.key_size).ok()?, pointer(key)?);
+    match size {
         // SAFETY: the caller's promise.
-        4 => map.lookup_ptr(&unsafe { memory::load_u32(at) }.to_ne_bytes(), cpu),
+        4 => Some(then(&unsafe { memory::load_u32(at) }.to_ne_bytes())),
         // SAFETY: as above.
-        8 => map.lookup_ptr(&unsafe { memory::load_u64(at) }.to_ne_bytes(), cpu),
+        8 => Some(then(&unsafe { memory::load_u64(at) }.to_ne_bytes())),
         // SAFETY: as above.
-        ..=SMALL_KEY => unsafe { copied::<SMALL_KEY>(map, at, size, cpu) },
+        ..=SMALL_KEY => unsafe { copied::<SMALL_KEY, R>(at, size, then) },
         // SAFETY: as above.
-        _ => unsafe { copied::<MAX_KEY_SIZE>(map, at, size, cpu) },
+        _ => unsafe { copied::<MAX_KEY_SIZE, R>(at, size, then) },
+    }
+}
+
+/// What a program has as a number.
+fn pointer(address: u64) -> Option<NonNull<u8>> {
+    let address = usize::try_from(address).ok()?;
+    NonNull::new(core::ptr::with_exposed_provenance_mut(address))
+}
+
+/// The address of the value of the key at `key` for a program on `cpu`, or 0.
+///
+/// # Safety
+/// The map is like `def`; as many bytes as its keys have may be read at `key`, as a program
+/// may read them.
+#[inline]
+pub(super) unsafe fn lookup(map: &dyn BpfMap, def: &MapDef, key: u64, cpu: u32) -> u64 {
+    // SAFETY: the caller's promise.
+    let value = unsafe { with_key(def, key, |key| map.lookup_ptr(key, cpu)) };
+    value.flatten().and_then(|value| number(value.as_ptr())).unwrap_or_default()
+}
+
+/// Sets the value of a key, both by their addresses, for a program on `cpu`; what R0 is then.
+///
+/// # Safety
+/// The map is like `def`; as many bytes as its keys and values have may be read there, as a
+/// program may read them.
+pub(super) unsafe fn update(
+    map: &dyn BpfMap,
+    def: &MapDef,
+    [key, value]: [u64; 2],
+    flags: u64,
+    cpu: u32,
+) -> u64 {
+    let set = |key: &[u8]| {
+        let size = usize::try_from(def.value_size).ok();
+        let Some((at, size)) = pointer(value).zip(size) else { return Err(MapError::InvalidValue) };
+        // SAFETY: the caller's promise; nobody writes through the view.
+        map.update_from(key, unsafe { View::new(at, size) }, flags, cpu)
     };
-    value.and_then(|value| number(value.as_ptr())).unwrap_or_default()
+    // SAFETY: the caller's promise.
+    let result = unsafe { with_key(def, key, set) }.unwrap_or(Err(MapError::InvalidKey));
+    result.map_or_else(|error| error.errno().wrapping_neg().cast_unsigned(), |()| 0)
 }

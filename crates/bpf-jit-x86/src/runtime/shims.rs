@@ -45,11 +45,13 @@ pub(crate) enum Shim {
     Kfunc,
     /// Look a key up in a map.
     Lookup,
+    /// Set the value of a key in a map.
+    Update,
 }
 
 impl Shim {
     /// Every one, in the order of their numbers.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Helper,
         Self::Access,
         Self::Stop,
@@ -63,6 +65,7 @@ impl Shim {
         Self::Next,
         Self::Kfunc,
         Self::Lookup,
+        Self::Update,
     ];
 }
 
@@ -88,6 +91,7 @@ pub(crate) struct Shims<P: PhysicalProfile> {
     next: Plain<P>,
     kfunc: Call<P>,
     lookup: Call<P>,
+    update: Call<P>,
 }
 
 /// A negative number where no value can be one: the program ends.
@@ -109,14 +113,16 @@ impl<P: PhysicalProfile> Shims<P> {
         next,
         kfunc,
         lookup,
+        update,
     };
 
-    /// As well, where a kernel has a lookup of its own.
-    const WITHOUT_LOOKUP: &'static Self = &Self { lookup: helper, ..*Self::TABLE };
+    /// As well, where a kernel has a lookup or an update of its own.
+    const WITHOUT_MAPS: &'static Self = &Self { lookup: helper, update: helper, ..*Self::TABLE };
 
     /// The functions for an environment.
     pub(crate) fn of(env: &Environment<'_>) -> &'static Self {
-        if env.replaces(id::MAP_LOOKUP_ELEM) { Self::WITHOUT_LOOKUP } else { Self::TABLE }
+        let replaced = [id::MAP_LOOKUP_ELEM, id::MAP_UPDATE_ELEM].map(|id| env.replaces(id));
+        if replaced.contains(&true) { Self::WITHOUT_MAPS } else { Self::TABLE }
     }
 
     /// Where the address of a function is in the structure.
@@ -135,6 +141,7 @@ impl<P: PhysicalProfile> Shims<P> {
             Shim::Next => offset_of!(Self, next),
             Shim::Kfunc => offset_of!(Self, kfunc),
             Shim::Lookup => offset_of!(Self, lookup),
+            Shim::Update => offset_of!(Self, update),
         }
     }
 }
@@ -187,9 +194,34 @@ unsafe extern "sysv64" fn lookup<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
-    let Some((map, size)) = session.run.keyed_map(r1) else { return 0 };
+    let Some((map, def)) = session.run.defined_map(r1) else { return 0 };
     // SAFETY: proven code alone calls this, for a map and the address of a key.
-    unsafe { links::lookup(map, size, r2, session.cpu) }
+    unsafe { links::lookup(map, def, r2, session.cpu) }
+}
+
+unsafe extern "sysv64" fn update<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    r1: u64,
+    r2: u64,
+    r3: u64,
+    r4: u64,
+    r5: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let (id, descriptor) = session.native.called();
+    let run = &mut session.run;
+    let Some((map, def)) = run.defined_map(r1) else {
+        // SAFETY: as this function was called.
+        return unsafe { helper(at, r1, r2, r3, r4, r5) };
+    };
+    let result = session.panic.catch(|| {
+        let cpu = run.cpu();
+        // SAFETY: proven code alone calls this, for a map and the addresses of a key and a
+        // value.
+        unsafe { links::update(map, def, [r2, r3], r4, cpu) }
+    });
+    session.settle(descriptor, result.ok_or(Fault::UnknownHelper(id)))
 }
 
 unsafe extern "sysv64" fn access<P: PhysicalProfile>(

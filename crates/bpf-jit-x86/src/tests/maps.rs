@@ -9,7 +9,9 @@ use std::vec::Vec;
 
 use bpf_bytecode::abi::frozen::FrozenBytes;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind, id};
-use bpf_bytecode::abi::map::flags::{BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG};
+use bpf_bytecode::abi::map::flags::{
+    BPF_ANY, BPF_EXIST, BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, BPF_NOEXIST,
+};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
@@ -115,6 +117,45 @@ fn keys_of_every_size() {
     }
 }
 
+/// Sets the value of the key in the context, and gives what that returned.
+fn update(flags: u64) -> String {
+    format!(
+        "r6 = r1\nr7 = 66\n*(u64 *)(r10 -8) = r7\nr2 = r6\nr3 = r10\nr3 += -8\nr4 = {flags}
+         r1 = map[idx:0]\ncall 2\nexit"
+    )
+}
+
+#[test]
+fn updates_of_every_kind() {
+    for (map_type, sizes) in [
+        (MapType::Hash, &[1, 4, 7, 8, 12, 64, 65, 512][..]),
+        (MapType::LruHash, &[4, 12]),
+        (MapType::PerCpuHash, &[4, 8]),
+        (MapType::Array, &[4]),
+        (MapType::PerCpuArray, &[4]),
+    ] {
+        for &size in sizes {
+            let def = MapDef::new(map_type, size, 8, 20);
+            let map = AnyMap::<ActiveProfile>::new(def).unwrap();
+            let array = matches!(map_type, MapType::Array | MapType::PerCpuArray);
+            let mut key = vec![if array { 0 } else { 9 }; usize::try_from(size).unwrap()];
+            key[0] = 3;
+            let failed = |error: i64| Ok(error.wrapping_neg().cast_unsigned());
+            let run = |text: &str| both(&with_maps(text, &[def]), &[&map], &key);
+            let absent = if array { Ok(0) } else { failed(2) };
+            for (flags, expected) in [
+                (BPF_EXIST, absent),
+                (BPF_ANY, Ok(0)),
+                (BPF_NOEXIST, failed(17)),
+                (BPF_EXIST, Ok(0)),
+            ] {
+                assert_eq!(run(&update(flags)), expected, "{map_type:?} {size} {flags}");
+            }
+            assert_eq!(run(LOOKUP), Ok(166), "{map_type:?} {size}");
+        }
+    }
+}
+
 #[test]
 fn what_is_read_behind_a_lookup_outlives_it() {
     let def = MapDef::new(MapType::Array, 4, 8, 4);
@@ -153,31 +194,37 @@ fn addresses_of_values_and_more_maps_than_links() {
 }
 
 #[test]
-fn a_lookup_of_the_kernels_own() {
-    let sig = HelperSig::new(
-        id::MAP_LOOKUP_ELEM,
-        "own_lookup",
-        [ArgKind::Map, ArgKind::MapKey, ArgKind::None, ArgKind::None, ArgKind::None],
-        RetKind::Integer,
-    );
+fn lookups_and_updates_of_the_kernels_own() {
+    let [value, flags] = [ArgKind::MapValue, ArgKind::Anything];
+    let signatures =
+        [(id::MAP_LOOKUP_ELEM, [ArgKind::None; 2]), (id::MAP_UPDATE_ELEM, [value, flags])].map(
+            |(id, [third, fourth])| {
+                let args = [ArgKind::Map, ArgKind::MapKey, third, fourth, ArgKind::None];
+                HelperSig::new(id, "own", args, RetKind::Integer)
+            },
+        );
     let own = |call: &mut HelperCall<'_, '_>| {
         let mut key = [0; 4];
         call.read(2, 0, &mut key)?;
         Ok(u64::from(u32::from_ne_bytes(key)) + 1000)
     };
-    let signatures = [sig];
-    let helpers: [&dyn Helper; 1] = [&own];
+    let helpers: [&dyn Helper; 2] = [&own, &own];
     let info = VerifiedInfo {
         helpers: HelperTable::with(&signatures).expect("numbers only").fingerprint(),
         frames: 1,
         ..VerifiedInfo::default()
     };
-    for map_type in [MapType::Array, MapType::Hash] {
+    for (map_type, id) in
+        [(MapType::Array, 1), (MapType::Hash, 1), (MapType::Array, 2), (MapType::Hash, 2)]
+    {
         let def = MapDef::new(map_type, 4, 8, 4);
         let map = AnyMap::<ActiveProfile>::new(def).unwrap();
         let maps: [&dyn BpfMap; 1] = [&map];
         let env = Environment::new().with_maps(&maps).with_helpers(&signatures, &helpers);
-        let program = with_maps("r2 = r1\nr1 = map[idx:0]\ncall 1\nexit", &[def]);
+        let program = with_maps(
+            &format!("r2 = r1\nr3 = r1\nr4 = 0\nr1 = map[idx:0]\ncall {id}\nexit"),
+            &[def],
+        );
         let facts = vec![InsnFact::Plain; program.len()];
         let proof = Some((&facts[..], &info));
         let proven = built(&program, proof);

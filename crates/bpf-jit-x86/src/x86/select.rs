@@ -243,6 +243,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             Op::MapReference { dst, index } => self.map_reference(dst, index),
             Op::LinkedValue { dst, link, off, .. } => self.map_value(dst, Place { link, off }),
             Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(step),
+            Op::Helper { id: id::MAP_UPDATE_ELEM } => self.update(step),
             Op::FunctionReference { dst, slot } => self.function_reference(dst, slot),
             Op::CallBack { id } => self.call_back(step, id),
             Op::Neg { width, dst } => {

@@ -45,7 +45,9 @@ impl Emitter<'_> {
             };
             self.code.bind(label);
             match shim {
-                Shim::Helper | Shim::Lookup | Shim::Begin | Shim::Kfunc => self.helper_thunk(shim),
+                Shim::Helper | Shim::Lookup | Shim::Update | Shim::Begin | Shim::Kfunc => {
+                    self.helper_thunk(shim);
+                }
                 Shim::Stop => self.stop_thunk(),
                 _ => self.plain_thunk(shim),
             }

@@ -105,6 +105,24 @@ impl Selector<'_, '_> {
         }
     }
 
+    /// `bpf_map_update_elem`.
+    pub(super) fn update(&mut self, step: &Step) {
+        let map = match self.value(MAP) {
+            Value::Map(map) => self.lowered.maps.def(map).map(|def| def.map_type),
+            _ => None,
+        };
+        match map {
+            Some(
+                MapType::Array
+                | MapType::PerCpuArray
+                | MapType::Hash
+                | MapType::PerCpuHash
+                | MapType::LruHash,
+            ) => self.plain_call(step, Shim::Update),
+            _ => self.plain(step, self.lowered.op(step)),
+        }
+    }
+
     /// A value of an array. Where the host does the same for an index that is
     /// not below the bound, everything is as for a call.
     fn element(&mut self, step: &Step, lookup: Lookup) -> u32 {
