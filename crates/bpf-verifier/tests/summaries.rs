@@ -429,3 +429,38 @@ fn machines_whose_table_gives_the_next_state() {
     let wide = machine(15, "").replace("r1 = *(u8 *)(r3 +0)", wide);
     SOCKET.rejects("invalid stack access", &wide);
 }
+
+#[test]
+fn numbers_that_a_loop_compares_with_each_other() {
+    // Each has two ends; together they have more than can be noted.
+    let greatest = |reg: u32| {
+        format!(
+            "r1 = *(u32 *)(r6 +{})
+             r1 &= 255
+             if r1 <= r{reg} goto next{reg}
+             r{reg} = r1
+             next{reg}: ",
+            4 * (reg & 3)
+        )
+    };
+    let all: String = [0, 2, 5, 7, 8].map(greatest).concat();
+    for rounds in [32, 400] {
+        let text = format!(
+            "r6 = r1
+             r0 = 0
+             r2 = 0
+             r5 = 0
+             r7 = 0
+             r8 = 0
+             r4 = 0
+             again: r3 = r10
+             r3 += -{rounds}
+             r3 += r4
+             *(u8 *)(r3 +0) = r4
+             {all} r4 += 1
+             if r4 != {rounds} goto again
+             exit"
+        );
+        quick(SOCKET, 600, &text);
+    }
+}

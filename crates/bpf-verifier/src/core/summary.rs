@@ -25,7 +25,7 @@ use crate::tail::{MAX_NEST, Tail};
 /// walks it several times.
 const LARGE_ROUNDS: usize = 4;
 /// Guesses that may fail before the loop is walked round by round.
-const MAX_ATTEMPTS: u32 = 10;
+const MAX_ATTEMPTS: u32 = 12;
 /// Steps that a phase inside of a loop may take for each of its slots, and more.
 const PHASE_STEPS: u64 = 64;
 const MORE_STEPS: u64 = 4096;
@@ -95,11 +95,12 @@ impl Explorer<'_> {
         // large ones.
         let full = value.number.full();
         let large = width == Width::W32 && full.smin >= 0 && full.smax > i32::MAX.into();
+        let end = range.smin != range.smax;
         for bound in [range.smin, range.smax] {
             if bound != all.start && bound != all.end {
                 let bound = if large { bound & i64::from(u32::MAX) } else { bound };
                 let at = bound.wrapping_sub(value.off.into());
-                trial.add_threshold(&mut self.arena, (value.id, at));
+                trial.add_threshold(&mut self.arena, (value.id, at), end);
             }
         }
     }

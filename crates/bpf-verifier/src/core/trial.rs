@@ -521,16 +521,17 @@ impl Trial {
         }
     }
 
-    /// Notes that what has this identity is compared with a number. Where there is no room,
-    /// one of the state at the head takes that of another.
-    pub fn add_threshold(self, arena: &mut Arena<'_>, (id, at): Threshold) {
+    /// Notes that what has this identity is compared with a number, or with what has that
+    /// `end`. Where there is no room, one of the state at the head takes that of another;
+    /// half of it is kept for numbers.
+    pub fn add_threshold(self, arena: &mut Arena<'_>, (id, at): Threshold, end: bool) {
         let (list, len) = self.thresholds(arena);
         let (list, head) = (list.get(..len).unwrap_or_default(), self.head_id(arena));
         if list.contains(&(id, at)) {
             return;
         }
         let count = low(arena.word(self.field(THRESHOLDS)));
-        if len < MAX_THRESHOLDS {
+        if len < if end { MAX_THRESHOLDS / 2 } else { MAX_THRESHOLDS } {
             self.set_threshold(arena, count, (id, at));
             self.set_thresholds(arena, count.saturating_add(1));
         } else if id <= head
