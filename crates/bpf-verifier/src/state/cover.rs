@@ -288,3 +288,66 @@ pub(super) fn plus(number: Scalar, by: i32) -> Scalar {
         _ => alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(by.into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::{Cell, SAVED};
+    use super::super::reg::{Kind, Value};
+    use super::super::{ReturnTo, State};
+    use super::read;
+    use crate::arena::{Arena, Words};
+    use crate::domain::Scalar;
+    use crate::rules::Privilege;
+
+    /// Whatever its span is in the older state: the same as where it is in the newer one, part of
+    /// that, or more.
+    #[test]
+    fn a_cell_that_has_the_span_is_what_is_read_there() {
+        let (mut seed, mut whole, mut parts) = (1_u64, 0, 0);
+        let mut below = |end: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed.wrapping_shr(33).checked_rem(end).unwrap_or(0)
+        };
+        let mut words = [0_u64; 2000];
+        for round in 0..200 {
+            let mut arena = Arena::new(Words::Given(&mut words), 0);
+            let privileged = round & 1 == 0;
+            let privilege =
+                if privileged { Privilege::Privileged } else { Privilege::Unprivileged };
+            let mut state = State::new(512, privilege);
+            let to = ReturnTo { pc: 1, function: 1, to_helper: false };
+            assert!(state.push_frame(&mut arena, to, 0x3c0).is_ok());
+            for _ in 0..24 {
+                let size = 1 << below(4);
+                let addr = u32::try_from(below(64)).unwrap_or(0) / size * size;
+                let value = match below(4) {
+                    0 if size == 8 => Value::pointer(Kind::Packet, 1, 0),
+                    1 => Value::scalar(Scalar::constant(0)),
+                    2 => Value::scalar(Scalar::constant(below(1 << 30))),
+                    _ => Value { id: 7, ..Value::UNKNOWN },
+                };
+                assert!(state.write_stack(&mut arena, addr, size, value).is_ok());
+            }
+            for index in 0..state.cells.len() {
+                let bit = 1_u64.wrapping_shl(index);
+                state.cells.set_origins(&mut arena, index, (bit, bit.rotate_left(32)));
+            }
+            for addr in 0..72 {
+                let at = state.cells.find(&arena, addr);
+                for len in 1..=8 {
+                    let cell = Cell { addr, len, value: Value::UNKNOWN, live: 0 };
+                    let bytes = state.read_stack_at(&arena, at, addr, len).ok();
+                    let bytes = bytes.map(|got| (got.value, got.live, got.unwritten));
+                    let got = read(&cell, &state, &arena, at);
+                    assert_eq!(got.map(|got| (got.value, got.live, got.unwritten)), bytes);
+                    match state.cells.get(&arena, at) {
+                        Some(held) if (held.addr, held.len) == (addr, len) => whole += 1,
+                        Some(held) if held.addr == addr && held.addr < SAVED => parts += 1,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        assert!(whole > 500 && parts > 500, "{whole} {parts}");
+    }
+}
