@@ -67,7 +67,8 @@ impl Lowered<'_> {
             }
             let end = slot.checked_add(1)?;
             let (head, ends) = match self.turn(&step) {
-                Turn::Jump(head) => (head, false),
+                // For one that leads to the next slot nothing is emitted.
+                Turn::Jump(head) if head != end => (head, false),
                 // One that compares nothing asks the host.
                 Turn::Perhaps(head) if !step.effect.reads().is_empty() => (head, true),
                 _ => return None,

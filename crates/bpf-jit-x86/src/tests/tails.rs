@@ -113,3 +113,13 @@ fn an_end_that_is_a_loop() {
     gives(text, r0);
     assert_eq!(branches(text), 3, "a copy goes back to the loop");
 }
+
+#[test]
+fn what_leads_to_the_next_slot_is_no_end() {
+    // The last jump leads to one that leads to the slot behind it: to no copy of that.
+    gives(
+        "r6 = 3\nr0 = 0\nif r6 == 0 goto +1\nonce: goto +0\nr0 += 1\nif r0 > 5 goto done
+         goto once\nr0 = 77\nexit\ndone: exit",
+        6,
+    );
+}
