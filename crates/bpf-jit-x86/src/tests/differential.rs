@@ -10,7 +10,7 @@ use bpf_verifier::Verifier;
 use proptest::prelude::*;
 
 use super::decode::assert_sound;
-use super::generator::{Dice, Style, any, right};
+use super::generator::{Dice, Style, any, right, tangled};
 use super::{Program, checked, from_insns, hardened, proven, proven_old};
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
@@ -108,6 +108,13 @@ fn proven_equals_interpreter(program: &Program) {
 fn proven_code_gives_what_the_interpreter_gives() {
     for seed in 0..2_000 {
         proven_equals_interpreter(&from_insns(&right(seed, Style::Free)));
+    }
+}
+
+#[test]
+fn tangled_code_gives_what_the_interpreter_gives() {
+    for seed in 0..700 {
+        proven_equals_interpreter(&from_insns(&tangled(seed)));
     }
 }
 

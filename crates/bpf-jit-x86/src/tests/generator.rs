@@ -1,5 +1,6 @@
 //! Programs made from random numbers.
 
+use std::vec;
 use std::vec::Vec;
 
 use bpf_bytecode::BpfInsn;
@@ -281,5 +282,131 @@ fn body(dice: &mut Dice, items: &mut Vec<Item>, count: usize, calls: bool, style
         }
         let insn = BpfInsn::new(def.code, dst, src, off, imm);
         items.push(Item { high, target, ..Item::plain(insn) });
+    }
+}
+
+/// A program that is right by construction, in which control may go from many places to any
+/// other: loops have several entries, and cross one another. R9 counts the jumps back that
+/// are left. In between are choices, whose outcome is a matter of chance.
+pub(super) fn tangled(seed: u64) -> Vec<BpfInsn> {
+    let mut dice = Dice::new(seed);
+    let mut items = vec![Item::plain(BpfInsn::mov64_reg(6, 1))];
+    prologue(&mut dice, &mut items, &[0, 1, 2, 3, 4, 5, 7, 8]);
+    items.push(Item::plain(BpfInsn::mov64_imm(9, 25)));
+    let mut open = Vec::new();
+    let top = items.len();
+    for _ in 0..2 + dice.below(6) {
+        match dice.below(4) {
+            0 => {
+                let count = 2 + dice.below(20);
+                body(&mut dice, &mut items, count, true, Style::Free);
+            }
+            1 => choice(&mut dice, &mut items),
+            _ => {
+                for _ in 0..dice.below(4) {
+                    choice(&mut dice, &mut items);
+                }
+                let count = dice.below(4);
+                body(&mut dice, &mut items, count, false, Style::Free);
+            }
+        }
+        for _ in 0..1 + dice.below(2) {
+            items.push(Item::plain(BpfInsn::sub64_imm(9, 1)));
+            open.push((items.len(), true));
+            // If R9 is not above 0.
+            let leave = BpfInsn::new(0xd5, 9, 0, 0, 0);
+            items.push(Item { bound: true, ..Item::plain(leave) });
+            open.push((items.len(), false));
+            let [a, b] = [0; 2].map(|_| dice.pick(&[0, 1, 2, 3, 4, 5, 7, 8]));
+            let jump = match dice.below(6) {
+                0 => BpfInsn::new(0x05, 0, 0, 0, 0),
+                1 => BpfInsn::new(0x46, a, 0, 0, 0x11),
+                2 => BpfInsn::new(0x45, a, 0, 0, 1 << dice.below(9)),
+                3 => BpfInsn::new(0xbe, a, b, 0, 0),
+                _ => BpfInsn::new(0x2d, a, b, 0, 0),
+            };
+            items.push(Item { bound: true, ..Item::plain(jump) });
+        }
+    }
+    let end = items.len();
+    for (at, leaves) in open {
+        items[at].target = Some(if leaves { end } else { top + dice.below(end - top) });
+    }
+    for register in [1, 2, 3, 4, 5, 7, 8, 9] {
+        items.push(Item::plain(BpfInsn::mul64_imm(0, 31)));
+        items.push(Item::plain(BpfInsn::add64_reg(0, register)));
+    }
+    items.push(Item::plain(BpfInsn::exit()));
+    let function = items.len();
+    prologue(&mut dice, &mut items, &[0, 2, 3, 4, 5, 6, 7, 8, 9]);
+    items.push(Item::plain(BpfInsn::mov64_reg(6, 1)));
+    let count = 1 + dice.below(8);
+    body(&mut dice, &mut items, count, false, Style::Free);
+    items.push(Item::plain(BpfInsn::exit()));
+    for item in &mut items {
+        if item.insn.code() == BpfInsn::call(0).code() && item.insn.src() == 1 {
+            item.target = Some(function);
+        }
+    }
+    lay_out(&items)
+}
+
+/// What is loaded decides over a move, and there are numbers in front of it and behind.
+fn choice(dice: &mut Dice, items: &mut Vec<Item>) {
+    let registers = [0, 1, 2, 3, 4, 5, 7, 8];
+    let [a, b, c, d] = core::array::from_fn(|_| dice.pick(&registers));
+    let at = -8 * i16::try_from(1 + dice.below(8)).unwrap_or(1);
+    let mut push = |insn| items.push(Item::plain(insn));
+    push(BpfInsn::new(dice.pick(&[0x61, 0x69, 0x71, 0x79]), a, 10, at, 0));
+    match dice.below(7) {
+        0 => push(BpfInsn::new(dice.pick(&[0x54, 0x57]), a, 0, 0, 1 << dice.below(8))),
+        1 => push(BpfInsn::new(dice.pick(&[0xbc, 0xbf]), c, d, 0, 0)),
+        2 => push(BpfInsn::new(dice.pick(&[0xb4, 0xb7]), c, 0, 0, dice.pick(&[0, 1, 5]))),
+        3 => push(BpfInsn::new(dice.pick(&[0x04, 0x07]), c, 0, 0, 3)),
+        4 => push(BpfInsn::new(dice.pick(&[0x24, 0x27]), c, 0, 0, dice.pick(&[31, 33, 7, 17]))),
+        _ => {}
+    }
+    let condition = dice.pick(&[0x10, 0x50, 0x20, 0x30, 0x40, 0xa0, 0xb0, 0x60, 0xd0]);
+    let class = dice.pick(&[0x05, 0x06]);
+    let branch = if dice.one_in(2) {
+        let imm = dice.pick(&[0, 0, 0, 1, -1, 0x7f, 0x7e, -2, -129, i32::MAX, i32::MIN]);
+        BpfInsn::new(condition | class, a, 0, 0, imm)
+    } else {
+        BpfInsn::new(condition | 8 | class, a, b, 0, 0)
+    };
+    let over = dice.one_in(4);
+    let behind = items.len() + 2 + usize::from(over);
+    items.push(Item { target: Some(behind), ..Item::plain(branch) });
+    let mut push = |insn| items.push(Item::plain(insn));
+    push(match dice.below(6) {
+        0 => BpfInsn::new(dice.pick(&[0xb4, 0xb7]), c, 0, 0, dice.pick(&[0, 1, 5, -1])),
+        1 | 2 => BpfInsn::new(0xbf, c, d, 0, 0),
+        3 => BpfInsn::new(0xbc, c, a, 0, 0),
+        _ => BpfInsn::new(0xbc, c, d, 0, 0),
+    });
+    if over {
+        items.push(Item { target: Some(behind), ..Item::plain(BpfInsn::new(0x05, 0, 0, 0, 0)) });
+    }
+    let mut push = |insn| items.push(Item::plain(insn));
+    match dice.below(4) {
+        0 => push(BpfInsn::stx_dw(10, at, c)),
+        1 => push(BpfInsn::add64_reg(0, c)),
+        _ => {
+            // A rotation, or nearly one.
+            let class = dice.pick(&[4, 7]);
+            let bits = if class == 7 { 64 } else { 32 };
+            let by = 1 + i32::try_from(dice.below(31)).unwrap_or(0);
+            let turned = dice.one_in(2);
+            let [up, down] = if turned { [c, d] } else { [d, c] };
+            push(BpfInsn::new(0xb8 | class, c, d, 0, 0));
+            push(BpfInsn::new(0x60 | class, up, 0, 0, by));
+            push(BpfInsn::new(0x70 | class, down, 0, 0, bits - by));
+            let into = if dice.one_in(2) { [c, d] } else { [d, c] };
+            let join = dice.pick(&[0x08, 0x48, 0xa8]);
+            push(BpfInsn::new(join | class, into[0], into[1], 0, 0));
+            if !dice.one_in(4) {
+                push(BpfInsn::new(0x79, into[1], 10, at, 0));
+            }
+        }
     }
 }
