@@ -310,7 +310,7 @@ pub(super) fn tangled(seed: u64) -> Vec<BpfInsn> {
                 body(&mut dice, &mut items, count, false, Style::Free);
             }
         }
-        for _ in 0..1 + dice.below(2) {
+        for _ in 0..=dice.below(2) {
             items.push(Item::plain(BpfInsn::sub64_imm(9, 1)));
             open.push((items.len(), true));
             // If R9 is not above 0.
