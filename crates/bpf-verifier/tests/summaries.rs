@@ -464,3 +464,38 @@ fn numbers_that_a_loop_compares_with_each_other() {
         quick(SOCKET, 600, &text);
     }
 }
+
+#[test]
+fn rows_of_many_numbers() {
+    // Every one of the row may be changed, and has an identity in a guess.
+    let store = |at: u32| format!("*(u8 *)(r10 -{at}) = {}\n", 41 - at);
+    let row = (1..=40).map(store).collect::<Vec<_>>().concat();
+    let text = format!(
+        "r6 = r1
+         {row}
+         r2 = 0
+         outer: r1 = *(u32 *)(r6 +0)
+         r0 = r2
+         r0 &= 255
+         r5 = 0
+         inner: r8 = r10
+         r8 += -40
+         r8 += r5
+         r7 = *(u8 *)(r8 +0)
+         r7 ^= r1
+         r7 &= 255
+         if r7 >= r0 goto less
+         r0 = r7
+         less: r0 += 1
+         r0 &= 255
+         *(u8 *)(r8 +0) = r0
+         r5 += 1
+         if r5 != 40 goto inner
+         r2 += 1
+         if r2 != 1000 goto outer
+         r0 = *(u8 *)(r10 -1)
+         exit"
+    );
+    quick(SOCKET, 600, &text);
+    SOCKET.rejects("invalid stack access", &text.replace("r5 != 40", "r5 != 41"));
+}

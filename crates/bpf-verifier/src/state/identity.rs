@@ -118,7 +118,9 @@ impl Kind {
     }
 }
 
-const MAX_IDS: usize = 32;
+/// Identities of the older state that correspond to something, at the most. A guess gives one
+/// to every number that a loop changes: where there are more, it covers nothing.
+const MAX_IDS: usize = 64;
 
 /// What took the place of what an identity named: another identity, or 0 for a
 /// constant, and how much more than what that names; none for a number of which
