@@ -23,8 +23,7 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
         && a.id != 0
         && let Some(mask) = b.as_constant()
         && let bits = a.number.bits()
-        && let all = u64::MAX.wrapping_shr(64_u32.saturating_sub(width.bits()))
-        && (bits.value() | bits.mask()) & !(mask & all) == 0
+        && (bits.value() | bits.mask()) & !(mask & greatest(width)) == 0
     {
         return Value { deps: out.deps, ..*a };
     }
@@ -80,14 +79,19 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     }
 }
 
+/// The greatest number of a width.
+const fn greatest(width: Width) -> u64 {
+    match width {
+        Width::W64 => u64::MAX,
+        Width::W32 => 0xffff_ffff,
+    }
+}
+
 /// `out` is `a op by`: half of `a` at the most, or twice that at the least, or
 /// something else.
 fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
     let (min, max) = (a.number.umin(), a.number.umax());
-    let all = match width {
-        Width::W64 => u64::MAX,
-        Width::W32 => u32::MAX.into(),
-    };
+    let all = greatest(width);
     let by = by & all;
     let times = match op {
         AluOp::Mul => Some(by),

@@ -231,7 +231,6 @@ impl Explorer<'_> {
 
     fn begin_once(&mut self, trial: Trial) -> Step {
         trial.set_hinted(&mut self.arena, false);
-        trial.clear_thresholds(&mut self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;
         self.begin(trial, Phase::Once)
     }
@@ -282,7 +281,8 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// Of what the loop compares with, what is not at its head any more makes room.
+    /// Of what the loop compares with, what is not at its head any more makes room: all of it,
+    /// where the loop is guessed at anew.
     fn keep_thresholds(&mut self, trial: Trial) {
         let (known, count) = trial.thresholds(&self.arena);
         let mut kept = 0;

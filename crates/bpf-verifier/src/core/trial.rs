@@ -140,7 +140,7 @@ impl Trial {
         walker.meter.store(arena, self.field(METER));
         arena.set(self.field(RESETS), 0);
         arena.set(self.field(TRIANGLES), pair(NONE, NONE));
-        self.clear_thresholds(arena);
+        self.set_thresholds(arena, 0);
         arena.set(self.derived_field(), pair(NONE, 0));
         self.clear_carried(arena);
         self.set_stride(arena, None);
@@ -214,11 +214,6 @@ impl Trial {
     /// Whether no number is to be guessed by its stride.
     pub fn refuses_strides(self, arena: &Arena<'_>) -> bool {
         arena.word(self.field(RESETS)) & NO_STRIDES != 0
-    }
-
-    /// Forgets what was compared in the attempt.
-    pub fn clear_thresholds(self, arena: &mut Arena<'_>) {
-        arena.set(self.field(THRESHOLDS), 0);
     }
 
     /// The place on the path where the trial began.
