@@ -75,6 +75,20 @@ pub struct Run<'r> {
     values: Values,
 }
 
+/// A context that code has which asks the run for nothing.
+pub struct Shown<'c> {
+    r1: u64,
+    _taken: Taken<'c>,
+}
+
+impl Shown<'_> {
+    /// R1 at the program's entry.
+    #[inline(always)]
+    pub const fn r1(&self) -> u64 {
+        self.r1
+    }
+}
+
 /// What compiled code reads by itself.
 #[repr(C)]
 struct Hot {
@@ -178,6 +192,42 @@ impl<'r> Run<'r> {
         // SAFETY: the caller's promise.
         self.enter(unsafe { taken.held() });
         Ok(())
+    }
+
+    /// Takes a context for code that asks the run for nothing while it has it, but reads the
+    /// packet's addresses where they are published. The run itself does not begin.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the context is none of those for the program.
+    ///
+    /// # Safety
+    /// [`hide`](Self::hide) is called before the borrow of `context` ends, and nothing else
+    /// until then.
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    pub unsafe fn show<'c>(
+        &mut self,
+        contexts: &Contexts,
+        context: &'c mut BpfContext<'_>,
+    ) -> Result<Shown<'c>, Refusal> {
+        contexts.check(context)?;
+        let taken = context.take_mut()?;
+        let (regions, packet) = Regions::of(&taken, &taken.view());
+        self.publish(packet);
+        let [r1, _] = regions.entry();
+        Ok(Shown { r1, _taken: taken })
+    }
+
+    /// Ends what [`show`](Self::show) began: the packet ends before it begins.
+    #[inline(always)]
+    pub fn hide(&mut self, shown: Shown<'_>) {
+        drop(shown);
+        self.hot.data_end = 0;
+    }
+
+    /// R10 of the first function of every program.
+    pub fn first_frame_pointer(&self) -> u64 {
+        self.stack.first_frame_pointer()
     }
 
     /// Begins anew, over `context`.

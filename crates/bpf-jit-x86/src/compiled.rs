@@ -41,6 +41,7 @@ pub struct CompiledProgram<P: PhysicalProfile> {
     /// Bytes of code.
     len: usize,
     body: usize,
+    quiet: bool,
     places: Vec<u32>,
     /// Maps whose values the code finds by itself: a bit for each index.
     links: u16,
@@ -174,6 +175,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             start,
             len,
             body: machine.body,
+            quiet: machine.quiet,
             places: machine.places,
             links,
             prog_type: program.prog_type(),
@@ -219,6 +221,12 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
     /// Whether a lookup in one of its maps depends on the CPU.
     pub(crate) fn is_per_cpu(&self) -> bool {
         self.maps.iter().any(|def| def.map_type.is_per_cpu())
+    }
+
+    /// Whether a run of it asks the host for nothing from the entry to the exit, and finds the
+    /// same memory each time.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet && !self.is_per_cpu() && !self.info().wants_zeros()
     }
 
     /// What a run must know of the program.

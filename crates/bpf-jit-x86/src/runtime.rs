@@ -199,6 +199,8 @@ pub(crate) struct Prepared<'r, P: PhysicalProfile> {
     entry: Entry,
     /// Whether the program has values per CPU.
     per_cpu: bool,
+    /// Whether it asks the host for nothing, so that there need be no run.
+    quiet: bool,
 }
 
 impl<'r, P: PhysicalProfile> Prepared<'r, P> {
@@ -211,12 +213,31 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         let (run, contexts) = Run::prepare(env, program.info(), stack)?;
         let mut session = Session::new(run, Shims::of(env), program, programs);
         session.link(program)?;
+        session.native.r10 = session.run.first_frame_pointer();
         let (entry, per_cpu) = (program.entry(), program.is_per_cpu());
-        Ok(Self { session, contexts, entry, per_cpu })
+        Ok(Self { session, contexts, entry, per_cpu, quiet: program.is_quiet() })
     }
 
     /// Runs the program once.
+    #[inline]
     pub(crate) fn run(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
+        if self.quiet { self.run_quietly(context) } else { self.run_beside(context) }
+    }
+
+    /// A program that asks the host for nothing finds what it has no part in as it was left.
+    fn run_quietly(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
+        let session = &mut self.session;
+        // SAFETY: the code asks the run for nothing, and is not unwound.
+        let shown = unsafe { session.run.show(&self.contexts, context) };
+        let shown = shown.map_err(BpfError::Refused)?;
+        session.native.r1 = shown.r1();
+        let r0 = session.call(self.entry);
+        self.session.run.hide(shown);
+        Ok(r0)
+    }
+
+    /// A program that the run stands beside.
+    fn run_beside(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
         self.session.come_back();
         // SAFETY: `Entered` leaves the run before this function is left, also where
         // a helper panics.
@@ -271,6 +292,14 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
     #[inline(always)]
     fn go(&mut self, entry: Entry) -> u64 {
         self.set_entry_registers();
+        let r0 = self.call(entry);
+        self.panic.resume();
+        r0
+    }
+
+    /// Runs the code.
+    #[inline(always)]
+    fn call(&mut self, entry: Entry) -> u64 {
         let session = &raw mut *self;
         // What the code does to memory is either checked by the run (the program was
         // not verified) or was proven, for the maps, helpers, stack and context that
@@ -278,11 +307,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
         // SAFETY: this crate made the code for a session of this layout, and the program
         // keeps it executable. The session lives until the call returns and is reached by
         // this pointer alone meanwhile; of other memory speaks what stands above.
-        let r0 = unsafe { entry(session.cast()) };
-        // SAFETY: the session is still there, and the code no longer runs.
-        let session = unsafe { &mut *session };
-        session.panic.resume();
-        r0
+        unsafe { entry(session.cast()) }
     }
 
     /// Finds out where the maps have their values that a program has links to, on the

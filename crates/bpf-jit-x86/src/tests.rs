@@ -7,6 +7,7 @@ use std::vec;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
+use bpf_interp::run::StackMemory;
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
@@ -118,5 +119,11 @@ fn gives(text: &str, expected: u64) {
         decode::assert_sound(&compiled);
         let result = execute(&compiled, &BpfContext::empty());
         assert_eq!(result, Ok(expected), "{way}:\n{text}");
+        let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
+        let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+        for _ in 0..2 {
+            let result = prepared.run(&mut BpfContext::empty());
+            assert_eq!(result, Ok(expected), "{way}, prepared:\n{text}");
+        }
     }
 }

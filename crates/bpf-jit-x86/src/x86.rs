@@ -88,6 +88,8 @@ pub(crate) struct MachineCode<'w> {
     pub(crate) start: usize,
     /// Where a tail call enters.
     pub(crate) body: usize,
+    /// Whether the code calls no function of the host, and is not stopped.
+    pub(crate) quiet: bool,
     /// For each slot where its code begins, or a number behind the code.
     pub(crate) places: Vec<u32>,
 }
@@ -112,13 +114,13 @@ pub(crate) fn emit<'w>(
 ) -> Result<MachineCode<'w>, CompileError> {
     let Workspace { flow, functions, code } = workspace;
     let (mut changed, mut read) = (Registers::ALL, Registers::ALL);
-    let mut closed = false;
+    let (mut closed, mut quiet) = (false, false);
     if lowered.mode == Mode::Proven {
         flow.find(lowered)?;
         functions.find(lowered)?;
         changed = lowered.changed();
         read = lowered.live_at(0).with(changed.and(Registers::of(Register::R10)));
-        closed = lowered.is_closed();
+        (closed, quiet) = (lowered.is_closed(), lowered.is_quiet());
     }
     // What is asked for with every instruction is at hand, and no reference to it.
     let mut emitter = Emitter::new(lowered, features, options, core::mem::take(code));
@@ -127,7 +129,7 @@ pub(crate) fn emit<'w>(
         let soon = lowered.is_soon_known() && !read.has(Register::R1);
         emitter.closed_entry(changed, soon)
     } else {
-        emitter.entry(changed, lowered.is_quiet())
+        emitter.entry(changed, quiet)
     };
     emitter.body(read);
     match lowered.mode {
@@ -145,7 +147,7 @@ pub(crate) fn emit<'w>(
     let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
     let places = code.places()?;
     let start = buffer::index(code.start).unwrap_or(0);
-    Ok(MachineCode { bytes: code.code(), start, body, places })
+    Ok(MachineCode { bytes: code.code(), start, body, quiet, places })
 }
 
 /// Code under construction.

@@ -216,6 +216,11 @@ impl<'r> Stack<'r> {
         address(self.newest).wrapping_add(u64::try_from(self.frame).unwrap_or(u64::MAX))
     }
 
+    /// Address behind the first frame of any run.
+    pub fn first_frame_pointer(&self) -> u64 {
+        address(self.base).wrapping_add(u64::try_from(self.full).unwrap_or(u64::MAX))
+    }
+
     /// A further frame, and its frame pointer.
     pub fn push(&mut self, saved: Saved) -> Option<u64> {
         if self.depth >= self.limit {

@@ -9,10 +9,10 @@ use bpf_interp::run::StackMemory;
 use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, Platform, Refusal};
 use bpf_maps::{AnyMap, ArrayMap, BpfMap, ProgArray, Settings};
 use bpf_profile::ActiveProfile;
-use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo};
+use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
 use super::{built, checked, program, proven, with_maps};
-use crate::JitExecutor;
+use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 /// Counts its runs in an array's value of the index in the context.
 const COUNT: &str = "r2 = r1\nr1 = map[idx:0]\ncall 1\nif r0 == 0 goto +4
@@ -88,6 +88,55 @@ fn what_does_not_fit_is_refused_before_it_runs() {
     assert_eq!(prepared.run(&mut BpfContext::empty()), Err(none));
     let mut packet = BpfContext::xdp(&mut bytes).with_ifindex(7);
     assert_eq!(prepared.run(&mut packet), Ok(7));
+}
+
+/// A program that asks the host for nothing finds packet, metadata, structure and frames,
+/// and gives the context back; one that asks does, too.
+#[test]
+fn what_is_found_without_a_run() {
+    let sum = "r6 = *(u32 *)(r1 +12)\n*(u64 *)(r10 -8) = r6\nr2 = *(u32 *)(r1 +4)
+        r3 = *(u32 *)(r1 +8)\nr1 = *(u32 *)(r1 +0)\nr2 -= r1\nr4 = r1\nr4 -= r3
+        *(u64 *)(r10 -16) = r2\n*(u64 *)(r10 -24) = r4\nr1 = r10\nr1 += -8\ncall add\nexit
+        add: *(u64 *)(r10 -8) = 1000\nr0 = *(u64 *)(r1 +0)\nr2 = *(u64 *)(r1 -8)\nr2 *= 100
+        r0 += r2\nr2 = *(u64 *)(r1 -16)\nr2 *= 10000\nr0 += r2\nr2 = *(u64 *)(r10 -8)
+        r2 *= 1000\nr0 += r2\nexit";
+    let asks = format!("r6 = r1\ncall 7\nr1 = r6\n{sum}");
+    for (text, quiet) in [(sum, true), (asks.as_str(), false)] {
+        let program = with_maps(text, &[]);
+        let verified = Verifier::<ActiveProfile>::new().verify_program(&program).unwrap();
+        let compiled = CompiledProgram::compile(&verified, &HostMemory).unwrap();
+        assert_eq!(compiled.is_quiet(), quiet);
+        let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
+        let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+        for packet in [14..64, 8..60, 20..20] {
+            let mut bytes = [0; 64];
+            let context = BpfContext::xdp_md(&mut bytes, packet.clone()).unwrap();
+            let mut context = context.with_metadata(4).unwrap().with_ifindex(7);
+            let expected = 1_000_007 + 100 * packet.len() as u64 + 40_000;
+            for _ in 0..2 {
+                assert_eq!(prepared.run(&mut context), Ok(expected), "{quiet}");
+                assert_eq!(jit.execute(&compiled, &context), Ok(expected), "{quiet}");
+                assert_eq!(context.packet_range(), Ok(packet.clone()));
+            }
+            let refused = prepared.run(&mut BpfContext::empty());
+            assert!(matches!(refused, Err(BpfError::Refused(_))), "{refused:?}");
+        }
+    }
+}
+
+/// Where a program may read what it has not written, its frames are of zeros each time.
+#[test]
+fn frames_are_as_the_proof_says() {
+    let text = "r0 = *(u64 *)(r10 -8)\n*(u64 *)(r10 -8) = 5\nexit";
+    let program = with_maps(text, &[]);
+    let helpers = HelperTable::standard().fingerprint();
+    let info = VerifiedInfo { frames: 1, helpers, unwritten_reads: true, ..Default::default() };
+    let compiled = built(&program, Some((&[InsnFact::Plain; 3][..], &info)));
+    let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
+    let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+    for _ in 0..3 {
+        assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(0));
+    }
 }
 
 #[test]
