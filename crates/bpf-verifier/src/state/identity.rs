@@ -121,6 +121,9 @@ impl Kind {
 /// Identities of the older state that correspond to something, at the most. A guess gives one
 /// to every number that a loop changes: where there are more, it covers nothing.
 const MAX_IDS: usize = 64;
+/// How many of them there is room for from the start: mostly there are no more, and what is
+/// made room for is cleared at every comparison.
+const FIRST_IDS: usize = 8;
 
 /// What took the place of what an identity named: another identity, or 0 for a
 /// constant, and how much more than what that names; none for a number of which
@@ -157,7 +160,9 @@ impl Renamed {
 
 /// Identities of the older state with what took their place in the newer one.
 pub(super) struct Ids {
-    pairs: [Pair; MAX_IDS],
+    first: [Pair; FIRST_IDS],
+    /// Those for which there was no room.
+    more: Option<[Pair; MAX_IDS - FIRST_IDS]>,
     len: usize,
     /// See [`Closeness::Matters`](super::cover::Closeness).
     instances: bool,
@@ -201,7 +206,33 @@ impl Pair {
 
 impl Ids {
     pub const fn new(instances: bool, shared: u32) -> Self {
-        Self { pairs: [Pair::NONE; MAX_IDS], len: 0, instances, shared, renamed: Renamed::NONE }
+        let (first, more, renamed) = ([Pair::NONE; FIRST_IDS], None, Renamed::NONE);
+        Self { first, more, len: 0, instances, shared, renamed }
+    }
+
+    /// Those that correspond to something.
+    #[inline]
+    fn known(&self) -> impl Iterator<Item = &Pair> {
+        let first = self.first.iter().take(self.len);
+        let behind = self.len.saturating_sub(FIRST_IDS);
+        first.chain(self.more.iter().flatten().take(behind))
+    }
+
+    /// Where the one for an identity is among them.
+    #[inline]
+    fn find(&self, old: u32) -> Option<usize> {
+        self.known().position(|pair| pair.old == old)
+    }
+
+    /// One of them by its place, or room for one.
+    #[inline]
+    fn at(&mut self, index: usize) -> Option<&mut Pair> {
+        match index.checked_sub(FIRST_IDS) {
+            None => self.first.get_mut(index),
+            Some(behind) => {
+                self.more.get_or_insert([Pair::NONE; MAX_IDS - FIRST_IDS]).get_mut(behind)
+            }
+        }
     }
 
     /// Whether the things that two values of a kind name may be the same ones.
@@ -228,8 +259,7 @@ impl Ids {
             return old == new;
         }
         let place = Some((new, 0));
-        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
-        if known.iter().any(|pair| pair.thing && pair.is_at(place) && pair.old != old) {
+        if self.known().any(|pair| pair.thing && pair.is_at(place) && pair.old != old) {
             return false;
         }
         match self.stands(old, place) {
@@ -286,30 +316,28 @@ impl Ids {
     }
 
     fn stands(&mut self, old: u32, new: Place) -> Option<&mut Pair> {
-        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
-        if let Some(at) = known.iter().position(|pair| pair.old == old) {
-            let pair = self.pairs.get_mut(at)?;
+        if let Some(at) = self.find(old) {
+            let pair = self.at(at)?;
             pair.uses = pair.uses.saturating_add(1);
             return pair.is_at(new).then_some(pair);
         }
-        let slot = self.pairs.get_mut(self.len)?;
-        *slot = Pair::new(old, new);
-        self.len = self.len.saturating_add(1);
-        Some(slot)
+        let at = self.len;
+        *self.at(at)? = Pair::new(old, new);
+        self.len = at.saturating_add(1);
+        self.at(at)
     }
 
     /// A number that may be anything is known by its identity alone, which says
     /// something where others have it, too.
     pub fn owe(&mut self, old: u32, deps: u64) {
-        let known = self.pairs.get_mut(..self.len).unwrap_or_default();
-        if let Some(pair) = known.iter_mut().find(|pair| pair.old == old) {
+        let at = self.find(old);
+        if let Some(pair) = at.and_then(|at| self.at(at)) {
             pair.deps |= deps;
         }
     }
 
     pub fn owed(&self) -> u64 {
-        let known = self.pairs.get(..self.len).unwrap_or_default();
-        known.iter().filter(|pair| pair.uses > 1).fold(0, |deps, pair| deps | pair.deps)
+        self.known().filter(|pair| pair.uses > 1).fold(0, |deps, pair| deps | pair.deps)
     }
 }
 
