@@ -353,6 +353,7 @@ impl<'r> Run<'r> {
     /// The run's program is [executed as proven](ProgramInfo::executed_as_proven), and
     /// no frame that begins to live by this is left by [`pop_frame`](Self::pop_frame).
     #[allow(unsafe_code)]
+    #[inline]
     pub unsafe fn set_frame_pointer(&mut self, pointer: u64) {
         // SAFETY: the caller's promise.
         unsafe { self.stack.set_frame_pointer(pointer) };

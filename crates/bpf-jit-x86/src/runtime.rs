@@ -38,6 +38,8 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     links: Links,
     /// The CPU that the links are for, 0 for a program without values per CPU.
     cpu: u32,
+    /// The CPU that the run is on, once the program has asked; [`UNKNOWN_CPU`] before.
+    known_cpu: u32,
     /// The program that the session began with.
     entry: &'r CompiledProgram<P>,
     programs: &'r [&'r CompiledProgram<P>],
@@ -87,6 +89,9 @@ struct CallBacks {
     arguments: [u64; 5],
 }
 
+/// A number that is negative, where no CPU's is: the host is to be asked.
+const UNKNOWN_CPU: u32 = u32::MAX;
+
 /// A session of any program: the layout is the same for all.
 type Any = Session<'static, CloudProfile>;
 
@@ -107,6 +112,9 @@ pub(crate) mod offset {
     pub(crate) const STOPPED: i8 = near(offset_of!(Any, run) + Run::OFFSET_STOPPED);
 
     pub(crate) const RESULT: i32 = far(offset_of!(Any, calls.result));
+
+    /// Where the number of the CPU is, of 32 bits; the host is asked where it is negative.
+    pub(crate) const KNOWN_CPU: i32 = far(offset_of!(Any, known_cpu));
 
     /// Where the value of an argument is, 0 to 4.
     pub(crate) const fn argument(index: usize) -> i32 {
@@ -278,6 +286,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
             shims,
             run,
             calls: CallBacks::default(),
+            known_cpu: UNKNOWN_CPU,
             links: Links::default(),
             cpu: 0,
             entry,
@@ -292,6 +301,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
     #[inline(always)]
     fn go(&mut self, entry: Entry) -> u64 {
         self.set_entry_registers();
+        self.known_cpu = UNKNOWN_CPU;
         let r0 = self.call(entry);
         self.panic.resume();
         r0

@@ -171,7 +171,7 @@ struct Emitter<'o> {
     thunks: Thunks,
     /// Where the budget of an instruction is used up, and its slot.
     budget_stops: Vec<(Label, usize)>,
-    /// Lookups that the host has to do.
+    /// What the host is asked for where code does not find it by itself.
     misses: Vec<Miss>,
 }
 

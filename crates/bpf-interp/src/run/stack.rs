@@ -180,7 +180,15 @@ impl<'r> Stack<'r> {
     /// # Safety
     /// Of the frames that begin to live by this nobody reads what was not written, and
     /// they do not end by [`pop`](Self::pop).
+    #[inline]
     pub unsafe fn set_frame_pointer(&mut self, pointer: u64) {
+        // Mostly it is the newest already, which need not be divided for.
+        if pointer != self.frame_pointer() {
+            self.find_frame(pointer);
+        }
+    }
+
+    fn find_frame(&mut self, pointer: u64) {
         let base = self.base.addr().get();
         let offset = usize::try_from(pointer).ok().and_then(|pointer| {
             pointer.checked_sub(base)?.checked_sub(self.frame)?.checked_div(self.stride)

@@ -47,11 +47,13 @@ pub(crate) enum Shim {
     Lookup,
     /// Set the value of a key in a map.
     Update,
+    /// Call a helper that gives nothing but what the platform says.
+    Platform,
 }
 
 impl Shim {
     /// Every one, in the order of their numbers.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Helper,
         Self::Access,
         Self::Stop,
@@ -66,13 +68,14 @@ impl Shim {
         Self::Kfunc,
         Self::Lookup,
         Self::Update,
+        Self::Platform,
     ];
 }
 
 /// A function that takes the session, an operand, a [`Descriptor`] and R0.
 type Plain<P> = unsafe extern "sysv64" fn(*mut Session<'_, P>, u64, u32, u64) -> u64;
 
-/// A function that takes the session and R1 to R5.
+/// A function that takes the session and R1 to R5, or none of these.
 type Call<P> = unsafe extern "sysv64" fn(*mut Session<'_, P>, u64, u64, u64, u64, u64) -> u64;
 
 /// The functions' addresses.
@@ -92,6 +95,7 @@ pub(crate) struct Shims<P: PhysicalProfile> {
     kfunc: Call<P>,
     lookup: Call<P>,
     update: Call<P>,
+    platform: Call<P>,
 }
 
 /// A negative number where no value can be one: the program ends.
@@ -114,15 +118,23 @@ impl<P: PhysicalProfile> Shims<P> {
         kfunc,
         lookup,
         update,
+        platform,
     };
 
-    /// As well, where a kernel has a lookup or an update of its own.
-    const WITHOUT_MAPS: &'static Self = &Self { lookup: helper, update: helper, ..*Self::TABLE };
+    /// As well, where a kernel has one of these helpers of its own.
+    const REPLACED: &'static Self =
+        &Self { lookup: helper, update: helper, platform: helper, ..*Self::TABLE };
 
     /// The functions for an environment.
     pub(crate) fn of(env: &Environment<'_>) -> &'static Self {
-        let replaced = [id::MAP_LOOKUP_ELEM, id::MAP_UPDATE_ELEM].map(|id| env.replaces(id));
-        if replaced.contains(&true) { Self::WITHOUT_MAPS } else { Self::TABLE }
+        let own = [
+            id::MAP_LOOKUP_ELEM,
+            id::MAP_UPDATE_ELEM,
+            id::KTIME_GET_NS,
+            id::GET_PRANDOM_U32,
+            id::GET_SMP_PROCESSOR_ID,
+        ];
+        if own.iter().any(|id| env.replaces(*id)) { Self::REPLACED } else { Self::TABLE }
     }
 
     /// Where the address of a function is in the structure.
@@ -142,6 +154,7 @@ impl<P: PhysicalProfile> Shims<P> {
             Shim::Kfunc => offset_of!(Self, kfunc),
             Shim::Lookup => offset_of!(Self, lookup),
             Shim::Update => offset_of!(Self, update),
+            Shim::Platform => offset_of!(Self, platform),
         }
     }
 }
@@ -222,6 +235,29 @@ unsafe extern "sysv64" fn update<P: PhysicalProfile>(
         unsafe { links::update(map, def, [r2, r3], r4, cpu) }
     });
     session.settle(descriptor, result.ok_or(Fault::UnknownHelper(id)))
+}
+
+unsafe extern "sysv64" fn platform<P: PhysicalProfile>(
+    at: *mut Session<'_, P>,
+    _: u64,
+    _: u64,
+    _: u64,
+    _: u64,
+    _: u64,
+) -> u64 {
+    // SAFETY: called by compiled code.
+    let session = unsafe { session(at) };
+    let (id, descriptor) = session.native.called();
+    let (run, known_cpu) = (&mut session.run, &mut session.known_cpu);
+    let number = session.panic.catch(|| match id {
+        id::KTIME_GET_NS => run.environment().platform().now_ns(),
+        id::GET_PRANDOM_U32 => run.environment().platform().random_u32().into(),
+        _ => {
+            *known_cpu = run.cpu();
+            (*known_cpu).into()
+        }
+    });
+    session.settle(descriptor, number.ok_or(Fault::UnknownHelper(id)))
 }
 
 unsafe extern "sysv64" fn access<P: PhysicalProfile>(

@@ -216,6 +216,15 @@ fn maps() {
     insta::assert_snapshot!(without_links(listing(&program, &proven_new(&program))));
 }
 
+/// The CPU, for which the host is asked once a run.
+#[test]
+fn cpu() {
+    let program = program("call 8\nr6 = r0\ncall 8\nr0 -= r6\nexit");
+    let listing = listing(&program, &proven_new(&program));
+    let known = format!("[r15+{:X}h]", offset::KNOWN_CPU);
+    insta::assert_snapshot!(listing.replace(&known, "[known CPU]"));
+}
+
 /// Where a session has the links depends on what else it has.
 fn without_links(mut listing: String) -> String {
     for link in 0..2 {

@@ -1,5 +1,9 @@
 //! Helpers, packets, maps and tail calls through compiled code.
 
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use std::format;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
 
 use bpf_bytecode::abi::context::FieldKind;
@@ -7,7 +11,9 @@ use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
-use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, HelperCall, Refusal};
+use bpf_interp::run::StackMemory;
+use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, HelperCall};
+use bpf_interp::{Helper, Platform, Refusal};
 use bpf_maps::{ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
@@ -57,6 +63,104 @@ fn helpers_get_all_arguments_and_reach_every_frame() {
     // Verified against other helpers.
     let result = JitExecutor::new().execute(&proven_in(&program, info), &BpfContext::empty());
     assert_eq!(result, Err(BpfError::Refused(Refusal::HelperMismatch)));
+}
+
+/// Another CPU each time that somebody asks, or a panic once there is none left.
+struct Wandering {
+    next: AtomicU32,
+    end: u32,
+}
+
+impl Wandering {
+    fn from(next: u32, end: u32) -> Self {
+        Self { next: AtomicU32::new(next), end }
+    }
+}
+
+impl Platform for Wandering {
+    fn now_ns(&self) -> u64 {
+        0x1_0000_0000 + u64::from(self.cpu())
+    }
+
+    fn random_u32(&self) -> u32 {
+        self.cpu()
+    }
+
+    fn cpu(&self) -> u32 {
+        let cpu = self.next.fetch_add(1, Relaxed);
+        assert_ne!(cpu, self.end);
+        cpu
+    }
+}
+
+/// The difference of what two functions are told, four times, and what they are told.
+const ON: &str = "r7 = 4\nr8 = 0\nagain: call 8\nr6 = r0\ncall local f\nr8 <<= 1\nr6 -= r0
+     r8 += r6\nr7 += -1\nif r7 != 0 goto again\ncall 8\nr0 += r8\nexit
+     f: call 8\nr5 = r0\nif r5 s>= 0 goto +1\nr5 = 77\nexit";
+
+#[test]
+fn a_run_asks_once_on_which_cpu_it_is() {
+    let program = program(ON);
+    for compiled in [proven(&program), checked(&program)] {
+        for first in [0, 5, i32::MAX.cast_unsigned() - 1, u32::MAX - 2] {
+            let platform = Wandering::from(first, u32::MAX);
+            let env = Environment::new().with_platform(&platform).with_budget(1000);
+            let (jit, mut stack) = (JitExecutor::with_env(env), StackMemory::new());
+            let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+            assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(first.into()));
+            let second = jit.execute(&compiled, &BpfContext::empty());
+            assert_eq!(second, Ok(u64::from(first) + 1));
+            let run = AssertUnwindSafe(|| prepared.run(&mut BpfContext::empty()));
+            let third = catch_unwind(run).ok();
+            assert_eq!(third, (first < u32::MAX - 2).then_some(Ok(u64::from(first) + 2)));
+        }
+    }
+}
+
+/// What [`ON`] gives where nine questions have the answers from `first` on, by `step`.
+fn of_nine(first: u64, step: u64) -> u64 {
+    let differences = (0..4).fold(0_u64, |sum, _| (sum << 1).wrapping_sub(step));
+    differences.wrapping_add(first).wrapping_add(8 * step)
+}
+
+#[test]
+fn clock_and_randomness_are_asked_for_each_time() {
+    for (call, first) in [("call 5", 0x1_0000_0003), ("call 7", 3)] {
+        let program = program(&ON.replace("call 8", call));
+        for compiled in [proven(&program), checked(&program)] {
+            for (end, expected) in [(0, Some(Ok(of_nine(first, 1)))), (9, None)] {
+                let platform = Wandering::from(3, end);
+                let env = Environment::new().with_platform(&platform).with_budget(1000);
+                let jit = JitExecutor::with_env(env);
+                let run = AssertUnwindSafe(|| jit.execute(&compiled, &BpfContext::empty()));
+                assert_eq!(catch_unwind(run).ok(), expected, "{call} {end}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kernels_own_helper_is_asked_each_time() {
+    for id in [5, 7, 8] {
+        let signatures = [HelperSig::new(id, "own", [ArgKind::None; 5], RetKind::Integer)];
+        let info = VerifiedInfo {
+            helpers: HelperTable::with(&signatures).expect("numbers only").fingerprint(),
+            frames: 2,
+            ..VerifiedInfo::default()
+        };
+        let program = program(&ON.replace("call 8", &format!("call {id}")));
+        for compiled in [proven_in(&program, info), checked(&program)] {
+            let asked = AtomicU32::new(0);
+            let own = |_: &mut HelperCall<'_, '_>| {
+                Ok(0x1_0000_0000 * u64::from(asked.fetch_add(1, Relaxed)))
+            };
+            let helpers: [&dyn Helper; 1] = [&own];
+            let env = Environment::new().with_helpers(&signatures, &helpers).with_budget(1000);
+            let result = JitExecutor::with_env(env).execute(&compiled, &BpfContext::empty());
+            assert_eq!(result, Ok(of_nine(0, 1 << 32)), "{id}");
+            assert_eq!(asked.into_inner(), 9, "{id}");
+        }
+    }
 }
 
 #[test]

@@ -34,16 +34,19 @@ pub(super) enum Found {
     Jumps(Label),
 }
 
-/// A lookup that the host has to do.
+/// What the host has to do, where that begins and where code goes on behind it.
 #[derive(Debug)]
 pub(super) struct Miss {
     start: Label,
     end: Label,
     pc: usize,
-    map: u32,
-    link: u8,
-    key: Mem,
-    found: Found,
+    asked: Asked,
+}
+
+#[derive(Debug)]
+enum Asked {
+    Lookup { map: u32, link: u8, key: Mem, found: Found },
+    Cpu,
 }
 
 impl Emitter<'_> {
@@ -86,24 +89,50 @@ impl Emitter<'_> {
             self.code.jump(target);
         }
         self.code.bind(end);
+        self.put_aside(Miss { start, end, pc, asked: Asked::Lookup { map, link, key, found } });
+    }
+
+    /// R0 becomes the number of the CPU, for which the host is asked once a run.
+    pub(super) fn cpu(&mut self, pc: usize) {
+        let (start, end) = (self.code.label(), self.code.label());
+        self.load(Size::W, false, RAX, Mem::new(self.session, offset::KNOWN_CPU));
+        self.test(Width::W32, RAX, Source::Reg(RAX));
+        self.code.jump_if(Flag::Negative, start);
+        self.code.bind(end);
+        self.put_aside(Miss { start, end, pc, asked: Asked::Cpu });
+    }
+
+    fn put_aside(&mut self, miss: Miss) {
         if self.misses.try_reserve(1).is_ok() {
-            self.misses.push(Miss { start, end, pc, map, link, key, found });
+            self.misses.push(miss);
         }
         // Without room for it the label has no place, which `finish` reports.
     }
 
-    /// What happens where an index is not below the bound.
+    /// What happens where the host has to be asked.
     pub(super) fn misses(&mut self) {
-        for miss in core::mem::take(&mut self.misses) {
-            self.miss(miss);
+        for Miss { start, end, pc, asked } in core::mem::take(&mut self.misses) {
+            self.code.bind(start);
+            match asked {
+                Asked::Lookup { map, link, key, found } => {
+                    self.missed_lookup(pc, end, (map, link, key), found);
+                }
+                Asked::Cpu => self.host_call(Shim::Platform, pc, id::GET_SMP_PROCESSOR_ID),
+            }
+            self.code.jump(end);
         }
     }
 
-    fn miss(&mut self, Miss { start, end, pc, map, link, key, found }: Miss) {
+    fn missed_lookup(
+        &mut self,
+        pc: usize,
+        end: Label,
+        (map, link, key): (u32, u8, Mem),
+        found: Found,
+    ) {
         let (ask, entries) = (self.code.label(), offset::link_end(link));
         // Where a null goes.
         let null = if let Found::Falls(target) = found { target } else { end };
-        self.code.bind(start);
         dynasm!(self.code; .arch x64
             ; mov r11, [r15 + entries]
             ; test r11, r11
@@ -127,6 +156,5 @@ impl Emitter<'_> {
             Found::Falls(target) => self.code.jump_if(Flag::Equal, target),
             Found::Jumps(target) => self.code.jump_if(Flag::NotEqual, target),
         }
-        self.code.jump(end);
     }
 }

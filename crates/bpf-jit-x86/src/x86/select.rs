@@ -28,6 +28,7 @@ use super::value::{Motion, Parts, Place, Shift, Sum, Value, Word};
 use crate::flow::Flow;
 use crate::functions::Functions;
 use crate::lower::{Lowered, Op, Registers, Step, Then, Trap};
+use crate::runtime::Shim;
 
 mod alu;
 mod branch;
@@ -244,6 +245,10 @@ impl<'a, 'o> Selector<'a, 'o> {
             Op::LinkedValue { dst, link, off, .. } => self.map_value(dst, Place { link, off }),
             Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(step),
             Op::Helper { id: id::MAP_UPDATE_ELEM } => self.update(step),
+            Op::Helper { id: id::GET_SMP_PROCESSOR_ID } => self.cpu(step),
+            Op::Helper { id: id::KTIME_GET_NS | id::GET_PRANDOM_U32 } => {
+                self.plain_call(step, Shim::Platform);
+            }
             Op::FunctionReference { dst, slot } => self.function_reference(dst, slot),
             Op::CallBack { id } => self.call_back(step, id),
             Op::Neg { width, dst } => {

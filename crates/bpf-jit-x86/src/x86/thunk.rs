@@ -45,9 +45,12 @@ impl Emitter<'_> {
             };
             self.code.bind(label);
             match shim {
-                Shim::Helper | Shim::Lookup | Shim::Update | Shim::Begin | Shim::Kfunc => {
-                    self.helper_thunk(shim);
-                }
+                Shim::Helper
+                | Shim::Lookup
+                | Shim::Update
+                | Shim::Platform
+                | Shim::Begin
+                | Shim::Kfunc => self.helper_thunk(shim),
                 Shim::Stop => self.stop_thunk(),
                 _ => self.plain_thunk(shim),
             }
@@ -192,14 +195,16 @@ impl Emitter<'_> {
                 ; push r8
             );
         }
-        dynasm!(self.code; .arch x64
-            ; mov r9, r8
-            ; mov r8, rcx
-            ; mov rcx, rdx
-            ; mov rdx, rsi
-            ; mov rsi, rdi
-            ; mov rdi, r15
-        );
+        if shim != Shim::Platform {
+            dynasm!(self.code; .arch x64
+                ; mov r9, r8
+                ; mov r8, rcx
+                ; mov rcx, rdx
+                ; mov rdx, rsi
+                ; mov rsi, rdi
+            );
+        }
+        dynasm!(self.code; .arch x64; mov rdi, r15);
         self.call_shim(shim);
         if self.mode == Mode::Checked {
             dynasm!(self.code; .arch x64

@@ -168,7 +168,16 @@ impl Selector<'_, '_> {
         done
     }
 
-    fn plain_call(&mut self, step: &Step, shim: Shim) {
+    /// `bpf_get_smp_processor_id`: a program stays where it is until it ends.
+    pub(super) fn cpu(&mut self, step: &Step) {
+        self.settle();
+        for register in Registers::LOST.iter() {
+            self.set_bits(register, 64);
+        }
+        self.out.cpu(step.slot());
+    }
+
+    pub(super) fn plain_call(&mut self, step: &Step, shim: Shim) {
         self.settle();
         for register in Registers::LOST.iter() {
             self.set_bits(register, 64);
