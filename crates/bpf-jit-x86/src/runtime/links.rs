@@ -93,10 +93,27 @@ impl Links {
 /// Keys up to this size take the short way.
 const SMALL_KEY: usize = 64;
 
-/// Calls `then` with a copy of a key of at most `N` bytes.
+/// 16 bytes.
+///
+/// # Safety
+/// They may be read at `at`, as a program may read them.
+#[inline(always)]
+unsafe fn two_words(at: NonNull<u8>) -> [u8; 16] {
+    // SAFETY: the caller's promise.
+    let [first, second] = unsafe { [memory::load_u64(at), memory::load_u64(at.add(8))] };
+    let mut bytes = [0; 16];
+    let (low, high) = bytes.split_at_mut(8);
+    low.copy_from_slice(&first.to_ne_bytes());
+    high.copy_from_slice(&second.to_ne_bytes());
+    bytes
+}
+
+/// Calls `then` with a copy of a key of at most `N` bytes. By itself, so that keys of usual
+/// sizes need no room for it.
 ///
 /// # Safety
 /// `size` bytes may be read at `key`, as a program may read them.
+#[inline(never)]
 unsafe fn copied<const N: usize, R>(
     key: NonNull<u8>,
     size: usize,
@@ -123,6 +140,8 @@ unsafe fn with_key<R>(def: &MapDef, key: u64, then: impl FnOnce(&[u8]) -> R) -> 
         // SAFETY: as above.
         8 => Some(then(&unsafe { memory::load_u64(at) }.to_ne_bytes())),
         // SAFETY: as above.
+        16 => Some(then(&unsafe { two_words(at) })),
+        // SAFETY: as above.
         ..=SMALL_KEY => unsafe { copied::<SMALL_KEY, R>(at, size, then) },
         // SAFETY: as above.
         _ => unsafe { copied::<MAX_KEY_SIZE, R>(at, size, then) },
@@ -143,7 +162,7 @@ fn pointer(address: u64) -> Option<NonNull<u8>> {
 #[inline]
 pub(super) unsafe fn lookup(map: &dyn BpfMap, def: &MapDef, key: u64, cpu: u32) -> u64 {
     // SAFETY: the caller's promise.
-    let value = unsafe { with_key(def, key, |key| map.lookup_ptr(key, cpu)) };
+    let value = unsafe { with_key(def, key, move |key| map.lookup_ptr(key, cpu)) };
     value.flatten().and_then(|value| number(value.as_ptr())).unwrap_or_default()
 }
 

@@ -100,6 +100,6 @@ impl<P: PhysicalProfile> BpfMap for HashMap<P> {
     #[inline]
     fn lookup_ptr(&self, key: &[u8], _cpu: u32) -> Option<NonNull<u8>> {
         check(&self.def, key).ok()?;
-        Some(self.table.value(self.table.find(key)?)?.as_ptr())
+        Some(self.table.find_value(key)?.as_ptr())
     }
 }

@@ -187,6 +187,31 @@ impl<P: PhysicalProfile> Table<P> {
         self.find_key(key)
     }
 
+    /// The value of `key`; takes no lock. Each usual size of keys has a function of its own,
+    /// so that what is kept for one is not kept for all.
+    #[inline]
+    pub(super) fn find_value(&self, key: &[u8]) -> Option<Cells<'_>> {
+        #[cfg(feature = "cloud-profile")]
+        {
+            if let Ok(key) = <&[u8; 4]>::try_from(key) {
+                return self.find_sized(key);
+            }
+            if let Ok(key) = <&[u8; 8]>::try_from(key) {
+                return self.find_sized(key);
+            }
+            if let Ok(key) = <&[u8; 16]>::try_from(key) {
+                return self.find_sized(key);
+            }
+        }
+        self.value(self.find(key)?)
+    }
+
+    #[cfg(feature = "cloud-profile")]
+    #[inline(never)]
+    fn find_sized<const SIZE: usize>(&self, key: &[u8; SIZE]) -> Option<Cells<'_>> {
+        self.value(self.find_key(key)?)
+    }
+
     #[inline(always)]
     fn find_key(&self, key: &[u8]) -> Option<Node<'_>> {
         let hash = hash(self.seed, key);
