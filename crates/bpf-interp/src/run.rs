@@ -315,6 +315,12 @@ impl<'r> Run<'r> {
         *self.cpu.get_or_insert_with(|| env.platform().cpu())
     }
 
+    /// The same, if the platform has been asked.
+    #[inline]
+    pub const fn known_cpu(&self) -> Option<u32> {
+        self.cpu
+    }
+
     /// The map that a program's value stands for, and its definition.
     #[inline]
     pub fn defined_map(&self, handle: u64) -> Option<(&'r dyn BpfMap, &'r MapDef)> {

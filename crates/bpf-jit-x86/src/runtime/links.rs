@@ -178,7 +178,7 @@ pub(super) unsafe fn update(
     flags: u64,
     cpu: u32,
 ) -> u64 {
-    let set = |key: &[u8]| {
+    let set = move |key: &[u8]| {
         let size = usize::try_from(def.value_size).ok();
         let Some((at, size)) = pointer(value).zip(size) else { return Err(MapError::InvalidValue) };
         // SAFETY: the caller's promise; nobody writes through the view.

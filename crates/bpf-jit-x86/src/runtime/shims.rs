@@ -228,13 +228,13 @@ unsafe extern "sysv64" fn update<P: PhysicalProfile>(
         // SAFETY: as this function was called.
         return unsafe { helper(at, r1, r2, r3, r4, r5) };
     };
-    let result = session.panic.catch(|| {
-        let cpu = run.cpu();
-        // SAFETY: proven code alone calls this, for a map and the addresses of a key and a
-        // value.
-        unsafe { links::update(map, def, [r2, r3], r4, cpu) }
-    });
-    session.settle(descriptor, result.ok_or(Fault::UnknownHelper(id)))
+    // The platform may panic; maps are of this workspace, and do not.
+    let cpu = run.known_cpu().or_else(|| session.panic.catch(|| run.cpu()));
+    let Some(cpu) = cpu else {
+        return session.settle(descriptor, Err(Fault::UnknownHelper(id)));
+    };
+    // SAFETY: proven code alone calls this, for a map and the addresses of a key and a value.
+    unsafe { links::update(map, def, [r2, r3], r4, cpu) }
 }
 
 unsafe extern "sysv64" fn platform<P: PhysicalProfile>(

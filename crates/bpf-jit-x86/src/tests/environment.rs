@@ -14,7 +14,7 @@ use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_interp::run::StackMemory;
 use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault, HelperCall};
 use bpf_interp::{Helper, Platform, Refusal};
-use bpf_maps::{ArrayMap, BpfMap, ProgArray};
+use bpf_maps::{AnyMap, ArrayMap, BpfMap, ProgArray, Settings};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
@@ -113,6 +113,35 @@ fn a_run_asks_once_on_which_cpu_it_is() {
             let run = AssertUnwindSafe(|| prepared.run(&mut BpfContext::empty()));
             let third = catch_unwind(run).ok();
             assert_eq!(third, (first < u32::MAX - 2).then_some(Ok(u64::from(first) + 2)));
+        }
+    }
+}
+
+/// An update asks on which CPU it is, too, if nobody has before, and comes to the platform's
+/// panic.
+#[test]
+fn an_update_asks_on_which_cpu_it_is() {
+    let update = "*(u32 *)(r10 -4) = 1\n*(u64 *)(r10 -16) = 9\nr1 = map[idx:0]\nr2 = r10
+         r2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\ncall 2\n";
+    let text = format!("{update}{update}call 8\nexit");
+    for map_type in [MapType::Hash, MapType::Array, MapType::PerCpuArray] {
+        let def = MapDef::new(map_type, 4, 8, 2);
+        let program = with_maps(&text, &[def]);
+        for compiled in [proven(&program), checked(&program)] {
+            for (end, expected) in [(0, Some(Ok(3))), (3, None)] {
+                let settings = Settings::new().cpus(4);
+                let map = AnyMap::<ActiveProfile>::with_settings(def, settings).unwrap();
+                let (maps, platform) = ([&map as &dyn BpfMap], Wandering::from(3, end));
+                let env = Environment::new().with_maps(&maps).with_platform(&platform);
+                let jit = JitExecutor::with_env(env);
+                let run = AssertUnwindSafe(|| jit.execute(&compiled, &BpfContext::empty()));
+                assert_eq!(catch_unwind(run).ok(), expected, "{map_type:?} {end}");
+                let mut bytes = [0; 32];
+                let value = map.lookup(&1_u32.to_ne_bytes()).ok();
+                value.map(|value| value.copy_to(&mut bytes));
+                let set = bytes.contains(&9);
+                assert_eq!(set, end == 0, "{map_type:?} {end}");
+            }
         }
     }
 }
