@@ -95,6 +95,19 @@ fn chosen() {
     ));
 }
 
+/// A bound is no matter of chance; another number in its place is, and what another register
+/// gets.
+#[test]
+fn bounds() {
+    insta::assert_snapshot!(show(
+        "again: r2 = *(u32 *)(r1 +0)\nif r2 < 1500 goto +1\nr2 = 1500\nif r2 > 200 goto +1
+         r2 = 200\nw3 = w2\nif w3 s> -1 goto +1\nw3 = 0\nr0 += r2\nr0 += r3
+         r2 = *(u32 *)(r1 +4)\nr3 = 5\nif r2 < 1500 goto +1\nr3 = 1500\nr0 += r3
+         if r2 < 1500 goto +1\nr2 = 1502\nr0 += r2\nr1 += 8\nr6 += -1
+         if r6 != 0 goto again\nexit"
+    ));
+}
+
 /// Products that are sums of shifted numbers, with the sum behind them.
 #[test]
 fn products() {

@@ -4,7 +4,8 @@
 //! becomes of `?:`, of a smaller or a greater one, and of a comparison whose outcome is a
 //! number. Which way it goes is often a matter of chance, and a wrong guess of the CPU's costs
 //! more than both values. Where what is chosen decides what is compared in the next round
-//! of a loop, a guess is still better: the CPU need not wait.
+//! of a loop, a guess is still better: the CPU need not wait. So it is where a number is only
+//! kept within a bound.
 
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::Operand;
@@ -42,6 +43,16 @@ pub(super) struct Compared {
     pub(super) rhs: Operand,
 }
 
+impl Compared {
+    /// Whether a register that is compared with a number is not to go beyond it, `number` being
+    /// the last that it may have. Mostly it does not, or does again and again.
+    fn is_bound(self, register: Register, number: u64) -> bool {
+        let Operand::Imm(imm) = self.rhs else { return false };
+        let bound = i64::from(imm).wrapping_sub(number.cast_signed());
+        !self.common && self.lhs == register && (-1..=1).contains(&bound)
+    }
+}
+
 impl Selector<'_, '_> {
     /// Whether a branch may lead over nothing but a move; false where it leads over more.
     #[inline(always)]
@@ -64,6 +75,11 @@ impl Selector<'_, '_> {
             let last = self.following(&next)?;
             (self.lowered.op(&last) == Op::Jump { target }).then_some(2)?
         };
+        if let Chosen::Number(number) = chosen
+            && what.is_bound(dst, number)
+        {
+            return None;
+        }
         let operands = step.effect.reads();
         let there = self.lowered.live_at(target);
         if self.out.random.is_some()
