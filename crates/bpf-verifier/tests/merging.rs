@@ -290,3 +290,47 @@ fn rounds_in_rounds_are_made_one() {
     let far = format!("if r1 < 300000 goto none\nr1 -= 300000\n{store}");
     assert!(!is_accepted(&nested(&far)));
 }
+
+/// So many numbers that a function takes from bits of one and gives as an offset below `size`
+/// or as -1 for none, which decides at each of the calls for itself.
+fn asking(calls: usize, size: usize) -> String {
+    let mut text = String::from("r8 = *(u32 *)(r1 +8)\nr7 = 0\n*(u64 *)(r10 -8) = 0\n");
+    for at in 0..calls {
+        let _ = write!(text, "r1 = r8\nr1 >>= {at}\ncall local offset\nr0 <<= 32\nr0 s>>= 32\n");
+        let _ = write!(text, "if r0 s< 0 goto o{at}\nr1 = r10\nr1 += -{size}\nr1 += r0\n");
+        let _ = write!(text, "r1 = *(u8 *)(r1 +0)\nr7 += r1\no{at}:\n");
+    }
+    text + "
+        r0 = r7
+        exit
+        offset: r0 = 5
+        r2 = r1
+        r2 &= 7
+        if r2 == 0 goto end
+        if r2 == 2 goto none
+        if r2 != 1 goto mask
+        r0 = 7
+        goto end
+        none: r0 = 0xffffffff ll
+        goto end
+        mask: r1 &= 3
+        r0 = r1
+        end: exit"
+}
+
+/// What a function gave decides where it is used, and nothing behind: ways that did not meet
+/// where the function ends meet there.
+#[test]
+fn ways_that_part_in_a_function_meet_behind_its_use() {
+    let info = |calls| {
+        let program = program(BpfProgType::SocketFilter, &asking(calls, 8));
+        *Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe").info()
+    };
+    let (half, whole) = (info(5), info(10));
+    // Each call would take four times what those before it took.
+    assert!(whole.processed < 4 * half.processed, "{half:?} {whole:?}");
+    let error = Verifier::<ActiveProfile>::new()
+        .verify_program(&program(BpfProgType::SocketFilter, &asking(10, 7)))
+        .expect_err("unsafe");
+    assert!(matches!(error.kind(), VerifyErrorKind::StackOutOfBounds { .. }), "{error}");
+}

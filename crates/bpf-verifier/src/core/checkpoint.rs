@@ -106,7 +106,8 @@ impl Explorer<'_> {
             let alone = self.walker.active.0 == NONE;
             found.filter(|_| alone).is_some_and(|found| lonely <= found.len(&self.arena))
         };
-        let worth = head || (meter.insns() >= SHORT_SEGMENT && (forks > 0 || parted()));
+        let worth = head
+            || (meter.insns() >= SHORT_SEGMENT && (forks > 0 || parted() || self.meets_again()));
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
         let far = meter.insns() >= LONG_SEGMENT && meter.insns() >= lonely / 4;
@@ -123,6 +124,22 @@ impl Explorer<'_> {
             }
             kept => kept.map(|_| ()),
         }
+    }
+
+    /// Whether ways that parted before the last node, and came to its place as states of
+    /// their own, may have met since: what they differ in decided a jump on each of them.
+    /// Without a node here, what follows is walked once for each, and so on at every such place.
+    /// Most walks end before that costs much.
+    fn meets_again(&self) -> bool {
+        let last = Node(self.walker.parent);
+        if self.walker.trail_len == 0 || last.0 == NONE || !self.is_long_walk() {
+            return false;
+        }
+        // Another that is open is an earlier round of the same way, of which ways may part.
+        let rounds =
+            last.next(&self.arena) != NONE && self.walker.lonely <= self.code.insns.len() as u64;
+        let point = self.code.point(&self.arena, last.pc(&self.arena));
+        rounds || point.is_some_and(|point| high(self.arena.word(point)) != NONE)
     }
 
     /// Keeps the state as an open node, which later ones are compared with.

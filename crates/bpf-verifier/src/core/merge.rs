@@ -44,6 +44,11 @@ fn patience(slots: u64) -> (u64, u64) {
 }
 
 impl Explorer<'_> {
+    /// Whether the walk took as many steps as one takes before states are made one.
+    pub(super) fn is_long_walk(&self) -> bool {
+        self.steps() >= patience(self.code.insns.len() as u64).0
+    }
+
     /// Whether the state that was made of two last took too long.
     pub(super) fn is_merge_overdue(&self) -> bool {
         let last = self.trials;
