@@ -140,6 +140,11 @@ impl<'e> Environment<'e> {
         self.declared(id).is_some()
     }
 
+    /// Whether it does so under any of these.
+    pub fn replaces_any(&self, ids: &[u32]) -> bool {
+        self.signatures.iter().any(|sig| ids.contains(&sig.id))
+    }
+
     /// What the kernel declares under number `id`, and the helper, if there is
     /// one.
     pub(crate) fn declared(&self, id: u32) -> Option<(&'e HelperSig, Option<&'e dyn Helper>)> {

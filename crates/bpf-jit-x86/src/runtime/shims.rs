@@ -134,7 +134,7 @@ impl<P: PhysicalProfile> Shims<P> {
             id::GET_PRANDOM_U32,
             id::GET_SMP_PROCESSOR_ID,
         ];
-        if own.iter().any(|id| env.replaces(*id)) { Self::REPLACED } else { Self::TABLE }
+        if env.replaces_any(&own) { Self::REPLACED } else { Self::TABLE }
     }
 
     /// Where the address of a function is in the structure.
