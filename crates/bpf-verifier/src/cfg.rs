@@ -21,7 +21,7 @@ mod loops;
 mod slots;
 
 use bpf_bytecode::abi::global::GlobalFunction;
-use bpf_bytecode::instruction::{DecodeError, Instruction};
+use bpf_bytecode::instruction::{DecodeError, Instruction, jump_target};
 use bpf_bytecode::{BpfInsn, BpfProgType};
 
 use crate::HelperTable;
@@ -144,6 +144,12 @@ impl<'p> Code<'p> {
     /// The fields of a slot; behind the last one, those of an end.
     fn slot(&self, pc: usize) -> BpfInsn {
         self.insns.get(pc).copied().unwrap_or(END)
+    }
+
+    /// Where the jump at a slot leads; behind the slot, where it is none.
+    pub fn jump_target(&self, pc: usize) -> usize {
+        let target = self.slot(pc).jump_offset().and_then(|off| jump_target(pc, off));
+        target.unwrap_or(pc.saturating_add(1))
     }
 
     /// The instruction at a slot.

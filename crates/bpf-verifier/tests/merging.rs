@@ -334,3 +334,35 @@ fn ways_that_part_in_a_function_meet_behind_its_use() {
         .expect_err("unsafe");
     assert!(matches!(error.kind(), VerifyErrorKind::StackOutOfBounds { .. }), "{error}");
 }
+
+/// Blocks of which two are left past a join, and go on where the path through it does, with no
+/// branch behind the join. What follows up to the next one is walked for the first of them.
+#[test]
+fn ways_past_a_join_meet_the_one_through_it() {
+    let (blocks, slots) = (9, 24);
+    let mut text = String::from("r6 = r1\nr7 = 1\n");
+    for at in 0..blocks {
+        let _ = write!(
+            text,
+            "if r7 == 0 goto n{at}
+             r3 = *(u32 *)(r6 +4)
+             if r3 == {at} goto m{at}
+             r4 = *(u32 *)(r6 +0)
+             if r4 == 1 goto j{at}
+             r4 = 1
+             j{at}: r7 = *(u32 *)(r6 +4)
+             r3 = r4
+             r3 += 1
+             r3 ^= 5
+             goto n{at}
+             m{at}: r3 += 0
+             n{at}: r0 = r3\n"
+        );
+        text += &"r0 ^= 3\n".repeat(11);
+    }
+    text += "r0 = 0\nexit";
+    let program = program(BpfProgType::SocketFilter, &text);
+    let info = *Verifier::<ActiveProfile>::new().verify_program(&program).expect("safe").info();
+    assert!(info.processed < blocks * (slots + 6), "{info:?}");
+    assert_eq!(info.max_insns, 4 + blocks * (slots - 1));
+}

@@ -29,6 +29,8 @@ const MAX_TRAIL: u32 = 64;
 const LONG_SEGMENT: u64 = 100;
 /// Instructions before which none is made.
 const SHORT_SEGMENT: u64 = 4;
+/// States that wait of which it is looked whether they come past the last node.
+const MOST_WAITING: usize = 8;
 /// States that may go on without being kept for want of memory, before it is said that there
 /// is too little.
 const MOST_NOT_KEPT: u32 = 128;
@@ -107,7 +109,8 @@ impl Explorer<'_> {
             found.filter(|_| alone).is_some_and(|found| lonely <= found.len(&self.arena))
         };
         let worth = head
-            || (meter.insns() >= SHORT_SEGMENT && (forks > 0 || parted() || self.meets_again()));
+            || (meter.insns() >= SHORT_SEGMENT
+                && (forks > 0 || parted() || self.meets_again() || self.is_passed_by()));
         // Where a path goes on without forks, nodes only serve to find circles;
         // ever fewer suffice.
         let far = meter.insns() >= LONG_SEGMENT && meter.insns() >= lonely / 4;
@@ -140,6 +143,16 @@ impl Explorer<'_> {
             last.next(&self.arena) != NONE && self.walker.lonely <= self.code.insns.len() as u64;
         let point = self.code.point(&self.arena, last.pc(&self.arena));
         rounds || point.is_some_and(|point| high(self.arena.word(point)) != NONE)
+    }
+
+    /// Whether several of the states that wait come past the last node, and here, as they go on
+    /// between the two. The first of them would keep its state here.
+    fn is_passed_by(&mut self) -> bool {
+        self.charge_nodes(MOST_WAITING as u64);
+        let last = Node(self.walker.parent).pc(&self.arena);
+        let between = last.saturating_add(1)..=self.walker.pc;
+        let waiting = self.waiting_at().take(MOST_WAITING);
+        waiting.filter(|to| between.contains(to)).nth(1).is_some()
     }
 
     /// Keeps the state as an open node, which later ones are compared with.

@@ -320,6 +320,18 @@ impl Explorer<'_> {
         Ok(true)
     }
 
+    /// Where the states that wait go on, the last one first.
+    pub(super) fn waiting_at(&self) -> impl Iterator<Item = usize> + '_ {
+        let some = |at: At| (at != NONE).then_some(Waiting(at));
+        let all = core::iter::successors(some(self.pending), move |waiting| {
+            some(waiting.next(&self.arena).0)
+        });
+        all.map(|waiting| {
+            let pc = low(self.arena.word(waiting.field(1))) as usize;
+            self.code.jump_target(pc)
+        })
+    }
+
     /// Forgets the state that waits since last.
     pub(super) fn drop_pending(&mut self) {
         let waiting = Waiting(self.pending);
