@@ -382,3 +382,40 @@ fn guarded_addresses_stay_inside() {
     SOCKET.accepts(&format!("{VARIABLE}\nr0 = 0\nexit"));
     SOCKET.accepts("r1 = r10\nr1 += 8\nr0 = 0\nexit");
 }
+
+/// What is loaded from among bytes of which nothing is known, and decided on, is the same when
+/// it is loaded again; other bytes beside it are not.
+#[test]
+fn parts_of_what_is_unknown_are_what_they_were_found_to_be() {
+    const FILL: &str = "r1 = r8\nr2 = 0\nr3 = r10\nr3 += -32\nr4 = 32\ncall 26";
+    let text = |size: &str, first: i32, between: &str, again: (&str, i32)| {
+        let (again_size, again) = again;
+        format!(
+            "r8 = r1
+             {FILL}
+             r6 = *({size} *)(r10 {first})
+             if r6 == 0 goto out
+             {between}
+             r7 = *({again_size} *)(r10 {again})
+             if r7 != 0 goto out
+             r0 = r9
+             out: r0 = 0
+             exit"
+        )
+    };
+    let unknown = |text: &str| {
+        SOCKET.rejects("R9 !read_ok", text);
+    };
+    for size in ["u64", "u32", "u16", "u8"] {
+        SOCKET.accepts(&text(size, -24, "", (size, -24)));
+        SOCKET.accepts(&text(size, -32, "*(u64 *)(r10 -24) = 0", (size, -32)));
+        SOCKET.accepts(&text(size, -8, "*(u8 *)(r10 -9) = 0", (size, -8)));
+        unknown(&text(size, -24, "", (size, -16)));
+        unknown(&text(size, -24, "", (size, -32)));
+        unknown(&text(size, -24, "*(u8 *)(r10 -24) = r0", (size, -24)));
+        unknown(&text(size, -24, FILL, (size, -24)));
+    }
+    // Nothing follows for a part of it.
+    unknown(&text("u64", -24, "", ("u32", -24)));
+    unknown(&text("u32", -24, "", ("u16", -22)));
+}

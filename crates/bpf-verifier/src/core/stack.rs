@@ -1,6 +1,7 @@
 //! Access to the stack.
 
-use bpf_bytecode::instruction::Operand;
+use bpf_bytecode::Register;
+use bpf_bytecode::instruction::{Instruction, Operand};
 
 use super::memory::Span;
 use super::{Explorer, Step, reject};
@@ -56,7 +57,7 @@ impl Explorer<'_> {
             return Ok(Value::scalar(Scalar::of_bits(span.size.saturating_mul(8))));
         }
         let value = self.read_room(room, span.size)?;
-        Ok(self.link_stack(room, span.size, value))
+        self.link_stack(room, span.size, value)
     }
 
     /// Whether some of these bytes are lent to a slice, by one who may read what was not
@@ -83,23 +84,45 @@ impl Explorer<'_> {
 
     /// A number that fits these bytes, the low ones of where it lies, gets an
     /// identity, which its copy shares.
-    fn link_stack(&mut self, room: Room, size: u32, value: Value) -> Value {
+    fn link_stack(&mut self, room: Room, size: u32, value: Value) -> Step<Value> {
         let named = value.id != 0 && value.range == 0;
         if !value.is_scalar() || named || value.number.as_constant().is_some() {
-            return value;
+            return Ok(value);
         }
         let index = self.state.cells.find(&self.arena, room.addr);
-        if let Some(mut cell) = self.state.cells.get(&self.arena, index)
-            && cell.addr == room.addr
+        let Some(mut cell) = self.state.cells.get(&self.arena, index) else { return Ok(value) };
+        if cell.addr == room.addr
             && cell.value.is_scalar()
             && cell.value.number == value.number
             && (cell.len == size || (cell.len < 8 && fits(&value, size)))
         {
             (cell.value.id, cell.value.off, cell.value.range) = (self.fresh_id(), 0, 0);
             self.state.cells.set(&mut self.arena, index, &cell);
-            return cell.value;
+            return Ok(cell.value);
         }
-        value
+        let inside = cell.addr <= room.addr && room.addr.saturating_add(size) <= cell.end();
+        if inside && cell.len > 8 && cell.value.is_scalar() && self.is_decided_on() {
+            let named = Value { id: self.fresh_id(), ..value };
+            self.charge_cells(u32::MAX);
+            self.make_room_for_cells();
+            self.state.name_stack(&mut self.arena, room.addr, size, named)?;
+            return Ok(named);
+        }
+        Ok(value)
+    }
+
+    /// Whether what the instruction loads is decided on by the next one, and still there behind
+    /// a call: who loads it again then will rest on that. By itself every part of what is not
+    /// known makes states larger.
+    fn is_decided_on(&self) -> bool {
+        let pc = self.walker.pc;
+        let (here, next) = (self.code.insn(pc), self.code.insn(pc.saturating_add(1)));
+        match (here, next) {
+            (Ok(Instruction::Load { dst, .. }), Ok(Instruction::JumpIf { dst: decided, .. })) => {
+                dst == decided && dst >= Register::R6
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn store_stack(&mut self, span: &Span, value: Value, src: Operand) -> Step {

@@ -242,6 +242,20 @@ impl State {
         self.put(arena, Cell { addr, len: size, value, live: 0 })
     }
 
+    /// Makes what lies in some bytes of a cell a cell of its own, with this value, which is what
+    /// it was.
+    pub fn name_stack(
+        &mut self,
+        arena: &mut Arena<'_>,
+        addr: u32,
+        len: u32,
+        value: Value,
+    ) -> Result<(), NoRoom> {
+        let cell = self.cells.get(arena, self.cells.find(arena, addr));
+        let live = cell.map_or(0, |cell| cell.live);
+        self.put(arena, Cell { addr, len, value, live })
+    }
+
     /// Fills `len` bytes with what is not known.
     pub fn fill_stack(&mut self, arena: &mut Arena<'_>, addr: u32, len: u32) -> Result<(), NoRoom> {
         if len == 0 {
