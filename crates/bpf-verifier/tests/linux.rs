@@ -307,7 +307,10 @@ fn system_calls_and_buffers_of_tracepoints_are_unsupported() {
     let reason = "fields of the context that point to the kernel's structures";
     rejects(BpfProgType::RawTracepointWritable, reason, load);
     // What is no buffer is a number, and stays one.
-    accepts(BpfProgType::RawTracepointWritable, "r0 = *(u64 *)(r1 +8)\nexit");
+    for place in ["u64 *)(r1 +8", "u32 *)(r1 +4", "u8 *)(r1 +95"] {
+        let text = format!("r0 = *({place})\nexit");
+        accepts(BpfProgType::RawTracepointWritable, &text);
+    }
     rejects(BpfProgType::RawTracepoint, "invalid mem access 'scalar'", load);
 }
 

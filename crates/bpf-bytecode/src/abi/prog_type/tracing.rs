@@ -22,11 +22,11 @@ const EVENT: CtxLayout = CtxLayout::bytes(
 
 const RAW_ARGS: CtxLayout = CtxLayout::bytes(96, &[whole(96)]).named(&["bpf_raw_tracepoint_args"]);
 
-/// The first one is a buffer of the tracepoint's, whose size is known where the program
-/// is attached.
+/// The first one as a whole is a buffer of the tracepoint's, whose size is known where the
+/// program is attached; parts of it are numbers.
 const RAW_BUFFER: CtxLayout = CtxLayout::bytes(
     96,
-    &[CtxField::pointer(0, FieldKind::KernelStruct), CtxField::scalars(8, 88, Sizes::ALL)],
+    &[CtxField::pointer(0, FieldKind::KernelStruct), CtxField::scalars(1, 96, Sizes::ALL)],
 )
 .named(&["bpf_raw_tracepoint_args"]);
 
