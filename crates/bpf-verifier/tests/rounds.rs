@@ -345,3 +345,83 @@ fn short_rounds() {
         assert!(info.max_insns > 20_000_000, "{info:?}\n{text}");
     }
 }
+
+/// What follows from a place in a loop counts the grant that led there. Who comes there by
+/// another way has not used it, and another loop may.
+#[test]
+fn a_round_under_way_is_none_elsewhere() {
+    let long = "r0 = 0\n".repeat(28);
+    let info = SOCKET.accepts(&format!(
+        "call 7
+         r7 = 0
+         if r0 != 0 goto first
+         second: r0 = 0
+         may_goto out
+         r7 = 1
+         r0 = 0
+         r0 = 0
+         r0 = 0
+         call 7
+         if r0 > 1 goto second
+         r0 = 0
+         r0 = 0
+         r0 = 0
+         goto second
+         first: r7 = 1
+         again: may_goto left
+         {long}goto again
+         left: r0 = 0
+         goto second
+         out: if r7 == 1 goto other
+         r0 = 0
+         exit
+         other: r0 = 1
+         exit"
+    ));
+    let longest = 4 + 30 * GRANTED + 1 + 2 + 2 + 3;
+    assert!((longest..longest * 3 / 2).contains(&info.max_insns), "{} {longest}", info.max_insns);
+}
+
+/// Where more was granted on the older path, less is left there. The other one is the longest
+/// by a loop in front.
+#[test]
+fn all_that_is_left_counts() {
+    let info = SOCKET.accepts(
+        "call 7
+         r7 = 0
+         if r0 != 0 goto skip
+         may_goto left
+         r7 = 1
+         may_goto left
+         r0 = 0
+         exit
+         left: r0 = 0
+         r0 = 0
+         r0 = 0
+         r0 = 0
+         call 7
+         if r0 > 3 goto mid
+         r0 = 0
+         goto mid
+         skip: r7 = 1
+         r1 = 0
+         long: r1 += 1
+         if r1 != 400000000 goto long
+         mid: r0 = 0
+         r0 = 0
+         r0 = 0
+         r0 = 0
+         r0 = 0
+         second: may_goto out
+         r0 = 0
+         r0 = 0
+         goto second
+         out: if r7 == 1 goto other
+         r0 = 1
+         exit
+         other: r0 = 2
+         exit",
+    );
+    let longest = 3 + 2 + 800_000_000 + 5 + 4 * GRANTED + 1 + 3;
+    assert_eq!(info.max_insns, longest);
+}

@@ -210,13 +210,15 @@ impl Explorer<'_> {
     }
 
     /// Whether what follows from a done node is known: all loops that are closed
-    /// behind it are under way, of which `inner` is the innermost.
+    /// behind it are under way, of which `inner` is the innermost. And `may_goto` had
+    /// granted no more on the way to it, which no state says: where more was granted,
+    /// less is left, and paths from there may have used what led there.
     pub(super) fn resolves(&mut self, node: Done, inner: u32) -> bool {
-        if inner == 0 {
-            return true;
-        }
         if node.grants(&self.arena) > self.walker.grants {
             return false;
+        }
+        if inner == 0 {
+            return true;
         }
         let (mut open, mut steps, mut found) = (Node(self.walker.parent), 0_u64, false);
         while open.0 != NONE {
