@@ -1,9 +1,9 @@
 //! What operations read and write.
 
-use bpf_bytecode::Register;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, STANDARD, find};
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::AtomicOp;
+use bpf_bytecode::{BpfInsn, Register};
 
 use super::op::{Op, Order, Trap};
 
@@ -88,44 +88,46 @@ impl Registers {
     }
 }
 
-/// What is done to one register: an [`Effect`] on all of them, and no more.
+/// What is done to the registers that the fields of a slot name: those bits of [`NAMED`] that
+/// count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share(u32);
 
 impl Share {
     /// Nothing.
     pub(super) const NONE: Self = Self(0);
-    /// It is read.
+    /// The destination is read.
     pub(super) const READ: Self = Self(Registers::ALL.0);
     /// It is written.
-    pub(super) const WRITE: Self = Self(Registers::ALL.0 << Effect::WRITES);
-    /// Both of them.
-    pub(super) const CHANGE: Self = Self(Self::READ.0 | Self::WRITE.0);
-}
+    pub(super) const WRITE: Self = Self((1 << Self::SOURCE) - (1 << Effect::WRITES));
+    /// The source is read.
+    pub(super) const READ_SOURCE: Self = Self(Registers::ALL.0 << Self::SOURCE);
 
-impl Share {
-    /// Of what is read alone.
-    #[allow(clippy::cast_possible_truncation, reason = "registers are 11")]
-    pub(super) const fn low(self) -> u16 {
-        self.0 as u16
-    }
+    /// Where the source is: R10, which is never written, has no bit among what is.
+    const SOURCE: u32 = Effect::WRITES + 10;
 
-    /// Of the number that that gives.
-    #[inline(always)]
-    pub(super) const fn of_low(low: u16) -> Self {
-        Self(low as u32)
+    /// Both.
+    pub(super) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
-/// For each value of a field the effect that reads and writes the register that it names.
-static CHANGES: [u32; 16] = {
-    let (mut changes, mut number) = ([0; 16], 0);
-    while Registers::ALL.0 >> number != 0 {
-        changes[number] = 1 << number | 1 << number << Effect::WRITES;
-        number += 1;
+/// For each value of a slot's two fields, the source's in the upper half: an effect that reads
+/// and writes the destination, and above that the source, as far as they name registers.
+static NAMED: [u32; 256] = {
+    let (mut named, mut fields) = ([0; 256], 0);
+    while fields < named.len() {
+        let (dst, src) = (fields & 15, fields >> 4);
+        if dst <= 10 {
+            named[fields] |= (1 << dst | 1 << dst << Effect::WRITES) & !(1 << Share::SOURCE);
+        }
+        if src <= 10 {
+            named[fields] |= 1 << src << Share::SOURCE;
+        }
+        fields += 1;
     }
-    changes
+    named
 };
 
 /// What an operation reads and writes, and what else is asked of many operations at
@@ -176,11 +178,13 @@ impl Effect {
     /// Control may go to a slot that is named.
     pub(super) const TO_SLOT: Self = Self { bits: Self::TURNS | Self::NAMES };
 
-    /// With what is done to the register that a field names.
+    /// With what is done to the registers that a slot names.
     #[inline(always)]
-    pub(super) fn and_to(self, share: Share, field: u8) -> Self {
-        let change = CHANGES.get(usize::from(field & 15)).copied().unwrap_or(0);
-        Self { bits: self.bits | change & share.0 }
+    pub(super) fn and_to(self, share: Share, insn: BpfInsn) -> Self {
+        let fields = insn.src() << 4 | insn.dst();
+        let named = NAMED.get(usize::from(fields)).copied().unwrap_or(0) & share.0;
+        let on_dst = named & Share::READ.with(Share::WRITE).0;
+        Self { bits: self.bits | on_dst | named >> Share::SOURCE }
     }
 
     /// How control comes to the slot that an instruction at `from` names, at `to`.
@@ -297,10 +301,10 @@ impl Effect {
         self.bits & !Self::JOINED == Self::TO_SLOT.bits
     }
 
-    /// Whether it turns, or more than the instruction says what it does.
+    /// Whether it turns, begins a loop, or more than the instruction says what it does.
     #[inline(always)]
     pub(super) const fn is_notable(self) -> bool {
-        self.bits & (Self::TURNS | Self::SPECIAL) != 0
+        self.bits & (Self::TURNS | Self::LOOPED | Self::SPECIAL) != 0
     }
 
     /// Whether it names a slot.

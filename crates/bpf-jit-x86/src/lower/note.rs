@@ -7,6 +7,7 @@
 use core::cell::Cell;
 use core::mem;
 
+use bpf_bytecode::BpfInsn;
 use bpf_verifier::InsnFact;
 
 use super::{Effect, Lowered, Op, Registers, Step, Transfer, Turn, index, reserve};
@@ -55,6 +56,12 @@ impl Note {
         Registers(self.behind.into())
     }
 
+    /// With more that is read at the slot or behind it, and behind it.
+    #[inline(always)]
+    fn and_read(self, live: Registers, behind: Registers) -> Self {
+        Self::new(self.effect, self.live().with(live), self.behind().with(behind))
+    }
+
     /// Of one to come, with a transfer that leads there, of a number.
     fn with_transfer(self, effect: Effect, number: usize) -> Self {
         let effect = self.effect.with(effect);
@@ -95,8 +102,9 @@ impl Noted<'_> {
         if slot < self.first { Registers::NONE } else { self.at(slot).live() }
     }
 
-    /// The note of a slot from which control goes, where `next` is read at the next one.
-    fn note(&self, effect: Effect, turn: Turn, next: Registers) -> Note {
+    /// What is read behind a slot from which control goes and at it, where `next` is read at
+    /// the next one.
+    fn around(&self, effect: Effect, turn: Turn, next: Registers) -> (Registers, Registers) {
         let behind = match turn {
             Turn::Jump(target) => self.live_at(target),
             Turn::Perhaps(target) => next.with(self.live_at(target)),
@@ -109,7 +117,7 @@ impl Noted<'_> {
             Turn::On => behind.without(effect.writes()),
             Turn::Jump(_) | Turn::Perhaps(_) | Turn::End => behind,
         };
-        Note::new(effect, live.with(effect.reads()), behind)
+        (behind, live.with(effect.reads()))
     }
 
     fn set(&self, slot: usize, note: Note) {
@@ -156,36 +164,28 @@ impl Lowered<'_> {
     }
 
     /// Notes the slot in front of those that are. Gives its effect.
-    #[inline(never)]
+    #[inline(always)]
     fn note(
         &mut self,
         noted: &mut Noted<'_>,
         slot: usize,
         next: Registers,
     ) -> Result<Effect, CompileError> {
-        let pc = to_u32(slot);
         let insn = self.insns.get(slot).copied().unwrap_or_default();
         let fact = self.facts.get(slot).copied().unwrap_or(InsnFact::Unreached);
-        let (effect, turn) = match shape::find(insn) {
+        let (effect, behind, live) = match shape::find(insn) {
             Some(shape) if shape::is_ordinary(fact) => {
                 let effect = shape.effect(insn);
-                (effect, Step::new(pc, effect, insn).turn())
+                let behind = self.behind(noted, slot, (insn, effect), next)?;
+                // What turns writes nothing.
+                (effect, behind, effect.in_front(behind))
             }
-            _ => {
-                let (effect, op) = self.special_effect(slot, fact);
-                if let Op::FunctionReference { slot: to, .. } = op {
-                    self.leads(noted, slot, to, true)?;
-                }
-                (effect, op.turn())
-            }
+            _ if shape::is_second_half(insn) => (Effect::SECOND_HALF, next, next),
+            _ => self.note_special(noted, slot, next)?,
         };
-        match turn {
-            Turn::Jump(to) | Turn::Perhaps(to) => self.leads(noted, slot, to, false)?,
-            Turn::Call(to) => self.leads(noted, slot, to, true)?,
-            Turn::On | Turn::End => {}
-        }
+        // It may lead to itself.
         let known = noted.at(slot);
-        let note = noted.note(effect.with(known.effect), turn, next);
+        let note = Note::new(effect.with(known.effect), live, behind);
         noted.set(slot, note);
         noted.first = slot;
         if note.effect.is_looped() {
@@ -195,6 +195,51 @@ impl Lowered<'_> {
             self.tell_loop(noted, first);
         }
         Ok(effect)
+    }
+
+    /// What is read behind a slot that has a shape, where `next` is read at the next one.
+    #[inline(always)]
+    fn behind(
+        &mut self,
+        noted: &Noted<'_>,
+        slot: usize,
+        (insn, effect): (BpfInsn, Effect),
+        next: Registers,
+    ) -> Result<Registers, CompileError> {
+        if !effect.turns() {
+            return Ok(next);
+        }
+        if !effect.names_slot() {
+            return Ok(Registers::NONE);
+        }
+        let to = translate::named(to_u32(slot), insn);
+        self.leads(noted, slot, to, false)?;
+        let there = noted.live_at(to);
+        // A branch compares.
+        Ok(if effect.reads().is_empty() { there } else { next.with(there) })
+    }
+
+    /// The effect of a slot that has no shape, and what is read behind it and at it.
+    #[inline(never)]
+    fn note_special(
+        &mut self,
+        noted: &Noted<'_>,
+        slot: usize,
+        next: Registers,
+    ) -> Result<(Effect, Registers, Registers), CompileError> {
+        let fact = self.facts.get(slot).copied().unwrap_or(InsnFact::Unreached);
+        let (effect, op) = self.special_effect(slot, fact);
+        if let Op::FunctionReference { slot: to, .. } = op {
+            self.leads(noted, slot, to, true)?;
+        }
+        let turn = op.turn();
+        match turn {
+            Turn::Jump(to) | Turn::Perhaps(to) => self.leads(noted, slot, to, false)?,
+            Turn::Call(to) => self.leads(noted, slot, to, true)?,
+            Turn::On | Turn::End => {}
+        }
+        let (behind, live) = noted.around(effect, turn, next);
+        Ok((effect, behind, live))
     }
 
     /// The effect and the operation of a slot of which it takes more than the instruction to
@@ -267,38 +312,35 @@ impl Lowered<'_> {
     /// first transfer of the loops at whose start this is more than was known.
     #[inline(always)]
     fn tell(&self, noted: &mut Noted<'_>, Transfer { from, to, calls }: Transfer) -> Option<usize> {
-        let (mut slot, mut first) = (index(from), None);
         let there = noted.live_at(to);
-        // What a call writes is not what is read by what it calls.
-        let (mut behind, mut live) = (if calls { Registers::NONE } else { there }, there);
-        if calls && !noted.at(slot).effect.turns() {
+        let (own, in_front) = noted.notes.get(noted.first..=index(from))?.split_last()?;
+        let note = own.get();
+        if calls && !note.effect.turns() {
             // A reference.
             return None;
         }
-        loop {
-            let note = noted.at(slot);
-            noted.set(
-                slot,
-                Note::new(note.effect, note.live().with(live), note.behind().with(behind)),
-            );
-            behind = live.without(note.live());
-            noted.visits = noted.visits.saturating_sub(1);
-            if behind.is_empty() || noted.visits == 0 {
-                return first;
-            }
-            if note.effect.is_looped() {
+        // What a call writes is not what is read by what it calls.
+        let behind = if calls { Registers::NONE } else { there };
+        let (mut more, mut first) = (there.without(note.live()), None);
+        own.set(note.and_read(there, behind));
+        noted.visits = noted.visits.saturating_sub(1);
+        let (mut slot, mut in_front, mut looped) = (index(from), in_front, note.effect.is_looped());
+        while !more.is_empty() && noted.visits != 0 {
+            if looped {
                 first = first.into_iter().chain(self.first_of(slot)).min();
             }
-            if slot == noted.first {
-                return first;
+            (in_front, more) = tell_straight(in_front, more);
+            let Some((own, others)) = in_front.split_last() else { break };
+            let left = noted.first.wrapping_add(others.len());
+            let note = own.get();
+            noted.visits = noted.visits.saturating_sub(slot.wrapping_sub(left));
+            (slot, in_front, looped) = (left, others, note.effect.is_looped());
+            if note.effect.turns() && !self.goes_on(slot, note.effect) {
+                break;
             }
-            slot = slot.saturating_sub(1);
-            let effect = noted.at(slot).effect;
-            if effect.turns() && !self.goes_on(slot, effect) {
-                return first;
-            }
-            live = behind.without(effect.writes());
+            more = own_more(own, more);
         }
+        first
     }
 
     /// Whether control goes on behind a slot.
@@ -307,6 +349,28 @@ impl Lowered<'_> {
         let turn = self.turn(&Step::new(to_u32(slot), effect, insn));
         !matches!(turn, Turn::Jump(_) | Turn::End)
     }
+}
+
+/// Tells the slots in front of others that more is read behind the last of them, up to one that
+/// turns or begins a loop: those that are left, and what is read more behind the last of these.
+fn tell_straight(notes: &[Cell<Note>], mut more: Registers) -> (&[Cell<Note>], Registers) {
+    let mut left = notes;
+    while let [others @ .., own] = left
+        && !more.is_empty()
+        && own.get().effect.is_straight()
+    {
+        (left, more) = (others, own_more(own, more));
+    }
+    (left, more)
+}
+
+/// Tells a slot that more is read behind it: what is read at it more, then.
+#[inline(always)]
+fn own_more(own: &Cell<Note>, more: Registers) -> Registers {
+    let note = own.get();
+    let live = more.without(note.effect.writes());
+    own.set(note.and_read(live, more));
+    live.without(note.live())
 }
 
 /// There are no more than 11 registers.
