@@ -67,7 +67,7 @@ impl CodeBuffer {
             };
             if let Some(first) = jumps.get_mut(begin) {
                 first.enter_loop();
-                loops = loops.saturating_add(1);
+                loops = loops.wrapping_add(1);
             }
         }
         if loops == 0 {
@@ -75,13 +75,16 @@ impl CodeBuffer {
         }
         let mut costs = Costs([0; LINE as usize]);
         let mut depth = 0_i32;
-        for (number, (jump, fixup)) in jumps.iter().zip(&self.fixups).enumerate() {
-            depth = depth.saturating_add(jump.loops.into());
-            let end = jump.end(number, fixup, saved);
+        let behind = saved.iter().skip(1);
+        for (number, ((jump, fixup), behind)) in
+            jumps.iter().zip(&self.fixups).zip(behind).enumerate()
+        {
+            depth = depth.wrapping_add(jump.loops.into());
+            let end = jump.end(fixup, *behind);
             if jump.begin_of_loop(number).is_some() {
-                depth = depth.saturating_sub(1);
+                depth = depth.wrapping_sub(1);
                 let first = jump.target(saved).wrapping_add(1);
-                costs.add(first, end.saturating_sub(first), ENDS);
+                costs.add(first, end.wrapping_sub(first), ENDS);
             }
             let spares = match fixup.kind {
                 Kind::Jump => BEHIND_JUMP,

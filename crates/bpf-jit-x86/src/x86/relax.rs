@@ -15,6 +15,9 @@ const SHORT: u32 = 2;
 /// further look would find is left long.
 const ROUNDS: usize = 3;
 
+// Places are below 2^32, and what is saved in front of one is less than its distance from the
+// start: nothing wraps around here that is said to.
+
 /// What is looked at again and again of an instruction with a distance.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Jump {
@@ -56,13 +59,12 @@ impl Jump {
     /// Where it leads to.
     pub(super) fn target(self, saved: &[u32]) -> u32 {
         let before = index(self.before).and_then(|before| saved.get(before));
-        self.to.saturating_sub(before.copied().unwrap_or(0))
+        self.to.wrapping_sub(before.copied().unwrap_or(0))
     }
 
     /// Where it ends.
-    pub(super) fn end(self, number: usize, fixup: &Fixup, saved: &[u32]) -> u32 {
-        let saved = saved.get(number.saturating_add(1)).copied().unwrap_or(0);
-        self.at.saturating_add(fixup.kind.long()).saturating_sub(saved)
+    pub(super) fn end(self, fixup: &Fixup, saved_behind: u32) -> u32 {
+        self.at.wrapping_add(fixup.kind.long()).wrapping_sub(saved_behind)
     }
 
     /// Whether its short form would reach. `saved` is new up to this fixup and old
@@ -70,16 +72,15 @@ impl Jump {
     #[inline]
     fn reaches(self, number: usize, (old, new): (u32, u32), saved: &[Cell<u32>], len: u32) -> bool {
         let Some(before) = index(self.before) else { return false };
-        let Some(target) = saved.get(before).map(|saved| self.to.saturating_sub(saved.get()))
-        else {
+        let Some(target) = saved.get(before).map(|saved| self.to.wrapping_sub(saved.get())) else {
             return false;
         };
         if before > number {
-            let end = self.at.saturating_add(len).saturating_sub(old);
-            return target.saturating_sub(end) <= 127;
+            let end = self.at.wrapping_add(len).wrapping_sub(old);
+            return target.wrapping_sub(end) <= 127;
         }
-        let end = self.at.saturating_add(SHORT).saturating_sub(new);
-        end.saturating_sub(target) <= 128
+        let end = self.at.wrapping_add(SHORT).wrapping_sub(new);
+        end.wrapping_sub(target) <= 128
     }
 }
 
@@ -134,13 +135,17 @@ impl CodeBuffer {
         for ((fixup, jump), (before, behind)) in fixups.iter().zip(jumps).zip(differences) {
             let Some(at) = index(fixup.at) else { return self.fail(CompileError::TooLarge) };
             to = self.copy_down(from, at, to);
-            from = at.saturating_add(index(fixup.kind.long()).unwrap_or(0));
-            let short = before != behind;
-            let end = to.saturating_add(if short { 2 } else { from.saturating_sub(at) });
-            let place = Place { at: jump.to, fixups: jump.before };
-            if self.write(fixup.kind, at, to..end, short, moved(place, saved)).is_none() {
+            let len = fixup.kind.long();
+            from = at.wrapping_add(index(len).unwrap_or(0));
+            let target = jump.target(saved);
+            let written = if before == behind {
+                self.write_long(fixup.kind, at, to, target)
+            } else {
+                self.write_short(fixup.kind, to, target)
+            };
+            let Some(end) = written.filter(|_| jump.before != u32::MAX) else {
                 return self.fail(CompileError::TooLarge);
-            }
+            };
             to = end;
         }
         let end = self.copy_down(from, self.end(), to);
@@ -150,13 +155,13 @@ impl CodeBuffer {
 
     /// Moves bytes to where they belong, and says where they end.
     fn copy_down(&mut self, from: usize, end: usize, to: usize) -> usize {
-        let len = end.saturating_sub(from);
+        let len = end.wrapping_sub(from);
         let room = end.saturating_add(CHUNK) <= self.bytes.len();
-        if from.saturating_sub(to) < CHUNK || len > 8 * CHUNK || !room {
+        if from.wrapping_sub(to) < CHUNK || len > 8 * CHUNK || !room {
             if from != to && end <= self.bytes.len() && from <= end {
                 self.bytes.copy_within(from..end, to);
             }
-            return to.saturating_add(len);
+            return to.wrapping_add(len);
         }
         // More is overwritten, but nothing that is still to be moved.
         let (mut read, mut write) = (from, to);
@@ -166,40 +171,47 @@ impl CodeBuffer {
             if let (Some(chunk), Some(room)) = (chunk, room) {
                 *room = chunk;
             }
-            (read, write) = (read.saturating_add(CHUNK), write.saturating_add(CHUNK));
+            (read, write) = (read.wrapping_add(CHUNK), write.wrapping_add(CHUNK));
         }
-        to.saturating_add(len)
+        to.wrapping_add(len)
     }
 
-    /// Writes an instruction with a distance; `None` where it is too far.
-    fn write(
-        &mut self,
-        kind: Kind,
-        at: usize,
-        range: core::ops::Range<usize>,
-        short: bool,
-        target: Option<u32>,
-    ) -> Option<()> {
-        let distance = i64::from(target?).checked_sub(i64::try_from(range.end).ok()?)?;
-        if short {
-            let code = match kind {
-                Kind::JumpIf(flag) => 0x70 | flag as u8,
-                _ => 0xeb,
-            };
-            let distance = i8::try_from(distance).ok()?;
-            let room: &mut [u8; 2] = self.bytes.get_mut(range.start..)?.first_chunk_mut()?;
-            *room = [code, distance.cast_unsigned()];
-            return Some(());
-        }
-        let distance = i32::try_from(distance).ok()?;
-        let (start, field) = (range.start, range.end.checked_sub(4)?);
-        let end = at.checked_add(range.len())?;
-        (end <= self.bytes.len()).then_some(())?;
-        self.bytes.copy_within(at..end, start);
-        let room: &mut [u8; 4] = self.bytes.get_mut(field..)?.first_chunk_mut()?;
-        *room = distance.to_le_bytes();
-        Some(())
+    /// Writes a jump in its short form at a place, and says where it ends; `None` where it is
+    /// too far.
+    #[inline(always)]
+    fn write_short(&mut self, kind: Kind, to: usize, target: u32) -> Option<usize> {
+        let code = match kind {
+            Kind::JumpIf(flag) => 0x70 | flag as u8,
+            _ => 0xeb,
+        };
+        let end = to.wrapping_add(2);
+        let distance = i8::try_from(distance(target, end)?).ok()?;
+        let room: &mut [u8; 2] = self.bytes.get_mut(to..)?.first_chunk_mut()?;
+        *room = [code, distance.cast_unsigned()];
+        Some(end)
     }
+
+    /// Moves an instruction with a distance from `at` to where it belongs.
+    #[inline(always)]
+    fn write_long(&mut self, kind: Kind, at: usize, to: usize, target: u32) -> Option<usize> {
+        let end = to.wrapping_add(index(kind.long())?);
+        let distance = distance(target, end)?;
+        // None has more bytes than that.
+        let whole = *self.bytes.get(at..)?.first_chunk::<8>()?;
+        let room: &mut [u8; 4] = self.bytes.get_mut(to..)?.first_chunk_mut()?;
+        let [head @ .., _, _, _, _] = whole;
+        *room = head;
+        let room: &mut [u8; 4] = self.bytes.get_mut(end.wrapping_sub(4)..)?.first_chunk_mut()?;
+        *room = distance.to_le_bytes();
+        Some(end)
+    }
+}
+
+/// From the end of an instruction to a place.
+#[inline(always)]
+fn distance(target: u32, end: usize) -> Option<i32> {
+    let distance = i64::from(target).wrapping_sub(i64::try_from(end).ok()?);
+    i32::try_from(distance).ok()
 }
 
 /// Looks at every jump's distance as it is now. Whether a jump became
@@ -211,13 +223,13 @@ fn shorten(jumps: &[Jump], saved: &mut [u32]) -> bool {
     let (mut old, mut new, mut changed) = (0_u32, 0_u32, false);
     for (number, (jump, entry)) in jumps.iter().zip(saved.iter().skip(1)).enumerate() {
         let old_next = entry.get();
-        let mut spares = old_next.saturating_sub(old);
+        let mut spares = old_next.wrapping_sub(old);
         let most = u32::from(jump.spares);
-        let len = most.saturating_add(SHORT);
+        let len = most.wrapping_add(SHORT);
         if spares == 0 && most != 0 && jump.reaches(number, (old, new), saved, len) {
             (spares, changed) = (most, true);
         }
-        new = new.saturating_add(spares);
+        new = new.wrapping_add(spares);
         entry.set(new);
         old = old_next;
     }
