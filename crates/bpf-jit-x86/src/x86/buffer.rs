@@ -367,7 +367,7 @@ impl Part {
 
 /// Of a number below 2^32 the number.
 #[allow(clippy::cast_possible_truncation, reason = "what it says")]
-const fn low(number: usize) -> u32 {
+pub(super) const fn low(number: usize) -> u32 {
     number as u32
 }
 

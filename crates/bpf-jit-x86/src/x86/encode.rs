@@ -48,6 +48,20 @@ pub(super) enum Rm {
     Mem(Mem),
 }
 
+/// For a register operand, in the upper half of the index, and another one: in the lowest byte
+/// what the prefix `rex` has of them, in the third what names them behind an opcode.
+#[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
+static REGISTERS: [u32; 256] = {
+    let (mut named, mut both) = ([0; 256], 0_u32);
+    while both < 256 {
+        let (reg, rm) = (both >> 4, both & 15);
+        let (rex, operands) = (reg >> 3 << 2 | rm >> 3, 0xc0 | (reg & 7) << 3 | rm & 7);
+        named[both as usize] = rex | operands << 16;
+        both += 1;
+    }
+    named
+};
+
 /// An immediate behind the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Imm {
@@ -124,9 +138,38 @@ impl Opcode {
     const fn part(self) -> Part {
         Part { bytes: self.code as u64, bits: self.bits as u32 }
     }
+
+    /// With what names its operands, and with a prefix `rex`, be it empty.
+    #[inline(always)]
+    const fn on_named(self, width: Width, named: u32) -> Part {
+        let prefix = 0x40 | (wide(width) as u64) << 3;
+        if self.bits == 8 {
+            let bytes = named as u64 | (self.code as u64) << 8 | prefix;
+            return Part { bytes, bits: 24 };
+        }
+        let head = named as u64 & 0xff | prefix | (self.code as u64) << 8;
+        let bits = (self.bits as u32).wrapping_add(8);
+        Part { bytes: head, bits }.and(named as u64 >> 16, 8)
+    }
 }
 
+/// See [`REGISTERS`].
+#[inline(always)]
+fn named(reg: u8, rm: u8) -> u32 {
+    REGISTERS.get(usize::from(reg << 4 | rm)).copied().unwrap_or(0)
+}
+
+/// What may be set in a prefix `rex`.
+const REX: u64 = 0x0f;
+
 impl Part {
+    /// Without its prefix `rex` if that is empty.
+    #[inline(always)]
+    const fn shortest(self) -> Self {
+        let empty = if self.bytes & REX == 0 { 8 } else { 0 };
+        Self { bytes: self.bytes >> empty, bits: self.bits.wrapping_sub(empty) }
+    }
+
     /// Behind the prefix with the width and the registers' high bits, if they ask for it.
     #[inline]
     const fn behind_rex(self, rex: u8) -> Self {
@@ -215,8 +258,11 @@ impl CodeBuffer {
             // Where it is known what stands in front of an opcode, so is the way.
             Rm::Reg(rm) if op.is_plain() => self.on_registers(op, width, reg, rm, imm.part()),
             Rm::Reg(rm) => self.on_bytes(op, width, reg, rm, imm.part()),
+            Rm::Mem(mem) if op.is_plain_on_memory() && imm == Imm::None => {
+                self.on_memory(op, width, reg, mem);
+            }
             Rm::Mem(mem) if op.is_plain_on_memory() => {
-                self.on_memory(op, width, reg, mem, imm.part());
+                self.on_other_memory(op, width, reg, mem, imm.part());
             }
             Rm::Mem(mem) => self.on_byte_memory(op, width, reg, mem, imm.part()),
         }
@@ -224,13 +270,24 @@ impl CodeBuffer {
 
     /// Of these, with all that stands in front and behind, none has more than eight bytes.
     fn on_registers(&mut self, op: Opcode, width: Width, reg: u8, rm: u8, imm: Part) {
-        let rex = wide(width) << 3 | reg >> 3 << 2 | rm >> 3;
-        let operands = u64::from(0xc0 | (reg & 7) << 3 | rm & 7);
-        let behind = op.part().and(operands, 8).and(imm.bytes, imm.bits);
-        self.put_part(behind.behind_rex(rex));
+        self.put_part(op.on_named(width, named(reg, rm)).and(imm.bytes, imm.bits).shortest());
     }
 
-    fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+    /// Most places are near what is in a register, and need nothing else.
+    #[inline(never)]
+    fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem) {
+        match i8::try_from(mem.disp) {
+            Ok(disp) if disp != 0 && mem.index.is_none() && mem.base & 7 != 4 => {
+                let named = named(reg, mem.base) ^ 0x80_0000;
+                let disp = u64::from(disp.cast_unsigned());
+                self.put_part(op.on_named(width, named).and(disp, 8).shortest());
+            }
+            _ => self.on_other_memory(op, width, reg, mem, Part::EMPTY),
+        }
+    }
+
+    #[inline(never)]
+    fn on_other_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
         if mem.index.is_some() {
             return self.on_indexed_memory(op, width, reg, mem, imm);
         }

@@ -80,11 +80,11 @@ struct Emit<'s, 'p, 'a, 'o> {
 
 impl Then for Emit<'_, '_, '_, '_> {
     /// How many steps behind it are done with, too.
-    type Result = u32;
+    type Result = usize;
 
     #[inline(always)]
-    fn then(self, op: Op) -> u32 {
-        self.selector.operation(self.step, op)
+    fn then(self, op: Op) -> usize {
+        buffer::index(self.selector.operation(self.step, op)).unwrap_or(0)
     }
 }
 
@@ -159,19 +159,19 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// Goes through steps, and perhaps some behind them; gives that at which it stops.
     #[inline(never)]
     fn pass(&mut self, places: &mut [buffer::Place], part: Part) -> u32 {
-        let Part { first: mut pc, end, copied } = part;
+        let Part { first, end, copied } = part;
         let (insns, notes) = (self.lowered.insns(), self.lowered.notes.as_slice());
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(places.len());
         let len = end.min(notes.len()).min(insns.len());
-        let (Some(notes), Some(insns)) = (notes.get(..len), insns.get(..len)) else { return pc };
-        let Some(places) = places.get_mut(..len) else { return pc };
-        loop {
-            let Ok(at) = usize::try_from(pc) else { return pc };
-            let slot = (notes.get(at), insns.get(at), places.get_mut(at));
-            let (Some(note), Some(insn), Some(place)) = slot else { return pc };
-            let step = Step::new(pc, note.effect, *insn);
+        let (Some(notes), Some(insns)) = (notes.get(..len), insns.get(..len)) else { return first };
+        let Some(places) = places.get_mut(..len) else { return first };
+        let mut at = buffer::index(first).unwrap_or(usize::MAX);
+        while let (Some(note), Some(insn), Some(place)) =
+            (notes.get(at), insns.get(at), places.get_mut(at))
+        {
+            let step = Step::new(buffer::low(at), note.effect, *insn);
             let effect = step.effect;
-            pc = pc.wrapping_add(1);
+            at = at.wrapping_add(1);
             if effect.is_unusual() {
                 if effect.is_void() && !effect.turns() {
                     continue;
@@ -181,7 +181,7 @@ impl<'a, 'o> Selector<'a, 'o> {
                 }
                 if effect.is_void() {
                     *place = self.out.code.here();
-                    self.trap(&step, pc);
+                    self.trap(&step);
                     continue;
                 }
             }
@@ -191,13 +191,15 @@ impl<'a, 'o> Selector<'a, 'o> {
                 continue;
             }
             self.needed = note.live();
-            pc = pc.wrapping_add(self.step(&step));
+            at = at.wrapping_add(self.step(&step));
         }
+        buffer::low(at)
     }
 
     /// What is never reached.
-    fn trap(&mut self, step: &Step, behind: u32) {
-        if !self.is_trap_behind(behind) {
+    #[inline(never)]
+    fn trap(&mut self, step: &Step) {
+        if !self.is_trap_behind(step.pc.wrapping_add(1)) {
             (self.live, self.needed) = (Registers::NONE, Registers::NONE);
             self.plain(step, self.lowered.op(step));
         }
@@ -226,7 +228,7 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// Emits a step, or puts it off. How many steps behind it are done
     /// with, too.
     #[inline(always)]
-    fn step(&mut self, step: &Step) -> u32 {
+    fn step(&mut self, step: &Step) -> usize {
         self.lowered.with_op(step, Emit { selector: self, step })
     }
 
@@ -358,20 +360,19 @@ impl Selector<'_, '_> {
 
     #[inline(never)]
     fn own_pending(&mut self, register: Register) {
-        match self.value(register) {
-            Value::Sum(sum) if self.readers_of(register).is_empty() => {
-                self.forget(register);
-                self.put_sum(register, sum);
-            }
-            _ => self.own_other(register),
+        if !self.readers_of(register).is_empty() {
+            return self.own_read(register);
         }
+        let word = self.forget(register);
+        self.put(register, word);
     }
 
+    /// The same where others speak of it.
     #[inline(never)]
-    fn own_other(&mut self, register: Register) {
-        let value = self.forget(register);
+    fn own_read(&mut self, register: Register) {
+        let word = self.forget(register);
         self.spare_readers(register, None);
-        self.put(register, value.value());
+        self.put(register, word);
     }
 
     /// Registers whose values, put off, may speak of another.
@@ -567,10 +568,20 @@ impl Selector<'_, '_> {
         self.flags = Some(Flags { at: self.out.code.len(), register, width, exact });
     }
 
-    /// The instructions that give a register its value.
+    /// The instructions that give a register its value. Whatever comes last here is by itself,
+    /// so that nothing is kept for it.
     #[inline(always)]
-    fn put(&mut self, register: Register, value: Value) {
-        match value {
+    fn put(&mut self, register: Register, word: Word) {
+        if let Some(sum) = word.sum() {
+            self.put_sum(register, sum);
+        } else {
+            self.put_other(register, word);
+        }
+    }
+
+    #[inline(never)]
+    fn put_other(&mut self, register: Register, word: Word) {
+        match word.value() {
             Value::Own => {}
             Value::Map(index) => {
                 self.out.set(native(register), bpf_interp::Run::map_handle(index));
@@ -585,22 +596,22 @@ impl Selector<'_, '_> {
                 self.out.set(native(register), i64::from(value).cast_unsigned());
             }
             Value::Sum(sum) => self.put_sum(register, sum),
-            Value::Shift(Shift { from, motion, by, width }) => {
-                let (dst, from) = (native(register), native(from));
-                let op = match motion {
-                    Motion::Left => AluOp::Lsh,
-                    Motion::Right => AluOp::Rsh,
-                    Motion::RotateLeft => {
-                        return self.out.rotate(width, dst, from, by);
-                    }
-                };
-                if dst != from {
-                    self.out.copy(width, dst, from);
-                }
-                self.out.shift(op, width, dst, Source::Imm(by.into()));
-                self.set_flags(register, width, false);
+            Value::Shift(Shift { from, motion: Motion::RotateLeft, by, width }) => {
+                self.out.rotate(width, native(register), native(from), by);
             }
+            Value::Shift(shift) => self.put_shift(register, shift),
         }
+    }
+
+    #[inline(never)]
+    fn put_shift(&mut self, register: Register, Shift { from, motion, by, width }: Shift) {
+        let (dst, from) = (native(register), native(from));
+        let op = if motion == Motion::Left { AluOp::Lsh } else { AluOp::Rsh };
+        if dst != from {
+            self.out.copy(width, dst, from);
+        }
+        self.out.shift(op, width, dst, Source::Imm(by.into()));
+        self.set_flags(register, width, false);
     }
 
     /// `register += src`. By itself, so that where it comes last nothing is kept.
@@ -610,32 +621,46 @@ impl Selector<'_, '_> {
         self.set_flags(register, width, false);
     }
 
+    /// The same of a register.
+    #[inline(never)]
+    fn add_own(&mut self, width: Width, register: Register, other: Register) {
+        self.out.arith_registers(Arith::Add, width, native(register), native(other));
+        self.set_flags(register, width, false);
+    }
+
+    #[inline(never)]
+    fn put_copy(&mut self, width: Width, register: Register, from: Register) {
+        self.out.copy(width, native(register), native(from));
+    }
+
+    #[inline(never)]
+    fn put_place(&mut self, width: Width, register: Register, place: Mem) {
+        self.out.lea(width, native(register), place);
+    }
+
     /// A sum; whatever comes last here, nothing is kept for that.
     #[inline(never)]
     fn put_sum(&mut self, register: Register, sum: Sum) {
         let sum = if self.bits(register) <= 32 { sum.at(Width::W32) } else { sum };
         let Parts { base, index, disp, width } = sum.parts();
-        let dst = native(register);
         let same = |other: Register| other == register;
         match (base, index) {
-            (Some(base), None) if same(base) && disp == 0 => self.out.copy(width, dst, dst),
+            (Some(base), None) if disp == 0 => self.put_copy(width, register, base),
             (Some(base), None) if same(base) => {
                 self.add(width, register, Source::Imm(disp));
             }
-            (Some(base), None) if disp == 0 => self.out.copy(width, dst, native(base)),
             (Some(base), Some((index, 0))) if disp == 0 && (same(base) || same(index)) => {
                 let other = if same(base) { index } else { base };
-                self.out.arith_registers(Arith::Add, width, dst, native(other));
-                self.set_flags(register, width, false);
+                self.add_own(width, register, other);
             }
             (Some(base), index) => {
                 let index = index.map(|(index, scale)| (native(index), scale));
-                self.out.lea(width, dst, Mem { base: native(base), index, disp });
+                self.put_place(width, register, Mem { base: native(base), index, disp });
             }
             (None, Some((index, scale))) => {
                 self.put_scaled(register, (index, scale), disp, width);
             }
-            (None, None) => self.out.set(dst, i64::from(disp).cast_unsigned()),
+            (None, None) => self.out.set(native(register), i64::from(disp).cast_unsigned()),
         }
     }
 }

@@ -221,6 +221,39 @@ impl Word {
         }
     }
 
+    /// It as a sum, if it is one.
+    #[inline(always)]
+    pub(super) fn sum(self) -> Option<Sum> {
+        let is_sum = self.0 >> Self::KIND & 7 == Self::SUM;
+        is_sum.then_some(Sum(self.0 & (Sum::WIDE << 1).wrapping_sub(1)))
+    }
+
+    /// It, or as the value of a register that is in place, as one register, uncut, and a number.
+    #[inline(always)]
+    pub(super) fn near(self, own: Register) -> Option<Self> {
+        let one = Self::SUM << Self::KIND | Sum::WIDE | Sum::NONE << Sum::INDEX;
+        let fields = 7 << Self::KIND | Sum::WIDE | 0xff << Sum::INDEX | Sum::NONE << Sum::BASE;
+        if self.0 & fields == one {
+            Some(self)
+        } else {
+            (self == Self::OWN).then_some(Self(one | u64::from(own.number()) << Sum::BASE))
+        }
+    }
+
+    /// Both added up and cut to a width, where both are [near](Self::near).
+    #[inline(always)]
+    pub(super) fn near_plus(self, other: Self, width: Width) -> Option<Self> {
+        let [.., base, _, _, _] = other.0.to_le_bytes();
+        let disp = |word: Self| {
+            let [d0, d1, d2, d3, ..] = word.0.to_le_bytes();
+            i32::from_le_bytes([d0, d1, d2, d3])
+        };
+        let disp = u64::from(disp(self).checked_add(disp(other))?.cast_unsigned());
+        let kept = self.0 & !(0xff << Sum::INDEX | Sum::DISP);
+        let sum = Self(kept | u64::from(base) << Sum::INDEX | disp);
+        Some(if width == Width::W32 { Self(sum.0 & !Sum::WIDE) } else { sum })
+    }
+
     /// The register of which it is a copy, in `width` bits.
     #[inline(always)]
     pub(super) fn copied(self, width: Width) -> Option<Register> {

@@ -232,6 +232,12 @@ impl Selector<'_, '_> {
         if let Value::Const(value) = self.value(src) {
             return self.add_immediate(width, dst, value);
         }
+        let (own, other) = (self.word(dst).near(dst), self.word(src).near(src));
+        if let Some(sum) = own.zip(other).and_then(|(own, other)| own.near_plus(other, width))
+            && self.stays(dst, sum)
+        {
+            return self.define_word(dst, sum);
+        }
         self.locate(dst);
         self.locate(src);
         // Both as they are; then with the second, then with both in place.

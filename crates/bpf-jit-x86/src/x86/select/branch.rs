@@ -174,10 +174,18 @@ impl Selector<'_, '_> {
 
     /// Where a branch leads. One over a jump is a branch to where that leads, under the
     /// opposite condition.
+    #[inline(always)]
     pub(super) fn way(&self, branch: &Step, target: u32) -> Way {
-        let over = target == branch.pc.saturating_add(2);
-        if over
-            && let Some(next) = self.following(branch)
+        if target == branch.pc.saturating_add(2) {
+            self.way_over(branch, target)
+        } else {
+            Way { target, turned: false }
+        }
+    }
+
+    #[inline(never)]
+    fn way_over(&self, branch: &Step, target: u32) -> Way {
+        if let Some(next) = self.following(branch)
             && let Op::Jump { target } = self.lowered.op(&next)
         {
             return Way { target, turned: true };

@@ -58,9 +58,11 @@ impl Selector<'_, '_> {
     #[inline(always)]
     pub(super) fn is_over_move(&self, step: &Step, target: u32) -> bool {
         let last = step.pc.wrapping_add(2);
+        if target != last && !self.lowered.effect(last).is_some_and(Effect::is_plain_jump) {
+            return false;
+        }
         let next = self.lowered.step(step.pc.wrapping_add(1));
         next.is_some_and(|next| !next.effect.is_joined() && next.may_move())
-            && (target == last || self.lowered.effect(last).is_some_and(Effect::is_plain_jump))
     }
 
     /// Where all that a branch leads over is a move, it is a conditional move. How many
