@@ -4,6 +4,7 @@ use std::vec::Vec;
 
 use bpf_bytecode::text::Listing;
 use bpf_bytecode::{BpfInsn, BpfProgType, ProgramBuilder};
+use bpf_interp::run::StackMemory;
 use bpf_interp::{BpfContext, BpfError, BpfExecutor, BpfResult, Environment, Fault, Interpreter};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
@@ -24,6 +25,11 @@ fn comparable(result: BpfResult) -> BpfResult {
     })
 }
 
+/// What memory holds in front of a run.
+fn fresh() -> [u8; 64] {
+    core::array::from_fn(|i| u8::try_from(i * 3).unwrap())
+}
+
 /// Runs twice over the same memory, at the same address.
 fn both(
     memory: &mut [u8; 64],
@@ -31,7 +37,7 @@ fn both(
     mut first: impl FnMut(&BpfContext<'_>) -> BpfResult,
     mut second: impl FnMut(&BpfContext<'_>) -> BpfResult,
 ) -> [(BpfResult, [u8; 64]); 2] {
-    let fresh: [u8; 64] = core::array::from_fn(|i| u8::try_from(i * 3).unwrap());
+    let fresh = fresh();
     let mut run = |execute: &mut dyn FnMut(&BpfContext<'_>) -> BpfResult| {
         *memory = fresh;
         // The context's own structure lies at the same address both times, as
@@ -101,6 +107,14 @@ fn proven_equals_interpreter(program: &Program) {
         );
         assert_eq!(a, b, "{}", Listing::new(program.insns()));
         assert!(a.0.is_ok(), "{a:?}\n{}", Listing::new(program.insns()));
+        // Again and again, most of them without a run beside the code.
+        let mut stack = StackMemory::new();
+        let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+        for _ in 0..2 {
+            memory = fresh();
+            let result = comparable(prepared.run(&mut BpfContext::bytes(&mut memory)));
+            assert_eq!((result, memory), a, "{}", Listing::new(program.insns()));
+        }
     }
 }
 
