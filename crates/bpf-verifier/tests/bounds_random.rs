@@ -13,7 +13,8 @@ use bpf_bytecode::BpfProgType;
 use bpf_bytecode::text::assemble;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
-use common::built;
+use bpf_verifier::rules::MAY_GOTO_ROUNDS;
+use common::{Program, built};
 use machine::Machine;
 
 /// Numbers that look like chance.
@@ -48,6 +49,8 @@ struct Maker {
     granting: bool,
     /// Whether nothing but numbers bounds loops.
     counting: bool,
+    /// Whether `may_goto` bounds some.
+    allowing: bool,
 }
 
 impl Maker {
@@ -72,6 +75,9 @@ impl Maker {
     fn statement(&mut self, depth: usize) {
         let deep = depth >= 3 || self.left == 0;
         self.left = self.left.saturating_sub(1);
+        if self.allowing && !deep && self.chance.below(3) == 0 {
+            return self.allowed(depth);
+        }
         match self.chance.below(if deep { 8 } else { 16 }) {
             0..8 => self.small(),
             8..11 => self.branch(depth),
@@ -126,6 +132,10 @@ impl Maker {
                 continue;
             }
             self.left -= 1;
+            if self.allowing && self.chance.below(3) == 0 {
+                self.allowed(depth);
+                continue;
+            }
             match self.chance.below(8) {
                 0..5 => self.iterator(depth),
                 5 if self.nest < 2 => self.function(depth),
@@ -166,6 +176,9 @@ impl Maker {
         let which = self.chance.below(self.around.len());
         let (head, end) = self.around[which].clone();
         let to = if self.chance.below(3) == 0 { end } else { head };
+        if self.allowing && self.chance.below(2) == 0 {
+            return self.line(&format!("may_goto {to}"));
+        }
         let test = self.test();
         self.line(&format!("{test} goto {to}"));
     }
@@ -196,6 +209,24 @@ impl Maker {
         }
         self.around = outer;
         self.line(&format!("goto {head}\n{end}: {place}\ncall kfunc 3"));
+    }
+
+    /// A loop that goes round as often as is allowed, and asks at its begin, its end or twice.
+    fn allowed(&mut self, depth: usize) {
+        let (head, end) = (self.label(), self.label());
+        let (first, twice) = (self.chance.below(3) > 0, self.chance.below(4) == 0);
+        self.line(&format!("{head}: r0 = 0"));
+        if first {
+            self.line(&format!("may_goto {end}"));
+        }
+        self.within(&head, &end, depth);
+        if twice || !first {
+            self.line(&format!("may_goto {end}"));
+        }
+        if twice {
+            self.within(&head, &end, depth);
+        }
+        self.line(&format!("goto {head}\n{end}: r0 = 0"));
     }
 
     /// Takes long, and nothing comes of it.
@@ -342,6 +373,15 @@ fn counting(seed: u64) -> String {
     whole(Maker { counting: true, ..maker(seed) })
 }
 
+/// As [`nested`] and [`granting`] are, with loops that `may_goto` bounds.
+fn allowing(seed: u64) -> String {
+    let maker = Maker { allowing: true, ..maker(seed) };
+    if seed.is_multiple_of(2) {
+        return whole(maker);
+    }
+    whole(Maker { granting: true, left: 5, counts: &["2", "3"], ..maker })
+}
+
 fn nested(seed: u64) -> String {
     whole(maker(seed))
 }
@@ -358,6 +398,7 @@ fn maker(seed: u64) -> Maker {
         counts: &["1", "2", "3", "r8"],
         granting: false,
         counting: false,
+        allowing: false,
     }
 }
 
@@ -449,6 +490,7 @@ fn tangle(seed: u64) -> String {
 
 /// Programs of each sort.
 const PROGRAMS: u64 = 250;
+const ALLOWED: u64 = 100;
 
 #[test]
 fn no_run_is_longer_than_its_bound() {
@@ -460,7 +502,7 @@ fn no_run_is_longer_than_its_bound() {
         let program = built(BpfProgType::Xdp, &insns);
         let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);
         let Ok(verified) = verifier.verify_program(&program) else { continue };
-        let Some(longest) = Machine::new(&program).longest() else { continue };
+        let Some(longest) = Machine::new(&program, 0).longest() else { continue };
         let bound = verified.info().max_insns;
         assert!(longest <= bound, "{longest} instructions, the bound is {bound}\n{text}");
         looked_at += 1;
@@ -468,4 +510,37 @@ fn no_run_is_longer_than_its_bound() {
     }
     // Otherwise the test would show nothing.
     assert!(looked_at > 450 && exact > 130, "{looked_at} looked at, {exact} exact");
+}
+
+/// Instructions of the longest run with all that `may_goto` grants, if from so many times
+/// eight rounds on eight more always cost the same; none, where they do not at first.
+fn longest_from(program: &Program, times: u32) -> Option<u64> {
+    const MORE: u32 = 8;
+    let [first, second, third] =
+        [0, 1, 2].map(|more| Machine::new(program, (times + more) * MORE).longest());
+    let (before, cost) = (second? - first?, third? - second?);
+    let rest = MAY_GOTO_ROUNDS / MORE - times - 2;
+    (cost > 0 && before == cost).then_some(third? + cost * u64::from(rest))
+}
+
+#[test]
+fn no_run_is_longer_with_all_that_is_allowed() {
+    let (mut looked_at, mut exact) = (0, 0);
+    for text in (0..ALLOWED).map(allowing) {
+        let Ok(insns) = assemble::<ActiveProfile>(&text) else { continue };
+        let program = built(BpfProgType::Xdp, &insns);
+        let verifier = Verifier::<ActiveProfile>::new().step_limit(20_000);
+        let Ok(verified) = verifier.verify_program(&program) else { continue };
+        let bound = verified.info().max_insns;
+        let Some(mut longest) = longest_from(&program, 2) else { continue };
+        if longest > bound {
+            // A number may end a loop, after many rounds.
+            let Some(later) = longest_from(&program, 150) else { continue };
+            longest = later;
+        }
+        assert!(longest <= bound, "{longest} instructions, the bound is {bound}\n{text}");
+        looked_at += 1;
+        exact += u32::from(longest == bound);
+    }
+    assert!(looked_at > 20 && exact > 1, "{looked_at} looked at, {exact} exact");
 }

@@ -18,7 +18,7 @@ fn runs(text: &str) -> Option<(u64, u64)> {
     let program = program(BpfProgType::Xdp, text);
     let verified = Verifier::<ActiveProfile>::new().step_limit(40_000).verify_program(&program);
     let bound = verified.ok()?.info().max_insns;
-    let longest = Machine::new(&program).longest().expect("not too many runs");
+    let longest = Machine::new(&program, 0).longest().expect("not too many runs");
     assert!(longest <= bound, "{longest} instructions, the bound is {bound}\n{text}");
     Some((longest, bound))
 }

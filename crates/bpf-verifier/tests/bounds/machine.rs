@@ -33,6 +33,8 @@ struct State {
     pc: usize,
     regs: [u64; 11],
     frames: Vec<Frame>,
+    /// Rounds that `may_goto` grants from here on.
+    grants: u32,
 }
 
 /// Where a run comes to on its own.
@@ -44,18 +46,21 @@ enum Next {
 
 pub struct Machine {
     insns: Vec<Option<Instruction>>,
+    grants: u32,
     longest: HashMap<State, u64>,
 }
 
 impl Machine {
-    pub fn new(program: &Program) -> Self {
+    /// That of a program to which `may_goto` grants so many rounds.
+    pub fn new(program: &Program, grants: u32) -> Self {
         let decode = |pc| Instruction::decode(program.insns(), pc).ok();
-        Self { insns: (0..program.len()).map(decode).collect(), longest: HashMap::new() }
+        Self { insns: (0..program.len()).map(decode).collect(), grants, longest: HashMap::new() }
     }
 
     /// Instructions of the longest run; none, where there are too many runs.
     pub fn longest(&mut self) -> Option<u64> {
-        let mut first = State { pc: 0, regs: [0; 11], frames: Vec::new() };
+        let (frames, grants) = (Vec::new(), self.grants);
+        let mut first = State { pc: 0, regs: [0; 11], frames, grants };
         first.enter(0, 0, None);
         let (steps, next) = self.walk(first);
         let Next::Chance(first) = next else { return Some(steps) };
@@ -158,6 +163,10 @@ impl State {
                 let value = self.operand(src);
                 *self.slot(self.get(base).wrapping_add_signed(off.into())) = value;
             }
+            Instruction::MayGoto { off } => match self.grants.checked_sub(1) {
+                Some(left) => self.grants = left,
+                None => self.pc = target(off.into()),
+            },
             Instruction::Jump { off } => self.pc = target(off),
             Instruction::JumpIf { cond, width, dst, src, off } => {
                 let src = self.operand(src);
