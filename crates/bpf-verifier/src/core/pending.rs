@@ -33,6 +33,8 @@ const MOST_PLAIN: u32 = 0;
 const WORTH: u32 = 16;
 /// Words of one of them that are handled in the time of a word's work.
 const PLAIN_WORDS_A_WORD: u32 = 4;
+/// The same of copies that are passed.
+const COPIES_A_WORD: u32 = 8;
 
 /// The states that wait as they are.
 #[derive(Clone, Copy)]
@@ -236,6 +238,7 @@ impl Explorer<'_> {
         for _ in 1..self.copies.count {
             (after, waiting) = (waiting.0, Waiting(waiting.copy_before(&self.arena)));
         }
+        self.work((self.copies.count / COPIES_A_WORD).into());
         let held = Plain(waiting.held(&self.arena));
         held.load(&mut self.arena, &mut self.scratch)?;
         let last = waiting.parent(&self.arena).snapshot(&self.arena);
