@@ -192,6 +192,29 @@ fn a_kernels_own_helper_is_asked_each_time() {
     }
 }
 
+/// Sums and copies that were put off when the platform is asked, some of registers that the
+/// question takes: in the first round it is asked, in the second the CPU is known.
+#[test]
+fn what_is_read_behind_a_question_outlives_it() {
+    for id in [5, 7, 8] {
+        let text = format!(
+            "r9 = r1\nr8 = 2\nr0 = 0\nagain: r1 = *(u32 *)(r9 +0)\nr5 = *(u32 *)(r9 +4)
+             r6 = r1\nr6 += 3\nr7 = r5\nr7 += r1\nr7 <<= 2\nr0 += r6\n*(u64 *)(r10 -8) = r0
+             call {id}\nr0 = *(u64 *)(r10 -8)\nr0 *= 100\nr0 += r6\nr0 += r7\nr8 += -1
+             if r8 != 0 goto again\nexit"
+        );
+        let program = program(&text);
+        for compiled in [proven(&program), checked(&program)] {
+            let platform = Wandering::from(0, u32::MAX);
+            let env = Environment::new().with_platform(&platform).with_budget(1000);
+            let mut bytes = [4, 0, 0, 0, 5, 0, 0, 0];
+            let context = BpfContext::bytes(&mut bytes);
+            let result = JitExecutor::with_env(env).execute(&compiled, &context);
+            assert_eq!(result, Ok((743 + 7) * 100 + 43), "{id}");
+        }
+    }
+}
+
 #[test]
 fn a_fault_in_a_helper_stops_the_program_there() {
     let text = "r6 = 0\ncall local f\nr0 = 1\nexit\nf: r1 = 8\nr2 = 1\ncall 5000\nr0 = 2\nexit";

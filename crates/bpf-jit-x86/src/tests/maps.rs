@@ -90,8 +90,8 @@ fn elements_of_arrays_of_every_size_and_behind_a_resize() {
 #[test]
 fn keys_of_every_size() {
     for (map_type, sizes) in [
-        (MapType::Hash, &[1, 3, 4, 7, 8, 12, 64, 65, 512][..]),
-        (MapType::LruHash, &[4, 8, 12]),
+        (MapType::Hash, &[1, 3, 4, 7, 8, 12, 15, 16, 17, 64, 65, 512][..]),
+        (MapType::LruHash, &[4, 8, 12, 16]),
         (MapType::LpmTrie, &[5, 8, 12]),
         (MapType::PerCpuHash, &[4, 8]),
         (MapType::PerCpuArray, &[4]),
@@ -113,6 +113,22 @@ fn keys_of_every_size() {
                 let other: Vec<u8> = key.iter().map(|byte| byte ^ 0x40).collect();
                 assert_eq!(both(&program, &[&map], &other), Ok(7), "{map_type:?} {size}");
             }
+            if matches!(map_type, MapType::LpmTrie | MapType::PerCpuArray) {
+                continue;
+            }
+            // Every byte counts, and in its place.
+            let program = with_maps(LOOKUP, &[def]);
+            let (proven, checked) = (proven(&program), checked(&program));
+            let maps: [&dyn BpfMap; 1] = [&map];
+            let jit = JitExecutor::with_env(Environment::new().with_maps(&maps));
+            for at in (0..key.len()).take(20) {
+                let mut other = key.to_vec();
+                other[at] ^= 1;
+                for compiled in [&proven, &checked] {
+                    let result = jit.execute(compiled, &BpfContext::bytes(&mut other));
+                    assert_eq!(result, Ok(7), "{map_type:?} {size} {at}");
+                }
+            }
         }
     }
 }
@@ -128,8 +144,8 @@ fn update(flags: u64) -> String {
 #[test]
 fn updates_of_every_kind() {
     for (map_type, sizes) in [
-        (MapType::Hash, &[1, 4, 7, 8, 12, 64, 65, 512][..]),
-        (MapType::LruHash, &[4, 12]),
+        (MapType::Hash, &[1, 4, 7, 8, 12, 16, 64, 65, 512][..]),
+        (MapType::LruHash, &[4, 12, 16]),
         (MapType::PerCpuHash, &[4, 8]),
         (MapType::Array, &[4]),
         (MapType::PerCpuArray, &[4]),
@@ -209,18 +225,22 @@ fn lookups_and_updates_of_the_kernels_own() {
         Ok(u64::from(u32::from_ne_bytes(key)) + 1000)
     };
     let helpers: [&dyn Helper; 2] = [&own, &own];
-    let info = VerifiedInfo {
-        helpers: HelperTable::with(&signatures).expect("numbers only").fingerprint(),
-        frames: 1,
-        ..VerifiedInfo::default()
-    };
-    for (map_type, id) in
-        [(MapType::Array, 1), (MapType::Hash, 1), (MapType::Array, 2), (MapType::Hash, 2)]
-    {
+    // Both of them, and each by itself.
+    for (map_type, id, signatures) in [
+        (MapType::Array, 1, &signatures[..]),
+        (MapType::Hash, 1, &signatures[..1]),
+        (MapType::Array, 2, &signatures[..]),
+        (MapType::Hash, 2, &signatures[1..]),
+    ] {
+        let info = VerifiedInfo {
+            helpers: HelperTable::with(signatures).expect("numbers only").fingerprint(),
+            frames: 1,
+            ..VerifiedInfo::default()
+        };
         let def = MapDef::new(map_type, 4, 8, 4);
         let map = AnyMap::<ActiveProfile>::new(def).unwrap();
         let maps: [&dyn BpfMap; 1] = [&map];
-        let env = Environment::new().with_maps(&maps).with_helpers(&signatures, &helpers);
+        let env = Environment::new().with_maps(&maps).with_helpers(signatures, &helpers);
         let program = with_maps(
             &format!("r2 = r1\nr3 = r1\nr4 = 0\nr1 = map[idx:0]\ncall {id}\nexit"),
             &[def],

@@ -124,6 +124,33 @@ fn what_is_found_without_a_run() {
     }
 }
 
+/// Contexts may come in turn, those of other memory and none among them.
+#[test]
+fn every_run_finds_its_own_context() {
+    let packet = "r2 = *(u32 *)(r1 +4)\nr3 = *(u32 *)(r1 +0)\nr0 = *(u32 *)(r1 +12)\nr4 = r3
+        r4 += 1\nif r4 > r2 goto +4\nr4 = *(u8 *)(r3 +0)\nr4 <<= 8\nr0 += r4
+        *(u8 *)(r3 +0) = 9\nexit";
+    let program = with_maps(packet, &[]);
+    let verified = Verifier::<ActiveProfile>::new().verify_program(&program).unwrap();
+    let compiled = CompiledProgram::compile(&verified, &HostMemory).unwrap();
+    assert!(compiled.is_quiet());
+    let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
+    let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+    let (mut one, mut two, mut none) = ([1; 20], [2; 30], []);
+    let mut one = BpfContext::xdp(&mut one).with_ifindex(5);
+    let mut two = BpfContext::xdp(&mut two).with_ifindex(6);
+    let mut none = BpfContext::xdp(&mut none).with_ifindex(7);
+    for first in [[1, 2], [9, 9]] {
+        let results = [&mut one, &mut none, &mut two].map(|context| prepared.run(context));
+        let [a, b] = first.map(|byte| byte << 8);
+        assert_eq!(results, [Ok(a + 5), Ok(7), Ok(b + 6)]);
+        let refused = prepared.run(&mut BpfContext::empty());
+        assert!(matches!(refused, Err(BpfError::Refused(_))), "{refused:?}");
+    }
+    assert_eq!(one.into_packet()[..2], [9, 1]);
+    assert_eq!(two.into_packet()[..2], [9, 2]);
+}
+
 /// Where a program may read what it has not written, its frames are of zeros each time.
 #[test]
 fn frames_are_as_the_proof_says() {
