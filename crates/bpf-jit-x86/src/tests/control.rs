@@ -3,10 +3,12 @@
 use std::format;
 use std::string::String;
 
-use super::{checked, execute, from_insns, gives, program, proven, proven_with};
+use super::decode::decode;
+use super::{checked, execute, from_insns, gives, hardened, program, proven, proven_with};
 use bpf_bytecode::BpfInsn;
 use bpf_interp::{BpfContext, BpfError, BpfExecutor, Environment, Fault};
 use bpf_verifier::InsnFact;
+use iced_x86::OpKind;
 
 use crate::JitExecutor;
 
@@ -80,6 +82,77 @@ fn loops_and_long_jumps() {
     }
     text += "r1 += -1\ngoto again\nout: exit";
     gives(&text, 300);
+}
+
+/// Expects a result of every way of compiling, for a number in the context.
+#[track_caller]
+fn gives_for(number: u32, text: &str, expected: u64) {
+    let program = program(text);
+    let ways = [("proven", proven(&program)), ("checked", checked(&program))];
+    for (way, compiled) in ways.into_iter().chain(hardened::ways(&program)) {
+        let mut bytes = number.to_ne_bytes();
+        let result = execute(&compiled, &BpfContext::bytes(&mut bytes));
+        assert_eq!(result, Ok(expected), "{way}, {number}:\n{text}");
+    }
+}
+
+/// Instructions of so many bytes in all, at least 6, that change R0, and how.
+fn of_bytes(bytes: usize) -> (String, u64) {
+    let short = (4 - bytes % 4) % 4;
+    let long = (bytes - 3 * short) / 4;
+    let changes = [0, 3][short % 2] ^ [0, 5][long % 2];
+    ("w0 ^= 3\n".repeat(short) + &"r0 ^= 5\n".repeat(long), changes)
+}
+
+/// Jumps are short where a byte holds the distance, and nowhere else.
+#[test]
+fn jumps_as_far_as_a_short_one_reaches() {
+    let mut farthest = [0; 2];
+    for bytes in 108..136 {
+        let (body, once) = of_bytes(bytes);
+        let over = format!("if r2 == 0 goto out\n{body}out: exit");
+        let again = format!("again: {body}r2 += -1\nif w2 != 0 goto again\nexit");
+        let both = format!("goto over\nback: {body}exit\nover: {body}goto back");
+        for (text, [none, one, two]) in
+            [(over, [0, once, once]), (again, [0, once, 0]), (both, [0; 3])]
+        {
+            let text = format!("r2 = *(u32 *)(r1 +0)\nr0 = 0\n{text}");
+            for (number, expected) in [(0, none), (1, one), (2, two)] {
+                // That often it would go round.
+                if number != 0 || !text.contains("again") {
+                    gives_for(number, &text, expected);
+                }
+            }
+            for insn in decode(proven(&program(&text)).code()) {
+                if insn.op0_kind() != OpKind::NearBranch64 {
+                    continue;
+                }
+                let distance = insn.near_branch_target().wrapping_sub(insn.next_ip());
+                let distance = distance.cast_signed();
+                let fits = i8::try_from(distance).is_ok();
+                assert_eq!(fits, insn.len() == 2, "{bytes} {distance}\n{text}");
+                if fits {
+                    let [back, ahead] = farthest;
+                    farthest = [distance.min(back), distance.max(ahead)];
+                }
+            }
+        }
+    }
+    assert_eq!(farthest, [-128, 127]);
+}
+
+/// Slots that lead to themselves, in front of which what is read behind them is set.
+#[test]
+fn jumps_to_themselves() {
+    let sum = "r0 += r6\nr0 += r7\nr0 += r8\nexit";
+    let set = "r0 = 1\nr6 = 2\nr7 = 4\nr8 = 8\nr9 = *(u32 *)(r1 +0)\n";
+    for condition in ["r9 == 0", "w9 s> 5", "r9 & 2", "r9 != 1", "r9 > r6", "w6 <= w9"] {
+        gives_for(1, &format!("{set}again: if {condition} goto again\n{sum}"), 15);
+    }
+    for jump in ["goto again", "gotol again"] {
+        let text = format!("{set}if r9 == 1 goto over\nr6 = 7\nagain: {jump}\nover: {sum}");
+        gives_for(1, &text, 15);
+    }
 }
 
 #[test]

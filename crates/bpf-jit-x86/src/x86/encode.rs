@@ -364,3 +364,119 @@ fn head(op: Opcode, rex: u8, byte: u8) -> Part {
     }
     head
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use iced_x86::{Decoder, DecoderOptions, Encoder, Instruction, OpKind, Register};
+
+    use super::*;
+
+    const DISTANCES: [i32; 11] = [0, 1, -1, 127, 128, -128, -129, 8, 255, i32::MAX, i32::MIN];
+
+    /// An instruction that is encoded as another assembler does it.
+    fn decoded(op: Opcode, width: Width, reg: u8, rm: Rm, imm: Imm) -> Instruction {
+        let mut code = CodeBuffer::default();
+        code.begin(64, 0);
+        code.insn(op, width, reg, rm, imm);
+        let insn = Decoder::with_ip(64, code.code(), 0, DecoderOptions::NONE).decode();
+        let what = (op, width, reg, rm, imm);
+        assert_eq!((insn.is_invalid(), insn.len()), (false, code.code().len()), "{what:?}");
+        let mut encoder = Encoder::new(64);
+        assert_eq!(encoder.encode(&insn, 0).ok(), Some(insn.len()), "{what:?}");
+        assert_eq!(encoder.take_buffer(), code.code(), "{what:?}");
+        insn
+    }
+
+    /// The widths of an instruction that means something in them.
+    fn widths(op: Opcode) -> &'static [Width] {
+        if op.prefix == 0 && op.bytes != Bytes::Reg {
+            &[Width::W32, Width::W64]
+        } else {
+            &[Width::W32]
+        }
+    }
+
+    fn number(register: Register) -> u8 {
+        u8::try_from(register.full_register().number()).unwrap_or(u8::MAX)
+    }
+
+    fn all_places() -> impl Iterator<Item = Mem> {
+        let indices = (0..16).filter(|index| *index != 4);
+        let indices = indices.flat_map(|index| [0, 3].map(|scale| Some((index, scale))));
+        let indices = core::iter::once(None).chain(indices);
+        indices.flat_map(|index| {
+            (0..16).flat_map(move |base| DISTANCES.map(|disp| Mem { base, index, disp }))
+        })
+    }
+
+    /// What an instruction finds in memory.
+    fn place_in(insn: &Instruction) -> Mem {
+        let index = insn.memory_index();
+        let scale = u8::try_from(insn.memory_index_scale().trailing_zeros()).unwrap_or(u8::MAX);
+        let index = (index != Register::None).then(|| (number(index), scale));
+        let disp = i32::try_from(insn.memory_displacement64().cast_signed()).unwrap_or_default();
+        Mem { base: number(insn.memory_base()), index, disp }
+    }
+
+    #[test]
+    fn registers_are_named() {
+        let (plain, none) = (Opcode::one(0x8b), Imm::None);
+        let cases = [
+            (plain, none),
+            (Opcode::two(0xaf), none),
+            (Opcode::one(0x69), Imm::Dword(-70_000)),
+            (Opcode::one(0x6b), Imm::Byte(-7)),
+            (plain.prefixed(OPERAND_16), none),
+            (Opcode::two(0xb6).byte_rm(), none),
+            (Opcode::one(0x8a).byte_reg(), none),
+        ];
+        for (op, imm) in cases {
+            for (reg, rm) in (0..16).flat_map(|reg| (0..16).map(move |rm| (reg, rm))) {
+                for &width in widths(op) {
+                    if op.bytes == Bytes::Reg && (4..8).contains(&rm) {
+                        // `8a` has two operands of bytes, of which one is said to be.
+                        continue;
+                    }
+                    let insn = decoded(op, width, reg, Rm::Reg(rm), imm);
+                    let registers = [0, 1].map(|at| insn.op_register(at));
+                    assert_eq!(registers.map(number), [reg, rm], "{op:?} {width:?}");
+                    let size = match (op.prefix, op.bytes, width) {
+                        (OPERAND_16, _, Width::W32) => 2,
+                        (_, Bytes::Reg, _) => 1,
+                        (_, _, Width::W32) => 4,
+                        (_, _, Width::W64) => 8,
+                    };
+                    let [first, _] = registers;
+                    assert_eq!(first.size(), size, "{op:?} {width:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_named() {
+        let cases = [
+            (Opcode::one(0x8b), Imm::None),
+            (Opcode::two(0xaf), Imm::None),
+            (Opcode::three(0xf0), Imm::None),
+            (Opcode::two(0xb6).byte_rm(), Imm::None),
+            (Opcode::one(0x8a).byte_reg(), Imm::None),
+            (Opcode::one(0x8b).prefixed(OPERAND_16), Imm::None),
+            (Opcode::one(0x69), Imm::Dword(1 << 30)),
+        ];
+        for (op, imm) in cases {
+            for (at, mem) in all_places().enumerate() {
+                // Each register with each base, index and distance takes too long.
+                let some = u8::try_from(at % 16).unwrap_or_default();
+                for reg in [some, some ^ 4, some ^ 8] {
+                    for &width in widths(op) {
+                        let insn = decoded(op, width, reg, Rm::Mem(mem), imm);
+                        assert_eq!(number(insn.op0_register()), reg, "{op:?} {width:?} {mem:?}");
+                        assert_eq!(insn.op1_kind(), OpKind::Memory);
+                        assert_eq!(place_in(&insn), mem.shortest(), "{op:?} {width:?}");
+                    }
+                }
+            }
+        }
+    }
+}
