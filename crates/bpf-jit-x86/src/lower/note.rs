@@ -478,4 +478,38 @@ mod tests {
         }
         assert!(loops > 5000 && all < 1000, "{loops} {all}");
     }
+
+    /// Where so many slots lead back that it would take too long, what is read is more than
+    /// what a slow search finds, and no less.
+    #[test]
+    fn what_is_looked_at_too_often_counts_as_read() {
+        let mut state = 1_u64;
+        let mut below = |bound: u64| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 33) % bound
+        };
+        let mut given_up = 0;
+        for slots in (4..60_u64).flat_map(|slots| [slots; 10]) {
+            let mut insns = Vec::new();
+            for slot in 0..slots - 1 {
+                let dst = u8::try_from(below(10)).expect("a register");
+                let back = i16::try_from(below(slot + 1)).expect("near");
+                insns.push(match below(12) {
+                    0 => BpfInsn::new(0x05, 0, 0, -1 - back, 0),
+                    1 | 2 => BpfInsn::mov64_imm(dst, 7),
+                    _ => BpfInsn::new(0x15, dst, 0, -1 - back, 0),
+                });
+            }
+            insns.push(BpfInsn::exit());
+            with_notes(&insns, |lowered| {
+                let live = slowly(lowered, u32::try_from(slots).expect("few"));
+                let noted: Vec<_> =
+                    (0..).zip(&live).map(|(slot, _)| lowered.live_at(slot)).collect();
+                let (all, exact) = (noted.iter().all(|n| *n == Registers::ALL), noted == live);
+                assert!(all || exact, "{insns:?}");
+                given_up += u32::from(!exact);
+            });
+        }
+        assert!((100..500).contains(&given_up), "{given_up}");
+    }
 }

@@ -11,7 +11,7 @@ use bpf_verifier::Verifier;
 use proptest::prelude::*;
 
 use super::decode::assert_sound;
-use super::generator::{Dice, Style, any, right, tangled};
+use super::generator::{Dice, Style, any, right, sums, tangled};
 use super::{Program, checked, from_insns, hardened, proven, proven_old};
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
@@ -129,6 +129,14 @@ fn proven_code_gives_what_the_interpreter_gives() {
 fn tangled_code_gives_what_the_interpreter_gives() {
     for seed in 0..700 {
         proven_equals_interpreter(&from_insns(&tangled(seed)));
+    }
+}
+
+/// Sums of registers and numbers, in both widths: of these several become one instruction.
+#[test]
+fn sums_give_what_the_interpreter_gives() {
+    for seed in 0..1_500 {
+        proven_equals_interpreter(&from_insns(&sums(seed)));
     }
 }
 

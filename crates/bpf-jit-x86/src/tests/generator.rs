@@ -351,6 +351,39 @@ pub(super) fn tangled(seed: u64) -> Vec<BpfInsn> {
     lay_out(&items)
 }
 
+/// A program of nothing but copies, sums, and shifts to the left by so few bits that they are
+/// part of an address, in both widths.
+pub(super) fn sums(seed: u64) -> Vec<BpfInsn> {
+    const NUMBERS: [i32; 8] = [1, -1, 127, -128, 128, i32::MAX, i32::MIN, 0x1234];
+    let mut dice = Dice::new(seed);
+    let registers: &[u8] = if dice.one_in(2) { &[2, 3, 7, 9] } else { &[0, 2, 3, 4, 5, 7, 8, 9] };
+    let mut insns = Vec::new();
+    for (at, register) in (0..).step_by(8).zip([0, 2, 3, 4, 5, 7, 8, 9]) {
+        insns.push(BpfInsn::ldx_dw(register, 1, at));
+        // Many sums have a carry out of the lower half.
+        if dice.one_in(2) {
+            insns.push(BpfInsn::new(0x47, register, 0, 0, -0x100));
+        }
+    }
+    for _ in 0..4 + dice.below(24) {
+        let [dst, src] = [0; 2].map(|_| dice.pick(registers));
+        let class = dice.pick(&[4, 7, 7]);
+        insns.push(match dice.below(9) {
+            0 | 1 => BpfInsn::new(0xb8 | class, dst, src, 0, 0),
+            2 | 3 => BpfInsn::new(class, dst, 0, 0, dice.pick(&NUMBERS)),
+            4..=6 => BpfInsn::new(0x08 | class, dst, src, 0, 0),
+            7 => BpfInsn::new(0x60 | class, dst, 0, 0, dice.pick(&[1, 1, 2, 3, 4])),
+            _ => BpfInsn::stx_dw(10, -8 * i16::from(dst) - 8, src),
+        });
+    }
+    for register in [2, 3, 4, 5, 7, 8, 9] {
+        insns.push(BpfInsn::mul64_imm(0, 31));
+        insns.push(BpfInsn::add64_reg(0, register));
+    }
+    insns.push(BpfInsn::exit());
+    insns
+}
+
 /// What is loaded decides over a move, and there are numbers in front of it and behind.
 fn choice(dice: &mut Dice, items: &mut Vec<Item>) {
     let registers = [0, 1, 2, 3, 4, 5, 7, 8];
