@@ -201,8 +201,9 @@ impl<'r> Run<'r> {
     /// [`Refusal`] when the context is none of those for the program.
     ///
     /// # Safety
-    /// [`hide`](Self::hide) is called before the borrow of `context` ends, and nothing else
-    /// until then.
+    /// No run is under way, as none has begun or it has been [left](Self::leave).
+    /// [`hide`](Self::hide) is called, with what this gives, before the borrow of `context`
+    /// ends, and nothing else until then.
     #[allow(unsafe_code)]
     #[inline(always)]
     pub unsafe fn show<'c>(

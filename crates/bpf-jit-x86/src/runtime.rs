@@ -235,7 +235,8 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
     /// A program that asks the host for nothing finds what it has no part in as it was left.
     fn run_quietly(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
         let session = &mut self.session;
-        // SAFETY: the code asks the run for nothing, and is not unwound.
+        // SAFETY: the run of quiet code never begins; the code asks it for nothing, and is not
+        // unwound.
         let shown = unsafe { session.run.show(&self.contexts, context) };
         let shown = shown.map_err(BpfError::Refused)?;
         session.native.r1 = shown.r1();

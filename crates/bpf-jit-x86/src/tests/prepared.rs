@@ -3,6 +3,7 @@
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 use std::format;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_interp::run::StackMemory;
@@ -204,12 +205,83 @@ fn a_tail_call_leads_on_in_every_run() {
     }
 }
 
-/// A CPU that can be changed.
+/// A CPU that can be changed, to one of which nothing is known, too.
 struct OnCpu(AtomicU32);
+
+/// That one.
+const NOWHERE: u32 = 77;
 
 impl Platform for OnCpu {
     fn cpu(&self) -> u32 {
-        self.0.load(Relaxed)
+        let cpu = self.0.load(Relaxed);
+        assert_ne!(cpu, NOWHERE);
+        cpu
+    }
+}
+
+/// A platform that panics ends that run alone: the next one is on its own CPU, whoever asks
+/// first: the entry for the values of the program, the program, an update, a tail call.
+#[test]
+fn a_panic_leaves_it_as_it_was() {
+    let defs = [
+        MapDef::new(MapType::PerCpuArray, 4, 8, 2),
+        MapDef::new(MapType::Hash, 4, 8, 2),
+        MapDef::new(MapType::ProgArray, 4, 4, 1),
+    ];
+    let asks = "call 8\nr8 = r0\ncall 8\nr0 += r8\n";
+    let counts = "*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[idx:0]\ncall 1
+         if r0 == 0 goto none\nr6 = *(u64 *)(r0 +0)\nr6 += 1\n*(u64 *)(r0 +0) = r6
+         call 8\nr0 *= 100\nr0 += r6\nnone: exit";
+    let updates = "*(u32 *)(r10 -4) = 1\n*(u64 *)(r10 -16) = 9\nr1 = map[idx:0]\nr2 = r10
+         r2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\ncall 2\nr8 = r0\ncall 8\nr0 += r8\nexit";
+    let leads = "r2 = map[idx:2]\nr3 = 0\ncall 12\nr0 = 7\nexit";
+    let per_cpu = |text: &str| with_maps(text, &defs);
+    // Without values per CPU the entry asks nothing.
+    let asks = program(&format!("{asks}exit"));
+    let updates = with_maps(updates, &defs[1..2]);
+    for compile in [proven, checked] {
+        let [asks, updates] = [&asks, &updates].map(compile);
+        let [counts, leads] = [counts, leads].map(|text| compile(&per_cpu(text)));
+        let settings = Settings::new().cpus(3);
+        let values = AnyMap::<ActiveProfile>::with_settings(defs[0], settings).unwrap();
+        let hash = AnyMap::<ActiveProfile>::new(defs[1]).unwrap();
+        let targets = ProgArray::<ActiveProfile>::new(defs[2]).unwrap();
+        targets.update(&0_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), 0).unwrap();
+        let (maps, one): ([&dyn BpfMap; 3], [&dyn BpfMap; 1]) =
+            ([&values, &hash, &targets], [&hash]);
+        let cpu = OnCpu(AtomicU32::new(0));
+        let env = Environment::new().with_platform(&cpu).with_budget(1000);
+        let programs = [&counts];
+        let jit = JitExecutor::with_env(env.with_maps(&maps)).with_programs(&programs);
+        let other = JitExecutor::with_env(env.with_maps(&one));
+        let mut stacks: [StackMemory<ActiveProfile>; 4] =
+            core::array::from_fn(|_| StackMemory::new());
+        let [a, b, c, d] = &mut stacks;
+        let mut prepared = [
+            other.prepare(&asks, a).unwrap(),
+            other.prepare(&updates, b).unwrap(),
+            jit.prepare(&counts, c).unwrap(),
+            jit.prepare(&leads, d).unwrap(),
+        ];
+        let mut counted = [0; 3];
+        let (mut bytes, known) = ([5; 8], [0, 2, 1, 1, 2, 0]);
+        let mut context = BpfContext::bytes(&mut bytes);
+        for on in known.into_iter().flat_map(|on| [NOWHERE, on, on]) {
+            cpu.0.store(on, Relaxed);
+            let results = prepared
+                .each_mut()
+                .map(|prepared| catch_unwind(AssertUnwindSafe(|| prepared.run(&mut context))).ok());
+            assert_eq!(context.with_packet(<[u8]>::len), Ok(8));
+            if on == NOWHERE {
+                assert_eq!(results, [const { None }; 4]);
+                continue;
+            }
+            let count = &mut counted[usize::try_from(on).unwrap()];
+            *count += 2;
+            let on = u64::from(on);
+            let expected = [2 * on, on, 100 * on + *count - 1, 100 * on + *count];
+            assert_eq!(results, expected.map(|result| Some(Ok(result))));
+        }
     }
 }
 
