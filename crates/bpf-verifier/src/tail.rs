@@ -30,6 +30,9 @@ pub(crate) struct Ask {
     pub had: u32,
     /// Whether one was used since the place before that asked for it.
     pub used: bool,
+    /// The node on the way here that asked first, by its serial number: 0, if that is this one
+    /// or not known.
+    pub first: u32,
 }
 
 /// What follows from a place: the costliest paths from there.
@@ -298,7 +301,9 @@ impl Tail {
             if own && of.is_open() {
                 of.each = of.each.max(of.open.without(each, [0; 2]));
                 of.open = Path::END;
-            } else {
+            } else if ask.first > of.inner {
+                // All that it grants is counted before that loop is closed. Otherwise others
+                // of its rounds may use no grant here, as this one did.
                 of.open = of.open.using(place);
             }
             of.exit = of.exit.using(place);
@@ -378,7 +383,7 @@ mod tests {
     use super::{Ask, Meter, Tail};
 
     const fn ask(instance: u32, most: u32) -> Ask {
-        Ask { instance, most, had: 1, used: true }
+        Ask { instance, most, had: 1, used: true, first: 1 }
     }
 
     fn cost(insns: u64) -> Meter {

@@ -425,3 +425,60 @@ fn all_that_is_left_counts() {
     let longest = 3 + 2 + 800_000_000 + 5 + 4 * GRANTED + 1 + 3;
     assert_eq!(info.max_insns, longest);
 }
+
+/// What asked before a loop of something else has used a grant that its first round may count
+/// for its own, and no other round may: there is nothing left.
+#[test]
+fn a_grant_stands_for_one_round_of_another_loop() {
+    let long = "r0 = 0\n".repeat(28);
+    let short = "r0 = 0\n".repeat(20);
+    let rounds = 1_000_000;
+    let info = SOCKET.accepts(&format!(
+        "may_goto out
+         r1 = {rounds}
+         r2 = subprog[each] ll
+         r3 = r10
+         r4 = 0
+         call 181
+         out: r0 = 0
+         exit
+         each: may_goto left
+         {long}goto each
+         left: {short}r0 = 0
+         exit"
+    ));
+    let longest = 6 + 30 * (GRANTED - 1) + rounds * (1 + 22) + 2;
+    assert!((longest..longest * 3 / 2).contains(&info.max_insns), "{} {longest}", info.max_insns);
+    // An iterator that goes round, and one in it that does not begin there.
+    let ask = |slot: u32| format!("r1 = r10\nr1 += -{slot}\ncall kfunc 2");
+    let new =
+        |slot: u32, end: u64| format!("r1 = r10\nr1 += -{slot}\nr2 = 0\nr3 = {end}\ncall kfunc 1");
+    let (outer, inner) = (1000, 100);
+    let info = SOCKET.accepts(&format!(
+        "{}
+         {}
+         {}
+         if r0 == 0 goto out
+         again: {}
+         if r0 == 0 goto out
+         more: {}
+         if r0 == 0 goto left
+         {long}goto more
+         left: {short}goto again
+         out: r1 = r10
+         r1 += -8
+         call kfunc 3
+         r1 = r10
+         r1 += -16
+         call kfunc 3
+         r0 = 0
+         exit",
+        new(8, outer),
+        new(16, inner),
+        ask(16),
+        ask(8),
+        ask(16)
+    ));
+    let longest = 10 + 4 + (outer * (4 + 4 + 21) + 4) + (inner - 1) * 33 + 8;
+    assert!((longest..longest * 3 / 2).contains(&info.max_insns), "{} {longest}", info.max_insns);
+}

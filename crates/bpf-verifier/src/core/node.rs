@@ -12,7 +12,7 @@ use crate::tail::Tail;
 /// and branches that are still to be walked; marks of numbers; marks of bytes;
 /// the trail from the parent; lengths of that and of the nest of summaries, and a serial
 /// number; the costs to the end. Where the program has loops that
-/// something else than a number bounds, there are three about rounds, and the rounds
+/// something else than a number bounds, there are four about rounds, and the rounds
 /// behind the node. Inside of summaries there are, furthermore, the
 /// innermost one, and the costs back to the head of each. The costs from the parent come
 /// last, and then the state.
@@ -25,9 +25,9 @@ pub(super) const LENGTHS: u32 = 5;
 const EXIT: u32 = 6;
 const FIXED: u32 = EXIT + Meter::WORDS;
 /// What [`rounds`](super::rounds) keeps of the loops that a node takes part in, if there
-/// are any: three words.
+/// are any: four words.
 pub(super) const ROUNDS: u32 = FIXED;
-const BEHIND: u32 = ROUNDS + 3;
+const BEHIND: u32 = ROUNDS + 4;
 const WITH_ROUNDS: u32 = BEHIND + 2 * Tail::ROUNDS_WORDS;
 
 /// Beside the length of the trail: the node has something about rounds.

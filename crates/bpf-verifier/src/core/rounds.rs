@@ -30,12 +30,15 @@
 //! again has another one, which counts again. Hence it does not matter at how many nodes a
 //! loop is closed, or whether one loop or several ask the same instance.
 //!
-//! Three things are to be watched. A grant stands for one round only: if none was used since
+//! Four things are to be watched. A grant stands for one round only: if none was used since
 //! the last place that asked (the iterator had nothing to give), the round is not at its end,
 //! and no loop is closed. What `each` is may be known later than `exit`; so paths keep how
 //! many grants they use, and the difference is taken when all is counted. And the places speak
 //! of an instance by its identity: a done node that covers a state with another iterator
-//! speaks of that one afterwards.
+//! speaks of that one afterwards. And the path on which a loop of one instance is closed stands
+//! for any number of its rounds: grants of another are used on it only where that one is asked
+//! first behind the loop's head, and so counted before. What it had granted earlier is used in one
+//! of these rounds.
 //!
 //! A summary ([`summary`](super::summary)) of a loop that an iterator bounds which was asked
 //! before is such a loop, too: each of its ways round uses a grant.
@@ -60,6 +63,7 @@ use crate::tail::{Ask, Tail};
 
 const INSTANCE: u32 = ROUNDS + 1;
 const EXACT: u32 = ROUNDS + 2;
+const FIRST: u32 = ROUNDS + 3;
 
 /// Rounds that a state is compared with, the latest ones.
 const ROUND_CHECKS: u32 = 8;
@@ -93,6 +97,7 @@ impl Node {
         arena.set(self.field(ROUNDS), pair(grants, asks));
         arena.set(self.field(INSTANCE), pair(instance, most));
         self.set_exact(arena, 0);
+        arena.set(self.field(FIRST), ask.map_or(0, |ask| ask.first.into()));
     }
 
     /// A word about rounds; 0, where the program has no loop to keep it for.
@@ -135,7 +140,8 @@ impl Node {
         }
         let word = self.about_rounds(arena, INSTANCE);
         let (had, used) = (asks & HAD, asks & USED != 0);
-        Some(Ask { instance: low(word), most: high(word), had, used })
+        let first = low(self.about_rounds(arena, FIRST));
+        Some(Ask { instance: low(word), most: high(word), had, used, first })
     }
 
     /// Every path from the node was walked. What then follows from it, and what follows
@@ -190,23 +196,24 @@ impl Explorer<'_> {
         }
         let had = had?.unsigned_abs();
         let most = self.most_rounds().saturating_sub(had);
-        let used = self.was_used(instance, had);
-        Some(Ask { instance, most, had, used })
+        let (used, first) = self.was_used(instance, had);
+        Some(Ask { instance, most, had, used, first })
     }
 
     /// Whether a grant was used since the place before that asked the same instance, which
-    /// has given `had` by now.
-    fn was_used(&mut self, instance: u32, had: u32) -> bool {
+    /// has given `had` by now; and the serial number of the first that did, 0 for none.
+    fn was_used(&mut self, instance: u32, had: u32) -> (bool, u32) {
         let (mut node, mut steps) = (Node(self.walker.parent), 0_u64);
         let mut before = None;
         while had > 0 && before.is_none() && node.0 != NONE {
             let asked = node.asks(&self.arena).filter(|ask| ask.instance == instance);
-            before = asked.map(|ask| ask.had);
+            let first = |ask: &Ask| if ask.had == 0 { node.serial(&self.arena) } else { ask.first };
+            before = asked.map(|ask| (ask.had, first(&ask)));
             steps = steps.saturating_add(1);
             node = Node(node.parent(&self.arena));
         }
         self.charge_nodes(steps);
-        before.is_some_and(|before| before < had.min(HAD))
+        before.map_or((false, 0), |(before, first)| (before < had.min(HAD), first))
     }
 
     /// Whether what follows from a done node is known: all loops that are closed
@@ -254,7 +261,7 @@ impl Explorer<'_> {
             }
             if looked_at && self.is_later_round(node, instance, rounds) {
                 if !widened {
-                    if !self.was_used(instance, now) {
+                    if !self.was_used(instance, now).0 {
                         // The round would stand for none.
                         return Ok(None);
                     }
