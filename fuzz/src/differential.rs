@@ -33,7 +33,7 @@ type Program = BpfProgram<ActiveProfile>;
 type Verified = VerifiedProgram<ActiveProfile>;
 
 /// Runs a program in an environment over a context.
-type Execute<'p> = Box<dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult + Sync + 'p>;
+type Execute<'p> = Box<dyn Fn(Environment<'_>, &mut BpfContext<'_>) -> BpfResult + Sync + 'p>;
 
 /// An engine with a program in its form.
 struct Loaded<'p> {

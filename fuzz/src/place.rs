@@ -123,7 +123,7 @@ impl Place {
     /// Runs something here, as if it were the first.
     pub fn run(
         &mut self,
-        execute: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
+        execute: &dyn Fn(Environment<'_>, &mut BpfContext<'_>) -> BpfResult,
     ) -> Outcome {
         let (result, packet) = self.with_context(&|env, context| {
             let result = execute(env, context);
@@ -137,7 +137,7 @@ impl Place {
     /// As [`run`](Self::run), where nothing is asked but the result.
     pub fn execute(
         &mut self,
-        execute: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> BpfResult,
+        execute: &dyn Fn(Environment<'_>, &mut BpfContext<'_>) -> BpfResult,
     ) -> BpfResult {
         self.with_context(execute)
     }
@@ -156,7 +156,7 @@ impl Place {
         }
     }
 
-    fn with_context<T>(&mut self, work: &dyn Fn(Environment<'_>, &BpfContext<'_>) -> T) -> T {
+    fn with_context<T>(&mut self, work: &dyn Fn(Environment<'_>, &mut BpfContext<'_>) -> T) -> T {
         self.reset();
         self.buffer.fill(0);
         let range = ROOM..self.buffer.len() - ROOM;
@@ -165,7 +165,7 @@ impl Place {
         }
         let refs: Vec<&dyn BpfMap> = self.maps.iter().map(|map| map as &dyn BpfMap).collect();
         let env = Environment::standard().with_maps(&refs);
-        let context = match &self.input {
+        let mut context = match &self.input {
             Input::Empty => BpfContext::empty(),
             Input::Bytes(_) => BpfContext::bytes(&mut self.buffer[range]),
             Input::Packet(_) if self.prog_type == BpfProgType::Xdp => {
@@ -175,7 +175,7 @@ impl Place {
                 BpfContext::sk_buff(&mut self.buffer, range).expect("inside of the buffer")
             }
         };
-        work(env, &context)
+        work(env, &mut context)
     }
 }
 

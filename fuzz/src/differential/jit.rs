@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 
 use kernel_bpf::bytecode::BpfInsn;
-use kernel_bpf::execution::BpfExecutor;
 use kernel_bpf::execution::jit::{CompileOptions, CompiledProgram, HostMemory, JitExecutor};
+use kernel_bpf::execution::run::StackMemory;
+use kernel_bpf::execution::{BpfError, BpfExecutor};
 use kernel_bpf::profile::ActiveProfile;
 
 use super::{Loaded, Program, Verified};
@@ -16,6 +17,7 @@ type Compiled = CompiledProgram<ActiveProfile>;
 /// What the compiler makes of the program.
 pub(super) fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) -> Vec<Loaded<'p>> {
     let mut engines = compile(program, verified, ["checked JIT", "JIT"], &CompileOptions::new());
+    engines.extend(verified.map(prepared));
     let bytes = program.insns().iter().copied().map(BpfInsn::to_bytes);
     let seed = bytes.fold(0, |seed: u64, bytes| {
         (seed ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -31,6 +33,22 @@ pub(super) fn engines<'p>(program: &'p Program, verified: Option<&'p Verified>) 
     };
     engines.extend(compile(program, verified, ["hardened checked JIT", "hardened JIT"], &mode));
     engines
+}
+
+/// Code that is entered as it is again and again, mostly without a run beside it.
+fn prepared(verified: &Verified) -> Loaded<'_> {
+    let compiled = Compiled::compile(verified, &HostMemory).expect("compiles");
+    Loaded {
+        name: "prepared JIT",
+        verified: true,
+        execute: Box::new(move |env, context| {
+            let programs = [&compiled];
+            let (jit, mut stack) = (JitExecutor::with_env(env), StackMemory::new());
+            let jit = jit.with_programs(&programs);
+            let mut prepared = jit.prepare(&compiled, &mut stack).map_err(BpfError::Refused)?;
+            prepared.run(context)
+        }),
+    }
 }
 
 /// Both forms.
