@@ -66,6 +66,85 @@ fn counters_that_are_cut_to_32_bits_by_shifts() {
 }
 
 #[test]
+fn counters_that_count_between_two_shifts() {
+    for rounds in [10, 1000, 100_000_000_u64] {
+        let up = format!(
+            "r0 = 0\nr1 = 0\nr3 = 0x100000000 ll\nagain: r0 += 2\nr1 <<= 32\nr1 += r3\n\
+             r1 s>>= 32\nif r1 s< {rounds} goto again\nexit"
+        );
+        assert_eq!(quick(SOCKET, 150, &up).max_insns, 4 + 5 * rounds);
+        let down = up.replace("r1 = 0", &format!("r1 = {rounds}"));
+        let down = down.replace("r1 += r3", "r1 -= r3");
+        let down = down.replace(&format!("s< {rounds}"), "s> 0");
+        assert_eq!(quick(SOCKET, 150, &down).max_insns, 4 + 5 * rounds);
+    }
+}
+
+/// A number is at hand again, and what was added between the shifts, if the sum fits into the
+/// half, and is of the upper one alone.
+#[test]
+fn what_is_added_between_two_shifts_is_known() {
+    let program = |load: &str, more: i64, back: &str, cond: &str| {
+        format!(
+            "r6 = *(u32 *)(r1 +0)
+             {load}
+             r5 = {more} ll
+             r0 = 0
+             r3 = 0
+             again: r2 = r6
+             r2 <<= 32
+             r2 += r5
+             r2 {back} 32
+             if r2 {cond} goto next
+             r4 = r10
+             r4 += -8
+             r4 += r6
+             *(u8 *)(r4 +0) = 1
+             next: r3 += 1
+             if r3 < 100 goto again
+             exit"
+        )
+    };
+    let one = 1 << 32;
+    let (unsigned, signed) = (">>=", "s>>=");
+    SOCKET.accepts(&program("r6 &= 0xffff", one, unsigned, "> 8"));
+    SOCKET.accepts(&program("r6 &= 0xffff", one, signed, "s> 8"));
+    SOCKET.accepts(&program("r6 >>= 1", one, unsigned, "> 8"));
+    SOCKET.accepts(&program("r6 &= 0xffff", -one, signed, "s> 6"));
+    for (load, more, back, cond) in [
+        // One more than there may be.
+        ("r6 &= 0xffff", one, unsigned, "> 9"),
+        ("r6 &= 0xffff", -one, signed, "s> 7"),
+        // The sum wraps: of the greatest number it is 0, or the least one.
+        ("r6 += 0", one, unsigned, "> 8"),
+        ("r6 &= 0x7fffffff", one, signed, "s> 8"),
+        // Of the low half something is left.
+        ("r6 &= 0xffff", one - 1, unsigned, "> 8"),
+        ("r6 &= 0xffff", one / 2, unsigned, "> 8"),
+    ] {
+        SOCKET.rejects("stack", &program(load, more, back, cond));
+    }
+    // Less, too.
+    let less = |by, cond| program("r6 &= 0xffff", by, signed, cond).replace("r2 +=", "r2 -=");
+    SOCKET.accepts(&less(one, "s> 6"));
+    SOCKET.accepts(&less(-one, "s> 8"));
+    for (by, cond) in [(one, "s> 7"), (-one, "s> 9"), (one / 2, "s> 7")] {
+        SOCKET.rejects("stack", &less(by, cond));
+        SOCKET.rejects("stack", &less(by, cond).replace("0xffff\n", "0xffff\nr6 += 1\n"));
+    }
+    // Below zero as well, up to where the sum of the greatest wraps.
+    let below = |load: &str, most: i32| {
+        let text = program(load, 13 * one, signed, &format!("s> {most}"));
+        text.replace("r4 += -8", "if r6 s< -12 goto next")
+    };
+    SOCKET.accepts(&below("r6 &= 0xffff\nr6 -= 12", 12));
+    SOCKET.accepts(&below("r6 <<= 32\nr6 s>>= 33", 12));
+    for (load, most) in [("r6 &= 0xffff\nr6 -= 12", 13), ("r6 <<= 32\nr6 s>>= 32", 12)] {
+        SOCKET.rejects("stack", &below(load, most));
+    }
+}
+
+#[test]
 fn counters_of_32_bits_below_zero() {
     for rounds in [10, 1000, 100_000_000_u32] {
         // As a number of 64 bits it is a large one, and goes on upwards.

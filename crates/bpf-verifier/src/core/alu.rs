@@ -5,7 +5,7 @@ use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, ByteOrder, Size, Width};
 
 use super::{Explorer, Step, reject};
-use crate::arena::{NONE, low};
+use crate::arena::{NONE, high, low};
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{DOUBLED, HALVED, LOW_HALF, RAISED, RAISED_LOW, RAISED_SIGNED, Value, WRAPPED};
@@ -16,7 +16,7 @@ const MAX_SUM: i64 = 1 << 30;
 /// `out` is `a op b`. Where that is a constant more or less than one of them, it
 /// has that one's identity; in a loop that is summarised (`counts`), also where
 /// it is more or less by something within bounds, half, or twice as much, or where it
-/// is cut to 32 bits by two shifts. A mask of bits that are all zero anyway leaves it as
+/// is cut to 32 bits by two shifts, between which it may be added to. A mask of bits that are all zero anyway leaves it as
 /// it is.
 fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Value) -> Value {
     if op == AluOp::And
@@ -33,6 +33,9 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
             AluOp::Rsh | AluOp::Arsh if a.range < DOUBLED => return lowered(op, a, out),
             _ => {}
         }
+    }
+    if counts && width == Width::W64 && matches!(a.range, RAISED | RAISED_SIGNED | RAISED_LOW) {
+        return raised_sum(op, (a, b), out);
     }
     let counts = counts && a.range == 0;
     let (named, by) = match (op, a.as_constant(), b.as_constant()) {
@@ -122,6 +125,34 @@ fn raised(a: &Value, out: Value) -> Value {
         _ => RAISED_LOW,
     };
     if a.id == 0 { out } else { Value { id: a.id, off: a.off, range, ..out } }
+}
+
+/// `out` is `a op b`: if `b` is a constant of the upper half, the sum that `a` is, and more, as
+/// high as it was. So compilers count before they extend the sign by the shift back.
+fn raised_sum(op: AluOp, (a, b): (&Value, &Value), out: Value) -> Value {
+    let upper = b.as_constant().filter(|by| low(*by) == 0);
+    let more = match (op, upper.map(|by| i64::from(high(by).cast_signed()))) {
+        (AluOp::Add, Some(by)) => by,
+        (AluOp::Sub, Some(by)) => by.wrapping_neg(),
+        _ => return out,
+    };
+    let full = a.number.full();
+    let (from, to) = match a.range {
+        RAISED => (high(full.umin).into(), high(full.umax).into()),
+        _ => (full.smin.wrapping_shr(32), full.smax.wrapping_shr(32)),
+    };
+    let (from, to) = (more.wrapping_add(from), more.wrapping_add(to));
+    let (min, max) = (i32::MIN.into(), i32::MAX.into());
+    let range = match a.range {
+        RAISED | RAISED_SIGNED if from >= 0 && to <= u32::MAX.into() => RAISED,
+        RAISED | RAISED_SIGNED if from >= min && to <= max => RAISED_SIGNED,
+        _ => RAISED_LOW,
+    };
+    let off = i64::from(a.off).wrapping_add(more);
+    match i32::try_from(off) {
+        Ok(off) if i64::from(off).abs() <= MAX_SUM => Value { id: a.id, off, range, ..out },
+        _ => out,
+    }
 }
 
 /// `out` is `a`, which was raised before, 32 bits lower: what it was, where that had
