@@ -343,7 +343,7 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ids, Kind, Value};
+    use super::{Ids, Kind, MAX_IDS, Value};
     use crate::state::SLICE_BITS;
 
     #[test]
@@ -385,5 +385,27 @@ mod tests {
             ids.things_match(Kind::Memory.names(), &value(old), &value(new))
         };
         assert!(matches(4, 4) && matches(5, 6) && !matches(3, 4) && !matches(7, 4));
+    }
+
+    /// Those for which there was no room at first are found again as the others are.
+    #[test]
+    fn all_that_correspond_are_known() {
+        let mut ids = Ids::new(true, 0);
+        let last = u32::try_from(MAX_IDS).unwrap_or(0);
+        for old in 1..=last {
+            let value = |id| Value::pointer(Kind::Reserved, 0, id);
+            let mut matches =
+                |old, new| ids.things_match(Kind::Reserved.names(), &value(old), &value(new));
+            assert!(matches(old, 100 + old) && matches(old, 100 + old), "{old}");
+            assert!(!matches(old, 99) && !matches(old + 1, 100 + old), "{old}");
+            assert_eq!(ids.owed(), 0);
+            ids.owe(old, 4);
+            assert_eq!(core::mem::replace(&mut ids, Ids::new(true, 0)).owed(), 4);
+            // The same again, without what is owed, and with one more.
+            for old in 1..=old {
+                assert!(ids.things_match(Kind::Reserved.names(), &value(old), &value(100 + old)));
+            }
+        }
+        assert!(!ids.place_matches(last + 1, Some((99, 0))));
     }
 }
