@@ -250,11 +250,14 @@ impl Maker {
         self.line(&format!("goto {head}\n{end}: r0 = 0"));
     }
 
-    /// A loop by a number that goes up or down, at times by more, is halved or doubled.
+    /// A loop by a number that goes up or down, at times by more, or past the end of its width, is
+    /// halved or doubled, or counts in parts.
     fn ranked(&mut self, depth: usize) {
         let (head, end) = (self.label(), self.label());
         let slot = 32 + 8 * depth;
-        let (start, out, step) = match self.chance.below(8) {
+        let raised = "r1 <<= 32\nr2 = 0x100000000 ll\nr1 += r2\nr1 s>>= 32";
+        let lowered = "r1 <<= 32\nr2 = -0x200000000 ll\nr1 += r2\nr1 s>>= 32";
+        let (start, out, step) = match self.chance.below(16) {
             0 => ("0", "if r1 > 20", "r1 += 1"),
             1 => ("r8", "if r1 s> 9", "r1 += 2"),
             2 => ("30", "if r1 == 0", "r1 += -1"),
@@ -262,6 +265,14 @@ impl Maker {
             4 => ("200", "if r1 == 0", "r1 >>= 1"),
             5 => ("1", "if r1 > 99", "r1 <<= 1"),
             6 => ("r8", "if r1 > 30", "r2 = r8\nr2 &= 3\nr2 += 1\nr1 += r2"),
+            7 => ("0xffffffec ll", "if w1 == 0", "w1 += 1"),
+            8 => ("0xfffffff3 ll", "if w1 == 4", "w1 += 1"),
+            9 => ("5", "if w1 s< -7", "w1 += -1"),
+            10 => ("0xffffffe1 ll", "if w1 < 40", "w1 += 3"),
+            11 => ("0", "r2 = r1\nr2 &= 0xff\nif r2 > 17", "r1 += 1"),
+            12 => ("r8", "r2 = r1\nw2 &= 15\nif w2 == 9", "w1 += 2"),
+            13 => ("0", "if r1 s> 9", raised),
+            14 => ("19", "if r1 s<= 0", lowered),
             _ => ("r8", "if w1 > 12", "w1 += 1"),
         };
         self.line(&format!(

@@ -65,6 +65,27 @@ fn counters_that_are_cut_to_32_bits_by_shifts() {
     }
 }
 
+/// A loop that stores to the stack at `r10 - 8 + r6`, a number that `before` leaves, if `part` of it in
+/// R2 is not `beyond`.
+fn guarded(before: &str, part: &str, beyond: &str) -> String {
+    format!(
+        "r6 = *(u32 *)(r1 +0)
+         {before}
+         r0 = 0
+         r3 = 0
+         again: r2 = r6
+         {part}
+         if r2 {beyond} goto next
+         r4 = r10
+         r4 += -8
+         r4 += r6
+         *(u8 *)(r4 +0) = 1
+         next: r3 += 1
+         if r3 < 100 goto again
+         exit"
+    )
+}
+
 #[test]
 fn counters_that_count_between_two_shifts() {
     for rounds in [10, 1000, 100_000_000_u64] {
@@ -84,26 +105,9 @@ fn counters_that_count_between_two_shifts() {
 /// half, and is of the upper one alone.
 #[test]
 fn what_is_added_between_two_shifts_is_known() {
-    let program = |load: &str, more: i64, back: &str, cond: &str| {
-        format!(
-            "r6 = *(u32 *)(r1 +0)
-             {load}
-             r5 = {more} ll
-             r0 = 0
-             r3 = 0
-             again: r2 = r6
-             r2 <<= 32
-             r2 += r5
-             r2 {back} 32
-             if r2 {cond} goto next
-             r4 = r10
-             r4 += -8
-             r4 += r6
-             *(u8 *)(r4 +0) = 1
-             next: r3 += 1
-             if r3 < 100 goto again
-             exit"
-        )
+    let program = |load: &str, more: i64, back: &str, beyond: &str| {
+        let part = format!("r5 = {more} ll\nr2 <<= 32\nr2 += r5\nr2 {back} 32");
+        guarded(load, &part, beyond)
     };
     let one = 1 << 32;
     let (unsigned, signed) = (">>=", "s>>=");
@@ -165,25 +169,47 @@ fn counters_of_32_bits_below_zero() {
 }
 
 #[test]
+fn counters_that_end_past_their_width() {
+    for rounds in [10, 1000, 100_000_000_u64] {
+        // As compilers count down: from below zero up to it, where the sum wraps.
+        let up = format!("w2 = -{rounds}\nagain: w2 += 1\nif w2 != 0 goto again\nr0 = 0\nexit");
+        assert_eq!(quick(SOCKET, 150, &up).max_insns, 3 + 2 * rounds);
+        let flag = format!(
+            "w2 = -{rounds}\ngoto body\ntop: w3 &= 1\nif w3 != 0 goto out\nbody: w2 += 1\n\
+             w3 = 1\nif w2 == 0 goto top\nw3 = 0\ngoto top\nout: r0 = 0\nexit"
+        );
+        assert_eq!(quick(SOCKET, 150, &flag).max_insns, 2 + 7 * rounds);
+        let down = format!("w2 = {rounds}\nagain: w2 += -1\nif w2 != -1 goto again\nr0 = 0\nexit");
+        assert_eq!(quick(SOCKET, 150, &down).max_insns, 3 + 2 * (rounds + 1));
+    }
+    // What steps over its end goes round again, more than a billion times.
+    for text in ["w2 = -10\nagain: w2 += 3", "w2 = 10\nagain: w2 += -3"] {
+        SOCKET.rejects("", &format!("{text}\nif w2 != 0 goto again\nr0 = 0\nexit"));
+    }
+    // And a counter that never ends, unless it is looked at before it wraps.
+    SOCKET.rejects("", "w2 = 1\nagain: w2 += 1\nif w2 > 0 goto on\non: goto again");
+}
+
+#[test]
+fn counters_of_which_low_bits_are_compared() {
+    for rounds in [10, 1000, 60_000_u64] {
+        let text = format!(
+            "r0 = 0\nw2 = 0\nagain: w3 = w2\nw3 &= 0xffff\nw2 += 1\n\
+             if w3 < {rounds} goto again\nexit"
+        );
+        assert_eq!(quick(SOCKET, 150, &text).max_insns, 3 + 4 * (rounds + 1));
+    }
+    // Low bits are not the number.
+    let program = |mask: u32| guarded("r6 &= 0xfff", &format!("r2 &= {mask}"), "> 7");
+    SOCKET.accepts(&program(0xfff));
+    SOCKET.rejects("stack", &program(0xff));
+    SOCKET.rejects("stack", &program(0x7ff));
+}
+
+#[test]
 fn what_two_shifts_cut_off_was_there() {
     let program = |before: &str, up: u32, down: u32| {
-        format!(
-            "r6 = *(u32 *)(r1 +0)
-             {before}
-             r0 = 0
-             r3 = 0
-             again: r2 = r6
-             r2 <<= {up}
-             r2 >>= {down}
-             if r2 > 7 goto next
-             r4 = r10
-             r4 += -8
-             r4 += r6
-             *(u8 *)(r4 +0) = 1
-             next: r3 += 1
-             if r3 < 100 goto again
-             exit"
-        )
+        guarded(before, &format!("r2 <<= {up}\nr2 >>= {down}"), "> 7")
     };
     SOCKET.accepts(&program("r6 += 0", 32, 32));
     let reason = "stack";

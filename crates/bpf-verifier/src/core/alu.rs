@@ -27,6 +27,9 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     {
         return Value { deps: out.deps, ..*a };
     }
+    if counts && op == AluOp::And && a.range == 0 && b.as_constant().is_some_and(is_low_mask) {
+        return cut(a, out);
+    }
     if counts && width == Width::W64 && b.as_constant() == Some(32) {
         match op {
             AluOp::Lsh if a.range == 0 => return raised(a, out),
@@ -113,6 +116,16 @@ fn scaled(width: Width, a: &Value, op: AluOp, by: u64, out: Value) -> Value {
     }
     let range = if halves { HALVED } else { DOUBLED };
     Value { id: a.id, off: a.off, range, ..out }
+}
+
+/// Whether bits from the lowest on are set, and no others.
+const fn is_low_mask(bits: u64) -> bool {
+    bits != 0 && bits & bits.wrapping_add(1) == 0
+}
+
+/// `out` is the low bits of `a`: what that is compared with is a hint at what `a` is.
+fn cut(a: &Value, out: Value) -> Value {
+    if a.id == 0 { out } else { Value { id: a.id, off: a.off, range: LOW_HALF, ..out } }
 }
 
 /// `out` is `a`, 32 bits higher.

@@ -684,6 +684,19 @@ impl Explorer<'_> {
     }
 }
 
+/// Whether `after`, which is `before + by` modulo 2^32, may be another number than `before + by`:
+/// one that passed the end is less than what was added to it, or, downwards, as near to the other
+/// end.
+fn wraps(before: &Scalar, after: &Scalar, by: i32) -> bool {
+    let low = 0..=u32::MAX.into();
+    let is_low = |number: &Scalar| low.contains(&number.umin()) && low.contains(&number.umax());
+    let passed = match u64::from(by.unsigned_abs()) {
+        more if by >= 0 => after.umin() < more,
+        less => after.umax() > u64::from(u32::MAX).wrapping_sub(less),
+    };
+    !is_low(before) || !is_low(after) || passed
+}
+
 /// How a value came to be, given that at the head.
 fn change(before: &Value, after: &Value, own: u32) -> Change {
     if before.kind == Kind::Iterator {
@@ -704,6 +717,9 @@ fn change(before: &Value, after: &Value, own: u32) -> Change {
         _ if !after.is_scalar() => Change::Sum(least, least),
         HALVED if least == 0 => Change::Halved,
         DOUBLED if least == 0 => Change::Doubled,
+        WRAPPED if least != 0 && !wraps(&before.number, &after.number, least) => {
+            Change::Sum(least, least)
+        }
         more if more >= 0 => match least.checked_add(more) {
             Some(most) => Change::Sum(least, most),
             None => Change::Other,

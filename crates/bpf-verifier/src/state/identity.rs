@@ -294,7 +294,8 @@ impl Ids {
         if old.id == 0 || !(wrapped || old.range == 0) {
             return true;
         }
-        // Where it is known, nothing is learned of it any more, nor by it.
+        // Where it is known, nothing is learned of it any more, nor by it. How often a loop goes
+        // round may rest on it still: what the loop has named was compared above.
         if wrapped && old.number.as_constant().is_some() {
             return true;
         }

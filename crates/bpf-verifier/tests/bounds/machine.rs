@@ -152,6 +152,9 @@ impl State {
                     _ => concrete::alu(op, a, b, width.bits()),
                 };
             }
+            Instruction::LoadImm64 { dst, value: Imm64::Value(value) } => {
+                self.regs[dst.index()] = value;
+            }
             Instruction::LoadImm64 { dst, value: Imm64::Code(off) } => {
                 self.regs[dst.index()] = target(off) as u64;
             }
