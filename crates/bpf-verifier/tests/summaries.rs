@@ -65,8 +65,8 @@ fn counters_that_are_cut_to_32_bits_by_shifts() {
     }
 }
 
-/// A loop that stores to the stack at `r10 - 8 + r6`, a number that `before` leaves, if `part` of it in
-/// R2 is not `beyond`.
+/// A loop that stores to the stack at `r10 - 8 + r6`, a number that `before` leaves, if `part`
+/// of it in R2 is not `beyond`.
 fn guarded(before: &str, part: &str, beyond: &str) -> String {
     format!(
         "r6 = *(u32 *)(r1 +0)

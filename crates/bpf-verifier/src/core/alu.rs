@@ -16,8 +16,8 @@ const MAX_SUM: i64 = 1 << 30;
 /// `out` is `a op b`. Where that is a constant more or less than one of them, it
 /// has that one's identity; in a loop that is summarised (`counts`), also where
 /// it is more or less by something within bounds, half, or twice as much, or where it
-/// is cut to 32 bits by two shifts, between which it may be added to. A mask of bits that are all zero anyway leaves it as
-/// it is.
+/// is cut to 32 bits by two shifts, between which it may be added to. A mask of bits that
+/// are all zero anyway leaves it as it is.
 fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Value) -> Value {
     if op == AluOp::And
         && a.id != 0
@@ -128,15 +128,21 @@ fn cut(a: &Value, out: Value) -> Value {
     if a.id == 0 { out } else { Value { id: a.id, off: a.off, range: LOW_HALF, ..out } }
 }
 
+/// What a number is, 32 bits higher, which lies between these.
+const fn raised_between(from: i64, to: i64) -> i32 {
+    if from >= 0 && to <= 0xffff_ffff {
+        RAISED
+    } else if from >= i32::MIN as i64 && to <= i32::MAX as i64 {
+        RAISED_SIGNED
+    } else {
+        RAISED_LOW
+    }
+}
+
 /// `out` is `a`, 32 bits higher.
 fn raised(a: &Value, out: Value) -> Value {
     let full = a.number.full();
-    let (min, max) = (i32::MIN.into(), i32::MAX.into());
-    let range = match full.umax {
-        ..=0xffff_ffff => RAISED,
-        _ if full.smin >= min && full.smax <= max => RAISED_SIGNED,
-        _ => RAISED_LOW,
-    };
+    let range = raised_between(full.smin, full.smax);
     if a.id == 0 { out } else { Value { id: a.id, off: a.off, range, ..out } }
 }
 
@@ -154,12 +160,9 @@ fn raised_sum(op: AluOp, (a, b): (&Value, &Value), out: Value) -> Value {
         RAISED => (high(full.umin).into(), high(full.umax).into()),
         _ => (full.smin.wrapping_shr(32), full.smax.wrapping_shr(32)),
     };
-    let (from, to) = (more.wrapping_add(from), more.wrapping_add(to));
-    let (min, max) = (i32::MIN.into(), i32::MAX.into());
     let range = match a.range {
-        RAISED | RAISED_SIGNED if from >= 0 && to <= u32::MAX.into() => RAISED,
-        RAISED | RAISED_SIGNED if from >= min && to <= max => RAISED_SIGNED,
-        _ => RAISED_LOW,
+        RAISED_LOW => RAISED_LOW,
+        _ => raised_between(more.wrapping_add(from), more.wrapping_add(to)),
     };
     let off = i64::from(a.off).wrapping_add(more);
     match i32::try_from(off) {
