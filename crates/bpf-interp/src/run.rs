@@ -393,6 +393,12 @@ impl<'r> Run<'r> {
         maps::handle(index)
     }
 
+    /// The index of the definition that a program's value stands for.
+    #[inline]
+    pub fn map_index(handle: u64) -> Option<u32> {
+        maps::index(handle)
+    }
+
     /// The map that a program's value stands for.
     pub fn map(&self, handle: u64) -> Option<&'r dyn BpfMap> {
         self.env.map(maps::index(handle)?)

@@ -24,7 +24,7 @@ mod shims;
 #[cfg_attr(not(feature = "std"), path = "runtime/unwind/kernel.rs")]
 mod unwind;
 
-use links::{Link, Links};
+use links::{Link, Links, Ways};
 pub(crate) use shims::{Shim, Shims};
 
 /// One execution of compiled code.
@@ -36,6 +36,7 @@ pub(crate) struct Session<'r, P: PhysicalProfile> {
     calls: CallBacks,
     /// Of all programs that the run has come to.
     links: Links,
+    ways: Ways<'r>,
     /// The CPU that the links are for, 0 for a program without values per CPU.
     cpu: u32,
     /// The CPU that the run is on, once the program has asked; [`UNKNOWN_CPU`] before.
@@ -289,6 +290,7 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
             calls: CallBacks::default(),
             known_cpu: UNKNOWN_CPU,
             links: Links::default(),
+            ways: Ways::default(),
             cpu: 0,
             entry,
             programs,

@@ -219,6 +219,11 @@ impl<P: PhysicalProfile> BpfMap for AnyMap<P> {
         within!(self, map => map.elements(cpu))
     }
 
+    #[cfg(feature = "cloud-profile")]
+    fn direct(&self) -> Option<crate::Direct<'_>> {
+        within!(self, map => map.direct())
+    }
+
     #[inline]
     fn lookup_ptr(&self, key: &[u8], cpu: u32) -> Option<NonNull<u8>> {
         within!(self, map => map.lookup_ptr(key, cpu))

@@ -118,6 +118,7 @@ impl<P: PhysicalProfile> ArrayMap<P> {
         Ok(self.values.record(index, 0).and_then(|r| r.part(0, self.field().size)))
     }
 
+    #[inline(always)]
     fn set(&self, key: &[u8], value: View<'_>, flags: u64) -> Result<(), MapError> {
         self.admit_change()?;
         key::check_value(value, self.field().size)?;
@@ -201,11 +202,17 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
         Some(crate::Elements::new(self.value_region(0)?.base(), self.max.near(), self.max.all()))
     }
 
+    #[cfg(feature = "cloud-profile")]
+    fn direct(&self) -> Option<crate::Direct<'_>> {
+        crate::Direct::by::<4, _>(self)
+    }
+
     #[inline]
     fn lookup_ptr(&self, key: &[u8], _cpu: u32) -> Option<NonNull<u8>> {
         Some(self.value(key).ok()??.as_ptr())
     }
 
+    #[inline]
     fn update_from(
         &self,
         key: &[u8],
@@ -219,5 +226,13 @@ impl<P: PhysicalProfile> BpfMap for ArrayMap<P> {
     fn delete_on(&self, key: &[u8], _cpu: u32) -> Result<(), MapError> {
         key::index(key)?;
         Err(MapError::InvalidOperation)
+    }
+}
+
+#[cfg(feature = "cloud-profile")]
+impl<P: PhysicalProfile> crate::direct::ByKey for ArrayMap<P> {
+    #[inline(always)]
+    fn find<const SIZE: usize>(&self, key: &[u8; SIZE], cpu: u32) -> Option<NonNull<u8>> {
+        self.lookup_ptr(key, cpu)
     }
 }

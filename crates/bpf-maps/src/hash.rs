@@ -25,6 +25,11 @@ macro_rules! over_table {
             self.table.delete(&self.def, key, Caller::Program(cpu))
         }
 
+        #[cfg(feature = "cloud-profile")]
+        fn direct(&self) -> Option<crate::Direct<'_>> {
+            crate::Direct::to(self)
+        }
+
         fn next_key(&self, previous: Option<&[u8]>, out: &mut [u8]) -> Result<(), MapError> {
             limits::host_reads(&self.def)?;
             self.table.next_key(previous, out)

@@ -85,6 +85,8 @@ pub mod array;
 mod bound;
 mod create;
 #[cfg(feature = "cloud-profile")]
+mod direct;
+#[cfg(feature = "cloud-profile")]
 mod elements;
 mod error;
 mod hash;
@@ -108,6 +110,8 @@ mod value;
 
 pub use any::{AnyMap, create};
 pub use array::ArrayMap;
+#[cfg(feature = "cloud-profile")]
+pub use direct::Direct;
 #[cfg(feature = "cloud-profile")]
 pub use elements::Elements;
 pub use error::MapError;

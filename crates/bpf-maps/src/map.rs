@@ -114,6 +114,14 @@ pub trait BpfMap: Sealed + Send + Sync {
         None
     }
 
+    /// A short way to [`lookup_ptr`](Self::lookup_ptr) and
+    /// [`update_from`](Self::update_from), for code that takes it often; `None` where there
+    /// is none.
+    #[cfg(feature = "cloud-profile")]
+    fn direct(&self) -> Option<crate::Direct<'_>> {
+        None
+    }
+
     /// The `len` bytes at `address`, if they are all within one value.
     fn resolve_value(&self, address: usize, len: usize) -> Option<NonNull<u8>> {
         (0..).map_while(|index| self.value_region(index)).find_map(|r| r.resolve(address, len))

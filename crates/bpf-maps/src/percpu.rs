@@ -74,6 +74,7 @@ impl<P: PhysicalProfile> PerCpu<P> {
     }
 
     /// Sets one CPU's value.
+    #[inline]
     pub(crate) fn set(&self, index: u32, cpu: u32, value: View<'_>) -> Result<(), MapError> {
         self.of(index, cpu)
             .and_then(|cells| cells.write_view(0, value))

@@ -148,11 +148,17 @@ impl<P: PhysicalProfile> BpfMap for PerCpuArrayMap<P> {
         Some(crate::Elements::new(first.as_ptr(), self.max.near(), self.max.all()))
     }
 
+    #[cfg(feature = "cloud-profile")]
+    fn direct(&self) -> Option<crate::Direct<'_>> {
+        crate::Direct::by::<4, _>(self)
+    }
+
     #[inline]
     fn lookup_ptr(&self, key: &[u8], cpu: u32) -> Option<NonNull<u8>> {
         Some(self.values.of(self.index(key).ok()??, cpu)?.as_ptr())
     }
 
+    #[inline]
     fn update_from(
         &self,
         key: &[u8],
@@ -167,5 +173,13 @@ impl<P: PhysicalProfile> BpfMap for PerCpuArrayMap<P> {
     fn delete_on(&self, key: &[u8], _cpu: u32) -> Result<(), MapError> {
         key::index(key)?;
         Err(MapError::InvalidOperation)
+    }
+}
+
+#[cfg(feature = "cloud-profile")]
+impl<P: PhysicalProfile> crate::direct::ByKey for PerCpuArrayMap<P> {
+    #[inline(always)]
+    fn find<const SIZE: usize>(&self, key: &[u8; SIZE], cpu: u32) -> Option<NonNull<u8>> {
+        self.lookup_ptr(key, cpu)
     }
 }

@@ -6,9 +6,10 @@ use core::ptr::NonNull;
 
 use bpf_bytecode::abi::helper::id;
 use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_interp::run::Run;
 use bpf_interp::{Environment, Refusal};
 use bpf_maps::memory::{self, View};
-use bpf_maps::{BpfMap, MAX_KEY_SIZE, MapError};
+use bpf_maps::{BpfMap, Direct, MAX_KEY_SIZE, MapError};
 use bpf_profile::PhysicalProfile;
 
 use crate::compiled::CompiledProgram;
@@ -90,6 +91,43 @@ impl Links {
     }
 }
 
+/// Short ways to the maps with the lowest indices of an environment, each found when a program
+/// first takes it.
+pub(super) struct Ways<'r> {
+    /// A bit for each that is there.
+    known: u16,
+    ways: [MaybeUninit<Direct<'r>>; MAX_LINKS],
+}
+
+impl Default for Ways<'_> {
+    fn default() -> Self {
+        Self { known: 0, ways: [const { MaybeUninit::uninit() }; MAX_LINKS] }
+    }
+}
+
+impl<'r> Ways<'r> {
+    /// The way to the map that a value of the program's stands for, if it was found.
+    #[inline(always)]
+    pub(super) fn to(&self, handle: u64) -> Option<Direct<'r>> {
+        let index = Run::map_index(handle)?;
+        let bit = 1_u16.checked_shl(index)?;
+        let way = self.ways.get(index as usize).filter(|_| self.known & bit != 0)?;
+        // SAFETY: it is written before its bit is set.
+        Some(unsafe { way.assume_init() })
+    }
+
+    /// Finds it, if there is one. All runs of a session are in the same environment.
+    #[cold]
+    pub(super) fn find(&mut self, env: &'r Environment<'r>, handle: u64) -> Option<Direct<'r>> {
+        let index = Run::map_index(handle)?;
+        let bit = 1_u16.checked_shl(index)?;
+        let way = env.map(index)?.direct()?;
+        *self.ways.get_mut(index as usize)? = MaybeUninit::new(way);
+        self.known |= bit;
+        Some(way)
+    }
+}
+
 /// Keys up to this size take the short way.
 const SMALL_KEY: usize = 64;
 
@@ -149,7 +187,7 @@ unsafe fn with_key<R>(def: &MapDef, key: u64, then: impl FnOnce(&[u8]) -> R) -> 
 }
 
 /// What a program has as a number.
-fn pointer(address: u64) -> Option<NonNull<u8>> {
+pub(super) fn pointer(address: u64) -> Option<NonNull<u8>> {
     let address = usize::try_from(address).ok()?;
     NonNull::new(core::ptr::with_exposed_provenance_mut(address))
 }
@@ -163,7 +201,13 @@ fn pointer(address: u64) -> Option<NonNull<u8>> {
 pub(super) unsafe fn lookup(map: &dyn BpfMap, def: &MapDef, key: u64, cpu: u32) -> u64 {
     // SAFETY: the caller's promise.
     let value = unsafe { with_key(def, key, move |key| map.lookup_ptr(key, cpu)) };
-    value.flatten().and_then(|value| number(value.as_ptr())).unwrap_or_default()
+    address(value.flatten())
+}
+
+/// What R0 is when a value was looked up.
+#[inline(always)]
+pub(super) fn address(value: Option<NonNull<u8>>) -> u64 {
+    value.and_then(|value| number(value.as_ptr())).unwrap_or_default()
 }
 
 /// Sets the value of a key, both by their addresses, for a program on `cpu`; what R0 is then.

@@ -12,6 +12,7 @@ use bpf_interp::run::{Saved, legacy_position};
 use bpf_interp::{Environment, Fault};
 use bpf_profile::PhysicalProfile;
 
+use super::links::pointer;
 use super::{Session, links};
 use crate::descriptor::{Access, Descriptor, Stop};
 use crate::lower::Order;
@@ -207,6 +208,26 @@ unsafe extern "sysv64" fn lookup<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
+    if let Some((way, key)) = session.ways.to(r1).zip(pointer(r2)) {
+        // SAFETY: proven code alone calls this, for a map and the address of a key.
+        return links::address(unsafe { way.find(key, session.cpu) });
+    }
+    // SAFETY: as this function was called.
+    unsafe { lookup_slowly(session, r1, r2) }
+}
+
+/// The same of a map that was not asked yet, or has no short way.
+///
+/// # Safety
+/// Proven code has called, for a map and the address of a key.
+#[cold]
+#[inline(never)]
+unsafe fn lookup_slowly<P: PhysicalProfile>(session: &mut Session<'_, P>, r1: u64, r2: u64) -> u64 {
+    let way = session.ways.find(session.run.environment(), r1);
+    if let Some((way, key)) = way.zip(pointer(r2)) {
+        // SAFETY: the caller's promise.
+        return links::address(unsafe { way.find(key, session.cpu) });
+    }
     let Some((map, def)) = session.run.defined_map(r1) else { return 0 };
     // SAFETY: proven code alone calls this, for a map and the address of a key.
     unsafe { links::lookup(map, def, r2, session.cpu) }
@@ -222,16 +243,43 @@ unsafe extern "sysv64" fn update<P: PhysicalProfile>(
 ) -> u64 {
     // SAFETY: called by compiled code.
     let session = unsafe { session(at) };
+    if let Some(way) = session.ways.to(r1)
+        && let Some(cpu) = session.run.known_cpu()
+        && let (Some(key), Some(value)) = (pointer(r2), pointer(r3))
+    {
+        // SAFETY: proven code alone calls this, for a map and the addresses of a key and a value.
+        return unsafe { way.set(key, value, r4, cpu) }.cast_unsigned();
+    }
+    // SAFETY: as this function was called.
+    unsafe { update_slowly(session, r1, r2, r3, r4, r5) }
+}
+
+/// The same of a map that was not asked yet or has no short way, or where the CPU was not asked
+/// for yet.
+///
+/// # Safety
+/// Proven code has called, for a map and the addresses of a key and a value.
+#[cold]
+#[inline(never)]
+unsafe fn update_slowly<P: PhysicalProfile>(
+    session: &mut Session<'_, P>,
+    r1: u64,
+    r2: u64,
+    r3: u64,
+    r4: u64,
+    r5: u64,
+) -> u64 {
     let (id, descriptor) = session.native.called();
+    let _ = session.ways.find(session.run.environment(), r1);
     let run = &mut session.run;
-    let Some((map, def)) = run.defined_map(r1) else {
-        // SAFETY: as this function was called.
-        return unsafe { helper(at, r1, r2, r3, r4, r5) };
-    };
     // The platform may panic; maps are of this workspace, and do not.
     let cpu = run.known_cpu().or_else(|| session.panic.catch(|| run.cpu()));
     let Some(cpu) = cpu else {
         return session.settle(descriptor, Err(Fault::UnknownHelper(id)));
+    };
+    let Some((map, def)) = run.defined_map(r1) else {
+        // SAFETY: as this function was called.
+        return unsafe { helper(session, r1, r2, r3, r4, r5) };
     };
     // SAFETY: proven code alone calls this, for a map and the addresses of a key and a value.
     unsafe { links::update(map, def, [r2, r3], r4, cpu) }

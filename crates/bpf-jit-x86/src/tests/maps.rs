@@ -15,6 +15,7 @@ use bpf_bytecode::abi::map::flags::{
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
+use bpf_interp::run::StackMemory;
 use bpf_interp::{BpfContext, BpfExecutor, BpfResult, Environment, Helper, HelperCall};
 use bpf_maps::{AnyMap, ArrayMap, BpfMap, ProgArray};
 use bpf_profile::ActiveProfile;
@@ -207,6 +208,54 @@ fn addresses_of_values_and_more_maps_than_links() {
     text += "exit";
     let sum = u64::try_from(count * (count - 1)).unwrap();
     assert_eq!(both(&with_maps(&text, &defs), &maps, &[]), Ok(sum));
+}
+
+/// What a session finds out about a map at the first call is used by those behind it.
+#[test]
+fn many_maps_looked_up_and_updated_again_and_again_in_one_run() {
+    let types = [MapType::Hash, MapType::LruHash, MapType::PerCpuHash, MapType::PerCpuArray];
+    let defs: Vec<_> = (0..crate::lower::MAX_LINKS + 4)
+        .map(|index| {
+            let map_type = types[index / 4 % 4];
+            let array = map_type == MapType::PerCpuArray;
+            MapDef::new(map_type, if array { 4 } else { [4, 8, 16, 7][index % 4] }, 8, 3)
+        })
+        .collect();
+    let mut text = String::from("*(u64 *)(r10 -16) = 2\n*(u64 *)(r10 -8) = 0\nr6 = 0\n");
+    for round in 0..3 {
+        for index in 0..defs.len() {
+            // What was set in the round before, or 5, and what setting it again returns.
+            write!(
+                text,
+                "r2 = r10\nr2 += -16\nr1 = map[idx:{index}]\ncall 1\nr6 *= 3
+                 if r0 == 0 goto +2\nr3 = *(u64 *)(r0 +0)\nr6 += r3
+                 *(u64 *)(r10 -24) = {}\nr2 = r10\nr2 += -16\nr3 = r10\nr3 += -24\nr4 = {round}
+                 r1 = map[idx:{index}]\ncall 2\nr6 += r0\n",
+                100 * round + index
+            )
+            .unwrap();
+        }
+    }
+    text += "r0 = r6\nexit";
+    let program = with_maps(&text, &defs);
+    let run = |compiled: &Compiled| {
+        let maps = defs.iter().map(|def| AnyMap::<ActiveProfile>::new(*def).unwrap());
+        let maps: Vec<_> = maps.collect();
+        for map in maps.iter().filter(|map| map.def().map_type != MapType::Hash) {
+            let mut key = vec![0; map.def().key_size.try_into().unwrap()];
+            key[0] = 2;
+            map.update(&key, &5_u64.to_ne_bytes(), 0).unwrap();
+        }
+        let maps: Vec<&dyn BpfMap> = maps.iter().map(|map| map as &dyn BpfMap).collect();
+        let jit = JitExecutor::with_env(Environment::new().with_maps(&maps));
+        let mut stack = StackMemory::new();
+        let mut prepared = jit.prepare(compiled, &mut stack).unwrap();
+        let mut context = BpfContext::empty();
+        [prepared.run(&mut context), prepared.run(&mut context)]
+    };
+    let results = run(&checked(&program));
+    assert!(results[0].is_ok() && results[1].is_ok() && results[0] != results[1], "{results:?}");
+    assert_eq!(run(&proven(&program)), results);
 }
 
 #[test]

@@ -98,6 +98,16 @@ impl<P: PhysicalProfile> LruHashMap<P> {
         )
     }
 
+    /// Marks a node as used; gives the address of its value.
+    #[inline(always)]
+    fn used(&self, node: Node<'_>) -> Option<NonNull<u8>> {
+        // A mark that is there need not be written again: the line stays shared.
+        if node.cells.load(USED, Relaxed)? == 0 {
+            node.cells.store(USED, 1, Relaxed);
+        }
+        Some(self.table.value(node)?.as_ptr())
+    }
+
     /// Takes an entry out that was not used lately. The caller holds the lock.
     fn evict(&self) -> Option<()> {
         let nodes = self.table.used();
@@ -144,11 +154,13 @@ impl<P: PhysicalProfile> BpfMap for LruHashMap<P> {
     #[inline]
     fn lookup_ptr(&self, key: &[u8], _cpu: u32) -> Option<NonNull<u8>> {
         check(&self.def, key).ok()?;
-        let node = self.table.find(key)?;
-        // A mark that is there need not be written again: the line stays shared.
-        if node.cells.load(USED, Relaxed)? == 0 {
-            node.cells.store(USED, 1, Relaxed);
-        }
-        Some(self.table.value(node)?.as_ptr())
+        self.used(self.table.find(key)?)
+    }
+}
+
+impl<P: PhysicalProfile> crate::direct::ByKey for LruHashMap<P> {
+    #[inline(always)]
+    fn find<const SIZE: usize>(&self, key: &[u8; SIZE], _cpu: u32) -> Option<NonNull<u8>> {
+        self.used(self.table.find_key(key)?)
     }
 }

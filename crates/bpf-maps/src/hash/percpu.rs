@@ -161,3 +161,11 @@ impl<P: PhysicalProfile> BpfMap for PerCpuHashMap<P> {
         })
     }
 }
+
+#[cfg(feature = "cloud-profile")]
+impl<P: PhysicalProfile> crate::direct::ByKey for PerCpuHashMap<P> {
+    #[inline(always)]
+    fn find<const SIZE: usize>(&self, key: &[u8; SIZE], cpu: u32) -> Option<NonNull<u8>> {
+        Some(self.values.of(self.table.find_key(key)?.index(), cpu)?.as_ptr())
+    }
+}

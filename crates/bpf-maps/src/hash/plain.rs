@@ -103,3 +103,11 @@ impl<P: PhysicalProfile> BpfMap for HashMap<P> {
         Some(self.table.find_value(key)?.as_ptr())
     }
 }
+
+#[cfg(feature = "cloud-profile")]
+impl<P: PhysicalProfile> crate::direct::ByKey for HashMap<P> {
+    #[inline(always)]
+    fn find<const SIZE: usize>(&self, key: &[u8; SIZE], _cpu: u32) -> Option<NonNull<u8>> {
+        Some(self.table.value(self.table.find_key(key)?)?.as_ptr())
+    }
+}

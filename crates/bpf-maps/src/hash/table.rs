@@ -212,16 +212,42 @@ impl<P: PhysicalProfile> Table<P> {
         self.value(self.find_key(key)?)
     }
 
+    /// The node of `key`; takes no lock. Most chains have one node or none: what it takes to
+    /// see that is compiled where it is asked for.
     #[inline(always)]
-    fn find_key(&self, key: &[u8]) -> Option<Node<'_>> {
-        let hash = hash(self.seed, key);
+    pub(super) fn find_key<K: AsRef<[u8]> + ?Sized>(&self, key: &K) -> Option<Node<'_>> {
+        let hash = hash(self.seed, key.as_ref());
+        let before = self.before();
+        let head = self.buckets.current().head(hash)?.load(Acquire);
+        if head == END && self.is_unchanged(before) {
+            return None;
+        }
+        if let Some(node) = self.node(head)
+            && self.is_of(node, key.as_ref(), hash)
+            && self.is_unchanged(before)
+        {
+            return Some(node);
+        }
+        self.find_further(key, hash)
+    }
+
+    /// The same for any chain.
+    #[inline(never)]
+    fn find_further<K: AsRef<[u8]> + ?Sized>(&self, key: &K, hash: u32) -> Option<Node<'_>> {
         loop {
             let before = self.before();
-            let found = self.pass(&self.buckets.current(), key, hash);
+            let found = self.pass(&self.buckets.current(), key.as_ref(), hash);
             if self.is_unchanged(before) {
                 return Some(found?.node);
             }
         }
+    }
+
+    /// Whether a node is that of `key`.
+    #[inline(always)]
+    fn is_of(&self, node: Node<'_>, key: &[u8], hash: u32) -> bool {
+        node.cells.load(HASH, Relaxed) == Some(hash)
+            && node.cells.holds(self.layout.key.offset, key)
     }
 
     /// How often nodes were used again, before a lookup.
@@ -249,9 +275,7 @@ impl<P: PhysicalProfile> Table<P> {
         let mut left = self.nodes.count();
         loop {
             let node = self.node(link.load(Acquire))?;
-            if node.cells.load(HASH, Relaxed)? == hash
-                && node.cells.holds(self.layout.key.offset, key)
-            {
+            if self.is_of(node, key, hash) {
                 return Some(Found { link, node });
             }
             left = left.checked_sub(1)?;

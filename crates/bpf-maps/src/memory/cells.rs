@@ -167,6 +167,7 @@ impl<'a> Cells<'a> {
     }
 
     /// As [`write`](Self::write), from memory that others may write.
+    #[inline]
     pub fn write_view(&self, offset: usize, from: View<'_>) -> Option<()> {
         let part = self.part(offset, from.len())?;
         match from.0 {

@@ -1,0 +1,88 @@
+//! The short way to a map does what the functions do that it is a way to.
+#![cfg(feature = "cloud-profile")]
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+
+use bpf_bytecode::abi::map::{MapDef, MapType};
+use bpf_maps::{AnyMap, BpfMap, Settings};
+use bpf_profile::ActiveProfile;
+
+const VALUE: usize = 12;
+
+fn bytes_at(value: Option<NonNull<u8>>) -> Option<[u8; VALUE]> {
+    // SAFETY: the address of a value, which nobody changes meanwhile.
+    value.map(|value| unsafe { value.cast::<[u8; VALUE]>().read() })
+}
+
+/// Two maps are changed alike, one of them by its way.
+fn as_the_functions(map_type: MapType, key_size: u32) {
+    let def = MapDef::new(map_type, key_size, VALUE.try_into().unwrap(), 12);
+    let make = || AnyMap::<ActiveProfile>::with_settings(def, Settings::new().cpus(2)).unwrap();
+    let (map, other) = (make(), make());
+    let direct = map.direct().expect("a way");
+    let mut state = u64::from(key_size) + 1;
+    let mut below = |bound: u64| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (state >> 33) % bound
+    };
+    let (mut found, mut failed) = (0, 0);
+    for round in 0..3000_u32 {
+        // Of keys some are alike but for their last byte; their place is odd at times.
+        let (number, last, odd) = (below(15).to_ne_bytes(), below(2), usize::from(below(2) == 1));
+        let mut buffer = [0_u8; 48];
+        let size = usize::try_from(key_size).unwrap();
+        let key = &mut buffer[odd..odd + size];
+        key[..4].copy_from_slice(&number[..4]);
+        if size > 4 {
+            key[size - 1] = last.to_ne_bytes()[0];
+        }
+        let (cpu, at) = (u32::try_from(below(2)).unwrap(), NonNull::from(&mut *key).cast());
+        match below(8) {
+            0..=2 => {
+                let flags = [0, 1, 2, 4, 8][usize::try_from(below(5)).unwrap()];
+                let mut value = [0; VALUE];
+                value[..4].copy_from_slice(&round.to_ne_bytes());
+                let expected = other.update_from(key, value.as_slice().into(), flags, cpu);
+                let expected = expected.map_or_else(|error| -error.errno(), |()| 0);
+                // SAFETY: both are of the map's sizes, and nobody else's.
+                let result =
+                    unsafe { direct.set(at, NonNull::from(&mut value).cast(), flags, cpu) };
+                assert_eq!(result, expected, "{map_type:?} {key_size} {key:?} {flags}");
+                failed += u32::from(result != 0);
+            }
+            3 => assert_eq!(map.delete_on(key, cpu), other.delete_on(key, cpu)),
+            _ => {
+                // SAFETY: as above.
+                let value = unsafe { direct.find(at, cpu) };
+                assert_eq!(value, map.lookup_ptr(key, cpu));
+                let value = bytes_at(value);
+                assert_eq!(value, bytes_at(other.lookup_ptr(key, cpu)));
+                found += u32::from(value.is_some());
+            }
+        }
+    }
+    assert!(found > 100 && failed > 100, "{found} {failed}");
+}
+
+#[test]
+fn ways_are_as_the_functions() {
+    for key_size in [4, 8, 16] {
+        for map_type in [MapType::Hash, MapType::LruHash, MapType::PerCpuHash] {
+            as_the_functions(map_type, key_size);
+        }
+    }
+    for map_type in [MapType::Array, MapType::PerCpuArray] {
+        as_the_functions(map_type, 4);
+    }
+}
+
+#[test]
+fn other_sizes_have_no_way() {
+    for key_size in [1, 5, 12, 15, 17, 64] {
+        for map_type in [MapType::Hash, MapType::LruHash, MapType::PerCpuHash] {
+            let map = AnyMap::<ActiveProfile>::new(MapDef::new(map_type, key_size, 8, 4)).unwrap();
+            assert!(map.direct().is_none());
+        }
+    }
+}
