@@ -46,6 +46,19 @@ fn rotations() {
     ));
 }
 
+/// Sums of halves: the two change places where nobody sees it.
+#[test]
+fn parts() {
+    insta::assert_snapshot!(show(
+        "w2 = w1\nw2 >>= 16\nw1 &= 65535\nw1 += w2\nw2 = w1\nw2 >>= 16\nw2 += w1
+         r3 = r4\nr3 >>= 32\nw4 = w4\nr4 += r3
+         w3 = w2\nw3 >>= 8\nw2 &= 255\nr5 = r4\nr5 += 1\nr3 ^= r2\nr0 = r3\nr0 += r5
+         w3 = w5\nw3 >>= 16\nw5 &= 65535\nw5 -= w3\nr0 += r5
+         w3 = w5\nw3 >>= 16\nw5 &= 65535\nw5 += w3\nr0 += r5\nr0 += r3
+         w3 = w5\nw3 >>= 16\nw5 &= 65535\nif r5 == 0 goto +1\nw5 += w3\nr0 += r5\nexit"
+    ));
+}
+
 #[test]
 fn fused() {
     insta::assert_snapshot!(show(

@@ -54,9 +54,10 @@ pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
     let wide = Wide(dice.one_in(2));
     let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(8));
     let mut insns = Vec::new();
-    match dice.below(13) {
+    match dice.below(15) {
         0 | 1 => address(dice, items, [a, b, c], style),
         2 => rotation(dice, &mut insns, [a, b, c], wide),
+        13 | 14 => parts(dice, &mut insns, [a, b, c], wide),
         3 => {
             let up = dice.pick(&[32, 32, 48, 56, 24, 16]);
             let down = if dice.one_in(2) { up } else { dice.pick(&[29, 30, 31, 33, 40, 63]) };
@@ -144,6 +145,51 @@ fn rotation(dice: &mut Dice, insns: &mut Vec<BpfInsn>, [a, b, c]: [u8; 3], wide:
     let (into, from) = if dice.one_in(2) { (a, other) } else { (other, a) };
     let op = dice.pick(&[OR, OR, XOR, ADD, SUB]);
     insns.push(Wide(wide.0 != dice.one_in(8)).reg(op, into, from));
+}
+
+/// `b = (b & mask) + (b >> n)`, with other steps in between.
+fn parts(dice: &mut Dice, insns: &mut Vec<BpfInsn>, [a, b, c]: [u8; 3], wide: Wide) {
+    let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(6));
+    let between = |dice: &mut Dice, insns: &mut Vec<BpfInsn>| {
+        for _ in 0..dice.below(4) {
+            if dice.one_in(2) {
+                let [dst, src] = core::array::from_fn(|_| dice.pick(&REGISTERS));
+                // Mostly what has no part in it.
+                let touches = [dst, src].iter().any(|register| [a, b].contains(register));
+                if !touches || dice.one_in(4) {
+                    let op = dice.pick(&[MOV, ADD, XOR, RSH, SUB]);
+                    insns.push(near(dice).reg(op, dst, src));
+                }
+            }
+        }
+    };
+    insns.push(near(dice).reg(MOV, a, b));
+    insns.push(near(dice).imm(
+        dice.pick(&[RSH, RSH, RSH, ARSH, LSH]),
+        a,
+        dice.pick(&[16, 8, 1, 28]),
+    ));
+    if dice.one_in(4) {
+        between(dice, insns);
+    }
+    match dice.below(4) {
+        0 => insns.push(Wide(false).reg(MOV, b, b)),
+        1 => insns.push(near(dice).imm(AND, b, dice.pick(&[0xff, 0xfff, -1]))),
+        _ => insns.push(near(dice).imm(AND, b, 0xffff)),
+    }
+    between(dice, insns);
+    let (into, from) = if dice.one_in(4) { (a, b) } else { (b, a) };
+    let op = dice.pick(&[ADD, ADD, OR, XOR, SUB, AND, MOV]);
+    let from = if dice.one_in(8) { c } else { from };
+    insns.push(near(dice).reg(op, into, from));
+    if dice.one_in(2) {
+        // Which bits may be set counts.
+        insns.push(near(dice).imm(AND, into, dice.pick(&[0xffff, 0xff, 0x1ffff])));
+    }
+    if dice.one_in(2) {
+        // Otherwise the temporary may be read again.
+        insns.push(BpfInsn::mov64_imm(from, 3));
+    }
 }
 
 /// An access whose address is computed. No jump leads into it, as it would be

@@ -36,6 +36,7 @@ mod choice;
 mod maps;
 mod memory;
 mod merge;
+mod parts;
 mod product;
 mod shift;
 mod tail;
@@ -239,6 +240,9 @@ impl<'a, 'o> Selector<'a, 'o> {
             Op::Move { width, dst, src } => {
                 if self.rotates_behind(step, width, dst, src) {
                     return 3;
+                }
+                if dst == src && width == Width::W32 && self.exchanges(step, Size::W, dst) {
+                    return 0;
                 }
                 self.move_register(width, dst, src);
             }

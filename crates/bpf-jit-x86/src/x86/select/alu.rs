@@ -126,6 +126,11 @@ impl Selector<'_, '_> {
                         if let Some(done) = self.tests(step, width, dst, imm) {
                             return done;
                         }
+                        if let Some(size) = whole_bytes(imm)
+                            && self.exchanges(step, size, dst)
+                        {
+                            return 0;
+                        }
                         self.and_immediate(width, dst, imm);
                     }
                     _ => self.two_operands(AluOp::And, width, dst, src),
@@ -264,15 +269,11 @@ impl Selector<'_, '_> {
         if possible.unwrap_or(0) & !mask == 0 {
             return;
         }
-        let size = match imm {
-            0xff => Size::B,
-            0xffff => Size::H,
-            _ => {
-                // A negative immediate keeps the upper half, if there is one.
-                let narrow = self.bits(dst) <= 32;
-                let width = if narrow { Width::W32 } else { width };
-                return self.two_operands(AluOp::And, width, dst, Operand::Imm(imm));
-            }
+        let Some(size) = whole_bytes(imm) else {
+            // A negative immediate keeps the upper half, if there is one.
+            let narrow = self.bits(dst) <= 32;
+            let width = if narrow { Width::W32 } else { width };
+            return self.two_operands(AluOp::And, width, dst, Operand::Imm(imm));
         };
         let src = self.origin(dst, Width::W32);
         self.out.zero_extend(size, native(dst), Rm::Reg(src));
@@ -405,5 +406,14 @@ impl Selector<'_, '_> {
         let positive = matches!((arith, src), (Arith::And, Source::Imm(0..)));
         let width = if positive { Width::W32 } else { width };
         self.set_flags(dst, width, matches!(arith, Arith::And | Arith::Or | Arith::Xor));
+    }
+}
+
+/// The low bytes that a mask leaves.
+const fn whole_bytes(mask: i32) -> Option<Size> {
+    match mask {
+        0xff => Some(Size::B),
+        0xffff => Some(Size::H),
+        _ => None,
     }
 }
