@@ -7,8 +7,9 @@
 
 use super::{Arena, At, CLASSES, NONE, free_block, slot_words};
 
-/// Of the words in use, the part that must be free for it to be worth the time.
-const WORTH: usize = 8;
+/// Of the words in use, the part that must be free for it to be worth the time: states at rest are
+/// small, and sorting is slow.
+const WORTH: usize = 2;
 
 impl Arena<'_> {
     /// Whether gathering may bring room for `size` words. Sorting is paid for by the
