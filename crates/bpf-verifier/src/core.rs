@@ -312,18 +312,20 @@ impl<'a> Explorer<'a> {
         loop {
             // Most instructions are no place where anything is looked at.
             if !core::mem::take(&mut self.settled) && self.is_arrival() {
-                match self.arrive()? {
-                    Arrival::Walk => {}
-                    Arrival::Covered(tail) => {
+                // What follows is large, and stays where it was put.
+                match &self.arrive() {
+                    Ok(Arrival::Walk) => {}
+                    Ok(Arrival::Covered(tail)) => {
                         if self.guessing().is_none() {
                             observer.pruned(self.walker.pc);
                         }
                         // One such path after the other takes time, too, and no instruction.
                         self.check_budget()?;
-                        self.check_cost(&tail)?;
-                        return self.end_path(&tail);
+                        self.check_cost(tail)?;
+                        return self.end_path(tail);
                     }
-                    Arrival::Elsewhere => return Ok(true),
+                    Ok(Arrival::Elsewhere) => return Ok(true),
+                    Err(stop) => return Err(*stop),
                 }
             }
             let insn = self.code.insn(self.walker.pc)?;

@@ -65,15 +65,14 @@ impl Explorer<'_> {
     pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
         let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
         let sort = self.sort(&test);
-        let mut known = None;
+        let mut outcome = None;
         let (holds, fails) = match sort {
             Sort::Numbers => {
                 self.note_threshold(&test.a, test.width, &test.b.number);
                 self.note_threshold(&test.b, test.width, &test.a.number);
-                let Outcome { holds, fails } = test.compare();
+                let Outcome { holds, fails } = outcome.insert(test.compare());
                 // Where neither is possible, no execution comes here at all.
                 let neither = holds.is_none() && fails.is_none();
-                known = fails.or(holds);
                 (neither || holds.is_some(), neither || fails.is_some())
             }
             Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
@@ -99,6 +98,7 @@ impl Explorer<'_> {
         // Nothing was changed since the operands were read.
         let (pc, taken) = (self.walker.pc, !fails);
         self.note_side(taken);
+        let known = outcome.as_ref().and_then(|of| of.fails.as_ref().or(of.holds.as_ref()));
         self.learn_side(&test, sort, taken, known)?;
         Ok(Flow::To(side_of(insn, pc, taken)))
     }
@@ -119,7 +119,7 @@ impl Explorer<'_> {
         if let Some(test) = self.test(insn)? {
             let sort = self.sort(&test);
             let known = if sort == Sort::Numbers { test.one_side(taken) } else { None };
-            self.learn_side(&test, sort, taken, known)?;
+            self.learn_side(&test, sort, taken, known.as_ref())?;
         }
         if may_end_function(insn) {
             let next = pc.saturating_add(insn.slots());
@@ -154,12 +154,12 @@ impl Explorer<'_> {
         test: &Test,
         sort: Sort,
         taken: bool,
-        known: Option<(Scalar, Scalar)>,
+        known: Option<&(Scalar, Scalar)>,
     ) -> Step {
         match sort {
             Sort::Numbers => {
                 if let Some((a, b)) = known {
-                    self.learn_numbers(test, a, b);
+                    self.learn_numbers(test, *a, *b);
                 }
             }
             Sort::NullCheck { holds_if_null } => {
@@ -178,6 +178,9 @@ impl Explorer<'_> {
         Ok(())
     }
 
+    /// The comparison that an instruction makes, if it does. Put into its callers: the result is
+    /// large.
+    #[inline(always)]
     fn test(&self, insn: &Instruction) -> Step<Option<Test>> {
         let Instruction::JumpIf { cond, width, dst, src, .. } = *insn else { return Ok(None) };
         let a = self.read(dst)?;

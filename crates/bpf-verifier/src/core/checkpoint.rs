@@ -262,12 +262,12 @@ impl Explorer<'_> {
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
-                let (tail, ask) = (node.tail(&self.arena), self.asks());
+                let tail = node.tail(&self.arena);
                 if !node.has_rounds(&self.arena) {
                     return Some(tail);
                 }
                 let tail = tail.renamed(|old| rests.renamed.now(old));
-                return Some(ask.map_or(tail, |ask| tail.asked(&ask)));
+                return Some(self.asks().map_or(tail, |ask| tail.asked(&ask)));
             }
             if node.count(&mut self.arena, false) {
                 before = node.0;
