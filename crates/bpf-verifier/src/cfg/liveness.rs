@@ -1,9 +1,9 @@
 //! Which registers still matter.
 
+use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::Kfunc;
 use bpf_bytecode::instruction::{CallTarget, Instruction, Operand};
 use bpf_bytecode::opcode::{AluOp, AtomicOp};
-use bpf_bytecode::{BpfInsn, Register};
 
 use super::functions::function_named;
 use super::{ALL_LIVE, Code, bit, edges};
@@ -34,20 +34,15 @@ const fn operand(operand: Operand) -> u16 {
     }
 }
 
-/// In a slot's word, beside [`RegisterEffects`]: an instruction begins here.
-const BEGINS: u64 = 1 << 20;
-/// And it leads elsewhere: a jump, a call, or a load of a function's address.
+/// In a slot's word, beside [`RegisterEffects`]: the instruction leads elsewhere. It is a jump, a
+/// call, or a load of a function's address. The second slot of an instruction has no bit set but
+/// what is live.
 const TURNS: u64 = 1 << 21;
-/// Ten bits: the registers that are live before it, where a block begins.
+/// Ten bits: the registers that are live before it.
 const LIVE: u32 = 32;
-/// Where a block ends, the other bits: how far before it begins.
-const LENGTH: u32 = 42;
-/// What these can say. Longer blocks are taken for several.
-const LONGEST: usize = (1 << (u64::BITS - LENGTH)) - 1;
 
 /// Registers that an instruction reads, and those that it writes or leaves
-/// without a value, or several one after the other. What a local call and the end of a
-/// function read lies elsewhere.
+/// without a value. What a local call and the end of a function read lies elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RegisterEffects {
     read: u16,
@@ -65,25 +60,13 @@ impl RegisterEffects {
         let written = word.wrapping_shr(10) as u16 & ALL_LIVE;
         Self { read: word as u16 & ALL_LIVE, written }
     }
-
-    /// Those of both, `next` behind this one.
-    const fn then(self, next: Self) -> Self {
-        let read = (next.read & !self.written) | self.read;
-        Self { read, written: self.written | next.written }
-    }
 }
 
-/// Whether an instruction ends a block: what is live behind it is not what is live before
-/// the next one, or what it reads lies elsewhere.
-fn ends_block(insn: BpfInsn) -> bool {
-    insn.jump_offset().is_some() || is_local(insn)
-}
-
-/// Whether it calls a function of the program or leaves one: what it reads lies elsewhere.
-fn is_local(insn: BpfInsn) -> bool {
-    insn.is_jump_class()
-        && (insn.function_offset().is_some() || !insn.falls_through())
-        && insn.jump_offset().is_none()
+/// Notes in a slot's word what is live before it; the bits that are others now.
+fn set_live(word: &mut u64, live: u16) -> u64 {
+    let rest = *word & !u64::from(ALL_LIVE).wrapping_shl(LIVE);
+    let before = core::mem::replace(word, rest | u64::from(live).wrapping_shl(LIVE));
+    before ^ *word
 }
 
 /// See [`RegisterEffects`].
@@ -137,7 +120,7 @@ impl Code<'_> {
         helpers: &HelperTable<'_>,
     ) {
         let turns = if turns { TURNS } else { 0 };
-        arena.set(self.flow_at(pc), effects(insn, helpers).to_bits() | turns | BEGINS);
+        arena.set(self.flow_at(pc), effects(insn, helpers).to_bits() | turns);
     }
 
     /// Whether an instruction leads elsewhere: a jump, a call, or a load of a function's
@@ -161,56 +144,9 @@ impl Code<'_> {
     /// long.
     fn settle_liveness(&self, arena: &mut Arena<'_>) -> bool {
         self.mark_results(arena);
-        self.make_blocks(arena);
         // What lies behind an instruction is known when it is come to.
         let once = self.function_count == 1 && !self.turns_back;
         (0..PASSES).any(|_| !self.liveness_pass(arena) || once)
-    }
-
-    /// Finds blocks: instructions of which each but the last goes on at the next one, and
-    /// that nothing leads into. A block's first word has the effects of all of them, its last
-    /// one how long it is. What is live where paths join or a function begins is asked for;
-    /// jumps lead there, or to behind other jumps.
-    fn make_blocks(&self, arena: &mut Arena<'_>) {
-        let mut end = self.insns.len();
-        while end > 0 {
-            // The last instruction of a block.
-            let mut pc = self.instruction_before(arena, end);
-            let last = pc;
-            let mut effects = RegisterEffects::from_bits(arena.word(self.flow_at(pc)));
-            while pc > 0 && !self.begins_block(arena, pc, last) {
-                let before = self.instruction_before(arena, pc);
-                let word = arena.word(self.flow_at(before));
-                if word & TURNS != 0 && ends_block(self.slot(before)) {
-                    break;
-                }
-                pc = before;
-                effects = RegisterEffects::from_bits(word).then(effects);
-            }
-            let first = arena.word(self.flow_at(pc));
-            arena.set(self.flow_at(pc), effects.to_bits() | first & (BEGINS | TURNS));
-            let length = (last.saturating_sub(pc) as u64).wrapping_shl(LENGTH);
-            let word = arena.word(self.flow_at(last));
-            arena.set(self.flow_at(last), word | length);
-            end = pc;
-        }
-    }
-
-    /// Where the instruction in front of a slot begins.
-    fn instruction_before(&self, arena: &Arena<'_>, pc: usize) -> usize {
-        let before = pc.saturating_sub(1);
-        if arena.word(self.flow_at(before)) & BEGINS == 0 {
-            before.saturating_sub(1)
-        } else {
-            before
-        }
-    }
-
-    /// Whether a block that ends with the instruction at `last` begins at `pc` for certain.
-    fn begins_block(&self, arena: &Arena<'_>, pc: usize, last: usize) -> bool {
-        self.has(arena, pc, bit::JOIN | bit::FUNCTION)
-            || last.saturating_sub(pc) >= LONGEST
-            || pc == last && self.turns(arena, pc) && is_local(self.slot(pc))
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "masked")]
@@ -242,40 +178,46 @@ impl Code<'_> {
 
     /// One pass; whether anything changed.
     fn liveness_pass(&self, arena: &mut Arena<'_>) -> bool {
-        let mut changed = false;
-        let mut next = ALL_LIVE;
-        let mut end = self.insns.len();
+        let (mut changed, mut live, mut end) = (0, ALL_LIVE, self.insns.len());
         while end > 0 {
-            let last = self.instruction_before(arena, end);
-            let word_of_last = arena.word(self.flow_at(last));
-            let length = word_of_last.wrapping_shr(LENGTH);
-            let start = last.saturating_sub(usize::try_from(length).unwrap_or(0));
-            let word = arena.word(self.flow_at(start));
-            let (insn, mut effects) = (self.slot(last), RegisterEffects::from_bits(word));
-            let mut after = next;
-            if word_of_last & TURNS != 0 && ends_block(insn) {
-                let (first, second) = edges::successors(last, insn);
-                after = first.map_or(0, |pc| self.live_before(arena, pc));
-                after |= second.map_or(0, |pc| self.live_before(arena, pc));
-                if let Some(function) = function_named(last, insn) {
-                    effects.read = self.read_by_callee(arena, function);
-                    changed |= after & R0 != 0 && self.is_new_result(arena, function);
-                } else if first.is_none() {
-                    let function = self.function_of(arena, last);
-                    let start = self.function_start(arena, function);
-                    effects.read = if self.has(arena, start, bit::RESULT) { R0 } else { 0 };
-                }
+            // Most instructions lead to the next one.
+            let words = arena.slice_mut(self.flow, end);
+            let turn = words.iter().rposition(|word| word & TURNS != 0);
+            let straight = words.get_mut(turn.map_or(0, |turn| turn.saturating_add(1))..);
+            for word in straight.unwrap_or_default().iter_mut().rev() {
+                let effects = RegisterEffects::from_bits(*word);
+                live = (live & !effects.written) | effects.read;
+                changed |= set_live(word, live);
             }
-            next = (after & !effects.written) | effects.read;
-            let live = u64::from(next).wrapping_shl(LIVE);
-            let known = u64::from(ALL_LIVE).wrapping_shl(LIVE) & word;
-            if live != known {
-                arena.set(self.flow_at(start), word ^ known | live);
-                changed = true;
-            }
-            end = start;
+            let Some(turn) = turn else { break };
+            let new_result;
+            (live, new_result) = self.before_turn(arena, turn, live);
+            let mut word = arena.word(self.flow_at(turn));
+            changed |= set_live(&mut word, live) | u64::from(new_result);
+            arena.set(self.flow_at(turn), word);
+            end = turn;
         }
-        changed
+        changed != 0
+    }
+
+    /// What is live before an instruction that leads elsewhere, where `next` is before the one
+    /// behind it; whether it turned out that the result of a function matters.
+    fn before_turn(&self, arena: &mut Arena<'_>, pc: usize, next: u16) -> (u16, bool) {
+        let insn = self.slot(pc);
+        let mut effects = RegisterEffects::from_bits(arena.word(self.flow_at(pc)));
+        let (mut after, mut new_result) = (next, false);
+        if insn.jump_offset().is_some() {
+            let (first, second) = edges::successors(pc, insn);
+            after = first.map_or(0, |pc| self.live_before(arena, pc));
+            after |= second.map_or(0, |pc| self.live_before(arena, pc));
+        } else if !insn.falls_through() {
+            let start = self.function_start(arena, self.function_of(arena, pc));
+            after = if self.has(arena, start, bit::RESULT) { R0 } else { 0 };
+        } else if let Some(function) = function_named(pc, insn).filter(|_| insn.is_call()) {
+            effects.read = self.read_by_callee(arena, function);
+            new_result = after & R0 != 0 && self.is_new_result(arena, function);
+        }
+        ((after & !effects.written) | effects.read, new_result)
     }
 
     /// The callee reads what it reads, or what its signature names.
