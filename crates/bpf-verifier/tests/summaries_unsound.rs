@@ -86,6 +86,33 @@ fn loops_that_do_not_end() {
          if r0 < 10 goto outer
          exit",
     );
+    // Set back to a number that it comes to by itself on another way, past the same place.
+    for by_itself in ["if w2 == 7 goto meet", "if w2 != 7 goto set\ngoto meet"] {
+        let text = |set: &str| {
+            format!(
+                "r7 = r1
+                 r2 = *(u32 *)(r7 +0)
+                 again: w2 += 1
+                 if w2 == 0 goto out
+                 {by_itself}
+                 set: r6 = *(u32 *)(r7 +4)
+                 if r6 != 3 goto again
+                 {set}
+                 meet: r0 = 1
+                 r0 = 2
+                 r0 = 3
+                 r0 = 4
+                 r1 = *(u32 *)(r7 +8)
+                 if r1 == 3 goto again
+                 r0 = 4
+                 goto again
+                 out: r0 = 0
+                 exit"
+            )
+        };
+        SOCKET.accepts(&text("r0 = 7"));
+        endless(&text("w2 = 7"));
+    }
     // Set back in a function.
     endless(
         "r6 = r10
@@ -187,4 +214,85 @@ fn the_frame_pointer_is_not_written_in_a_loop() {
     let program = program(bpf_bytecode::BpfProgType::SocketFilter, text);
     let kind = Verifier::<ActiveProfile>::new().verify(&program).expect_err(text).kind();
     assert_eq!(kind, VerifyErrorKind::FramePointerWrite);
+}
+
+/// A number that was raised by 32 bits and added to is, lowered again, the sum only where
+/// that has room in 32 bits: what it is compared with says nothing of the number else.
+#[test]
+fn sums_between_two_shifts() {
+    let text = |load: &str, sum: &str, test: &str, index: &str| {
+        format!(
+            "{LOOKUP}
+             if r0 == 0 goto out
+             r7 = r0
+             r8 = 0
+             again: r6 = *({load} *)(r7 +0)
+             r1 = r6
+             r1 <<= 32
+             {sum}
+             {test} goto next
+             {index}
+             r7 += r6
+             r1 = *(u8 *)(r7 +0)
+             goto out
+             next: r8 += 1
+             if r8 < 1000 goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    let more = |by: &str, op: &str, back: &str| format!("r2 = {by} ll\nr1 {op} r2\nr1 {back} 32");
+    let one = "0x100000000";
+    let three = "0x300000000";
+    // The number is the one that is compared, less or more.
+    SOCKET.accepts(&text("u16", &more(one, "+=", ">>="), "if r1 > 48", ""));
+    SOCKET.accepts(&text("u16", &more(three, "-=", "s>>="), "if r1 s> 44", ""));
+    SOCKET.rejects("invalid access", &text("u16", &more(one, "+=", ">>="), "if r1 > 49", ""));
+    SOCKET.rejects("invalid access", &text("u16", &more(three, "-=", "s>>="), "if r1 s> 45", ""));
+    // The upper half was lost before.
+    for back in [">>=", "s>>="] {
+        SOCKET.rejects("", &text("u64", &more("0", "+=", back), "if r1 > 7", ""));
+        SOCKET.rejects("", &text("u64", &more(one, "+=", back), "if r1 > 7", ""));
+    }
+    // The sum passes an end: 2^32 is 0, -1 is the greatest number, and so on.
+    SOCKET.rejects("", &text("u32", &more(one, "+=", ">>="), "if r1 > 7", ""));
+    let from_end = "r3 = 0xffffffff ll\nr3 -= r6\nr6 = r3";
+    let down = more(one, "-=", ">>=");
+    SOCKET.rejects("", &text("u32", &down, "r4 = 0xfffffff8 ll\nif r1 < r4", from_end));
+    let from_least = "r6 += 0x7fffffff\nr6 += 1";
+    let up = more(one, "+=", "s>>=");
+    SOCKET.rejects("", &text("s32", &up, "if r1 s> -0x7ffffff9", from_least));
+    let from_most = "r3 = 0x7fffffff\nr3 -= r6\nr6 = r3";
+    let down = more(one, "-=", "s>>=");
+    SOCKET.rejects("", &text("s32", &down, "if r1 s< 0x7ffffff8", from_most));
+    // Halves of one make one.
+    let halves = "r2 = 0x80000000 ll\nr1 -= r2\nr1 -= r2\nr1 s>>= 32";
+    SOCKET.rejects("invalid access", &text("u16", halves, "if r1 s> 47", ""));
+}
+
+/// The low bits of a number are not the number.
+#[test]
+fn masks_in_a_loop() {
+    for (load, mask) in [("u16", "r1 &= 0xff"), ("u64", "w1 &= 0xffff"), ("u64", "w1 &= -1")] {
+        SOCKET.rejects(
+            "",
+            &format!(
+                "{LOOKUP}
+                 if r0 == 0 goto out
+                 r7 = r0
+                 r8 = 0
+                 again: r6 = *({load} *)(r7 +0)
+                 r1 = r6
+                 {mask}
+                 if r1 > 7 goto next
+                 r7 += r6
+                 r1 = *(u8 *)(r7 +0)
+                 goto out
+                 next: r8 += 1
+                 if r8 < 1000 goto again
+                 out: r0 = 0
+                 exit"
+            ),
+        );
+    }
 }
