@@ -166,7 +166,17 @@ impl Lowered<'_> {
         translate::by_shape(step.pc, shape::form(step.insn), step.insn, Itself)
     }
 
-    /// What is made of that. It is compiled for each kind that is frequent by
+    /// What is made of that, where the operation need not be put into words in memory.
+    #[inline(always)]
+    pub fn with_any_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
+        if step.effect.is_special() {
+            then.then(self.special(step.pc, step.insn))
+        } else {
+            translate::by_shape(step.pc, shape::form(step.insn), step.insn, then)
+        }
+    }
+
+    /// The same. It is compiled for each kind that is frequent by
     /// itself, so that operations are told apart but once. An operation is put into words
     /// only here, as most are looked at once.
     #[inline(always)]

@@ -12,7 +12,7 @@ use super::super::encode::Mem;
 use super::super::regs::native;
 use super::{ROOM, Selector, index, size_bits};
 
-use crate::lower::{Address, Op, Order, Registers, Step};
+use crate::lower::{Address, Op, Order, Registers, Step, Then};
 
 /// Steps that are looked at: eight bytes take 22.
 const STEPS: u32 = 24;
@@ -61,6 +61,7 @@ impl Bytes {
     }
 
     /// A step; whether what it does is known.
+    #[inline(always)]
     fn step(&mut self, op: Op, first: Address) -> Option<Register> {
         match op {
             Op::Load { size, signed: false, order: Order::Relaxed, dst, at } => {
@@ -102,6 +103,21 @@ impl Bytes {
             }
             _ => None,
         }
+    }
+}
+
+/// Has bytes follow what is done to them from a first load on, as far as that is known.
+struct Known<'b> {
+    bytes: &'b mut Bytes,
+    first: Address,
+}
+
+impl Then for Known<'_> {
+    type Result = Option<Register>;
+
+    #[inline(always)]
+    fn then(self, op: Op) -> Option<Register> {
+        self.bytes.step(op, self.first)
     }
 }
 
@@ -173,7 +189,8 @@ impl Selector<'_, '_> {
             if effect.is_joined() || !effect.is_pure() {
                 break;
             }
-            let Some(dst) = bytes.step(self.lowered.op(&step), first) else { break };
+            let known = Known { bytes: &mut bytes, first };
+            let Some(dst) = self.lowered.with_any_op(&step, known) else { break };
             let Some((size, name, swapped)) = bytes.of(dst).and_then(whole) else { continue };
             let left = self.lowered.live_behind(&step).and(bytes.known);
             let distance = i16::try_from(name).ok()?.checked_sub(FIRST)?;
