@@ -206,6 +206,93 @@ fn counters_of_which_low_bits_are_compared() {
     SOCKET.rejects("stack", &program(0x7ff));
 }
 
+/// As compilers count where a number begins below zero: its low bits pass the end of their width,
+/// and the number itself goes on.
+#[test]
+fn counters_of_which_low_bits_begin_anew() {
+    for rounds in [10, 1000, 30_000_u32] {
+        let begin = rounds.wrapping_neg();
+        let count = |start: u32, step: u32, test: &str| {
+            let text = format!(
+                "r0 = 0\nr1 = {start:#x} ll\nagain: r1 += {step}\nr2 = r1\n{test} goto again\nexit"
+            );
+            quick(SOCKET, 80, &text).max_insns
+        };
+        let times = |each: u64| 3 + each * u64::from(rounds);
+        // By steps, too.
+        let low = format!("r2 <<= 32\nr2 >>= 32\nif r2 < {rounds}");
+        assert_eq!(count(u32::MAX, 1, &low), times(5) + 5);
+        let steps = u64::from(rounds).div_ceil(3) + 1;
+        assert_eq!(count(u32::MAX - 2, 3, &low), 3 + 5 * steps);
+        assert_eq!(count(begin, 1, "r2 <<= 32\nr2 >>= 32\nif r2 != 0"), times(5));
+        assert_eq!(count(begin.wrapping_mul(2), 2, "r2 <<= 32\nr2 s>>= 32\nif r2 s< 0"), times(5));
+        assert_eq!(count(begin, 1, "w2 = w2\nif r2 != 0"), times(4));
+        assert_eq!(count(begin, 1, "w2 = w1\nif r2 == r1"), times(4));
+        // The same at 16 bits.
+        let begin = begin & 0xffff;
+        for cut in ["r2 <<= 48\nr2 s>>= 48", "w2 <<= 16\nw2 s>>= 16"] {
+            for test in ["if w2 != 0", "if w2 s< 0"] {
+                assert_eq!(count(begin, 1, &format!("{cut}\n{test}")), times(5));
+            }
+        }
+        for test in
+            ["r2 = (s16)r1\nif r2 s< 0", "w2 = (s16)w1\nif w2 s< 0", "r2 &= 0xffff\nif r2 != 0"]
+        {
+            assert_eq!(count(begin, 1, test), times(4));
+        }
+    }
+    // What never comes to be so.
+    for cut in ["r2 <<= 48\nr2 s>>= 48", "r2 = (s16)r1", "r2 &= 0xffff"] {
+        let text =
+            format!("r1 = 1\nagain: r1 += 2\nr2 = r1\n{cut}\nif r2 != 0 goto again\nr0 = 0\nexit");
+        SOCKET.rejects("", &text);
+    }
+}
+
+/// Where a number lies between two that are no further apart, low bits say which it is; they are
+/// those of what was added, too.
+#[test]
+fn numbers_of_which_low_bits_are_known() {
+    for (cut, bits) in [
+        ("r2 &= 0xffff", 16),
+        ("r2 <<= 48\nr2 >>= 48", 16),
+        ("r2 <<= 48\nr2 s>>= 48", 16),
+        ("w2 <<= 16\nw2 >>= 16", 16),
+        ("w2 <<= 16\nw2 s>>= 16", 16),
+        ("r2 = (s16)r2", 16),
+        ("w2 = (s16)w2", 16),
+        ("r2 &= 0x1ffff", 17),
+        ("r2 <<= 32\nr2 >>= 32", 32),
+        ("r2 <<= 32\nr2 s>>= 32", 32),
+        ("w2 = w2", 32),
+        ("r2 = (s32)r2", 32),
+        ("r2 <<= 32\nr2 s>>= 32\nr2 &= 0xffff", 16),
+    ] {
+        // From `begin` on up to `most` more, of which it is known to be no more than `known`.
+        let program = |begin: i64, most: u64, more: i32, known: i32| {
+            let load = format!("r6 &= {most}\nr5 = {begin} ll\nr6 += r5\nr9 = {begin} ll");
+            let part = format!("r2 += {more}\n{cut}");
+            let text = guarded(&load, &part, &format!("> {known}"));
+            text.replace("r4 += r6", "r7 = r6\nr7 -= r9\nr4 += r7")
+        };
+        let all = 1_i64 << bits;
+        let most = u64::try_from(all - 1).unwrap().min(0x7fff_ffff);
+        for begin in [0, all, 3 * all, -all] {
+            SOCKET.accepts(&program(begin, most, 0, 7));
+            SOCKET.rejects("stack", &program(begin, most, 0, 8));
+            SOCKET.accepts(&program(begin, most, -3, 4));
+            SOCKET.rejects("stack", &program(begin, most, -3, 5));
+            SOCKET.rejects("stack", &program(begin, most, 3, 11));
+            // The same low bits twice.
+            if bits < 31 {
+                SOCKET.rejects("stack", &program(begin, 2 * most + 1, 0, 7));
+            }
+        }
+        SOCKET.accepts(&program(all - 4, most >> 1, 4, 7));
+        SOCKET.rejects("stack", &program(all - 4, most >> 1, 4, 8));
+    }
+}
+
 #[test]
 fn what_two_shifts_cut_off_was_there() {
     let program = |before: &str, up: u32, down: u32| {

@@ -8,16 +8,18 @@ use super::{Explorer, Step, reject};
 use crate::arena::{NONE, high, low};
 use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
-use crate::state::{DOUBLED, HALVED, LOW_HALF, RAISED, RAISED_LOW, RAISED_SIGNED, Value, WRAPPED};
+use crate::state::{
+    DOUBLED, HALVED, MODULO, RAISED, RAISED_SIGNED, SHIFTED, SHIFTED_HALF, Value, WRAPPED,
+};
 
 /// What may be added to a number so that it keeps its identity.
 const MAX_SUM: i64 = 1 << 30;
 
 /// `out` is `a op b`. Where that is a constant more or less than one of them, it
 /// has that one's identity; in a loop that is summarised (`counts`), also where
-/// it is more or less by something within bounds, half, or twice as much, or where it
-/// is cut to 32 bits by two shifts, between which it may be added to. A mask of bits that
-/// are all zero anyway leaves it as it is.
+/// it is more or less by something within bounds, half, or twice as much, or where low bits
+/// of it are cut off by a mask or by two shifts, between which it may be added to. A mask of
+/// bits that are all zero anyway leaves it as it is.
 fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Value) -> Value {
     if op == AluOp::And
         && a.id != 0
@@ -27,18 +29,24 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     {
         return Value { deps: out.deps, ..*a };
     }
-    if counts && op == AluOp::And && a.range == 0 && b.as_constant().is_some_and(is_low_mask) {
-        return cut(a, out);
+    if counts
+        && op == AluOp::And
+        && let Some(mask) = b.as_constant().map(|mask| mask & greatest(width))
+        && is_low_mask(mask)
+    {
+        return cut(a, mask.count_ones(), out);
     }
-    if counts && width == Width::W64 && b.as_constant() == Some(32) {
+    if counts && let Some(by) = cut_by(width, b) {
         match op {
-            AluOp::Lsh if a.range == 0 => return raised(a, out),
-            AluOp::Rsh | AluOp::Arsh if a.range < DOUBLED => return lowered(op, a, out),
+            AluOp::Lsh if a.range == 0 => return raised(width, a, by, out),
+            AluOp::Rsh | AluOp::Arsh if a.shift() == Some((width, by)) => {
+                return lowered(op, a, out);
+            }
             _ => {}
         }
     }
-    if counts && width == Width::W64 && matches!(a.range, RAISED | RAISED_SIGNED | RAISED_LOW) {
-        return raised_sum(op, (a, b), out);
+    if counts && let Some(shift) = a.shift().filter(|shift| shift.0 == width) {
+        return raised_sum(op, (a, b), shift, out);
     }
     let counts = counts && a.range == 0;
     let (named, by) = match (op, a.as_constant(), b.as_constant()) {
@@ -123,36 +131,56 @@ const fn is_low_mask(bits: u64) -> bool {
     bits != 0 && bits & bits.wrapping_add(1) == 0
 }
 
-/// `out` is the low bits of `a`: what that is compared with is a hint at what `a` is.
-fn cut(a: &Value, out: Value) -> Value {
-    if a.id == 0 { out } else { Value { id: a.id, off: a.off, range: LOW_HALF, ..out } }
-}
-
-/// What a number is, 32 bits higher, which lies between these.
-const fn raised_between(from: i64, to: i64) -> i32 {
-    if from >= 0 && to <= 0xffff_ffff {
-        RAISED
-    } else if from >= i32::MIN as i64 && to <= i32::MAX as i64 {
-        RAISED_SIGNED
-    } else {
-        RAISED_LOW
+/// `out` and `a` agree in so many low bits, at least.
+fn cut(a: &Value, bits: u32, out: Value) -> Value {
+    let bits = bits.min(a.same_bits());
+    if !(1..64).contains(&bits) {
+        return out;
     }
+    Value { id: a.id, off: a.off, range: MODULO.wrapping_sub_unsigned(bits), ..out }
 }
 
-/// `out` is `a`, 32 bits higher.
-fn raised(a: &Value, out: Value) -> Value {
+/// By how many bits compilers shift up and down again, to cut a number to 32, 16 or 8 bits.
+fn cut_by(width: Width, by: &Value) -> Option<u32> {
+    let by = by.as_constant().map(low)?;
+    let cuts = match width {
+        Width::W64 => matches!(by, 32 | 48 | 56),
+        Width::W32 => matches!(by, 16 | 24),
+    };
+    cuts.then_some(by)
+}
+
+/// What a number is, so many bits higher, which lies between these.
+const fn raised_between((width, by): (Width, u32), from: i64, to: i64) -> i32 {
+    let base = match width {
+        Width::W64 if by == 32 && from >= 0 && to <= 0xffff_ffff => return RAISED,
+        Width::W64 if by == 32 && from >= i32::MIN as i64 && to <= i32::MAX as i64 => {
+            return RAISED_SIGNED;
+        }
+        Width::W64 => SHIFTED,
+        Width::W32 => SHIFTED_HALF,
+    };
+    base.wrapping_sub_unsigned(by)
+}
+
+/// `out` is `a`, so many bits higher.
+fn raised(width: Width, a: &Value, by: u32, out: Value) -> Value {
     let full = a.number.full();
-    let range = raised_between(full.smin, full.smax);
+    let range = raised_between((width, by), full.smin, full.smax);
     if a.id == 0 { out } else { Value { id: a.id, off: a.off, range, ..out } }
 }
 
-/// `out` is `a op b`: if `b` is a constant of the upper half, the sum that `a` is, and more, as
+/// `out` is `a op b`: if `b` is a constant of the upper bits, the sum that `a` is, and more, as
 /// high as it was. So compilers count before they extend the sign by the shift back.
-fn raised_sum(op: AluOp, (a, b): (&Value, &Value), out: Value) -> Value {
-    let upper = b.as_constant().filter(|by| low(*by) == 0);
-    let more = match (op, upper.map(|by| i64::from(high(by).cast_signed()))) {
-        (AluOp::Add, Some(by)) => by,
-        (AluOp::Sub, Some(by)) => by.wrapping_neg(),
+fn raised_sum(op: AluOp, (a, b): (&Value, &Value), (width, by): (Width, u32), out: Value) -> Value {
+    let constant = b.as_constant().map(|constant| match width {
+        Width::W64 => constant.cast_signed(),
+        Width::W32 => low(constant).cast_signed().into(),
+    });
+    let upper = constant.filter(|constant| constant.trailing_zeros() >= by);
+    let more = match (op, upper.map(|constant| constant.wrapping_shr(by))) {
+        (AluOp::Add, Some(more)) => more,
+        (AluOp::Sub, Some(more)) => more.wrapping_neg(),
         _ => return out,
     };
     let full = a.number.full();
@@ -161,8 +189,10 @@ fn raised_sum(op: AluOp, (a, b): (&Value, &Value), out: Value) -> Value {
         _ => (full.smin.wrapping_shr(32), full.smax.wrapping_shr(32)),
     };
     let range = match a.range {
-        RAISED_LOW => RAISED_LOW,
-        _ => raised_between(more.wrapping_add(from), more.wrapping_add(to)),
+        RAISED | RAISED_SIGNED => {
+            raised_between((width, by), more.wrapping_add(from), more.wrapping_add(to))
+        }
+        range => range,
     };
     let off = i64::from(a.off).wrapping_add(more);
     match i32::try_from(off) {
@@ -171,14 +201,16 @@ fn raised_sum(op: AluOp, (a, b): (&Value, &Value), out: Value) -> Value {
     }
 }
 
-/// `out` is `a`, which was raised before, 32 bits lower: what it was, where that had
-/// no more bits.
+/// `out` is `a`, which was raised before, lower by as much: what it was, where that had
+/// no more bits, or else the same in the low ones that were left.
 fn lowered(op: AluOp, a: &Value, out: Value) -> Value {
     let range = match (op, a.range) {
         (AluOp::Rsh, RAISED) | (AluOp::Arsh, RAISED_SIGNED) => 0,
         (AluOp::Arsh, RAISED) if a.number.smin() >= 0 => 0,
-        (_, RAISED | RAISED_SIGNED | RAISED_LOW) => LOW_HALF,
-        _ => return out,
+        _ => {
+            let Some((width, by)) = a.shift() else { return out };
+            MODULO.wrapping_sub_unsigned(width.bits().saturating_sub(by))
+        }
     };
     Value { id: a.id, off: a.off, range, ..out }
 }
@@ -189,6 +221,11 @@ fn immediate(imm: i32, bits: u32) -> Scalar {
         32 => Scalar::constant(imm.cast_unsigned().into()),
         _ => Scalar::signed_constant(imm.into()),
     }
+}
+
+/// Whether numbers are what they are when they are cut to so many bits, with a sign or without.
+const fn is_kept(bits: u32, number: &Scalar) -> bool {
+    bits < 64 && number.umax().wrapping_shr(bits.saturating_sub(1)) == 0
 }
 
 /// A number, and what it rests on.
@@ -330,7 +367,7 @@ impl Explorer<'_> {
                 if value.number.umax() <= u32::MAX.into() {
                     self.linked(src, value)
                 } else {
-                    result(&value, Scalar::low_half)
+                    self.cut_in_loop(&value, 32, result(&value, Scalar::low_half))
                 }
             }
             (Operand::Reg(src), Width::W32) => self.number_of_address(src, 32)?,
@@ -352,6 +389,18 @@ impl Explorer<'_> {
             self.state.set_reg(register, value);
         }
         value
+    }
+
+    /// `out` and `a` agree in so many low bits: in a loop that is summarised, it says so.
+    fn cut_in_loop(&self, a: &Value, bits: u32, out: Value) -> Value {
+        let known = out.number.as_constant().is_some();
+        if known || !self.counts_by(a.id) || a.same_bits() == 0 {
+            return out;
+        }
+        if a.range == 0 && a.number == out.number && is_kept(bits, &a.number) {
+            return *a;
+        }
+        cut(a, bits, Value { deps: a.deps, ..out })
     }
 
     /// The unknown number that an address is; some may not see it.
@@ -382,7 +431,8 @@ impl Explorer<'_> {
     ) -> Step {
         let a = self.read(src)?;
         let out = if a.is_scalar() {
-            result(&a, |number| sign_extend(width, from.bits(), number))
+            let out = result(&a, |number| sign_extend(width, from.bits(), number));
+            self.cut_in_loop(&a, from.bits(), out)
         } else {
             self.number_of_address(src, width.bits())?
         };

@@ -8,9 +8,9 @@ use super::ends::may_end_function;
 use super::iterator::Family;
 use super::packet::decided_by_end;
 use super::{Explorer, Flow, LOST, Step, reject};
-use crate::domain::{Outcome, Scalar, alu, compare, one_side};
+use crate::domain::{Outcome, Range, Scalar, alu, compare, one_side};
 use crate::error::{Sink, VerifyErrorKind};
-use crate::state::{Kind, Value, WRAPPED};
+use crate::state::{Kind, Value};
 
 /// A conditional jump with its operands.
 #[derive(Clone, Copy)]
@@ -68,8 +68,7 @@ impl Explorer<'_> {
         let mut outcome = None;
         let (holds, fails) = match sort {
             Sort::Numbers => {
-                self.note_threshold(&test.a, test.width, &test.b.number);
-                self.note_threshold(&test.b, test.width, &test.a.number);
+                self.note_thresholds(test.width, &test.a, &test.b);
                 let Outcome { holds, fails } = outcome.insert(test.compare());
                 // Where neither is possible, no execution comes here at all.
                 let neither = holds.is_none() && fails.is_none();
@@ -217,11 +216,13 @@ impl Explorer<'_> {
         }
         let value = Value { number, deps, ..before };
         self.state.set_reg(register, value);
-        if before.id != 0 && matches!(before.range, 0 | WRAPPED) {
+        let bits = before.same_bits();
+        if bits > 0 {
             let mut pointers = false;
             self.state.for_each_named(&mut self.arena, before.id, |copy| {
-                if before.range == WRAPPED || (copy.is_scalar() && copy.range == WRAPPED) {
-                    let learned = learn_low_half(copy, &before, number);
+                let both = if copy.is_scalar() { bits.min(copy.same_bits()) } else { bits };
+                if both < 64 {
+                    let learned = learn_low_bits(copy, &before, number, both);
                     copy.deps |= if learned { deps } else { 0 };
                     return learned;
                 }
@@ -280,27 +281,58 @@ fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
     }
 }
 
-/// The same where one of both, or each, is that modulo 2^32. Whether `copy` is another now.
+/// The same where both are that modulo 2 to the power of `bits` alone. Whether `copy` is another now.
 ///
-/// With `n` for the number that both name, each has the low half of `n` and its own offset,
-/// wrapped or not. So the low half of `copy` is that of `known` and the difference of the
-/// offsets, modulo 2^32, and where `copy` has no other half, that is all of it. That a sum
-/// wraps, or may, is a matter of the 32-bit addition of sets. Of a half that `known` may
-/// have besides, it says nothing.
-fn learn_low_half(copy: &mut Value, known: &Value, number: Scalar) -> bool {
-    let whole = copy.number.umax() <= u32::MAX.into();
-    if !copy.is_scalar() || !matches!(copy.range, 0 | WRAPPED) || !whole {
+/// With `n` for the number that both name, each has the low bits of `n` and its own offset. So
+/// those of `copy` are those of `known` and the difference of the offsets. Of what either has
+/// besides, that says nothing; but where `copy` lies between two numbers, it lies between the first
+/// and the last there of such low bits.
+fn learn_low_bits(copy: &mut Value, known: &Value, number: Scalar, bits: u32) -> bool {
+    if !copy.is_scalar() || !(1..64).contains(&bits) {
         return false;
     }
     let more = i64::from(copy.off).wrapping_sub(known.off.into());
-    let low = alu(AluOp::Add, Width::W32, number, Scalar::signed_constant(more));
-    match low.meet(copy.number) {
+    let learned = if bits == 32 && copy.number.umax() <= u32::MAX.into() {
+        // There is no other half.
+        let low = alu(AluOp::Add, Width::W32, number, Scalar::signed_constant(more));
+        low.meet(copy.number)
+    } else {
+        within_low_bits(copy.number, &number, more, bits)
+    };
+    match learned {
         Some(both) if both != copy.number => {
             copy.number = both;
             true
         }
         _ => false,
     }
+}
+
+/// What is left of `number`, the low `bits` of which are those of `known` and so much `more`.
+fn within_low_bits(number: Scalar, known: &Scalar, more: i64, bits: u32) -> Option<Scalar> {
+    let (full, half) = (known.full(), known.half());
+    let mask = 1_u64.wrapping_shl(bits).wrapping_sub(1);
+    let signed = |range: &Range| (range.smin.cast_unsigned(), range.smax.cast_unsigned());
+    // The low half is all that matters, if there are no more bits.
+    let halves = [(half.umin, half.umax), signed(half)].into_iter().filter(|_| bits <= 32);
+    let ends = [(full.umin, full.umax), signed(full)].into_iter().chain(halves);
+    let ends = ends.map(|(least, most)| (least, most.wrapping_sub(least)));
+    let (least, width) = ends.min_by_key(|(_, width)| *width).filter(|(_, width)| *width < mask)?;
+    let least = least.wrapping_add_signed(more);
+    // How far from the first of such low bits on `at` lies, and how far behind the last.
+    let behind = |at: u64| at.wrapping_sub(least) & mask;
+    let up = |at: u64| {
+        if behind(at) > width { mask.wrapping_sub(behind(at)).wrapping_add(1) } else { 0 }
+    };
+    let down = |at: u64| behind(at).saturating_sub(width);
+    let own = number.full();
+    let low = own.umin.checked_add(up(own.umin))?;
+    let high = own.umax.checked_sub(down(own.umax))?;
+    let least = own.smin.checked_add_unsigned(up(own.smin.cast_unsigned()))?;
+    let most = own.smax.checked_sub_unsigned(down(own.smax.cast_unsigned()))?;
+    let unsigned = (low <= high).then(|| Scalar::between(low, high))?;
+    let signed = (least <= most).then(|| Scalar::signed_between(least, most))?;
+    number.meet(unsigned)?.meet(signed)
 }
 
 impl Explorer<'_> {
@@ -352,5 +384,45 @@ impl Explorer<'_> {
             _ => return false,
         };
         0 <= min && max <= size.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within_low_bits;
+    use crate::domain::Scalar;
+
+    /// Beside all numbers of small ranges: none is lost, and of numbers that are not below zero, the
+    /// ends of what is left are such numbers.
+    #[test]
+    fn low_bits_leave_the_numbers_that_have_them() {
+        let mut left = 0;
+        for bits in [1, 3, 4] {
+            let all = 1_i64 << bits;
+            let ranges = |from: i64, to: i64| {
+                (from..=to).flat_map(move |least| (least..=to).map(move |most| (least, most)))
+            };
+            for ((least, most), (from, to)) in
+                ranges(-9, 21).flat_map(|own| ranges(-8, 9).map(move |known| (own, known)))
+            {
+                let number = Scalar::signed_between(least, most);
+                let known = Scalar::signed_between(from, to);
+                for more in [-5, 0, 3] {
+                    let has = |n: &i64| (from..=to).any(|k| (n - k - more).rem_euclid(all) == 0);
+                    let mut those = (least..=most).filter(has);
+                    let Some(out) = within_low_bits(number, &known, more, bits) else { continue };
+                    assert!(number.covers(&out));
+                    assert!(those.clone().all(|n| out.contains(n.cast_unsigned())));
+                    if least >= 0
+                        && let Some(first) = those.next()
+                    {
+                        let last = those.next_back().unwrap_or(first);
+                        assert_eq!((out.smin(), out.smax()), (first, last), "{number:?} {known:?}");
+                        left += 1;
+                    }
+                }
+            }
+        }
+        assert!(left > 10_000, "{left}");
     }
 }

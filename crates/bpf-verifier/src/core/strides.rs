@@ -20,6 +20,7 @@ use super::carried::{Changes, drift, is_register};
 use super::trial::{Change, Trial};
 use crate::domain::Scalar;
 use crate::state::Value;
+use crate::state::join::{Threshold, around};
 use crate::state::snapshot::Snapshot;
 
 /// The last number, from `start` on, in so many `steps` of that size that is not beyond `end`,
@@ -67,10 +68,14 @@ impl Explorer<'_> {
             let Some(start) = start.filter(|_| now.is_scalar() && now.range == 0) else { continue };
             let Some(constant) = start.number.as_constant().map(u64::cast_signed) else { continue };
             // Whoever goes on has not come to what it is compared with.
-            let own = known.iter().filter(|(id, _)| *id == now.id && now.id != 0);
+            let own = known.iter().filter(|known| known.id == now.id && now.id != 0);
             let behind = i64::from(step).saturating_sub(step.signum().into());
             let last = |at: i64| at.checked_add(now.off.into())?.checked_add(behind);
-            let steps = own.filter_map(|(_, at)| steps_to(constant, last(*at)?, step)).min();
+            let end = |known: &Threshold| {
+                let [down, up] = around((last(known.at)?, known.bits), constant);
+                Some(if step < 0 { down } else { up })
+            };
+            let steps = own.filter_map(|known| steps_to(constant, end(known)?, step)).min();
             let number = steps.and_then(|steps| drift(&start.number, (step, step), steps));
             let Some(number) = number.filter(|number| *number != now.number) else { continue };
             self.set_number(*place, number);

@@ -16,9 +16,9 @@ use crate::domain::{Scalar, sign_extend};
 use crate::error::VerifyErrorKind;
 use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
-use crate::state::join::{Join, Mode};
+use crate::state::join::{Join, Mode, Threshold};
 use crate::state::snapshot::Snapshot;
-use crate::state::{DOUBLED, HALVED, Kind, LOW_HALF, Value, WRAPPED};
+use crate::state::{DOUBLED, HALVED, Kind, Value};
 use crate::tail::{MAX_NEST, Tail};
 
 /// Rounds of a large loop that a path has come through before a summary is tried, which
@@ -73,11 +73,26 @@ impl Explorer<'_> {
         trial.0 != NONE && id > trial.first_id(&self.arena)
     }
 
-    /// Notes what a number is compared with in a loop: its bounds are there, as
+    /// Notes what two numbers are compared with in a loop: their bounds are there, as
     /// often as not.
-    pub(super) fn note_threshold(&mut self, value: &Value, width: Width, with: &Scalar) {
-        let wraps = value.range == WRAPPED && width == Width::W32;
-        if !value.is_scalar() || value.id == 0 || !(wraps || matches!(value.range, 0 | LOW_HALF)) {
+    pub(super) fn note_thresholds(&mut self, width: Width, a: &Value, b: &Value) {
+        if a.id == 0 || a.id != b.id {
+            self.note_threshold(a, width, &b.number);
+            self.note_threshold(b, width, &a.number);
+            return;
+        }
+        // A number and its low bits: they are the same as long as there are no more.
+        let (most, least) = (a.same_bits().max(b.same_bits()), a.same_bits().min(b.same_bits()));
+        if most == 64 && (1..63).contains(&least) && a.off == b.off {
+            let end = Value { range: 0, ..*a };
+            let last = 1_u64.wrapping_shl(least).wrapping_sub(1);
+            self.note_threshold(&end, Width::W64, &Scalar::constant(last));
+        }
+    }
+
+    fn note_threshold(&mut self, value: &Value, width: Width, with: &Scalar) {
+        let bits = if value.hints() { 64 } else { value.same_bits() };
+        if !value.is_scalar() || bits == 0 {
             return;
         }
         let mut trial = self.walker.active;
@@ -88,7 +103,8 @@ impl Explorer<'_> {
             return;
         }
         let (range, all) = match width {
-            Width::W64 => (with.full(), i64::MIN..i64::MAX),
+            // What a guess goes up to as far as it may is no bound, either.
+            Width::W64 => (with.full(), i64::MIN >> 2..i64::MAX >> 2),
             Width::W32 => (with.half(), i32::MIN.into()..i32::MAX.into()),
         };
         // Of a number that is its low half and goes beyond 31 bits, negative bounds are
@@ -97,10 +113,11 @@ impl Explorer<'_> {
         let large = width == Width::W32 && full.smin >= 0 && full.smax > i32::MAX.into();
         let end = range.smin != range.smax;
         for bound in [range.smin, range.smax] {
-            if bound != all.start && bound != all.end {
+            if all.start < bound && bound < all.end {
                 let bound = if large { bound & i64::from(u32::MAX) } else { bound };
                 let at = bound.wrapping_sub(value.off.into());
-                trial.add_threshold(&mut self.arena, (value.id, at), end);
+                let more = Threshold { id: value.id, bits, at };
+                trial.add_threshold(&mut self.arena, more, end);
             }
         }
     }
@@ -246,8 +263,8 @@ impl Explorer<'_> {
         let done = join.run(old, &self.state, &mut self.scratch, &mut self.arena)?;
         self.last_id = join.last_id;
         let changed = join.changed;
-        for (index, (id, _)) in known.iter().enumerate() {
-            if let Some(id) = join.renamed(*id) {
+        for (index, known) in known.iter().enumerate() {
+            if let Some(id) = join.renamed(known.id) {
                 trial.rename_threshold(&mut self.arena, index, id);
             }
         }
@@ -288,9 +305,9 @@ impl Explorer<'_> {
         let mut kept = 0;
         for threshold in known.get(..count).unwrap_or_default() {
             let (arena, cells) = (&self.arena, &self.state.cells);
-            let named = |value: &Value| value.id == threshold.0;
+            let named = |value: &Value| value.id == threshold.id;
             if self.state.regs().iter().any(named)
-                || (0..cells.len()).any(|index| cells.id(arena, index) == threshold.0)
+                || (0..cells.len()).any(|index| cells.id(arena, index) == threshold.id)
             {
                 trial.set_threshold(&mut self.arena, kept, *threshold);
                 kept = kept.saturating_add(1);
@@ -717,8 +734,9 @@ fn change(before: &Value, after: &Value, own: u32) -> Change {
         _ if !after.is_scalar() => Change::Sum(least, least),
         HALVED if least == 0 => Change::Halved,
         DOUBLED if least == 0 => Change::Doubled,
-        WRAPPED if least != 0 && !wraps(&before.number, &after.number, least) => {
-            Change::Sum(least, least)
+        _ if after.same_bits() == 32 => {
+            let known = least != 0 && !wraps(&before.number, &after.number, least);
+            if known { Change::Sum(least, least) } else { Change::Other }
         }
         more if more >= 0 => match least.checked_add(more) {
             Some(most) => Change::Sum(least, most),

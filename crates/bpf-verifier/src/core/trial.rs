@@ -519,27 +519,27 @@ impl Trial {
     /// Notes that what has this identity is compared with a number, or with what has that
     /// `end`. Where there is no room, one of the state at the head takes that of another;
     /// half of it is kept for numbers.
-    pub fn add_threshold(self, arena: &mut Arena<'_>, (id, at): Threshold, end: bool) {
+    pub fn add_threshold(self, arena: &mut Arena<'_>, more: Threshold, end: bool) {
         let (list, len) = self.thresholds(arena);
         let (list, head) = (list.get(..len).unwrap_or_default(), self.head_id(arena));
-        if list.contains(&(id, at)) {
+        if list.contains(&more) {
             return;
         }
         let count = low(arena.word(self.field(THRESHOLDS)));
         if len < if end { MAX_THRESHOLDS / 2 } else { MAX_THRESHOLDS } {
-            self.set_threshold(arena, count, (id, at));
+            self.set_threshold(arena, count, more);
             self.set_thresholds(arena, count.saturating_add(1));
-        } else if id <= head
-            && let Some((index, _)) = (0..count).zip(list).find(|(_, known)| known.0 > head)
+        } else if more.id <= head
+            && let Some((index, _)) = (0..count).zip(list).find(|(_, known)| known.id > head)
         {
-            self.set_threshold(arena, index, (id, at));
+            self.set_threshold(arena, index, more);
         }
     }
 
-    pub fn set_threshold(self, arena: &mut Arena<'_>, index: u32, (id, at): Threshold) {
+    pub fn set_threshold(self, arena: &mut Arena<'_>, index: u32, known: Threshold) {
         let place = self.field(THRESHOLDS + 1).saturating_add(index.saturating_mul(2));
-        arena.set(place, id.into());
-        arena.set(place.saturating_add(1), at.cast_unsigned());
+        arena.set(place, pair(known.id, known.bits));
+        arena.set(place.saturating_add(1), known.at.cast_unsigned());
     }
 
     /// How many there are from now on.
@@ -549,10 +549,11 @@ impl Trial {
 
     pub fn thresholds(self, arena: &Arena<'_>) -> ([Threshold; MAX_THRESHOLDS], usize) {
         let len = low(arena.word(self.field(THRESHOLDS))) as usize;
-        let mut list = [(0, 0); MAX_THRESHOLDS];
+        let mut list = [Threshold::default(); MAX_THRESHOLDS];
         let mut place = self.field(THRESHOLDS + 1);
         for slot in list.iter_mut().take(len) {
-            *slot = (low(arena.word(place)), arena.word(place.saturating_add(1)).cast_signed());
+            let (named, at) = (arena.word(place), arena.word(place.saturating_add(1)));
+            *slot = Threshold { id: low(named), bits: high(named), at: at.cast_signed() };
             place = place.saturating_add(2);
         }
         (list, len)
@@ -561,6 +562,8 @@ impl Trial {
     /// The identity `from` is called `to` from here on.
     pub fn rename_threshold(self, arena: &mut Arena<'_>, index: usize, id: u32) {
         let index = u32::try_from(index).unwrap_or(0).saturating_mul(2);
-        arena.set(self.field(THRESHOLDS + 1).saturating_add(index), id.into());
+        let place = self.field(THRESHOLDS + 1).saturating_add(index);
+        let bits = high(arena.word(place));
+        arena.set(place, pair(id, bits));
     }
 }

@@ -12,7 +12,7 @@
 //! ([`Kind::names`], without a default). What is not named so is compared as it is:
 //! a kind that forgets to say it is covered too rarely, and not too often.
 
-use super::reg::{Kind, RAISED, RAISED_SIGNED, Value, WRAPPED};
+use super::reg::{Kind, Value, WRAPPED};
 
 /// What a field of a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,26 +285,26 @@ impl Ids {
         if old.id <= self.shared && old.id != 0 {
             return (old.id, old.off, old.range) == (new.id, new.off, new.range);
         }
-        if matches!(old.range, RAISED | RAISED_SIGNED) {
-            // Lowered again, it has its identity back.
+        if old.shift().is_some() {
+            // Lowered again, it has its identity back, or low bits of it.
             let more = i64::from(new.off).wrapping_sub(old.off.into());
             return new.range == old.range && self.place_matches(old.id, Some((new.id, more)));
         }
-        let wrapped = old.range == WRAPPED;
-        if old.id == 0 || !(wrapped || old.range == 0) {
+        let bits = old.same_bits();
+        if bits == 0 {
             return true;
         }
         // Where it is known, nothing is learned of it any more, nor by it. How often a loop goes
         // round may rest on it still: what the loop has named was compared above.
-        if wrapped && old.number.as_constant().is_some() {
+        if bits < 64 && old.number.as_constant().is_some() {
             return true;
         }
-        let base = if wrapped && new.range == WRAPPED && new.number.as_constant().is_none() {
-            Some((new.id, new.off.into()))
-        } else if wrapped && new.number.umax() > u32::MAX.into() {
+        let base = if old.range == WRAPPED && new.number.umax() > u32::MAX.into() {
             None
+        } else if bits <= new.same_bits() && new.number.as_constant().is_none() {
+            Some((new.id, new.off.into()))
         } else {
-            // What has no other half is itself modulo 2^32.
+            // A number is itself modulo anything.
             new.base()
         };
         let base = base.map(|(id, more)| (id, more.wrapping_sub(old.off.into())));
@@ -344,8 +344,9 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ids, Kind, MAX_IDS, Value};
-    use crate::state::SLICE_BITS;
+    use super::{Ids, Kind, MAX_IDS, Value, WRAPPED};
+    use crate::domain::Scalar;
+    use crate::state::{MODULO, RAISED, RAISED_SIGNED, SHIFTED, SHIFTED_HALF, SLICE_BITS};
 
     #[test]
     fn two_things_never_become_one() {
@@ -376,6 +377,41 @@ mod tests {
         let place = Some((5, 0));
         assert!(ids.place_matches(1, place) && ids.place_matches(2, place));
         assert!(!ids.place_matches(1, Some((5, 1))) && !ids.place_matches(1, Some((6, 0))));
+    }
+
+    #[test]
+    fn low_bits_are_those_of_the_number() {
+        let number = |id, off, range| Value { id, off, range, ..Value::UNKNOWN };
+        let first = (number(1, 2, 0), number(5, 4, 0));
+        let matches = |old, new| {
+            let mut ids = Ids::new(true, 0);
+            [first, (old, new)].iter().all(|(old, new)| ids.number_matches(old, new))
+        };
+        let [half, low] = [32, 16].map(|bits| MODULO - bits);
+        let shifts = [RAISED, RAISED_SIGNED, SHIFTED - 48, SHIFTED - 32, SHIFTED_HALF - 16];
+        for range in [half, low, WRAPPED].into_iter().chain(shifts) {
+            // What it is of that number, the other one is of that one's counterpart.
+            let found = number(5, 3, range);
+            let found = if range == WRAPPED {
+                Value { number: Scalar::of_bits(32), ..found }
+            } else {
+                found
+            };
+            assert!(matches(number(1, 1, range), found));
+            for other in [number(5, 4, range), number(6, 3, range), Value::UNKNOWN] {
+                assert!(!matches(number(1, 1, range), other), "{range}");
+            }
+        }
+        // More of them are these, too, and all are.
+        for found in [half, WRAPPED, 0] {
+            assert!(matches(number(1, 1, low), number(5, 3, found)));
+            assert!(!matches(number(1, 1, low), number(5, 2, found)));
+        }
+        for (known, found) in [(half, low), (WRAPPED, half), (SHIFTED - 48, SHIFTED - 32)] {
+            assert!(!matches(number(1, 1, known), number(5, 3, found)));
+        }
+        // Of so few, nothing is known.
+        assert!(matches(number(1, 1, MODULO - 8), Value::UNKNOWN));
     }
 
     #[test]

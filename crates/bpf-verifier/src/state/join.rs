@@ -65,8 +65,16 @@ impl Mode {
     }
 }
 
-/// A number that what has this identity is compared with, less what was added.
-pub(crate) type Threshold = (u32, i64);
+/// What a loop compares something with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Threshold {
+    /// The identity of what is compared.
+    pub id: u32,
+    /// How many of its low bits are; 64 for all.
+    pub bits: u32,
+    /// With what, less what was added to that.
+    pub at: i64,
+}
 
 /// Joins two states.
 pub(crate) struct Join<'a> {
@@ -80,11 +88,13 @@ pub(crate) struct Join<'a> {
     group_count: usize,
 }
 
-/// Values that moved together: identities before and after (0 for constants),
-/// by how much, and the identity that they have now.
+/// How values moved: identities before and after (0 for constants), and by how much.
+type Moved = (u32, u32, i64);
+
+/// Values that moved together: how, from what on, and the identity that they have now.
 #[derive(Clone, Copy, Default)]
 struct Group {
-    key: (u32, u32, i64),
+    key: (Moved, i64),
     id: u32,
     members: u32,
 }
@@ -142,7 +152,10 @@ impl<'a> Join<'a> {
     /// What values with this identity are called now.
     pub fn renamed(&self, id: u32) -> Option<u32> {
         let groups = self.groups.get(..self.group_count).unwrap_or_default();
-        let found = groups.iter().find(|group| group.key.0 == id || group.key.1 == id);
+        let found = groups.iter().find(|group| {
+            let ((old, new, _), _) = group.key;
+            old == id || new == id
+        });
         found.map(|group| group.id)
     }
 
@@ -231,7 +244,7 @@ impl<'a> Join<'a> {
             }
             Kind::MapValueOrNull if old.index == new.index && old.off == new.off => {
                 self.changed = true;
-                let id = self.group((old.id, new.id, i64::MAX));
+                let id = self.group(((old.id, new.id, i64::MAX), 0));
                 Ok(Value { id, ..*old })
             }
             _ if self.mode.is_merge() => Err(Apart),
@@ -257,10 +270,10 @@ impl<'a> Join<'a> {
         }
         self.changed = true;
         let (id, off) = match (before, after) {
-            (Some((from, more)), Some((to, then)))
-                if more.unsigned_abs() <= MAX_SUM.unsigned_abs() =>
-            {
-                (self.group((from, to, then.wrapping_sub(more))), more)
+            (Some((from, more)), Some((to, then))) => {
+                let key = (from, to, then.wrapping_sub(more));
+                let base = self.base(key, more);
+                (self.group((key, base)), more.wrapping_sub(base))
             }
             _ => (self.fresh(), 0),
         };
@@ -318,7 +331,7 @@ impl<'a> Join<'a> {
         };
         let apart = new.off.saturating_sub(old.off).into();
         let id = match (base(old, 0), base(new, apart)) {
-            (Some((from, _)), Some((to, then))) => self.group((from, to, then)),
+            (Some((from, _)), Some((to, then))) => self.group(((from, to, then), 0)),
             _ => self.fresh(),
         };
         let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };
@@ -337,8 +350,20 @@ impl<'a> Join<'a> {
         self.last_id
     }
 
+    /// By how much what a group names is more than what that was before, for one that was so much
+    /// more: nothing, if that is a sum that is kept.
+    fn base(&self, key: Moved, more: i64) -> i64 {
+        let near = |base: i64| more.abs_diff(base) <= MAX_SUM.unsigned_abs();
+        if near(0) {
+            return 0;
+        }
+        let known = self.groups.get(..self.group_count).unwrap_or_default();
+        let group = known.iter().find(|group| group.key.0 == key && near(group.key.1));
+        group.map_or(more, |group| group.key.1)
+    }
+
     /// The identity of the values that moved so.
-    fn group(&mut self, key: (u32, u32, i64)) -> u32 {
+    fn group(&mut self, key: (Moved, i64)) -> u32 {
         let known = self.groups.get_mut(..self.group_count).unwrap_or_default();
         if let Some(group) = known.iter_mut().find(|group| group.key == key) {
             group.members = group.members.saturating_add(1);
@@ -372,7 +397,8 @@ impl<'a> Join<'a> {
                     let end = match high {
                         _ if fits => greatest,
                         ..=LOW_HALF_END if low >= 0 => LOW_HALF_END,
-                        _ => i64::MAX,
+                        // So far that the loop adds to it without wrapping.
+                        _ => (i64::MAX >> 1).max(high),
                     };
                     high = end.min(most.max(high));
                 }
@@ -388,10 +414,24 @@ impl<'a> Join<'a> {
             }
             Mode::Settle => {
                 let (over, under) = (old.smax().saturating_add(1), old.smin().saturating_sub(1));
-                let far_up = up && high >= greatest.min(most);
+                // What a comparison of low bits says of what is far off is where it ends there.
+                let by_low_bits = self.near(ids, off).any(|known| {
+                    known.1 < 63 && around(known, high).into_iter().any(|at| is_by(at, high))
+                });
+                let far_up = up && (high >= greatest.min(most) || by_low_bits);
                 let far_down = down && (low <= least || (low < 0 && old.smin() >= 0));
-                let above = self.near(ids, off).filter(|&at| at >= over).min();
-                let below = self.near(ids, off).filter(|&at| at <= under).max();
+                let within = match low {
+                    _ if fits => least..=greatest,
+                    0.. if high <= LOW_HALF_END => 0..=LOW_HALF_END,
+                    0.. => 0..=i64::MAX,
+                    _ => i64::MIN..=i64::MAX,
+                };
+                let ends = |from| {
+                    let all = self.near(ids, off).flat_map(move |known| around(known, from));
+                    all.filter(|at| within.contains(at))
+                };
+                let above = ends(over).filter(|&at| at >= over).min();
+                let below = ends(under).filter(|&at| at <= under).max();
                 if up && down && (above.is_some() || below.is_some()) {
                     // It went past an end and round: there is a comparison for that.
                     high = above.unwrap_or(old.smax());
@@ -407,10 +447,10 @@ impl<'a> Join<'a> {
             }
             _ => {
                 if up {
-                    high = self.above(ids, off, new.smax(), new);
+                    high = self.above(ids, off, (old.smax(), new.smax()), new);
                 }
                 if down {
-                    low = self.below(ids, off, new.smin());
+                    low = self.below(ids, off, (old.smin(), new.smin()));
                 }
             }
         }
@@ -424,20 +464,26 @@ impl<'a> Join<'a> {
         all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(old)).unwrap_or(Scalar::UNKNOWN)
     }
 
-    fn near(&self, (from, to): (u32, u32), off: i64) -> impl Iterator<Item = i64> + '_ {
-        let named = move |id: u32| id != 0 && (id == from || id == to);
-        let own = self.thresholds.iter().filter(move |(id, _)| named(*id));
-        own.flat_map(move |(_, at)| (-1..=1).map(move |by| at.wrapping_add(off).wrapping_add(by)))
+    /// What is compared with what has one of these identities, and in how many low bits.
+    fn near(&self, (old, new): (u32, u32), off: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
+        let named = move |id: u32| id != 0 && (id == old || id == new);
+        let own = self.thresholds.iter().filter(move |known| named(known.id));
+        own.flat_map(move |known| {
+            let at = known.at.wrapping_add(off);
+            (-1..=1).map(move |by| (at.wrapping_add(by), known.bits))
+        })
     }
 
-    /// The next bound from `least` on.
-    fn above(&self, ids: (u32, u32), off: i64, least: i64, new: &Scalar) -> i64 {
-        self.near(ids, off).filter(|&at| at >= least).min().unwrap_or_else(|| top(new))
+    /// The next bound from `least` on, of a guess that ended before.
+    fn above(&self, ids: (u32, u32), off: i64, (end, least): (i64, i64), new: &Scalar) -> i64 {
+        let near = self.near(ids, off).map(|known| by_end(known, end));
+        near.filter(|&at| at >= least).min().unwrap_or_else(|| top(new))
     }
 
-    /// The next bound from `most` down.
-    fn below(&self, ids: (u32, u32), off: i64, most: i64) -> i64 {
-        self.near(ids, off).filter(|&at| at <= most).max().unwrap_or(i64::MIN)
+    /// The next bound from `most` down, of a guess that ended before.
+    fn below(&self, ids: (u32, u32), off: i64, (end, most): (i64, i64)) -> i64 {
+        let near = self.near(ids, off).map(|known| by_end(known, end));
+        near.filter(|&at| at <= most).max().unwrap_or(i64::MIN)
     }
 
     /// Values that moved together bound each other.
@@ -521,8 +567,30 @@ fn widened(old: &Scalar, new: &Scalar, most: i64, before: u32) -> Scalar {
     all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(&joined)).unwrap_or(Scalar::UNKNOWN)
 }
 
+/// The last number before `from` that is `at` in its low bits, and the first from there on; all are
+/// `at` itself where that is all of it.
+pub(crate) fn around((at, bits): (i64, u32), from: i64) -> [i64; 2] {
+    if bits >= 63 {
+        return [at; 2];
+    }
+    let all = 1_i64.wrapping_shl(bits);
+    let next = from.wrapping_add(at.wrapping_sub(from) & all.wrapping_sub(1));
+    [next.wrapping_sub(all), next]
+}
+
+/// `at`, or what is the same in its low bits right by the `end` of a guess. One that did not hold
+/// there ends at no further number of the kind.
+fn by_end(known: (i64, u32), end: i64) -> i64 {
+    around(known, end).into_iter().find(|at| is_by(*at, end)).unwrap_or(known.0)
+}
+
+/// Whether a number is right by the end of a guess.
+const fn is_by(at: i64, end: i64) -> bool {
+    at.abs_diff(end) <= 2
+}
+
 /// The last bound of a number that has none.
 fn top(new: &Scalar) -> i64 {
-    let half = i64::from(u32::MAX);
-    if new.smax() == half && new.smin() >= 0 { half } else { i64::MAX }
+    let low = new.smin() >= 0 && (i32::MAX.into()..=LOW_HALF_END).contains(&new.smax());
+    if low { LOW_HALF_END } else { i64::MAX }
 }

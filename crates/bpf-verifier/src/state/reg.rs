@@ -1,6 +1,7 @@
 //! What a register or a stack slot holds.
 
 use bpf_bytecode::abi::kfunc::ITER_NUM_MOST;
+use bpf_bytecode::opcode::Width;
 
 use super::class::Class;
 use crate::arena::{high, low, pair};
@@ -295,13 +296,16 @@ pub(crate) const DOUBLED: i32 = -2;
 pub(crate) const RAISED: i32 = -3;
 /// The same, 2^32 times that, which fits into 32 bits with a sign.
 pub(crate) const RAISED_SIGNED: i32 = -4;
-/// The same, 2^32 times that, or what is left of it.
-pub(crate) const RAISED_LOW: i32 = -5;
-/// The same, the low 32 bits of that. It is a hint and says nothing of the number.
-pub(crate) const LOW_HALF: i32 = -6;
 /// In the same place, but whatever that is: the number that is named plus the offset,
 /// modulo 2^32. Every 32-bit sum of a copy and a constant is that, whether it wraps or not.
 pub(crate) const WRAPPED: i32 = -7;
+/// So many less than this, 1 to 63: that number and this one are the same modulo 2 to the power of
+/// that many, whatever else they are.
+pub(crate) const MODULO: i32 = -8;
+/// So many less than this, 1 to 63: what is left in 64 bits of that number, so many bits higher.
+pub(crate) const SHIFTED: i32 = MODULO - 64;
+/// The same in 32 bits, 1 to 31.
+pub(crate) const SHIFTED_HALF: i32 = SHIFTED - 64;
 
 /// In the place of an iterator's offset: it gives nothing.
 pub(crate) const NOTHING_GIVEN: i32 = 1;
@@ -379,6 +383,39 @@ impl Value {
             Some(number) => Some((0, number.cast_signed())),
             None if self.id != 0 && self.range == 0 => Some((self.id, self.off.into())),
             None => None,
+        }
+    }
+
+    /// Of a number with an identity: how many of its low bits are those of the number that it
+    /// names plus the offset; 64 for all, 0 where none are known to be.
+    pub(crate) const fn same_bits(&self) -> u32 {
+        match self.range {
+            _ if self.id == 0 => 0,
+            0 => 64,
+            WRAPPED => 32,
+            range => match MODULO.saturating_sub(range) {
+                // What fewer are of is a hint, and nothing is learned by them.
+                bits @ 16..64 => bits.unsigned_abs(),
+                _ => 0,
+            },
+        }
+    }
+
+    /// Of a number with an identity: whether low bits of it are those of the number that it names
+    /// plus the offset, so few that it is a hint at that.
+    pub(crate) const fn hints(&self) -> bool {
+        self.id != 0 && matches!(MODULO.saturating_sub(self.range), 1..16)
+    }
+
+    /// Of a number that is another one some bits higher: in how many bits, and by how many.
+    pub(crate) const fn shift(&self) -> Option<(Width, u32)> {
+        match self.range {
+            RAISED | RAISED_SIGNED => Some((Width::W64, 32)),
+            range => match (SHIFTED.saturating_sub(range), SHIFTED_HALF.saturating_sub(range)) {
+                (by @ 1..64, _) => Some((Width::W64, by.unsigned_abs())),
+                (_, by @ 1..32) => Some((Width::W32, by.unsigned_abs())),
+                _ => None,
+            },
         }
     }
 

@@ -152,6 +152,10 @@ impl State {
                     _ => concrete::alu(op, a, b, width.bits()),
                 };
             }
+            Instruction::MovSx { width, from, dst, src } => {
+                let moved = concrete::signed(self.get(src), from.bits()).cast_unsigned();
+                self.regs[dst.index()] = concrete::low(moved, width.bits());
+            }
             Instruction::LoadImm64 { dst, value: Imm64::Value(value) } => {
                 self.regs[dst.index()] = value;
             }
