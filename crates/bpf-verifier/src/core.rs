@@ -328,22 +328,24 @@ impl<'a> Explorer<'a> {
                     Err(stop) => return Err(*stop),
                 }
             }
-            let insn = self.code.insn(self.walker.pc)?;
-            if self.turn_to_callee(&insn, observer)? {
+            // Moved on, it would be read before what was written in parts had come to memory.
+            let decoded = self.code.insn(self.walker.pc);
+            let insn = decoded.as_ref().map_err(|error| *error)?;
+            if self.turn_to_callee(insn, observer)? {
                 return Ok(true);
             }
             if self.guessing().is_none() {
                 observer.step(self.walker.pc, &self.view());
             }
             self.check_budget()?;
-            self.count(&insn);
+            self.count(insn);
             // What calls back costs once, when it is done.
-            if !self.is_round_of_helper(&insn) {
-                self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
+            if !self.is_round_of_helper(insn) {
+                self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(insn));
             }
             self.walker.lonely = self.walker.lonely.saturating_add(1);
             let (pc, waiting) = (self.walker.pc, self.pending);
-            let flow = self.execute(&insn)?;
+            let flow = self.execute(insn)?;
             if self.pending != waiting {
                 observer.forked(pc);
             }

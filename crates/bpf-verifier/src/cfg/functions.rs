@@ -28,22 +28,23 @@ impl Code<'_> {
         }
         let (mut pc, mut ends, mut leaves) = (0, false, false);
         while pc < self.insns.len() {
-            let insn = match self.insn(pc) {
+            let decoded = self.insn(pc);
+            let insn = match &decoded {
                 Ok(insn) => insn,
-                Err(error) => return reject(error.into(), pc),
+                Err(error) => return reject((*error).into(), pc),
             };
             let slot = self.slot(pc);
             self.frames.note(slot);
             if !slot.is_jump_class() && slot.slots() == 1 {
                 // Most instructions lead to the next one and name no function.
-                self.note_effects(arena, pc, (&insn, false), helpers);
+                self.note_effects(arena, pc, (insn, false), helpers);
                 ends = false;
                 pc = pc.saturating_add(1);
                 continue;
             }
             let named = slot.function_offset();
             let turns = slot.is_jump_class() || named.is_some();
-            self.note_effects(arena, pc, (&insn, turns), helpers);
+            self.note_effects(arena, pc, (insn, turns), helpers);
             if turns {
                 self.turns = self.turns.saturating_add(1);
                 let target = slot.jump_offset().map(|off| jump_target(pc, off));
