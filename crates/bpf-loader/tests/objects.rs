@@ -225,6 +225,7 @@ fn global_functions_are_known_by_their_prototypes() {
         [Param::MemoryOrNull(16), Param::Memory(4), Param::MemoryOrNull(7), Param::MemoryOrNull(8)];
     takes("memory", &memory);
     takes("others", &[Param::Other; 3]);
+    takes("dynptrs", &[Param::Dynptr, Param::Other]);
     let pointer = of("pointer").unwrap();
     assert_eq!((pointer.returns_number, pointer.arity()), (false, 1));
     assert_eq!((of("hidden"), of("internal"), of("program")), (None, None, None));

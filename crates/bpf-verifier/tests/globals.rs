@@ -3,40 +3,15 @@
 mod common;
 
 use bpf_bytecode::abi::global::{GlobalFunction, Param};
-use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, Privilege, VerifiedInfo, Verifier, VerifyError, VerifyErrorKind};
-use common::{LOOKUP, MAPS, Program, program};
+use common::{LOOKUP, program, with_globals};
 
 const NUMBER: &[Param] = &[Param::Number];
 const CONTEXT: &[Param] = &[Param::Context];
 const EIGHT: &[Param] = &[Param::Memory(8)];
 const MAYBE: &[Param] = &[Param::MemoryOrNull(8)];
-
-/// A program of this text, whose functions take these, in the order in which they
-/// are called first.
-fn with_globals(prog_type: BpfProgType, text: &str, takes: &[&[Param]]) -> Program {
-    let plain = program(prog_type, text);
-    let mut found: Vec<usize> = Vec::new();
-    for (pc, insn) in plain.instructions() {
-        if let Instruction::Call(CallTarget::Local(off)) = insn {
-            let target = jump_target(pc, off).expect("inside");
-            if !found.contains(&target) {
-                found.push(target);
-            }
-        }
-    }
-    let mut builder = ProgramBuilder::new(prog_type).insns(plain.insns());
-    for map in MAPS {
-        builder = builder.map(map);
-    }
-    for (slot, params) in found.iter().zip(takes) {
-        let slot = u32::try_from(*slot).expect("a slot");
-        builder = builder.global_function(GlobalFunction::new(slot, params));
-    }
-    builder.build().unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn verify_as(
     prog_type: BpfProgType,

@@ -83,6 +83,7 @@ impl Machine<'_> {
             Kfunc::RcuReadUnlock => self.held.rcu(false).map(|()| 0)?,
             Kfunc::Throw => return self.throw(a),
             Kfunc::DynptrFromSkb | Kfunc::DynptrFromXdp => self.dynptr_from_packet(a, b, c)?,
+            Kfunc::DynptrSliceRdwr if self.reads_packet(a)? => 0,
             Kfunc::DynptrSlice | Kfunc::DynptrSliceRdwr => self.slice(a, b, c, d)?,
             Kfunc::DynptrAdjust => self.adjust(a, b, c)?,
             Kfunc::DynptrIsNull => u64::from(self.dynptr(a)?.1.source == Source::Null),

@@ -54,6 +54,12 @@ impl Machine<'_> {
         found.map(|found| (number, *found)).ok_or_else(|| format!("no dynptr at {at:#x}"))
     }
 
+    /// Whether one is over a packet that programs of this type do not write.
+    pub(super) fn reads_packet(&self, at: u64) -> Step<bool> {
+        let over_packet = self.dynptr(at)?.1.source == Source::Packet;
+        Ok(over_packet && !self.prog_type.context().packet_writable)
+    }
+
     pub(super) fn set_dynptr(&mut self, number: u64, dynptr: Dynptr) {
         self.dynptrs.all.insert(number, dynptr);
     }

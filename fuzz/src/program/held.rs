@@ -53,8 +53,9 @@ enum Called {
     Timer,
     /// By `bpf_for_each_map_elem`: map, key, value and the area in R1 to R4.
     Each,
-    /// As its signature says: context, 16 bytes, perhaps null, and a number in R1 to R3.
-    Global { nullable: bool },
+    /// As its signature says: context, 16 bytes, perhaps null, and a number in R1 to R3,
+    /// perhaps a dynptr in R4.
+    Global { nullable: bool, dynptr: bool },
     /// As plainly, and leaves a slice behind.
     Lends,
 }
@@ -83,6 +84,8 @@ struct Maker<'i, 'd> {
     context: bool,
     /// Where the function made a dynptr last.
     dynptr: Option<usize>,
+    /// Whether the function keeps the address of one that it was given.
+    given: bool,
     /// Without dynptrs there is more room for functions.
     plain: bool,
 }
@@ -131,16 +134,18 @@ fn program<'i, 'd>(
         held: 0,
         context: true,
         dynptr: None,
+        given: false,
         plain: false,
     };
     maker.plain = kernel && maker.chance(3);
     let mut globals = Vec::new();
     maker.function(Called::First);
     while let Some((name, called)) = maker.functions.next() {
-        if let Called::Global { nullable } = called {
+        if let Called::Global { nullable, dynptr } = called {
             let given = if nullable { Param::MemoryOrNull(GIVEN) } else { Param::Memory(GIVEN) };
-            let params = [Param::Context, given, Param::Number];
-            globals.push(GlobalFunction::new(maker.out.slots(), &params));
+            let params = [Param::Context, given, Param::Number, Param::Dynptr];
+            let params = if dynptr { &params[..] } else { &params[..3] };
+            globals.push(GlobalFunction::new(maker.out.slots(), params));
         }
         maker.label(&name);
         maker.function(called);
@@ -166,6 +171,7 @@ impl Maker<'_, '_> {
         let own = "r7 = r10; r7 += -128";
         self.context = called != Called::Timer;
         self.dynptr = None;
+        self.given = false;
         match called {
             Called::First => {
                 self.code("r6 = r1; r8 = *(u32 *)(r1 +16)");
@@ -185,9 +191,13 @@ impl Maker<'_, '_> {
             Called::Loop => self.code("r8 = r1; r7 = r2; r6 = *(u64 *)(r7 +112)"),
             Called::Lends => return self.lends(),
             Called::Each => self.code("r7 = r4; r6 = *(u64 *)(r7 +112)"),
-            Called::Global { .. } => {
+            Called::Global { dynptr, .. } => {
                 self.code(&format!("r6 = r1; r8 = r3; {own}; *(u64 *)(r7 +112) = r6"));
                 self.write_area();
+                if dynptr {
+                    self.given = true;
+                    self.code("*(u64 *)(r7 +96) = r4");
+                }
             }
             Called::Timer => {}
         }
@@ -246,7 +256,7 @@ impl Maker<'_, '_> {
                 self.behind = 8;
             }
             // Now and then, nobody asks whether it is null.
-            Called::Global { nullable } if !nullable || self.chance(4) => {
+            Called::Global { nullable, .. } if !nullable || self.chance(4) => {
                 self.code("r9 = r2; *(u64 *)(r7 +104) = r2");
                 self.behind = GIVEN as usize;
             }

@@ -16,6 +16,8 @@ pub enum Param {
     Memory(u32),
     /// The same, or null.
     MemoryOrNull(u32),
+    /// A dynptr of the caller.
+    Dynptr,
     /// Something that is not supported: such a function cannot be called.
     Other,
 }

@@ -35,7 +35,8 @@ pub enum Kfunc {
     DynptrFromXdp = 137,
     /// `void *bpf_dynptr_slice(struct bpf_dynptr *ptr, u32 offset, void *buffer, u32 size)`
     DynptrSlice = 138,
-    /// `void *bpf_dynptr_slice_rdwr(struct bpf_dynptr *ptr, u32 offset, void *buffer, u32 size)`
+    /// `void *bpf_dynptr_slice_rdwr(struct bpf_dynptr *ptr, u32 offset, void *buffer, u32 size)`:
+    /// null where what the dynptr is over may only be read.
     DynptrSliceRdwr = 139,
     /// `int bpf_dynptr_adjust(struct bpf_dynptr *ptr, u32 start, u32 end)`
     DynptrAdjust = 140,

@@ -87,11 +87,15 @@ impl<'d, P: PhysicalProfile> Btf<'d, P> {
         if tags.context || self.is_context(target, prog_type) {
             return Param::Context;
         }
-        let dynptr = self
-            .resolve(target)
-            .is_some_and(|found| found.kind == Kind::Struct && self.name(&found) == "bpf_dynptr");
+        let dynptr = self.resolve(target).is_some_and(|found| {
+            matches!(found.kind, Kind::Struct | Kind::Forward) && self.name(&found) == "bpf_dynptr"
+        });
+        if dynptr {
+            let plain = !tags.other && !tags.not_null;
+            return if plain { Param::Dynptr } else { Param::Other };
+        }
         match self.size_of(target) {
-            Some(size) if !tags.other && !dynptr => {
+            Some(size) if !tags.other => {
                 if tags.not_null {
                     Param::Memory(size)
                 } else {

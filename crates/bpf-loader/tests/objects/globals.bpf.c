@@ -48,6 +48,7 @@ struct point {
 };
 typedef struct __sk_buff buffer;
 struct unknown;
+struct bpf_dynptr;
 
 NOINLINE s64 numbers(u8 a, const s64 b, enum xdp_action c)
 {
@@ -69,6 +70,12 @@ NOINLINE int others(void *a, struct point *b TAG("arg:trusted"), struct unknown 
 {
 	calls++;
 	return (a != 0) + (b != 0) + (c != 0);
+}
+
+NOINLINE int dynptrs(const struct bpf_dynptr *a, struct bpf_dynptr *b TAG("arg:nonnull"))
+{
+	calls++;
+	return (a != 0) + (b != 0);
 }
 
 NOINLINE struct point *pointer(struct point *a)
@@ -94,7 +101,8 @@ int program(struct __sk_buff *skb)
 	u32 some = 4;
 
 	return numbers(skb->len, skb->mark, 0) + contexts(skb, skb, skb) +
-	       memory(&at, &some, 0, 0) + others(skb, &at, (struct unknown *)skb) + (pointer(&at) != 0) +
+	       memory(&at, &some, 0, 0) + others(skb, &at, (struct unknown *)skb) +
+	       dynptrs((struct bpf_dynptr *)&at, 0) + (pointer(&at) != 0) +
 	       hidden(skb->len) + internal(skb->len);
 }
 

@@ -378,7 +378,7 @@ impl Explorer<'_> {
             }
             Kind::MapValue => self.map_def(value.index).map_or(0, |def| def.value_size),
             Kind::Reserved | Kind::Memory | Kind::Given | Kind::Slice => value.range.unsigned_abs(),
-            Kind::Map | Kind::XdpSocket | Kind::FlowKeys => 0,
+            Kind::Map | Kind::XdpSocket | Kind::FlowKeys | Kind::GivenDynptr => 0,
             kind if kind.is_socket() && !kind.is_nullable() => 0,
             Kind::MapKey => Self::shown_key(self.map_def(value.index)),
             _ => return false,

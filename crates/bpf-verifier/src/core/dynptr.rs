@@ -30,6 +30,9 @@ const SECOND: u32 = 2;
 /// Identities of dynptrs are below: slices name them in what their index has left.
 const MAX_ID: u32 = 1 << (INDEX_BITS - SLICE_BITS);
 
+/// The address of a dynptr that is not on the stack: behind all that is.
+const ELSEWHERE: u32 = u32::MAX;
+
 /// What a dynptr is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -39,6 +42,8 @@ pub(super) enum Source {
     Record = 1,
     /// The packet.
     Packet = 3,
+    /// Any of these: a function verified apart was given it.
+    Given = 4,
 }
 
 impl Source {
@@ -55,6 +60,7 @@ impl Source {
 /// Where a dynptr is or will be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
+    /// Or [`ELSEWHERE`].
     addr: u32,
     /// Its identity; 0 where there is none yet.
     id: u32,
@@ -64,6 +70,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether it may be over the packet.
+    pub const fn may_be_packet(&self) -> bool {
+        matches!(self.source, Some(Source::Packet | Source::Given))
+    }
+
     /// Whether two of them have bytes in common.
     pub fn meets(&self, other: &Self) -> bool {
         self.meets_bytes(other.addr, 2 * HALF)
@@ -140,6 +151,13 @@ impl Explorer<'_> {
         value: &Value,
         wrong: VerifyErrorKind,
     ) -> Step<Place> {
+        if value.kind == Kind::GivenDynptr {
+            if value.id >= MAX_ID || !value.is_unmodified() {
+                return reject(wrong);
+            }
+            let (addr, source) = (ELSEWHERE, Some(Source::Given));
+            return Ok(Place { addr, id: value.id, source, released: false });
+        }
         let addr = self.halves(reg, value, wrong)?;
         let second = addr.saturating_add(HALF);
         let (Some(first), Some(rest)) = (self.half(addr), self.half(second)) else {
@@ -237,7 +255,7 @@ impl Explorer<'_> {
         }
         if place.id != 0 {
             // Frames of XDP stay where they are.
-            let moves = place.source == Some(Source::Packet) && !self.is_xdp();
+            let moves = place.may_be_packet() && !self.is_xdp();
             if sig.id == DYNPTR_WRITE && moves {
                 if self.state.reg(Register::R3).is_packet_slice() {
                     // It would be gone where the helper still reads it.
@@ -292,7 +310,7 @@ impl Explorer<'_> {
 
     /// A part of so many bytes, or null.
     pub(super) fn slice_of(&mut self, dynptr: &Place, bytes: u32, read_only: bool) -> Value {
-        let of_packet = dynptr.source == Some(Source::Packet);
+        let of_packet = dynptr.may_be_packet();
         let index = dynptr.id.wrapping_shl(SLICE_BITS)
             | if of_packet { PACKET_SLICE } else { 0 }
             | if read_only { READ_ONLY_SLICE } else { 0 };

@@ -97,8 +97,9 @@ impl Explorer<'_> {
 
     fn clone_dynptr(&mut self) -> Step<Value> {
         let from = self.dynptr_in(Register::R1)?;
-        let Some(source) = from.source.filter(|source| *source != Source::Record) else {
-            // It would share the record.
+        let shares = |source: &Source| matches!(source, Source::Record | Source::Given);
+        let Some(source) = from.source.filter(|source| !shares(source)) else {
+            // It would share the record, or what may be one.
             return reject(VerifyErrorKind::Unsupported(Feature::SharedRecord));
         };
         let place = self.new_dynptr_in(Register::R2)?;
@@ -145,6 +146,7 @@ impl Explorer<'_> {
                 return reject(VerifyErrorKind::Forbidden { reg, region, access });
             }
         }
+        // Of what may be one, the kernel gives nothing to write, where packets are not written.
         let of_packet = dynptr.source == Some(Source::Packet);
         if !read_only && of_packet && !self.layout.packet_writable {
             let (region, access) = (Kind::Packet, Access::Write);

@@ -98,6 +98,7 @@ impl Explorer<'_> {
             Some(Param::Context) => Value::pointer(Kind::Context, 0, 0),
             Some(Param::Memory(size)) => memory(Kind::Given, 0, size),
             Some(Param::MemoryOrNull(size)) => memory(Kind::GivenOrNull, self.fresh_id(), size),
+            Some(Param::Dynptr) => Value::pointer(Kind::GivenDynptr, 0, self.fresh_id()),
         }
     }
 
@@ -240,6 +241,8 @@ impl Explorer<'_> {
                 let off = base.min_offset();
                 return reject(VerifyErrorKind::ModifiedContext { reg, off });
             }
+            // No memory that is given has bytes of it, as those are nothing to read.
+            Param::Dynptr => return self.dynptr_at(reg, &base, wrong).map(|_| ()),
             Param::Memory(size) => size,
             Param::MemoryOrNull(size) => {
                 if base.as_constant() == Some(0) {

@@ -82,8 +82,11 @@ impl Explorer<'_> {
             return reject(VerifyErrorKind::ArithmeticOnNullable { reg, kind });
         }
         let nothing = kind == Kind::Map && constant == Some(0) && op == AluOp::Add;
-        let fixed = matches!(kind, Kind::Map | Kind::PacketEnd | Kind::Function | Kind::XdpSocket)
-            || kind.is_socket();
+        let fixed = kind.is_socket()
+            || matches!(
+                kind,
+                Kind::Map | Kind::PacketEnd | Kind::Function | Kind::XdpSocket | Kind::GivenDynptr
+            );
         if (fixed && !nothing) || (kind == Kind::FlowKeys && constant.is_none()) {
             return reject(VerifyErrorKind::PointerArithmetic { reg, kind, op });
         }

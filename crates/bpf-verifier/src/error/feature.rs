@@ -91,7 +91,7 @@ impl fmt::Display for Feature {
             Self::KernelFields => "fields of the context that point to the kernel's structures",
             Self::MapFields => "fields of maps",
             Self::Signature => {
-                "global functions with other arguments than numbers, the context and pointers to \
+                "global functions with other arguments than numbers, the context, dynptrs and pointers to \
                  memory of known size, or with another result than a number"
             }
             Self::GlobalCallback => "global functions that are called by helpers",

@@ -98,6 +98,7 @@ pub(super) const fn param(param: Param) -> &'static str {
         Param::Context => "ctx",
         Param::Memory(_) => "memory",
         Param::MemoryOrNull(_) => "memory or null",
+        Param::Dynptr => "dynptr",
         Param::Other => "something that is not supported",
     }
 }

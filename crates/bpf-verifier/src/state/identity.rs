@@ -105,6 +105,7 @@ impl Kind {
             | Self::Given
             | Self::GivenOrNull
             | Self::Dynptr
+            | Self::GivenDynptr
             | Self::MapOrNull
             | Self::XdpSocket
             | Self::XdpSocketOrNull => thing,

@@ -72,6 +72,9 @@ pub enum Kind {
     Slice,
     /// The same, or null.
     SliceOrNull,
+    /// A dynptr of its caller that a function verified apart was given; the identity is the
+    /// dynptr's.
+    GivenDynptr,
     /// A map of a map of maps, or null.
     MapOrNull = 40,
     /// A socket of any kind.
@@ -124,6 +127,7 @@ impl Kind {
             25 => Self::Dynptr,
             26 => Self::Slice,
             27 => Self::SliceOrNull,
+            28 => Self::GivenDynptr,
             40 => Self::MapOrNull,
             41 => Self::SocketCommon,
             42 => Self::SocketCommonOrNull,
@@ -229,6 +233,7 @@ impl Kind {
             Self::NoPreemption => "disabled preemption",
             Self::RcuSection => "RCU read section",
             Self::Dynptr => "dynptr",
+            Self::GivenDynptr => "dynptr_ptr",
             Self::MapOrNull => "map_ptr_or_null",
             Self::SocketCommon => "sock_common",
             Self::SocketCommonOrNull => "sock_common_or_null",

@@ -3,7 +3,9 @@
 
 pub mod cases;
 
+use bpf_bytecode::abi::global::{GlobalFunction, Param};
 use bpf_bytecode::abi::map::{MapDef, MapType, flags};
+use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfInsn, BpfProgType, BpfProgram, ProgramBuilder};
 use bpf_profile::ActiveProfile;
@@ -52,6 +54,30 @@ pub fn built(prog_type: BpfProgType, insns: &[BpfInsn]) -> Program {
     let mut builder = ProgramBuilder::new(prog_type).insns(insns);
     for map in MAPS {
         builder = builder.map(map);
+    }
+    builder.build().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A program of this text, whose functions take these, in the order in which they
+/// are called first.
+pub fn with_globals(prog_type: BpfProgType, text: &str, takes: &[&[Param]]) -> Program {
+    let plain = program(prog_type, text);
+    let mut found: Vec<usize> = Vec::new();
+    for (pc, insn) in plain.instructions() {
+        if let Instruction::Call(CallTarget::Local(off)) = insn {
+            let target = jump_target(pc, off).expect("inside");
+            if !found.contains(&target) {
+                found.push(target);
+            }
+        }
+    }
+    let mut builder = ProgramBuilder::new(prog_type).insns(plain.insns());
+    for map in MAPS {
+        builder = builder.map(map);
+    }
+    for (slot, params) in found.iter().zip(takes) {
+        let slot = u32::try_from(*slot).expect("a slot");
+        builder = builder.global_function(GlobalFunction::new(slot, params));
     }
     builder.build().unwrap_or_else(|error| panic!("{error}"))
 }

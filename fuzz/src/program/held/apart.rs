@@ -36,7 +36,8 @@ impl Maker<'_, '_> {
         let given = [own, own, "r2 = r9", kept, &direct, &area, "lookup"];
         let given = if self.chance(8) { "r2 = 0" } else { self.out.pick(&given) };
         let nullable = given == "r2 = 0" || self.chance(2);
-        let Some(name) = self.functions.callee(Called::Global { nullable }) else {
+        let dynptr = (self.dynptr.is_some() || self.given) && self.chance(2);
+        let Some(name) = self.functions.callee(Called::Global { nullable, dynptr }) else {
             return self.small();
         };
         if given == "lookup" {
@@ -48,6 +49,10 @@ impl Maker<'_, '_> {
         let before = given == own && self.chance(2);
         if before {
             self.code("*(u64 *)(r7 +48) = 0; *(u64 *)(r7 +56) = 0");
+        }
+        if dynptr {
+            let place = self.place(4);
+            self.code(&place);
         }
         self.code(&format!("r1 = r6; r3 = r8; call local {name}"));
         match self.out.input.below(4) {

@@ -12,13 +12,16 @@ impl Maker<'_, '_> {
 
     /// A dynptr is made, where none was yet, mostly.
     fn make_one(&mut self) {
-        if self.dynptr.is_none() && !self.chance(8) {
+        if self.dynptr.is_none() && !self.given && !self.chance(8) {
             self.make();
         }
     }
 
     /// The address of a dynptr, or of the place for one, in a register.
     pub(super) fn place(&mut self, register: u8) -> String {
+        if self.given && (self.dynptr.is_none() || self.chance(2)) && !self.chance(8) {
+            return format!("r{register} = *(u64 *)(r7 +96)");
+        }
         let off = match (self.dynptr, self.out.input.below(8)) {
             (_, 0) => 8 * self.out.input.below(6),
             (Some(slot), 1..7) => slot,
