@@ -31,6 +31,17 @@ impl Test {
     fn one_side(&self, holds: bool) -> Option<(Scalar, Scalar)> {
         one_side(holds, self.cond, self.width, self.a.number, self.b.number)
     }
+
+    /// Whether the comparison alone says that the first operand is `a`, or the second `b`,
+    /// whatever was known of it: where it equals a number that is known.
+    fn tells(&self, holds: bool, a: Scalar, b: Scalar) -> (bool, bool) {
+        let with =
+            |a: Scalar, b: Scalar| one_side(holds, self.cond, self.width, a, b).unwrap_or((a, b));
+        (
+            a.as_constant().is_some() && with(Scalar::UNKNOWN, self.b.number).0 == a,
+            b.as_constant().is_some() && with(self.a.number, Scalar::UNKNOWN).1 == b,
+        )
+    }
 }
 
 /// Where a conditional jump at `pc` leads, if it is taken or not.
@@ -158,7 +169,7 @@ impl Explorer<'_> {
         match sort {
             Sort::Numbers => {
                 if let Some((a, b)) = known {
-                    self.learn_numbers(test, *a, *b);
+                    self.learn_numbers(test, taken, *a, *b);
                 }
             }
             Sort::NullCheck { holds_if_null } => {
@@ -200,11 +211,27 @@ impl Explorer<'_> {
     }
 
     /// Both operands are numbers, and now known to be these.
-    fn learn_numbers(&mut self, test: &Test, a: Scalar, b: Scalar) {
+    ///
+    /// Where the comparison alone says which number one of them is, that rests on the other
+    /// one, and on nothing that was known before: a state in which it was another comes to
+    /// the other side. But whoever goes by its name rests on where it has that from; so it
+    /// has none any more, unless a loop counts by that.
+    fn learn_numbers(&mut self, test: &Test, taken: bool, a: Scalar, b: Scalar) {
         let deps = test.a.deps | test.b.deps;
+        let counted = self.counted_ids();
+        let nameless = |value: &Value| value.id == 0 || value.id > counted;
+        let (tells_a, tells_b) = test.tells(taken, a, b);
         self.learn_number(test.dst, test.a, a, deps);
+        if tells_a && nameless(&test.a) {
+            self.state.set_reg(test.dst, Value { deps: test.b.deps, ..Value::scalar(a) });
+        }
         match test.src {
-            Operand::Reg(src) if src != test.dst => self.learn_number(src, test.b, b, deps),
+            Operand::Reg(src) if src != test.dst => {
+                self.learn_number(src, test.b, b, deps);
+                if tells_b && nameless(&test.b) {
+                    self.state.set_reg(src, Value { deps: test.a.deps, ..Value::scalar(b) });
+                }
+            }
             _ => {}
         }
     }
