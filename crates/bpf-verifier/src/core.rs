@@ -212,7 +212,7 @@ pub(crate) struct Explorer<'a> {
     /// The guess that was found last.
     hints: Hint,
     /// Steps that attempts took which came to nothing.
-    wasted: u64,
+    wasted: attempt::Wasted,
     /// The function that is being verified, by index: the program, or one that is
     /// verified apart.
     entry: u32,
@@ -276,7 +276,7 @@ impl<'a> Explorer<'a> {
             sought: costliest::Sought::NONE,
             trials: Trial(NONE),
             hints: Hint(NONE),
-            wasted: 0,
+            wasted: attempt::Wasted::default(),
             entry: 0,
             effects: Effects::default(),
             dynptrs: false,

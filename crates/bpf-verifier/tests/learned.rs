@@ -131,3 +131,17 @@ fn a_search_in_a_loop_takes_as_long_as_it_is() {
     let (short, long) = (steps(4), steps(8));
     assert!(long < 3 * short && long < 4000, "{short} {long}");
 }
+
+/// Here each decision rests on what was found being no more than 32 bits, and so on all ends of
+/// the search. One round takes too long for a summary: it is given up in the middle, and what
+/// it took keeps nobody from making states one.
+/// A static workspace has no room for that.
+#[cfg(feature = "cloud-profile")]
+#[test]
+fn a_round_that_takes_too_long_is_given_up() {
+    let test = "r1 = 0xfabadafabada ll\nif r9 == r1 goto n\nr1 = 0xbadfadbadfad ll\nif r9 != r1 goto f
+                n: r1 = 0xfabadafabada ll\nif r9 != r1 goto out\nr1 = r7\nif r1 == 0 goto out\ngoto out\nf:\n";
+    let text = searches(17, "r9 = 0xfabadafabada ll", test);
+    let info = SOCKET.accepts(&text);
+    assert!(info.processed < 80_000, "{info:?}");
+}

@@ -14,6 +14,25 @@ use crate::state::snapshot::Snapshot;
 const WASTED_FREE: u64 = 8192;
 const WASTED_PART: u64 = 4;
 
+/// Steps that attempts took which came to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wasted {
+    /// At loops.
+    summaries: u64,
+    /// With states that were made one. Where a loop's summary takes too long, these may be
+    /// what helps.
+    merges: u64,
+}
+
+impl Wasted {
+    const fn of(&mut self, phase: Phase) -> &mut u64 {
+        match phase {
+            Phase::Merge => &mut self.merges,
+            _ => &mut self.summaries,
+        }
+    }
+}
+
 impl Explorer<'_> {
     /// Keeps the state, to go on from it should an attempt fail; none, where there is no
     /// room.
@@ -41,17 +60,20 @@ impl Explorer<'_> {
         Some(trial)
     }
 
-    /// Whether attempts that came to nothing took too many of the steps for another.
-    pub(super) const fn may_try(&self) -> bool {
-        self.wasted <= WASTED_FREE.saturating_add(self.steps() / WASTED_PART)
+    /// Whether attempts of the kind that begins like this, and came to nothing, left steps for
+    /// another.
+    pub(super) fn may_try(&mut self, phase: Phase) -> bool {
+        *self.wasted.of(phase) <= WASTED_FREE.saturating_add(self.steps() / WASTED_PART)
     }
 
     /// Nothing came of an attempt: where it began the walk goes on without, at least
     /// for a while.
     pub(super) fn fail(&mut self, trial: Trial) -> Step {
         let taken = self.steps().saturating_sub(trial.began(&self.arena));
-        self.wasted = self.wasted.saturating_add(taken);
-        if trial.phase(&self.arena) != Phase::Merge {
+        let phase = trial.phase(&self.arena);
+        let wasted = self.wasted.of(phase);
+        *wasted = wasted.saturating_add(taken);
+        if phase != Phase::Merge {
             trial.subject(&self.arena).failed(&mut self.arena);
         }
         self.give_up(trial)

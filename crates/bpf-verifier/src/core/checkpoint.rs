@@ -72,6 +72,10 @@ impl Explorer<'_> {
             self.fail(self.trials)?;
             return Ok(Arrival::Elsewhere);
         }
+        if let Some(trial) = self.overdue_once() {
+            self.fail(trial)?;
+            return Ok(Arrival::Elsewhere);
+        }
         self.drop_dead_registers();
         self.drop_dead_stack(self.walker.pc)?;
         if self.goes_round() {

@@ -60,7 +60,7 @@ impl Explorer<'_> {
     pub(super) fn try_merge(&mut self, point: At) -> Step<bool> {
         let (patience, rounds_patience) = patience(self.code.insns.len() as u64);
         // Most walks end before.
-        if self.steps() < patience || !self.rules.summaries || !self.may_try() {
+        if self.steps() < patience || !self.rules.summaries || !self.may_try(Phase::Merge) {
             return Ok(false);
         }
         // Summaries do without.

@@ -193,6 +193,11 @@ impl Explorer<'_> {
         self.clock() > trial.until(&self.arena)
     }
 
+    /// The latest of the trials under way of which already the first round took too many steps.
+    pub(super) fn overdue_once(&self) -> Option<Trial> {
+        self.overdue().filter(|trial| trial.phase(&self.arena) == Phase::Once)
+    }
+
     /// The latest of the trials under way whose phase took too many steps.
     fn overdue(&self) -> Option<Trial> {
         // There may be very many, one behind the other.
@@ -219,7 +224,7 @@ impl Explorer<'_> {
         let due = found.arrive(&mut self.arena)
             && (!found.is_large(&self.arena) || self.rounds_so_far() >= LARGE_ROUNDS);
         let nest = self.walker.active.nest(&self.arena) as usize;
-        if !due || !self.may_try() || nest >= MAX_NEST || !self.rules.summaries {
+        if !due || !self.may_try(Phase::Once) || nest >= MAX_NEST || !self.rules.summaries {
             return Ok(false);
         }
         let Some(trial) = self.new_trial(found) else { return Ok(false) };
