@@ -8,8 +8,10 @@ use crate::arena::{high, low, pair};
 use crate::domain::{Range, Scalar, Tnum};
 
 /// The kind of a value.
+// As wide as other fields: copies of a single byte and of what pads it overlap, for which the
+// CPU waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
+#[repr(u32)]
 pub enum Kind {
     /// Nothing that may be read.
     NotInit = 0,
