@@ -5,8 +5,8 @@
 //! end; the generated programs of the tests, changed in places; programs that
 //! compute with unknown numbers, as they are or changed in places; programs of
 //! loops; programs of functions, iterators and helpers that call back; programs of
-//! functions that end before their exit; of many branches one behind the other; and
-//! loops that hand numbers on from round to round.
+//! functions that end before their exit; of many branches one behind the other; loops that
+//! hand numbers on from round to round; and loops that compare low bits of numbers.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -27,6 +27,7 @@ mod held;
 mod joins;
 mod lines;
 mod looping;
+mod low_bits;
 mod rounds;
 mod seeds;
 mod unknown;
@@ -56,6 +57,7 @@ pub fn case(data: &[u8]) -> Case {
     let mut case = match kind % 16 {
         0 if kind < 128 => free(&mut input),
         0..4 => tame(&mut input),
+        5 if kind >= 128 => low_bits::case(&mut input),
         4..6 => looping::case(&mut input),
         6 if kind < 128 => joins::case(&mut input),
         6 => delayed::case(&mut input),
