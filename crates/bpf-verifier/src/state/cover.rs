@@ -65,9 +65,9 @@ pub(crate) fn covers(
     // What an entry of the newer state came from, but for the entry itself.
     let beyond = |set: u64, index| if own && set == entry_bit(index) { 0 } else { set };
     let mut rests = RestsOn::default();
-    let (words, mut entries) = (arena.half_words(), old.read(arena));
-    let mask = old.reg_mask(arena);
-    let mut index = 0_u32;
+    let words = arena.half_words();
+    let mut entries = old.read(arena);
+    let (mask, mut index) = (old.reg_mask(arena), 0_u32);
     for (number, value) in (0_u32..).zip(new.regs()) {
         if mask.wrapping_shr(number) & 1 == 0 {
             if same && value.is_init() {

@@ -123,7 +123,8 @@ impl<'a> Join<'a> {
             return Ok(false);
         }
         (out.frame, out.refs, out.frame_bytes) = (new.frame, new.refs, new.frame_bytes);
-        let (mut entries, mut origins) = (old.read(arena), old.origins(arena));
+        let mut entries = old.read(arena);
+        let mut origins = old.origins(arena);
         let mut origin = |arena: &Arena<'_>| origins.as_mut().map_or(0, |set| set.next(arena));
         let mask = old.reg_mask(arena);
         for register in Register::all() {

@@ -407,7 +407,8 @@ impl Snapshot {
     fn load_regs(self, arena: &Arena<'_>, state: &mut State) -> (Reader, Option<In>) {
         let mask = self.reg_mask(arena);
         (state.frame, state.refs) = (self.frame(arena), self.refs(arena));
-        let (mut entries, mut origins) = (self.read(arena), self.origins(arena));
+        let mut entries = self.read(arena);
+        let mut origins = self.origins(arena);
         let lies = self.base(arena).is_some_and(|base| base.0 == state.kept);
         let lying = if lies { state.kept_regs } else { 0 };
         let mut kept = 0;

@@ -215,7 +215,8 @@ impl Snapshot {
         if self.frame(arena) != state.frame || self.refs(arena) != state.refs {
             return true;
         }
-        let (mut entries, mask) = (self.read(arena), self.reg_mask(arena));
+        let mut entries = self.read(arena);
+        let mask = self.reg_mask(arena);
         for (number, value) in (0_u32..).zip(state.regs()) {
             if mask.wrapping_shr(number) & 1 == 1
                 && entries.is_apart(arena, false, in_loop, |_| value.is_init().then_some(*value))
