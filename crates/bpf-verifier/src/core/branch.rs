@@ -32,15 +32,17 @@ impl Test {
         one_side(holds, self.cond, self.width, self.a.number, self.b.number)
     }
 
-    /// Whether the comparison alone says that the first operand is `a`, or the second `b`,
-    /// whatever was known of it: where it equals a number that is known.
-    fn tells(&self, holds: bool, a: Scalar, b: Scalar) -> (bool, bool) {
-        let with =
-            |a: Scalar, b: Scalar| one_side(holds, self.cond, self.width, a, b).unwrap_or((a, b));
-        (
-            a.as_constant().is_some() && with(Scalar::UNKNOWN, self.b.number).0 == a,
-            b.as_constant().is_some() && with(self.a.number, Scalar::UNKNOWN).1 == b,
-        )
+    /// Whether the comparison alone says that the first operand is `a`, whatever was known of
+    /// it: where it equals a number that is known.
+    fn tells_first(&self, holds: bool, a: Scalar) -> bool {
+        let said = || one_side(holds, self.cond, self.width, Scalar::UNKNOWN, self.b.number);
+        a.as_constant().is_some() && said().is_none_or(|said| said.0 == a)
+    }
+
+    /// The same of the second one.
+    fn tells_second(&self, holds: bool, b: Scalar) -> bool {
+        let said = || one_side(holds, self.cond, self.width, self.a.number, Scalar::UNKNOWN);
+        b.as_constant().is_some() && said().is_none_or(|said| said.1 == b)
     }
 }
 
@@ -220,15 +222,14 @@ impl Explorer<'_> {
         let deps = test.a.deps | test.b.deps;
         let counted = self.counted_ids();
         let nameless = |value: &Value| value.id == 0 || value.id > counted;
-        let (tells_a, tells_b) = test.tells(taken, a, b);
         self.learn_number(test.dst, test.a, a, deps);
-        if tells_a && nameless(&test.a) {
+        if nameless(&test.a) && test.tells_first(taken, a) {
             self.state.set_reg(test.dst, Value { deps: test.b.deps, ..Value::scalar(a) });
         }
         match test.src {
             Operand::Reg(src) if src != test.dst => {
                 self.learn_number(src, test.b, b, deps);
-                if tells_b && nameless(&test.b) {
+                if nameless(&test.b) && test.tells_second(taken, b) {
                     self.state.set_reg(src, Value { deps: test.a.deps, ..Value::scalar(b) });
                 }
             }
