@@ -218,7 +218,7 @@ pub(crate) struct Explorer<'a> {
     entry: u32,
     /// What it was found to do.
     effects: Effects,
-    /// Whether some path made a dynptr.
+    /// Whether some path made a dynptr, or lent bytes of the stack to a part of one.
     dynptrs: bool,
     /// The latest of the walks that wait for a function to be verified.
     suspended: At,

@@ -181,3 +181,19 @@ fn memory_is_beside_it() {
     let takes: [&[Param]; 1] = [&[Param::Dynptr, Param::Dynptr]];
     verify(BpfProgType::Xdp, &text, &takes).unwrap_or_else(|error| panic!("{error}\n{text}"));
 }
+
+/// An attempt at the loop comes to the call before any dynptr was made; what the function lends
+/// to its parts ends them all the same.
+#[test]
+fn a_function_looked_at_early_ends_its_parts() {
+    let lent = SLICE.replace("r3 = 0", "r3 = r10\nr3 += -8");
+    let text = |between: &str| {
+        format!(
+            "r7 = 0\nloop: if r7 != 6 goto next\n{CALL}r0 = 0\nexit
+             next: if r7 != 5 goto inc\n{VALUE}inc: r7 += 1\ngoto loop
+             f: {lent}{between}*(u64 *)(r6 +0) = 1\nr1 = *(u64 *)(r10 -8)\n{END}"
+        )
+    };
+    accepts(&text(""));
+    rejects("scalar", &text("*(u64 *)(r10 -8) = r10\n"));
+}

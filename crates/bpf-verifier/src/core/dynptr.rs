@@ -212,6 +212,9 @@ impl Explorer<'_> {
     /// and whoever writes there ends the slice.
     pub(super) fn lend(&mut self, addr: u32, len: u32, slice: Value) -> Step<Value> {
         self.end_dynptrs(addr, len);
+        // Perhaps the first of them: the dynptr may be given, and a function is looked at where
+        // an attempt comes to a call with none.
+        self.dynptrs = true;
         let (mut at, end) = (addr, addr.saturating_add(len));
         while at < end {
             let aligned = at.checked_next_multiple_of(HALF).filter(|next| *next > at);
