@@ -315,6 +315,7 @@ fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
 /// those of `copy` are those of `known` and the difference of the offsets. Of what either has
 /// besides, that says nothing; but where `copy` lies between two numbers, it lies between the first
 /// and the last there of such low bits.
+#[inline(never)]
 fn learn_low_bits(copy: &mut Value, known: &Value, number: Scalar, bits: u32) -> bool {
     if !copy.is_scalar() || !(1..64).contains(&bits) {
         return false;

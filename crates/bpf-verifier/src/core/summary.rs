@@ -75,7 +75,15 @@ impl Explorer<'_> {
 
     /// Notes what two numbers are compared with in a loop: their bounds are there, as
     /// often as not.
+    #[inline]
     pub(super) fn note_thresholds(&mut self, width: Width, a: &Value, b: &Value) {
+        if self.walker.active.0 != NONE && a.id | b.id != 0 {
+            self.note_both(width, a, b);
+        }
+    }
+
+    #[inline(never)]
+    fn note_both(&mut self, width: Width, a: &Value, b: &Value) {
         if a.id == 0 || a.id != b.id {
             self.note_threshold(a, width, &b.number);
             self.note_threshold(b, width, &a.number);
