@@ -203,6 +203,9 @@ impl Maker<'_, '_> {
         }
         self.code("r0 = 0");
         self.begin_with_address(called, own);
+        if self.given && !self.chance(3) {
+            self.slice(0);
+        }
         let most = if called == Called::First { 7 } else { 3 };
         let most = if self.plain { most / 2 } else { most };
         for _ in 0..=self.out.input.below(most) {

@@ -36,10 +36,13 @@ impl Maker<'_, '_> {
         let given = [own, own, "r2 = r9", kept, &direct, &area, "lookup"];
         let given = if self.chance(8) { "r2 = 0" } else { self.out.pick(&given) };
         let nullable = given == "r2 = 0" || self.chance(2);
-        let dynptr = (self.dynptr.is_some() || self.given) && self.chance(2);
+        let dynptr = !self.plain && self.context && self.chance(2);
         let Some(name) = self.functions.callee(Called::Global { nullable, dynptr }) else {
             return self.small();
         };
+        if dynptr {
+            self.make_one();
+        }
         if given == "lookup" {
             self.code("*(u32 *)(r10 -136) = r8; r2 = r10; r2 += -136");
             self.code(&format!("r1 = map[idx:{VALUE}] ll; call 1; r2 = r0"));

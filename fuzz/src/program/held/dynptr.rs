@@ -11,7 +11,7 @@ impl Maker<'_, '_> {
     }
 
     /// A dynptr is made, where none was yet, mostly.
-    fn make_one(&mut self) {
+    pub(super) fn make_one(&mut self) {
         if self.dynptr.is_none() && !self.given && !self.chance(8) {
             self.make();
         }
