@@ -28,6 +28,9 @@ const LARGE_ROUNDS: usize = 4;
 const MAX_ATTEMPTS: u32 = 12;
 /// Steps that a phase inside of a loop may take for each of its slots, and more.
 const PHASE_STEPS: u64 = 64;
+/// The same of the first one. Where already one round takes longer, so do the others, and states
+/// that are made one help, which summaries do without.
+const ONCE_STEPS: u64 = 8;
 const MORE_STEPS: u64 = 4096;
 /// The part of all steps so far that a merged state may take.
 const MERGE_PART: u64 = 4;
@@ -190,7 +193,8 @@ impl Explorer<'_> {
             Phase::Merge => (self.steps() / MERGE_PART).saturating_add(MORE_STEPS),
             _ => {
                 let slots = trial.subject(&self.arena).len(&self.arena);
-                slots.saturating_mul(PHASE_STEPS).saturating_add(MORE_STEPS)
+                let each = if phase == Phase::Once { ONCE_STEPS } else { PHASE_STEPS };
+                slots.saturating_mul(each).saturating_add(MORE_STEPS)
             }
         };
         self.clock().saturating_add(limit)
