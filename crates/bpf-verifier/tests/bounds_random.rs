@@ -14,22 +14,9 @@ use bpf_bytecode::text::assemble;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
 use bpf_verifier::rules::MAY_GOTO_ROUNDS;
+use common::chance::Chance;
 use common::{Program, built};
 use machine::Machine;
-
-/// Numbers that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
 
 /// A program in the making. R8 is a number from 0 to 3, R7 the caller's memory, if any;
 /// the first three slots of a frame are for numbers, the others for what counts rounds.
@@ -96,11 +83,11 @@ impl Maker {
     fn small(&mut self) {
         match self.chance.below(8) {
             0 => {
-                let line = self.chance.pick(&["r8 = 0", "r8 = 1", "r8 = 3"]);
+                let line = self.chance.of(&["r8 = 0", "r8 = 1", "r8 = 3"]);
                 self.line(line);
             }
             1 => {
-                let line = self.chance.pick(&[
+                let line = self.chance.of(&[
                     "r8 += 1",
                     "r8 ^= 1",
                     "r8 += 3",
@@ -147,7 +134,7 @@ impl Maker {
     }
 
     fn test(&mut self) -> String {
-        let cond = self.chance.pick(&["==", "!=", ">"]);
+        let cond = self.chance.of(&["==", "!=", ">"]);
         let with = self.chance.below(3);
         let known = if self.granting { 7 } else { 1 };
         if self.chance.below(known + 1) < known {
@@ -193,8 +180,8 @@ impl Maker {
     fn iterator(&mut self, depth: usize) {
         let (head, end) = (self.label(), self.label());
         let place = format!("r1 = r10\nr1 += -{}", 32 + 8 * depth);
-        let count = self.chance.pick(self.counts);
-        let from = self.chance.pick(&["0", "0", "1", "r8"]);
+        let count = self.chance.of(self.counts);
+        let from = self.chance.of(&["0", "0", "1", "r8"]);
         self.line(&format!("{place}\nr2 = {from}\nr3 = {count}\ncall kfunc 1"));
         self.line(&format!("{head}: {place}\ncall kfunc 2\nif r0 == 0 goto {end}"));
         if self.chance.below(2) == 0 {
@@ -232,7 +219,7 @@ impl Maker {
     /// Takes long, and nothing comes of it.
     fn work(&mut self) {
         let (head, end) = (self.label(), self.label());
-        let rounds = self.chance.pick(&["7", "20", "50"]);
+        let rounds = self.chance.of(&["7", "20", "50"]);
         self.line(&format!("r1 = 0\n{head}: if r1 == {rounds} goto {end}\nr1 += 1\ngoto {head}"));
         self.line(&format!("{end}: r0 = 0"));
     }
@@ -241,7 +228,7 @@ impl Maker {
         let (head, end) = (self.label(), self.label());
         let slot = 32 + 8 * depth;
         let most = if self.granting { self.counts } else { &["1", "2", "4", "r8"] };
-        let most = self.chance.pick(most);
+        let most = self.chance.of(most);
         self.line(&format!("*(u64 *)(r10 -{slot}) = 0\n{head}: r1 = *(u64 *)(r10 -{slot})"));
         self.line(&format!(
             "r2 = {most}\nif r1 >= r2 goto {end}\nr1 += 1\n*(u64 *)(r10 -{slot}) = r1"
@@ -366,7 +353,7 @@ impl Maker {
         self.line(&format!("{name}: r7 = r2\nr8 = *(u64 *)(r7 +0)\n{NUMBERS}"));
         // In a frame of its own there is room for loops again.
         self.block(if self.granting { 0 } else { depth + 1 });
-        let result = self.chance.pick(&["r0 = 0", "r0 = r8\nr0 &= 1", "call 7\nr0 &= 1"]);
+        let result = self.chance.of(&["r0 = 0", "r0 = r8\nr0 &= 1", "call 7\nr0 &= 1"]);
         self.line(&format!("{result}\nexit"));
         self.nest -= 1;
         self.around = around;
@@ -374,7 +361,7 @@ impl Maker {
         self.functions += &body;
         self.line(&format!("*(u64 *)(r10 -{slot}) = r8\nr3 = r10\nr3 += -{slot}"));
         if over {
-            let rounds = self.chance.pick(self.counts);
+            let rounds = self.chance.of(self.counts);
             self.line(&format!("r1 = {rounds}\nr2 = subprog[{name}] ll\nr4 = 0\ncall 181"));
         } else {
             self.line(&format!("r2 = r3\ncall local {name}"));
@@ -465,15 +452,15 @@ fn tangle(seed: u64) -> String {
     let mut chance = Chance(seed.wrapping_mul(0xd134_2543_de82_ef95));
     let mut text = String::new();
     for slot in [32, 40] {
-        let count = chance.pick(&["1", "2", "3", "4"]);
+        let count = chance.of(&["1", "2", "3", "4"]);
         writeln!(text, "r1 = r10\nr1 += -{slot}\nr2 = 0\nr3 = {count}\ncall kfunc 1").unwrap();
     }
     writeln!(text, "r8 = 0\n{NUMBERS}").unwrap();
     let places = 2 + chance.below(5);
     for place in 0..places {
         writeln!(text, "p{place}: r0 = 0").unwrap();
-        let slot = chance.pick(&["32", "32", "40"]);
-        let rounds = chance.pick(&["1", "2", "3"]);
+        let slot = chance.of(&["32", "32", "40"]);
+        let rounds = chance.of(&["1", "2", "3"]);
         let itself = format!("r1 = r10\nr1 += -{slot}\ncall kfunc 2");
         let ask = match chance.below(8) {
             0 | 1 => format!("r2 = r10\nr2 += -{slot}\ncall local ask"),
@@ -490,13 +477,13 @@ fn tangle(seed: u64) -> String {
         };
         writeln!(text, "{ask}\nif r0 == 0 goto {out}").unwrap();
         for _ in 0..chance.below(3) {
-            writeln!(text, "{}", chance.pick(&LINES)).unwrap();
+            writeln!(text, "{}", chance.of(&LINES)).unwrap();
         }
         for _ in 0..=chance.below(2) {
             let (to, with) = (chance.below(places), chance.below(3));
-            let cond = chance.pick(&["==", "!=", ">"]);
+            let cond = chance.of(&["==", "!=", ">"]);
             let unknown = "call 7\nr0 &= 3\nif r0";
-            let test = chance.pick(&[unknown, unknown, "if r8"]);
+            let test = chance.of(&[unknown, unknown, "if r8"]);
             writeln!(text, "{test} {cond} {with} goto p{to}").unwrap();
         }
         if chance.below(4) == 0 {
@@ -524,12 +511,12 @@ fn cut(chance: &mut Chance) -> String {
     let starts = ["0", "5", "0xfff0", "0xffff", "0x10003", "-7", "-0x8001", "0x7ffe"];
     let high = ["0xfffffff5 ll", "0xffffffff ll", "0x100000002 ll", "0x7ffffffd ll", "0x2fffd"];
     let start = chance
-        .pick(&[starts, [high[0], high[1], high[2], high[3], high[4], "9", "1", "-1"]].concat());
-    let step = chance.pick(&[
+        .of(&[starts, [high[0], high[1], high[2], high[3], high[4], "9", "1", "-1"]].concat());
+    let step = chance.of(&[
         "r1 += 1", "r1 += 2", "r1 += 3", "r1 -= 1", "r1 -= 5", "w1 += 1", "w1 += 3", "w1 -= 2",
     ]);
-    let more = chance.pick(&["r0 = 1", "r0 = 1", "r2 += 1", "r2 -= 3", "w2 += 2", "r2 = r2"]);
-    let part = chance.pick(&[
+    let more = chance.of(&["r0 = 1", "r0 = 1", "r2 += 1", "r2 -= 3", "w2 += 2", "r2 = r2"]);
+    let part = chance.of(&[
         "r2 <<= 32\nr2 >>= 32",
         "r2 <<= 32\nr2 s>>= 32",
         "w2 = w2",
@@ -548,14 +535,14 @@ fn cut(chance: &mut Chance) -> String {
         "w2 = w2\nr2 &= 0xffff",
     ]);
     let (width, cond) =
-        (chance.pick(&["r", "w"]), chance.pick(&["<", "s<", "!=", ">", "s>", "<=", "s>="]));
-    let with = chance.pick(&["0", "4", "10", "-3", "16", "1", "0xfff3", "0x7fff", "-0x7ffe"]);
+        (chance.of(&["r", "w"]), chance.of(&["<", "s<", "!=", ">", "s>", "<=", "s>="]));
+    let with = chance.of(&["0", "4", "10", "-3", "16", "1", "0xfff3", "0x7fff", "-0x7ffe"]);
     let test = match chance.below(8) {
         0 => "if r2 == r1".to_owned(),
         1 => "if r2 != r1".to_owned(),
         _ => format!("if {width}2 {cond} {with}"),
     };
-    let back = chance.pick(&["r0 = 2", "r0 = 2", "r0 = 2", "r1 = r2"]);
+    let back = chance.of(&["r0 = 2", "r0 = 2", "r0 = 2", "r1 = r2"]);
     let body = match chance.below(2) {
         0 => format!("{step}\nr2 = r1\n{more}\n{part}"),
         _ => format!("r2 = r1\n{more}\n{part}\n{step}"),

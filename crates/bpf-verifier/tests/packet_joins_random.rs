@@ -9,6 +9,7 @@ use std::fmt::Write;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
+use common::chance::Chance;
 use common::{PACKET, program};
 
 /// R4 to R7 point into the packet, and so do two slots of the stack.
@@ -54,19 +55,7 @@ struct Made {
     last: Last,
 }
 
-/// Numbers that look like chance.
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
-    }
-
     fn pointer(&mut self) -> usize {
         self.below(POINTERS)
     }

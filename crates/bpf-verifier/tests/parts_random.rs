@@ -10,6 +10,7 @@ use bpf_bytecode::text::assemble;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
 use common::built;
+use common::chance::Chance;
 
 const PROGRAMS: u64 = 5000;
 const RUNS: usize = 30;
@@ -21,20 +22,6 @@ const NUMBERS: [i64; 7] = [0, 0, 1, 2, -1, 0x101, 0x7f];
 const UNKNOWN: [&[u8]; 3] = [&[0, 1, 2, 255, 0x7f], &[0, 0, 0, 1], &[255, 0]];
 /// Operations that a jump passes, from which on it leads to the end.
 const FAR: usize = 2;
-
-/// Numbers that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
-    }
-}
 
 /// Some bytes of the stack, that hold a number.
 #[derive(Clone, Copy)]

@@ -11,6 +11,7 @@ use bpf_bytecode::opcode::{AluOp, Cond};
 use bpf_bytecode::text::assemble;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
+use common::chance::Chance;
 use common::{SOCKET, built, with_value};
 
 /// What an unknown number in R6 leads to in a value of 48 bytes, behind these lines.
@@ -157,20 +158,6 @@ fn rounds_of_a_loop() {
     assert!(bounded.max_insns < 400, "{}", bounded.max_insns);
 }
 
-/// Numbers that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
-
 /// A line of a program: of R4 to R6, by number from 0, or with a constant.
 #[derive(Clone, Copy)]
 enum Line {
@@ -238,13 +225,13 @@ fn lines(chance: &mut Chance) -> Vec<Line> {
         _ => {}
     }
     for _ in 0..=chance.below(3) {
-        let (bits, dst) = (chance.pick(&[32, 64]), chance.below(3));
-        out.push(Line::Copy { bits, dst, src: chance.pick(&[2, 2, 0, 1]) });
+        let (bits, dst) = (chance.of(&[32, 64]), chance.below(3));
+        out.push(Line::Copy { bits, dst, src: chance.of(&[2, 2, 0, 1]) });
         let step = |chance: &mut Chance, dst| Line::Alu {
-            op: chance.pick(&[AluOp::Add, AluOp::Add, AluOp::Add, AluOp::Sub]),
-            bits: chance.pick(&[32, 32, 64]),
+            op: chance.of(&[AluOp::Add, AluOp::Add, AluOp::Add, AluOp::Sub]),
+            bits: chance.of(&[32, 32, 64]),
             dst,
-            by: chance.pick(&STEPS),
+            by: chance.of(&STEPS),
         };
         out.push(step(chance, dst));
         if chance.below(3) == 0 {
@@ -253,10 +240,10 @@ fn lines(chance: &mut Chance) -> Vec<Line> {
         }
         for _ in 0..=chance.below(2) {
             out.push(Line::OutIf {
-                cond: chance.pick(&CONDS).0,
-                bits: chance.pick(&[32, 32, 64]),
-                reg: chance.pick(&[dst, dst, 2]),
-                with: chance.pick(&BOUNDS),
+                cond: chance.of(&CONDS).0,
+                bits: chance.of(&[32, 32, 64]),
+                reg: chance.of(&[dst, dst, 2]),
+                with: chance.of(&BOUNDS),
             });
         }
     }
@@ -277,7 +264,7 @@ fn no_number_leads_out() {
     for seed in 0..PROGRAMS {
         let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let lines = lines(&mut chance);
-        let access = chance.pick(&[0_i64, 0, -1, 1, -40, 40, -48, 8, -8, 47]);
+        let access = chance.of(&[0_i64, 0, -1, 1, -40, 40, -48, 8, -8, 47]);
         let mut text = String::from("r4 = 0\nr5 = 0\n");
         for line in &lines {
             writeln!(text, "{}", line.text()).unwrap();

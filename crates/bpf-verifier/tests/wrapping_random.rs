@@ -14,6 +14,7 @@ use bpf_bytecode::text::assemble;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::Verifier;
 use common::built;
+use common::chance::Chance;
 use machine::Machine;
 
 const PROGRAMS: u64 = 600;
@@ -26,19 +27,7 @@ const ENDS: [&str; 9] = ["!=", "!=", "!=", ">", "<", "s<", "s>", "<=", ">="];
 /// What the loops count in, the outermost first.
 const COUNTERS: [&str; 3] = ["6", "7", "9"];
 
-/// Numbers that look like chance.
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
-    }
-
     /// What is added in a round.
     fn step(&mut self) -> i64 {
         let step = self.of(&[1, 2, 3, 5, 7, 9, 16, 20]);

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test uses everything")]
 
 pub mod cases;
+pub mod chance;
 
 use bpf_bytecode::abi::global::{GlobalFunction, Param};
 use bpf_bytecode::abi::map::{MapDef, MapType, flags};
