@@ -84,7 +84,7 @@ fn may_hold(guess: &Value, back: &Value, change: Change) -> bool {
 
 /// Whether a number is such as sizes and parts of addresses are.
 fn fits(number: &Scalar) -> bool {
-    number.smin() >= i32::MIN.into() && number.smax() <= 1 << 33
+    number.smin() >= i32::MIN.into() && number.smax() <= i32::MAX.into()
 }
 
 /// What the unknown part of an offset becomes to which something from `least` to
