@@ -68,11 +68,7 @@ impl Explorer<'_> {
         if let Some(tail) = self.leave_loops() {
             return Ok(Arrival::Covered(tail));
         }
-        if self.is_merge_overdue() {
-            self.fail(self.trials)?;
-            return Ok(Arrival::Elsewhere);
-        }
-        if let Some(trial) = self.overdue_once() {
+        if let Some(trial) = self.overdue_anywhere() {
             self.fail(trial)?;
             return Ok(Arrival::Elsewhere);
         }

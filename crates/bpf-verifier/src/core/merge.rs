@@ -49,12 +49,6 @@ impl Explorer<'_> {
         self.steps() >= patience(self.code.insns.len() as u64).0
     }
 
-    /// Whether the state that was made of two last took too long.
-    pub(super) fn is_merge_overdue(&self) -> bool {
-        let last = self.trials;
-        last.0 != NONE && last.phase(&self.arena) == Phase::Merge && self.is_overdue(last)
-    }
-
     /// Makes the state one with some that were walked from here. Whether that was tried,
     /// so that the walk goes on elsewhere.
     pub(super) fn try_merge(&mut self, point: At) -> Step<bool> {

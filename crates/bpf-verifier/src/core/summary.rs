@@ -201,13 +201,18 @@ impl Explorer<'_> {
     }
 
     /// Whether a phase took too many steps.
-    pub(super) fn is_overdue(&self, trial: Trial) -> bool {
+    fn is_overdue(&self, trial: Trial) -> bool {
         self.clock() > trial.until(&self.arena)
     }
 
-    /// The latest of the trials under way of which already the first round took too many steps.
-    pub(super) fn overdue_once(&self) -> Option<Trial> {
-        self.overdue().filter(|trial| trial.phase(&self.arena) == Phase::Once)
+    /// The latest of the trials under way whose phase took too many steps, where that is given up
+    /// wherever the walk is: the last one with a state that was made of others, or one of a loop
+    /// of which already the first round takes too long.
+    pub(super) fn overdue_anywhere(&self) -> Option<Trial> {
+        self.overdue().filter(|trial| match trial.phase(&self.arena) {
+            Phase::Merge => *trial == self.trials,
+            phase => phase == Phase::Once,
+        })
     }
 
     /// The latest of the trials under way whose phase took too many steps.
