@@ -216,30 +216,35 @@ fn the_frame_pointer_is_not_written_in_a_loop() {
     assert_eq!(kind, VerifyErrorKind::FramePointerWrite);
 }
 
+/// Looks for a number in a map's value, by what R1 is when it was cut so, and reads where the
+/// number, or R6 by then, says.
+fn found_by(load: &str, cut: &str, test: &str, index: &str) -> String {
+    format!(
+        "{LOOKUP}
+         if r0 == 0 goto out
+         r7 = r0
+         r8 = 0
+         again: r6 = *({load} *)(r7 +0)
+         r1 = r6
+         {cut}
+         {test} goto next
+         {index}
+         r7 += r6
+         r1 = *(u8 *)(r7 +0)
+         goto out
+         next: r8 += 1
+         if r8 < 1000 goto again
+         out: r0 = 0
+         exit"
+    )
+}
+
 /// A number that was raised by 32 bits and added to is, lowered again, the sum only where
 /// that has room in 32 bits: what it is compared with says nothing of the number else.
 #[test]
 fn sums_between_two_shifts() {
     let text = |load: &str, sum: &str, test: &str, index: &str| {
-        format!(
-            "{LOOKUP}
-             if r0 == 0 goto out
-             r7 = r0
-             r8 = 0
-             again: r6 = *({load} *)(r7 +0)
-             r1 = r6
-             r1 <<= 32
-             {sum}
-             {test} goto next
-             {index}
-             r7 += r6
-             r1 = *(u8 *)(r7 +0)
-             goto out
-             next: r8 += 1
-             if r8 < 1000 goto again
-             out: r0 = 0
-             exit"
-        )
+        found_by(load, &format!("r1 <<= 32\n{sum}"), test, index)
     };
     let more = |by: &str, op: &str, back: &str| format!("r2 = {by} ll\nr1 {op} r2\nr1 {back} 32");
     let one = "0x100000000";
@@ -274,25 +279,6 @@ fn sums_between_two_shifts() {
 #[test]
 fn masks_in_a_loop() {
     for (load, mask) in [("u16", "r1 &= 0xff"), ("u64", "w1 &= 0xffff"), ("u64", "w1 &= -1")] {
-        SOCKET.rejects(
-            "",
-            &format!(
-                "{LOOKUP}
-                 if r0 == 0 goto out
-                 r7 = r0
-                 r8 = 0
-                 again: r6 = *({load} *)(r7 +0)
-                 r1 = r6
-                 {mask}
-                 if r1 > 7 goto next
-                 r7 += r6
-                 r1 = *(u8 *)(r7 +0)
-                 goto out
-                 next: r8 += 1
-                 if r8 < 1000 goto again
-                 out: r0 = 0
-                 exit"
-            ),
-        );
+        SOCKET.rejects("", &found_by(load, mask, "if r1 > 7", ""));
     }
 }

@@ -309,7 +309,8 @@ fn learn_sum(copy: &mut Value, known: &Value, number: Scalar) {
     }
 }
 
-/// The same where both are that modulo 2 to the power of `bits` alone. Whether `copy` is another now.
+/// The same where both are that modulo 2 to the power of `bits` alone. Whether `copy` is
+/// another now.
 ///
 /// With `n` for the number that both name, each has the low bits of `n` and its own offset. So
 /// those of `copy` are those of `known` and the difference of the offsets. Of what either has
@@ -421,8 +422,8 @@ mod tests {
     use super::within_low_bits;
     use crate::domain::Scalar;
 
-    /// Beside all numbers of small ranges: none is lost, and of numbers that are not below zero, the
-    /// ends of what is left are such numbers.
+    /// Beside all numbers of small ranges: none is lost, and of numbers that are not below zero,
+    /// the ends of what is left are such numbers.
     #[test]
     fn low_bits_leave_the_numbers_that_have_them() {
         let mut left = 0;

@@ -91,8 +91,8 @@ impl fmt::Display for Feature {
             Self::KernelFields => "fields of the context that point to the kernel's structures",
             Self::MapFields => "fields of maps",
             Self::Signature => {
-                "global functions with other arguments than numbers, the context, dynptrs and pointers to \
-                 memory of known size, or with another result than a number"
+                "global functions with other arguments than numbers, the context, dynptrs and \
+                 pointers to memory of known size, or with another result than a number"
             }
             Self::GlobalCallback => "global functions that are called by helpers",
             Self::InnerTimers => "timers in maps that are held by other maps",
