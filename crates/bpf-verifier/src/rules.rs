@@ -45,6 +45,8 @@ pub(crate) struct Rules<'e> {
     /// Whether numbers on which nothing was decided may differ where states are
     /// compared.
     pub forget: bool,
+    /// Whether paths end at states that others cover.
+    pub covers: bool,
     /// Whether summaries of loops are looked for.
     pub summaries: bool,
     /// What time a program may take, and where it runs.
@@ -60,6 +62,7 @@ impl Rules<'_> {
             steps: DEFAULT_STEPS,
             memory: DEFAULT_MEMORY,
             forget: true,
+            covers: true,
             summaries: true,
             realtime: Realtime::STANDARD,
         }

@@ -130,6 +130,14 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
         self
     }
 
+    /// The same verifier, which walks every path to its end, however many there are, and every
+    /// loop that a number bounds round by round: for tests that compare the two.
+    #[must_use]
+    pub fn walk_every_path(mut self) -> Self {
+        self.rules.covers = false;
+        self.compare_everything().unroll_loops()
+    }
+
     /// Whether a program is safe.
     ///
     /// # Errors

@@ -237,6 +237,9 @@ impl Explorer<'_> {
 
     /// The tail of a done node that covers the state.
     fn find_cover(&mut self, point: At) -> Option<Tail> {
+        if !self.rules.covers {
+            return None;
+        }
         let mut before = NONE;
         let mut node = Done(high(self.arena.word(point)));
         while node.0 != NONE {

@@ -265,7 +265,9 @@ impl Explorer<'_> {
                         // The round would stand for none.
                         return Ok(None);
                     }
-                    self.widen(node)?;
+                    if self.rules.covers {
+                        self.widen(node)?;
+                    }
                     widened = true;
                 }
                 self.charge_node(node);
