@@ -194,7 +194,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Takes a context for code that asks the run for nothing while it has it, but reads the
+    /// Takes a context for code that asks the run for no memory while it has it, but reads the
     /// packet's addresses where they are published. The run itself does not begin.
     ///
     /// # Errors
@@ -203,7 +203,8 @@ impl<'r> Run<'r> {
     /// # Safety
     /// No run is under way, as none has begun or it has been [left](Self::leave).
     /// [`hide`](Self::hide) is called, with what this gives, before the borrow of `context`
-    /// ends, and nothing else until then.
+    /// ends. Nothing else is until then but what knows maps, environment and
+    /// [CPU](Self::cpu), and [`stop`](Self::stop).
     #[allow(unsafe_code)]
     #[inline(always)]
     pub unsafe fn show<'c>(
@@ -224,6 +225,25 @@ impl<'r> Run<'r> {
     pub fn hide(&mut self, shown: Shown<'_>) {
         drop(shown);
         self.hot.data_end = 0;
+    }
+
+    /// The next program may run on another CPU: the platform is asked again.
+    #[inline(always)]
+    pub const fn forget_cpu(&mut self) {
+        self.cpu = None;
+    }
+
+    /// Whether the code was stopped.
+    #[inline(always)]
+    pub const fn is_stopped(&self) -> bool {
+        self.hot.stopped != 0
+    }
+
+    /// The fault by which code was stopped that a context was [shown](Self::show) to: none
+    /// for the code that comes next.
+    pub const fn take_fault(&mut self) -> Option<BpfError> {
+        self.hot.stopped = 0;
+        self.fault.take()
     }
 
     /// R10 of the first function of every program.

@@ -19,7 +19,7 @@ use crate::compiler::Compiler;
 use crate::error::CompileError;
 use crate::memory::{CodeMemory, ExecutableCode};
 use crate::options::CompileOptions;
-use crate::x86::{self, MachineCode};
+use crate::x86::{self, MachineCode, Wants};
 
 /// How compiled code is entered: with the session's address.
 pub(crate) type Entry = unsafe extern "sysv64" fn(*mut c_void) -> u64;
@@ -41,7 +41,7 @@ pub struct CompiledProgram<P: PhysicalProfile> {
     /// Bytes of code.
     len: usize,
     body: usize,
-    quiet: bool,
+    wants: Wants,
     places: Vec<u32>,
     /// Maps whose values the code finds by itself: a bit for each index.
     links: u16,
@@ -175,7 +175,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
             start,
             len,
             body: machine.body,
-            quiet: machine.quiet,
+            wants: machine.wants,
             places: machine.places,
             links,
             prog_type: program.prog_type(),
@@ -223,10 +223,15 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
         self.maps.iter().any(|def| def.map_type.is_per_cpu())
     }
 
-    /// Whether a run of it asks the host for nothing from the entry to the exit, and finds the
-    /// same memory each time.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet && !self.is_per_cpu() && !self.info().wants_zeros()
+    /// What it wants of the host from the entry to the exit, so that it finds the memory that it
+    /// was proven for.
+    pub(crate) fn wants(&self) -> Wants {
+        match self.wants {
+            _ if self.info().wants_zeros() => Wants::Run,
+            // The values of a CPU are to be found anew.
+            Wants::Nothing if self.is_per_cpu() => Wants::Answers,
+            wants => wants,
+        }
     }
 
     /// What a run must know of the program.

@@ -16,6 +16,7 @@ use bpf_profile::{CloudProfile, PhysicalProfile};
 
 use crate::compiled::{CompiledProgram, Entry};
 use crate::descriptor::{Descriptor, OTHER_HELPER};
+use crate::x86::Wants;
 use unwind::Panic;
 
 mod links;
@@ -208,8 +209,7 @@ pub(crate) struct Prepared<'r, P: PhysicalProfile> {
     entry: Entry,
     /// Whether the program has values per CPU.
     per_cpu: bool,
-    /// Whether it asks the host for nothing, so that there need be no run.
-    quiet: bool,
+    wants: Wants,
 }
 
 impl<'r, P: PhysicalProfile> Prepared<'r, P> {
@@ -224,13 +224,21 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         session.link(program)?;
         session.native.r10 = session.run.first_frame_pointer();
         let (entry, per_cpu) = (program.entry(), program.is_per_cpu());
-        Ok(Self { session, contexts, entry, per_cpu, quiet: program.is_quiet() })
+        let wants = match program.wants() {
+            Wants::Answers if Shims::<P>::are_replaced(env) => Wants::Run,
+            wants => wants,
+        };
+        Ok(Self { session, contexts, entry, per_cpu, wants })
     }
 
     /// Runs the program once.
     #[inline]
     pub(crate) fn run(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
-        if self.quiet { self.run_quietly(context) } else { self.run_beside(context) }
+        match self.wants {
+            Wants::Nothing => self.run_quietly(context),
+            Wants::Answers => self.run_asking(context),
+            Wants::Run => self.run_beside(context),
+        }
     }
 
     /// A program that asks the host for nothing finds what it has no part in as it was left.
@@ -244,6 +252,26 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         let r0 = session.call(self.entry);
         self.session.run.hide(shown);
         Ok(r0)
+    }
+
+    /// A program that asks for values of maps and for what the platform says: the run knows the
+    /// maps, and of the program's memory nothing.
+    fn run_asking(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
+        let session = &mut self.session;
+        session.run.forget_cpu();
+        session.known_cpu = UNKNOWN_CPU;
+        if self.per_cpu {
+            session.come_to_cpu().map_err(BpfError::Refused)?;
+        }
+        // SAFETY: the run never begins, as all runs of the session are like this one. The code
+        // calls answers alone, and is not unwound: a panic is kept.
+        let shown = unsafe { session.run.show(&self.contexts, context) };
+        let shown = shown.map_err(BpfError::Refused)?;
+        session.native.r1 = shown.r1();
+        let r0 = session.call(self.entry);
+        session.run.hide(shown);
+        // A result that is kept while something else is done would be copied.
+        if session.run.is_stopped() { session.stopped(r0) } else { Ok(r0) }
     }
 
     /// A program that the run stands beside.
@@ -348,6 +376,15 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
             return Ok(());
         }
         self.link(self.entry)
+    }
+
+    /// The result of a program that was stopped and asked for answers alone, or its panic.
+    #[cold]
+    #[inline(never)]
+    fn stopped(&mut self, r0: u64) -> BpfResult {
+        let fault = self.run.take_fault();
+        self.panic.resume();
+        fault.map_or(Ok(r0), Err)
     }
 
     /// Makes all ready for the program that the session began with, where a tail

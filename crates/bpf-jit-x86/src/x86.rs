@@ -79,6 +79,17 @@ use thunk::Thunks;
 /// A byte that stops the CPU where no code is.
 pub(crate) const TRAP: u8 = 0xcc;
 
+/// What code wants of the host while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// Nothing: it calls no function of the host, and is not stopped.
+    Nothing,
+    /// Values of maps, and what the platform says.
+    Answers,
+    /// A run, which knows what memory it may touch.
+    Run,
+}
+
 /// Machine code of a program.
 #[derive(Debug)]
 pub(crate) struct MachineCode<'w> {
@@ -88,8 +99,8 @@ pub(crate) struct MachineCode<'w> {
     pub(crate) start: usize,
     /// Where a tail call enters.
     pub(crate) body: usize,
-    /// Whether the code calls no function of the host, and is not stopped.
-    pub(crate) quiet: bool,
+    /// What the code wants of the host while it runs.
+    pub(crate) wants: Wants,
     /// For each slot where its code begins, or a number behind the code.
     pub(crate) places: Vec<u32>,
 }
@@ -142,12 +153,13 @@ pub(crate) fn emit<'w>(
     emitter.misses();
     emitter.thunks();
     emitter.retpoline();
+    let wants = emitter.wants(quiet);
     *code = emitter.code;
     code.finish()?;
     let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
     let places = code.places()?;
     let start = buffer::index(code.start).unwrap_or(0);
-    Ok(MachineCode { bytes: code.code(), start, body, quiet, places })
+    Ok(MachineCode { bytes: code.code(), start, body, wants, places })
 }
 
 /// Code under construction.

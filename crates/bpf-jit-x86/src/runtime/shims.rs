@@ -73,6 +73,14 @@ impl Shim {
     ];
 }
 
+impl Shim {
+    /// Whether it gives values of maps or what the platform says, or stops the program, and asks
+    /// the run for no memory; where no helper [is replaced](Shims::of).
+    pub(crate) const fn is_answer(self) -> bool {
+        matches!(self, Self::Lookup | Self::Update | Self::Platform | Self::Stop)
+    }
+}
+
 /// A function that takes the session, an operand, a [`Descriptor`] and R0.
 type Plain<P> = unsafe extern "sysv64" fn(*mut Session<'_, P>, u64, u32, u64) -> u64;
 
@@ -128,6 +136,11 @@ impl<P: PhysicalProfile> Shims<P> {
 
     /// The functions for an environment.
     pub(crate) fn of(env: &Environment<'_>) -> &'static Self {
+        if Self::are_replaced(env) { Self::REPLACED } else { Self::TABLE }
+    }
+
+    /// Whether an environment has one of these helpers of its own.
+    pub(crate) fn are_replaced(env: &Environment<'_>) -> bool {
         let own = [
             id::MAP_LOOKUP_ELEM,
             id::MAP_UPDATE_ELEM,
@@ -135,7 +148,7 @@ impl<P: PhysicalProfile> Shims<P> {
             id::GET_PRANDOM_U32,
             id::GET_SMP_PROCESSOR_ID,
         ];
-        if env.replaces_any(&own) { Self::REPLACED } else { Self::TABLE }
+        env.replaces_any(&own)
     }
 
     /// Where the address of a function is in the structure.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
 
 use bpf_bytecode::abi::context::FieldKind;
-use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
+use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind, STANDARD, find};
 use bpf_bytecode::abi::map::{MapDef, MapType};
 use bpf_bytecode::text::assemble;
 use bpf_bytecode::{BpfProgType, ProgramBuilder};
@@ -188,6 +188,41 @@ fn a_kernels_own_helper_is_asked_each_time() {
             let result = JitExecutor::with_env(env).execute(&compiled, &BpfContext::empty());
             assert_eq!(result, Ok(of_nine(0, 1 << 32)), "{id}");
             assert_eq!(asked.into_inner(), 9, "{id}");
+        }
+    }
+}
+
+/// A kernel's own helper in place of one that needs no run finds the program's memory, in a
+/// program that was prepared, too.
+#[test]
+fn a_kernels_own_helper_finds_memory() {
+    let signatures = [*find(STANDARD, 2).expect("an update")];
+    let own = |call: &mut HelperCall<'_, '_>| {
+        let mut key = [0; 4];
+        call.read(2, 0, &mut key)?;
+        Ok(u32::from_ne_bytes(key).into())
+    };
+    let helpers: [&dyn Helper; 1] = [&own];
+    let info = VerifiedInfo {
+        helpers: HelperTable::with(&signatures).expect("an integer").fingerprint(),
+        frames: 1,
+        ..VerifiedInfo::default()
+    };
+    let defs = [MapDef::new(MapType::Hash, 4, 8, 1)];
+    let map = AnyMap::<ActiveProfile>::new(defs[0]).unwrap();
+    let maps: [&dyn BpfMap; 1] = [&map];
+    let env = Environment::new().with_maps(&maps).with_budget(1000);
+    let env = env.with_helpers(&signatures, &helpers);
+    let text = "*(u32 *)(r10 -4) = 7\n*(u64 *)(r10 -16) = 1\nr1 = map[idx:0]\nr2 = r10\nr2 += -4
+         r3 = r10\nr3 += -16\nr4 = 0\ncall 2\nexit";
+    let program = with_maps(text, &defs);
+    let mut facts = std::vec![InsnFact::Plain; program.len()];
+    facts[3] = InsnFact::Unreached;
+    for compiled in [built(&program, Some((&facts[..], &info))), checked(&program)] {
+        let (jit, mut stack) = (JitExecutor::with_env(env), StackMemory::new());
+        let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
+        for _ in 0..2 {
+            assert_eq!(prepared.run(&mut BpfContext::empty()), Ok(7));
         }
     }
 }

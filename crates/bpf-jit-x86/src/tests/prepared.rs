@@ -13,6 +13,7 @@ use bpf_profile::ActiveProfile;
 use bpf_verifier::{HelperTable, InsnFact, VerifiedInfo, Verifier};
 
 use super::{built, checked, program, proven, with_maps};
+use crate::x86::Wants;
 use crate::{CompiledProgram, HostMemory, JitExecutor};
 
 /// Counts its runs in an array's value of the index in the context.
@@ -102,11 +103,13 @@ fn what_is_found_without_a_run() {
         r0 += r2\nr2 = *(u64 *)(r1 -16)\nr2 *= 10000\nr0 += r2\nr2 = *(u64 *)(r10 -8)
         r2 *= 1000\nr0 += r2\nexit";
     let asks = format!("r6 = r1\ncall 7\nr1 = r6\n{sum}");
-    for (text, quiet) in [(sum, true), (asks.as_str(), false)] {
+    let runs = asks.replace("call 7", "r1 = r10\nr1 += -8\n*(u64 *)(r1 +0) = 5\nr2 = 8\ncall 6");
+    let texts = [sum, asks.as_str(), runs.as_str()];
+    for (text, wants) in texts.into_iter().zip([Wants::Nothing, Wants::Answers, Wants::Run]) {
         let program = with_maps(text, &[]);
         let verified = Verifier::<ActiveProfile>::new().verify_program(&program).unwrap();
         let compiled = CompiledProgram::compile(&verified, &HostMemory).unwrap();
-        assert_eq!(compiled.is_quiet(), quiet);
+        assert_eq!(compiled.wants(), wants);
         let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
         let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
         for packet in [14..64, 8..60, 20..20] {
@@ -115,8 +118,8 @@ fn what_is_found_without_a_run() {
             let mut context = context.with_metadata(4).unwrap().with_ifindex(7);
             let expected = 1_000_007 + 100 * packet.len() as u64 + 40_000;
             for _ in 0..2 {
-                assert_eq!(prepared.run(&mut context), Ok(expected), "{quiet}");
-                assert_eq!(jit.execute(&compiled, &context), Ok(expected), "{quiet}");
+                assert_eq!(prepared.run(&mut context), Ok(expected), "{wants:?}");
+                assert_eq!(jit.execute(&compiled, &context), Ok(expected), "{wants:?}");
                 assert_eq!(context.packet_range(), Ok(packet.clone()));
             }
             let refused = prepared.run(&mut BpfContext::empty());
@@ -134,7 +137,7 @@ fn every_run_finds_its_own_context() {
     let program = with_maps(packet, &[]);
     let verified = Verifier::<ActiveProfile>::new().verify_program(&program).unwrap();
     let compiled = CompiledProgram::compile(&verified, &HostMemory).unwrap();
-    assert!(compiled.is_quiet());
+    assert_eq!(compiled.wants(), Wants::Nothing);
     let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
     let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
     let (mut one, mut two, mut none) = ([1; 20], [2; 30], []);

@@ -9,12 +9,12 @@ use bpf_bytecode::Register;
 use bpf_bytecode::opcode::Size;
 use dynasm::dynasm;
 
-use super::Emitter;
 use super::alu::Arith;
 use super::buffer::{Flag, Label};
 use super::encode::Source;
 use super::frame::session;
 use super::regs::{SCRATCH, SCRATCH_TOO, SESSION, native};
+use super::{Emitter, Wants};
 use crate::descriptor::{Access, Descriptor, OTHER_HELPER, helper_code};
 use crate::lower::{Mode, Order};
 use crate::runtime::{Shim, offset};
@@ -30,6 +30,17 @@ impl Emitter<'_> {
     pub(super) fn thunk(&mut self, shim: Shim) -> Label {
         let Some(slot) = self.thunks.labels.get_mut(shim as usize) else { return self.exit };
         *slot.get_or_insert_with(|| self.code.label())
+    }
+
+    /// What code wants that has been emitted with the thunks it uses; a `quiet` program has none.
+    pub(super) fn wants(&self, quiet: bool) -> Wants {
+        let used = |shim: &Shim| matches!(self.thunks.labels.get(*shim as usize), Some(Some(_)));
+        let answers = || Shim::ALL.into_iter().filter(used).all(Shim::is_answer);
+        match self.mode {
+            _ if quiet => Wants::Nothing,
+            Mode::Proven if answers() => Wants::Answers,
+            _ => Wants::Run,
+        }
     }
 
     /// Emits the thunks that are used.
