@@ -23,7 +23,7 @@ use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType, BpfProgram, Instruction, ProgramBuilder};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::{
-    ErrorClass, HelperTable, Kind, VerifiedInfo, Verifier, VerifyErrorKind,
+    ErrorClass, HelperTable, Kind, VerifiedInfo, Verifier, VerifyError, VerifyErrorKind,
 };
 
 use crate::input::Input;
@@ -185,28 +185,35 @@ impl Checker {
         self.verifier().verify_program(program).ok().map(|verified| *verified.info())
     }
 
-    /// A walk of everything finds nothing wrong, either, if it comes to its end.
+    /// A walk of every path finds nothing wrong, either, if it comes to its end; or else one that
+    /// compares everything, if that does.
     ///
-    /// What it may find, as on Linux: where bytes may be read that nobody has written, as it
+    /// What they may find, as on Linux: where bytes may be read that nobody has written, as it
     /// is said then, a path on which there is a dynptr or an address by then ends at one that
     /// has no more than a number there. A load at an unknown place may read a part of an
-    /// address, which one at a place that is known may not. And the walk of everything forgets
+    /// address, which one at a place that is known may not. And the second one forgets
     /// from round to round what it would have to note that something rests on, such as that
     /// many bytes stay zero: then it gives a number where null may be given.
     fn doubt(&mut self, program: &Program, unwritten_reads: bool) {
-        let verifier = self.verifier().compare_everything().unroll_loops();
-        let Err(error) = verifier.verify(program) else { return };
-        let limit = matches!(error.kind().class(), ErrorClass::Limit | ErrorClass::Termination);
+        let limit = |error: &VerifyError| {
+            matches!(error.kind().class(), ErrorClass::Limit | ErrorClass::Termination)
+        };
+        let (mut forgets, mut result) = (false, self.verifier().walk_every_path().verify(program));
+        if result.as_ref().is_err_and(limit) {
+            forgets = true;
+            result = self.verifier().compare_everything().unroll_loops().verify(program);
+        }
+        let Err(error) = result else { return };
         let excused = match error.kind() {
             VerifyErrorKind::PartialPointer { .. } => loads(program, error.pc()),
             VerifyErrorKind::UninitStack { .. } => unwritten_reads,
             VerifyErrorKind::GlobalArgument { expected, found, .. } => {
-                matches!(expected, Param::MemoryOrNull(_)) && found == Kind::Scalar
+                forgets && matches!(expected, Param::MemoryOrNull(_)) && found == Kind::Scalar
                     || unwritten_reads && expected == Param::Number && found.is_pointer()
             }
             kind => unwritten_reads && wants_number(&kind),
         };
-        if !limit && !excused {
+        if !limit(&error) && !excused {
             count(&TALLY.doubtful, 1);
             panic!("accepted, and all the same: {error}\n{}", program.listing());
         }

@@ -89,10 +89,11 @@ impl Maker {
         if self.lines > LINES || depth >= DEPTH {
             return self.small();
         }
-        match self.chance.below(32) {
+        match self.chance.below(34) {
             7..10 => self.branch(depth),
-            10..13 => self.index(),
-            13..15 => self.told(depth),
+            10..12 => self.index(),
+            12..14 => self.told(depth),
+            14 | 31 | 32 => self.ways(depth),
             15..17 => self.keep_address(),
             17..19 => self.use_kept(),
             19 => self.value(depth),
@@ -105,7 +106,7 @@ impl Maker {
             27 => self.record(depth),
             28 | 29 => self.dynptr(depth),
             30 => self.packet(depth),
-            31 if self.nest == 0 => self.code("if r6 != 9 goto +2; r0 = 0; exit"),
+            33 if self.nest == 0 => self.code("if r6 != 9 goto +2; r0 = 0; exit"),
             _ => self.small(),
         }
     }
@@ -248,7 +249,7 @@ impl Maker {
         let (a, b, over) = (self.number(), self.number(), self.label());
         let (size, at) = self.size();
         let bits = 8 * size;
-        let copy = self.chance.of(&["r2 = r#", "w2 = w#", "r2 = r#; r2 += 3", "r2 = 9"]);
+        let copy = self.chance.of(&["r2 = r#", "r2 = r#", "r2 = r#; r2 += 3", "r2 = 9"]);
         let kept = self.in_all(3);
         if kept {
             self.code(&format!("*(u{bits} *)(r10 -{at}) = r{a}"));
@@ -268,6 +269,61 @@ impl Maker {
         self.access(used);
         if self.in_all(3) {
             self.block(depth);
+        }
+        self.place(&over);
+    }
+
+    /// What names a number, or is known of it, differs on two ways that meet; then a comparison
+    /// tells it, and what may be the same is used.
+    fn ways(&mut self, depth: usize) {
+        let (a, b) = (self.number(), self.number());
+        let (size, at) = self.size();
+        let (bits, over) = (8 * size, self.label());
+        let slot = format!("*(u{bits} *)(r10 -{at})");
+        let ends = [self.label(), self.label()];
+        let test = self.test();
+        self.code(&format!("{test} goto {}", ends[0]));
+        for end in &ends {
+            let way = self.chance.of(&[
+                "$ = r#",
+                "$ = r%",
+                "$ = 5",
+                "$ = 0",
+                "r% = r#",
+                "r% = r#; r% += 2",
+                "r% = 5",
+                "r% = 700",
+                "r# &= 15",
+                "r# = r%",
+                "r# = 5",
+                "r0 = 0",
+            ]);
+            let way = way.replace('#', a).replace('%', b).replace('$', &slot);
+            self.code(&way);
+            if end == &ends[0] {
+                self.code(&format!("goto {}", ends[1]));
+            }
+            self.place(end);
+        }
+        self.code("r1 = 0; r1 += 2; r1 += 3; r1 += 4");
+        if self.in_all(4) {
+            self.block(depth);
+        }
+        let wide = self.chance.of(&["r", "r", "w"]);
+        match self.chance.below(6) {
+            0 => self.code(&format!("if {wide}{a} != {wide}{b} goto {over}")),
+            1 => self.code(&format!("if {wide}{a} > 5 goto {over}")),
+            2 => self.code(&format!("r4 = 5; if {wide}{a} != {wide}4 goto {over}")),
+            3 => self.code(&format!("r4 = {slot}; if {wide}{a} != {wide}4 goto {over}")),
+            _ => self.code(&format!("if {wide}{a} != 5 goto {over}")),
+        }
+        match self.chance.below(4) {
+            0 => self.access(a),
+            1 => self.access(b),
+            _ => {
+                self.code(&format!("r2 = {slot}"));
+                self.access("2");
+            }
         }
         self.place(&over);
     }
