@@ -23,7 +23,7 @@ use bpf_profile::{ActiveProfile, MemoryStrategy, PhysicalProfile, Sequence};
 
 pub(crate) use halves::Halves;
 use own::LEAST;
-pub(crate) use own::held;
+pub(crate) use own::{Kept, held};
 
 type Memory = <ActiveProfile as PhysicalProfile>::Memory;
 
@@ -84,12 +84,16 @@ pub(crate) struct Arena<'a> {
 }
 
 impl<'a> Arena<'a> {
-    pub fn new(words: Words<'a>, limit_bytes: usize) -> Self {
+    pub fn new(mut words: Words<'a>, limit_bytes: usize) -> Self {
         let limit = match &words {
             Words::Given(slice) => slice.len(),
             Words::Own(_) => Memory::room(WORDS, limit_bytes / 8),
         };
         let (limit, free) = (limit.min(MOST_WORDS), [NONE; CLASSES]);
+        if let Words::Own(vec) = &mut words {
+            // What an earlier verification left may be more than is allowed now.
+            vec.truncate(limit);
+        }
         let top = matches!(words, Words::Given(_)).then_some(limit);
         Self {
             words,
@@ -106,11 +110,16 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// The same arena, with nothing in it.
+    /// Takes the words away, for another one; none are left.
+    pub fn take_words(&mut self) -> Words<'a> {
+        core::mem::replace(&mut self.words, Words::Given(&mut []))
+    }
+
+    /// Another arena in the same words.
     #[cfg(feature = "embedded-profile")]
-    pub fn emptied(self) -> Self {
+    pub fn emptied(&mut self) -> Self {
         let limit_bytes = self.limit_bytes();
-        Self::new(self.words, limit_bytes)
+        Self::new(self.take_words(), limit_bytes)
     }
 
     #[inline]

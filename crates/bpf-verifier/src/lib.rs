@@ -249,7 +249,8 @@
 //!
 //! All that is kept lies in one slice of words: the caller's
 //! ([`Verifier::with_workspace`]), an array on the stack (embedded), or storage
-//! that grows up to [`Verifier::memory_limit`] (cloud). The instructions walked
+//! that grows up to [`Verifier::memory_limit`] (cloud), of which a little serves the
+//! verifier's next program. The instructions walked
 //! have a limit, too ([`Verifier::step_limit`]). Beside that, everything that takes
 //! time is counted as work, in words of states that are kept, read again or compared,
 //! so that a program of large states cannot take long: a walk may do half as much

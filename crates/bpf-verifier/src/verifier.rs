@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use bpf_bytecode::BpfProgram;
 use bpf_profile::{PhysicalProfile, Sequence};
 
-use crate::arena::{Arena, NoRoom, OwnWords, Words, held};
+use crate::arena::{Arena, Kept, NoRoom, Words, held};
 use crate::cfg::CfgError;
 use crate::core::effort::Effort;
 use crate::core::path::Path;
@@ -47,23 +47,26 @@ pub struct Verifier<'w, P: PhysicalProfile> {
     rules: Rules<'w>,
     /// Working memory that the caller gave; taken while it is in use.
     workspace: Cell<Option<&'w mut [u64]>>,
+    /// Working memory of its own, between two programs.
+    kept: Kept,
     profile: PhantomData<fn() -> P>,
 }
 
 impl<'w, P: PhysicalProfile> Verifier<'w, P> {
     /// A verifier with the standard helpers, Linux's stack policy, and working
-    /// memory of its own: on an elastic build it grows as needed, on a static
-    /// one it is an array of
+    /// memory of its own: on an elastic build it grows as needed, and up to 64 KiB
+    /// of it serve the next program, until the verifier is dropped; on a static one
+    /// it is an array of
     /// [`VERIFIER_WORKSPACE_BYTES`](bpf_profile::config::VERIFIER_WORKSPACE_BYTES)
     /// on the stack.
     pub const fn new() -> Self {
-        Self { rules: Rules::standard(), workspace: Cell::new(None), profile: PhantomData }
+        Self::with_env(HelperTable::standard())
     }
 
     /// A verifier for an environment with these helpers.
     pub const fn with_env(helpers: HelperTable<'w>) -> Self {
         let rules = Rules { helpers, ..Rules::standard() };
-        Self { rules, workspace: Cell::new(None), profile: PhantomData }
+        Self { rules, workspace: Cell::new(None), kept: Kept::new(), profile: PhantomData }
     }
 
     /// A verifier whose working memory is `workspace`, and nothing else.
@@ -71,6 +74,7 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
         Self {
             rules: Rules::standard(),
             workspace: Cell::new(Some(workspace)),
+            kept: Kept::new(),
             profile: PhantomData,
         }
     }
@@ -241,12 +245,12 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
     ) -> Result<T, VerifyError> {
         match self.workspace.take() {
             Some(workspace) => {
-                let arena = Arena::new(Words::Given(workspace), 0);
-                let result = explore(&self.rules, program, observer, arena, finish);
+                let mut words = Words::Given(workspace);
+                let result = explore(&self.rules, program, observer, &mut words, finish);
                 self.workspace.set(Some(workspace));
                 result
             }
-            None => explore_own(&self.rules, program, observer, finish),
+            None => explore_own(&self.rules, &self.kept, program, observer, finish),
         }
     }
 }
@@ -267,28 +271,46 @@ impl<P: PhysicalProfile> fmt::Debug for Verifier<'_, P> {
 #[inline(never)]
 fn explore_own<P: PhysicalProfile, T>(
     rules: &Rules<'_>,
+    kept: &Kept,
     program: &BpfProgram<P>,
     observer: &mut dyn Observer,
     finish: impl FnOnce(&Explorer<'_>, VerifiedInfo) -> Result<T, VerifyError>,
 ) -> Result<T, VerifyError> {
-    let mut words = OwnWords::default();
-    let arena = Arena::new(Words::Own(held(&mut words)), rules.memory);
-    explore(rules, program, observer, arena, finish)
+    let mut own = kept.take();
+    let mut words = Words::Own(held(&mut own));
+    let result = explore(rules, program, observer, &mut words, finish);
+    kept.put(words);
+    result
 }
 
-fn explore<P: PhysicalProfile, T>(
-    rules: &Rules<'_>,
-    program: &BpfProgram<P>,
+/// Walks a program in these words, which are given back.
+fn explore<'a, P: PhysicalProfile, T>(
+    rules: &Rules<'a>,
+    program: &'a BpfProgram<P>,
     observer: &mut dyn Observer,
-    arena: Arena<'_>,
+    words: &mut Words<'a>,
     finish: impl FnOnce(&Explorer<'_>, VerifiedInfo) -> Result<T, VerifyError>,
 ) -> Result<T, VerifyError> {
-    let mut explorer = match explorer(program, rules, arena) {
+    let held = core::mem::replace(words, Words::Given(&mut []));
+    let mut explorer = match explorer(program, rules, Arena::new(held, rules.memory)) {
         Ok(explorer) => explorer,
         Err((error, bytes)) => return Err(structure_error(error, program.len(), bytes)),
     };
+    let result = walk(&mut explorer, rules, program, observer);
+    let result = result.and_then(|info| finish(&explorer, info));
+    *words = explorer.arena.take_words();
+    result
+}
+
+/// Walks every path of a program; what is found of it.
+fn walk<P: PhysicalProfile>(
+    explorer: &mut Explorer<'_>,
+    rules: &Rules<'_>,
+    program: &BpfProgram<P>,
+    observer: &mut dyn Observer,
+) -> Result<VerifiedInfo, VerifyError> {
     if let Err(stop) = explorer.run(observer) {
-        return Err(report(&mut explorer, stop, observer));
+        return Err(report(explorer, stop, observer));
     }
     let chain = explorer.code.deepest_chain(&mut explorer.arena, &rules.stack);
     let chain = chain
@@ -296,12 +318,12 @@ fn explore<P: PhysicalProfile, T>(
     let figures = explorer.figures;
     #[cfg(feature = "embedded-profile")]
     if let Some(kind) = rules.realtime.over_budget(figures.bound) {
-        observer.ended(Effort::new(&explorer));
+        observer.ended(Effort::new(explorer));
         let arena = explorer.arena.emptied();
         return Err(realtime::costliest_path(program, rules, arena, kind, observer));
     }
-    observer.ended(Effort::new(&explorer));
-    let info = VerifiedInfo {
+    observer.ended(Effort::new(explorer));
+    Ok(VerifiedInfo {
         max_insns: figures.bound.insns(),
         #[cfg(feature = "embedded-profile")]
         wcet: figures.bound.time(),
@@ -317,8 +339,7 @@ fn explore<P: PhysicalProfile, T>(
         total_states: figures.total_states,
         peak_states: figures.peak_states,
         workspace_bytes: explorer.arena.peak_bytes(),
-    };
-    finish(&explorer, info)
+    })
 }
 
 /// Sets out to walk a program.

@@ -51,6 +51,26 @@ fn workspaces_of_every_size() {
     assert!(fits.is_some_and(|words| words <= 6400), "{fits:?}");
 }
 
+/// A verifier's own memory serves one program after the other: what it was found for is as if
+/// it were fresh, and it is not more than allowed.
+#[test]
+fn memory_that_served_is_as_good_as_fresh() {
+    let large = program(BpfProgType::SocketFilter, &branching());
+    let small = program(BpfProgType::SocketFilter, "r0 = 0\nexit");
+    let found = |verifier: &Verifier<'_, ActiveProfile>, program| {
+        *verifier.verify_program(program).expect("safe").info()
+    };
+    let verifier = Verifier::new();
+    for program in [&large, &small, &large, &small, &small, &large] {
+        assert_eq!(found(&verifier, program), found(&Verifier::new(), program));
+    }
+    let limited = verifier.memory_limit(1024);
+    let fresh = Verifier::<ActiveProfile>::new().memory_limit(1024);
+    assert_eq!(limited.verify(&large), fresh.verify(&large));
+    #[cfg(feature = "cloud-profile")]
+    assert!(fresh.verify(&large).is_err());
+}
+
 /// What a round leaves in a slot is an address, and a number in the first. A summary takes it
 /// for a number in all of them; round by round it is refused. Where there is no room for a
 /// summary, nothing is wrong with the program but that.
