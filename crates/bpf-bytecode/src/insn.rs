@@ -1,8 +1,11 @@
 //! The encoded instruction.
 
 mod flow;
+mod usage;
 
 use core::fmt;
+
+pub use usage::RegisterUse;
 
 /// One 8-byte slot of a program: a whole instruction, or one half of a 64-bit
 /// immediate load.

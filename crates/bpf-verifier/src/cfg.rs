@@ -2,9 +2,9 @@
 //!
 //! All of it is found before any path is walked, in time linear in the
 //! program's length, and kept in half a word per slot, a few words per function, and
-//! one or two for each place where paths join. The first pass decodes every
-//! instruction; those behind it read the fields of the slots, which is several times as
-//! fast.
+//! one or two for each place where paths join. The passes read the fields of slots, which
+//! is several times as fast as to decode these: every program was decoded as it was built,
+//! and whatever a path comes to is decoded again.
 
 mod calls;
 mod edges;
@@ -133,7 +133,7 @@ impl<'p> Code<'p> {
         };
         code.find_functions(arena, helpers)?;
         code.mark_globals(arena);
-        code.walk_edges(arena, helpers)?;
+        code.walk_edges(arena)?;
         code.find_liveness(arena);
         code.find_stacks(arena, helpers)?;
         code.make_points(arena)?;

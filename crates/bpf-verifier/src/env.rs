@@ -105,14 +105,19 @@ impl<'e> HelperTable<'e> {
         added.or_else(|| self.rows(id).find(allowed)).or_else(|| self.find(id))
     }
 
-    /// Arguments of helper `id` at the most; of one that is not known, five.
-    pub(crate) fn argument_count(&self, id: u32) -> usize {
-        let count =
-            |sig: &HelperSig| sig.args.iter().take_while(|arg| **arg != ArgKind::None).count();
+    /// Arguments of helper `id` at the most, of one that is not known five; and whether it
+    /// calls a function of the program.
+    pub(crate) fn takes(&self, id: u32) -> (usize, bool) {
+        let takes = |sig: &HelperSig| {
+            let count = sig.args.iter().take_while(|arg| **arg != ArgKind::None).count();
+            (count, calls_back(sig))
+        };
         if let Some(sig) = self.extra.iter().find(|sig| sig.id == id) {
-            return count(sig);
+            return takes(sig);
         }
-        self.rows(id).map(count).max().unwrap_or(5)
+        let rows = self.rows(id).map(takes);
+        // Of several tables the first says what it is.
+        rows.reduce(|(most, back), (count, _)| (most.max(count), back)).unwrap_or((5, false))
     }
 
     /// Whether the table is of more than the engines here have.
@@ -131,7 +136,7 @@ impl<'e> HelperTable<'e> {
 
     /// Whether the helper calls a function of the program.
     pub fn calls_back(&self, id: u32) -> bool {
-        self.find(id).is_some_and(|sig| sig.args.contains(&ArgKind::Callback))
+        self.find(id).is_some_and(calls_back)
     }
 
     /// A number that two tables share only if they agree on every signature
@@ -144,6 +149,10 @@ impl<'e> HelperTable<'e> {
         }
         core::hash::Hasher::finish(&hash)
     }
+}
+
+fn calls_back(sig: &HelperSig) -> bool {
+    sig.args.contains(&ArgKind::Callback)
 }
 
 /// A kernel's helper has a signature that only standard helpers may have.

@@ -1,13 +1,11 @@
 //! What leads where.
 
 use bpf_bytecode::BpfInsn;
-use bpf_bytecode::instruction::{CallTarget, Instruction, jump_target};
+use bpf_bytecode::instruction::jump_target;
 
 use super::functions::function_named;
 use super::{CfgError, Code, bit, reject, slot_number};
-use crate::HelperTable;
 use crate::arena::Arena;
-use crate::core::iterator::asks;
 use crate::error::VerifyErrorKind;
 
 /// The slots that may be executed next, a called function's apart.
@@ -29,11 +27,7 @@ const fn entered(half: u32, again: bool) -> u32 {
 impl Code<'_> {
     /// Visits every slot that can be reached, and finds the places where paths
     /// join.
-    pub(super) fn walk_edges(
-        &mut self,
-        arena: &mut Arena<'_>,
-        helpers: &HelperTable<'_>,
-    ) -> Result<(), CfgError> {
+    pub(super) fn walk_edges(&mut self, arena: &mut Arena<'_>) -> Result<(), CfgError> {
         let room = self.turns.saturating_add(2);
         let stack = arena.alloc(room)?;
         let mut depth = 0_u32;
@@ -61,7 +55,7 @@ impl Code<'_> {
             if let Some(successor) = second {
                 self.enter(arena, pc, successor);
             }
-            if insn.is_may_goto() || insn.is_call() && self.calls_in_rounds(pc, helpers) {
+            if insn.is_may_goto() || insn.is_call() && self.calls_in_rounds(arena, pc) {
                 self.mark(arena, pc, bit::JOIN | bit::ROUND);
                 self.has_rounds = true;
                 self.mark(arena, pc.saturating_add(1), bit::JOIN);
@@ -114,15 +108,6 @@ impl Code<'_> {
             self.slots.set(arena, pc, known);
         }
         Ok(None)
-    }
-
-    /// Whether a call is the head of loops whose rounds it bounds.
-    fn calls_in_rounds(&self, pc: usize, helpers: &HelperTable<'_>) -> bool {
-        match self.insn(pc) {
-            Ok(Instruction::Call(CallTarget::Helper(id))) => helpers.calls_back(id),
-            Ok(Instruction::Call(CallTarget::Kfunc(number))) => asks(number),
-            _ => false,
-        }
     }
 
     /// An edge leads from a slot to another.

@@ -211,9 +211,9 @@ pub(super) struct Frames {
 impl Frames {
     pub const EMPTY: Self = Self { tracked: NONE, live: Halves::EMPTY, used: false };
 
-    /// The program has this instruction.
-    pub const fn note(&mut self, insn: BpfInsn) {
-        self.used |= accesses_frame(insn);
+    /// The program has these slots.
+    pub fn note(&mut self, insns: &[BpfInsn]) {
+        self.used = insns.iter().any(|insn| accesses_frame(*insn));
     }
 }
 

@@ -14,8 +14,8 @@ pub(super) fn function_named(pc: usize, insn: BpfInsn) -> Option<usize> {
 }
 
 impl Code<'_> {
-    /// A function begins at the first slot and wherever a call leads. Every
-    /// instruction is decoded here, and what it reads and writes is noted.
+    /// A function begins at the first slot and wherever a call leads. What every
+    /// instruction reads and writes is noted here.
     pub(super) fn find_functions(
         &mut self,
         arena: &mut Arena<'_>,
@@ -26,25 +26,15 @@ impl Code<'_> {
             let slot = usize::try_from(global.slot).unwrap_or(usize::MAX);
             self.mark(arena, slot, bit::FUNCTION | bit::ENTERED);
         }
+        self.frames.note(self.insns);
         let (mut pc, mut ends, mut leaves) = (0, false, false);
         while pc < self.insns.len() {
-            let decoded = self.insn(pc);
-            let insn = match &decoded {
-                Ok(insn) => insn,
-                Err(error) => return reject((*error).into(), pc),
-            };
-            let slot = self.slot(pc);
-            self.frames.note(slot);
-            if !slot.is_jump_class() && slot.slots() == 1 {
-                // Most instructions lead to the next one and name no function.
-                self.note_effects(arena, pc, (insn, false), helpers);
-                ends = false;
-                pc = pc.saturating_add(1);
-                continue;
-            }
+            // Most instructions lead to the next one and name no function.
+            pc = self.note_straight(arena, pc);
+            let Some(slot) = self.insns.get(pc).copied() else { break };
             let named = slot.function_offset();
             let turns = slot.is_jump_class() || named.is_some();
-            self.note_effects(arena, pc, (insn, turns), helpers);
+            self.note_effects(arena, (pc, slot), turns, helpers)?;
             if turns {
                 self.turns = self.turns.saturating_add(1);
                 let target = slot.jump_offset().map(|off| jump_target(pc, off));
@@ -54,11 +44,11 @@ impl Code<'_> {
                 self.mark(arena, target, bit::FUNCTION | bit::ENTERED);
                 self.names_functions = true;
             }
-            if insn.slots() == 2 {
+            if slot.slots() == 2 {
                 self.mark(arena, pc.saturating_add(1), bit::SECOND);
             }
             ends = !slot.falls_through();
-            pc = pc.saturating_add(insn.slots());
+            pc = pc.saturating_add(slot.slots());
         }
         let count = self.count_with(arena, bit::FUNCTION);
         let words = count.saturating_mul(FUNCTION_WORDS as usize);

@@ -1,14 +1,17 @@
 //! Which registers still matter.
 
+use bpf_bytecode::BpfInsn;
 use bpf_bytecode::Register;
 use bpf_bytecode::abi::kfunc::Kfunc;
-use bpf_bytecode::instruction::{CallTarget, Instruction, Operand};
-use bpf_bytecode::opcode::{AluOp, AtomicOp};
+use bpf_bytecode::insn::RegisterUse;
+use bpf_bytecode::instruction::{CallTarget, Instruction};
+use bpf_bytecode::opcode::AtomicOp;
 
 use super::functions::function_named;
-use super::{ALL_LIVE, Code, bit, edges};
+use super::{ALL_LIVE, CfgError, Code, bit, edges, reject};
 use crate::HelperTable;
 use crate::arena::{Arena, At};
+use crate::core::iterator::asks;
 
 /// Passes over a program before liveness is given up: one more than loops are
 /// nested suffices where compilers order the code.
@@ -27,17 +30,13 @@ fn arguments(count: usize) -> u16 {
     [0, 0x2, 0x6, 0xe, 0x1e].get(count).copied().unwrap_or(ARGUMENTS)
 }
 
-const fn operand(operand: Operand) -> u16 {
-    match operand {
-        Operand::Imm(_) => 0,
-        Operand::Reg(register) => one(register),
-    }
-}
-
 /// In a slot's word, beside [`RegisterEffects`]: the instruction leads elsewhere. It is a jump, a
 /// call, or a load of a function's address. The second slot of an instruction has no bit set but
 /// what is live.
 const TURNS: u64 = 1 << 21;
+/// It is the head of loops whose rounds it bounds: a call of what calls back, or of what is
+/// asked for a further round.
+const ROUNDS: u64 = 1 << 22;
 /// Ten bits: the registers that are live before it.
 const LIVE: u32 = 32;
 
@@ -69,18 +68,18 @@ fn set_live(word: &mut u64, live: u16) -> u64 {
     before ^ *word
 }
 
-/// See [`RegisterEffects`].
-fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
+impl From<RegisterUse> for RegisterEffects {
+    #[inline]
+    fn from(RegisterUse { read, written }: RegisterUse) -> Self {
+        Self { read: read & ALL_LIVE, written: written & ALL_LIVE }
+    }
+}
+
+/// What is noted of an instruction whose fields alone do not say what it reads and writes.
+fn hidden_effects(insn: &Instruction, helpers: &HelperTable<'_>) -> u64 {
+    let mut flags = 0;
     let (read, written) = match *insn {
-        Instruction::Alu { op: AluOp::Mov, dst, src, .. } => (operand(src), one(dst)),
-        Instruction::Alu { dst, src, .. } => (one(dst) | operand(src), one(dst)),
-        Instruction::Neg { dst, .. } | Instruction::ByteSwap { dst, .. } => (one(dst), one(dst)),
-        Instruction::MovSx { dst, src, .. } => (one(src), one(dst)),
-        Instruction::LoadImm64 { dst, .. } => (0, one(dst)),
-        Instruction::Load { dst, base, .. } | Instruction::LoadAcquire { dst, base, .. } => {
-            (one(base), one(dst))
-        }
-        Instruction::Store { base, src, .. } => (one(base) | operand(src), 0),
+        Instruction::LoadAcquire { dst, base, .. } => (one(base), one(dst)),
         Instruction::StoreRelease { base, src, .. } => (one(base) | one(src), 0),
         Instruction::Atomic { op: AtomicOp::Cmpxchg, base, src, .. } => {
             (one(base) | one(src) | R0, R0)
@@ -91,17 +90,21 @@ fn effects(insn: &Instruction, helpers: &HelperTable<'_>) -> RegisterEffects {
         Instruction::LegacyPacket { index, .. } => {
             (one(Register::R6) | index.map_or(0, one), R0 | ARGUMENTS)
         }
-        Instruction::JumpIf { dst, src, .. } => (one(dst) | operand(src), 0),
-        Instruction::Jump { .. } | Instruction::MayGoto { .. } | Instruction::Exit => (0, 0),
+        Instruction::Exit => (0, 0),
         Instruction::Call(CallTarget::Helper(id)) => {
-            (arguments(helpers.argument_count(id)), R0 | ARGUMENTS)
+            let (count, calls_back) = helpers.takes(id);
+            flags = if calls_back { ROUNDS } else { 0 };
+            (arguments(count), R0 | ARGUMENTS)
         }
         Instruction::Call(CallTarget::Kfunc(number)) => {
+            flags = if asks(number) { ROUNDS } else { 0 };
             (arguments(Kfunc::from_number(number).map_or(5, Kfunc::arguments)), R0 | ARGUMENTS)
         }
         Instruction::Call(CallTarget::Local(_)) => (ARGUMENTS, R0 | ARGUMENTS),
+        // The fields say it.
+        _ => (ALL_LIVE, 0),
     };
-    RegisterEffects { read, written }
+    RegisterEffects { read, written }.to_bits() | flags
 }
 
 impl Code<'_> {
@@ -112,15 +115,46 @@ impl Code<'_> {
         self.flow.wrapping_add(pc as u32)
     }
 
+    /// Notes what the instructions from a slot on read and write, up to the first that leads
+    /// elsewhere, takes two slots or has to be decoded: where that is.
+    pub(super) fn note_straight(&self, arena: &mut Arena<'_>, from: usize) -> usize {
+        let (words, insns) = (arena.slice_mut(self.flow, self.insns.len()), self.insns);
+        let words = words.get_mut(from..).unwrap_or_default().iter_mut();
+        let slots = words.zip(insns.get(from..).unwrap_or_default());
+        let mut count = 0_usize;
+        for (word, insn) in slots {
+            if insn.is_jump_class() || insn.slots() == 2 {
+                break;
+            }
+            let Some(used) = insn.register_use() else { break };
+            *word = RegisterEffects::from(used).to_bits();
+            count = count.wrapping_add(1);
+        }
+        from.saturating_add(count)
+    }
+
+    /// Notes what an instruction reads and writes, and whether it leads elsewhere.
     pub(super) fn note_effects(
         &self,
         arena: &mut Arena<'_>,
-        pc: usize,
-        (insn, turns): (&Instruction, bool),
+        (pc, slot): (usize, BpfInsn),
+        turns: bool,
         helpers: &HelperTable<'_>,
-    ) {
-        let turns = if turns { TURNS } else { 0 };
-        arena.set(self.flow_at(pc), effects(insn, helpers).to_bits() | turns);
+    ) -> Result<(), CfgError> {
+        let noted = match slot.register_use() {
+            Some(used) => RegisterEffects::from(used).to_bits(),
+            None => match &self.insn(pc) {
+                Ok(insn) => hidden_effects(insn, helpers),
+                Err(error) => return reject((*error).into(), pc),
+            },
+        };
+        arena.set(self.flow_at(pc), noted | if turns { TURNS } else { 0 });
+        Ok(())
+    }
+
+    /// Whether a call is the head of loops whose rounds it bounds.
+    pub(super) fn calls_in_rounds(&self, arena: &Arena<'_>, pc: usize) -> bool {
+        arena.word(self.flow_at(pc)) & ROUNDS != 0
     }
 
     /// Whether an instruction leads elsewhere: a jump, a call, or a load of a function's

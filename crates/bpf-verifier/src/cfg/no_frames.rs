@@ -24,7 +24,7 @@ impl Frames {
     pub const EMPTY: Self = Self;
 
     #[allow(clippy::unused_self, reason = "as where something is found")]
-    pub const fn note(&mut self, _: BpfInsn) {}
+    pub const fn note(&mut self, _: &[BpfInsn]) {}
 }
 
 impl Code<'_> {
