@@ -157,6 +157,11 @@ fn equal<const BITS: u32>(width: Width, a: Scalar<BITS>, b: Scalar<BITS>) -> Pai
     let low = low_a.meet(low_b)?;
     let half = a.half.meet(b.half);
     let with_low = |s: Scalar<BITS>| {
+        if let Some(value) = s.as_constant() {
+            // Its low half is what both have in common, or there is nothing.
+            let value = value & mask(Scalar::<BITS>::HALF);
+            return half.contains(value, Scalar::<BITS>::HALF).then_some(s);
+        }
         let high = !mask(Scalar::<BITS>::HALF);
         let (value, mask) = (s.bits.value() & high, s.bits.mask() & high);
         let bits = Tnum::new(value | low.value(), mask | low.mask());
