@@ -51,12 +51,12 @@ mod triangle;
 use bpf_bytecode::abi::context::CtxLayout;
 use bpf_bytecode::abi::field::MapField;
 use bpf_bytecode::abi::frozen::FrozenMap;
-use bpf_bytecode::abi::global::GlobalFunction;
 use bpf_bytecode::abi::helper::id::TAIL_CALL;
 use bpf_bytecode::abi::kfunc::UnknownKfunc;
 use bpf_bytecode::abi::map::MapDef;
 use bpf_bytecode::instruction::{CallTarget, DecodeError, Imm64, Instruction, jump_target};
-use bpf_bytecode::{BpfProgType, Register};
+use bpf_bytecode::{BpfProgram, Register};
+use bpf_profile::PhysicalProfile;
 
 use crate::arena::{Arena, At, NONE, NoRoom};
 use crate::cfg::{CfgError, Code, Effects, slot_number};
@@ -239,14 +239,13 @@ pub(crate) struct Explorer<'a> {
 impl<'a> Explorer<'a> {
     /// Finds the program's structure and sets out. An error comes with the bytes
     /// of working memory there are.
-    pub fn new(
-        insns: &'a [bpf_bytecode::BpfInsn],
-        prog_type: BpfProgType,
-        maps: &'a [MapDef],
-        globals: &'a [GlobalFunction],
+    pub fn new<P: PhysicalProfile>(
+        program: &'a BpfProgram<P>,
         rules: Rules<'a>,
         mut arena: Arena<'a>,
     ) -> Result<Self, (CfgError, usize)> {
+        let (insns, prog_type) = (program.insns(), program.prog_type());
+        let globals = program.global_functions();
         let found = Code::new(insns, prog_type, globals, &rules.helpers, &mut arena);
         let found = found.and_then(|code| {
             // Recursion and the number of frames are known before any walk.
@@ -260,10 +259,10 @@ impl<'a> Explorer<'a> {
         let frame_bytes = u32::try_from(rules.stack.frame_bytes()).unwrap_or(u32::MAX);
         Ok(Self {
             code,
-            maps,
-            frozen: &[],
-            fields: &[],
-            unknown: &[],
+            maps: program.map_defs(),
+            frozen: program.frozen_maps(),
+            fields: program.map_fields(),
+            unknown: program.unknown_kfuncs(),
             layout: prog_type.context(),
             rules,
             arena,

@@ -292,12 +292,14 @@ fn explore<'a, P: PhysicalProfile, T>(
     finish: impl FnOnce(&Explorer<'_>, VerifiedInfo) -> Result<T, VerifyError>,
 ) -> Result<T, VerifyError> {
     let held = core::mem::replace(words, Words::Given(&mut []));
-    let mut explorer = match explorer(program, rules, Arena::new(held, rules.memory)) {
+    // It is large, and stays where it was made.
+    let mut made = Explorer::new(program, *rules, Arena::new(held, rules.memory));
+    let explorer = match &mut made {
         Ok(explorer) => explorer,
-        Err((error, bytes)) => return Err(structure_error(error, program.len(), bytes)),
+        Err((error, bytes)) => return Err(structure_error(*error, program.len(), *bytes)),
     };
-    let result = walk(&mut explorer, rules, program, observer);
-    let result = result.and_then(|info| finish(&explorer, info));
+    let result = walk(explorer, rules, program, observer);
+    let result = result.and_then(|info| finish(explorer, info));
     *words = explorer.arena.take_words();
     result
 }
@@ -340,20 +342,6 @@ fn walk<P: PhysicalProfile>(
         peak_states: figures.peak_states,
         workspace_bytes: explorer.arena.peak_bytes(),
     })
-}
-
-/// Sets out to walk a program.
-fn explorer<'a, P: PhysicalProfile>(
-    program: &'a BpfProgram<P>,
-    rules: &Rules<'a>,
-    arena: Arena<'a>,
-) -> Result<Explorer<'a>, (CfgError, usize)> {
-    let (insns, prog_type) = (program.insns(), program.prog_type());
-    let (maps, globals) = (program.map_defs(), program.global_functions());
-    let mut explorer = Explorer::new(insns, prog_type, maps, globals, *rules, arena)?;
-    explorer.frozen = program.frozen_maps();
-    (explorer.fields, explorer.unknown) = (program.map_fields(), program.unknown_kfuncs());
-    Ok(explorer)
 }
 
 /// Makes an error of what stopped the walk, and shows it to the observer.

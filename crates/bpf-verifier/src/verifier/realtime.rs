@@ -3,10 +3,10 @@
 use bpf_bytecode::BpfProgram;
 use bpf_profile::PhysicalProfile;
 
-use super::{Verifier, explorer, show};
+use super::{Verifier, show};
 use crate::arena::Arena;
-use crate::core::Stop;
 use crate::core::costliest::Sought;
+use crate::core::{Explorer, Stop};
 use crate::cost::CostTable;
 use crate::error::{VerifyError, VerifyErrorKind};
 use crate::observer::{Observer, Unobserved};
@@ -46,7 +46,7 @@ pub(super) fn costliest_path<P: PhysicalProfile>(
     observer: &mut dyn Observer,
 ) -> VerifyError {
     let unnamed = VerifyError::new(kind, 0);
-    let Ok(mut explorer) = explorer(program, rules, arena) else { return unnamed };
+    let Ok(mut explorer) = Explorer::new(program, *rules, arena) else { return unnamed };
     explorer.sought = Sought(Some(kind));
     match explorer.run(&mut Unobserved) {
         Err(stop @ Stop::Rejected(VerifyErrorKind::WcetExceeded { .. })) => {
