@@ -93,13 +93,22 @@ impl<'e> Explorer<'e> {
     /// What the arguments of a call show.
     pub(super) fn check_arguments(&mut self, sig: &HelperSig) -> Step<Arguments> {
         let mut args = Arguments::default();
-        for (arg, kind) in (1_u8..).zip(sig.args) {
+        for (arg, &kind) in (1_u8..).zip(&sig.args) {
             if kind == ArgKind::None {
                 break;
             }
             self.check_argument(sig, arg, kind, &mut args)?;
         }
         Ok(args)
+    }
+
+    /// The value of a register that is an argument, which must have one.
+    #[inline]
+    pub(super) fn argument(&self, register: Register) -> Step<&Value> {
+        match self.state.regs().get(register.index()) {
+            Some(value) if value.is_init() => Ok(value),
+            _ => reject(VerifyErrorKind::UninitRegister(register)),
+        }
     }
 
     fn check_argument(
@@ -113,7 +122,7 @@ impl<'e> Explorer<'e> {
         if kind == ArgKind::Unchecked {
             return self.guard_unchecked(sig, reg);
         }
-        let value = self.read(reg)?;
+        let value = self.argument(reg)?;
         let found = value.kind;
         let wrong = VerifyErrorKind::HelperArgument { helper: sig.id, arg, expected: kind, found };
         match kind {
@@ -132,26 +141,33 @@ impl<'e> Explorer<'e> {
                 }
             }
             ArgKind::MapValue if args.takes_sockets() => {
-                Self::socket_argument(ArgKind::SocketCommon, &value, wrong, args)
+                Self::socket_argument(ArgKind::SocketCommon, value, wrong, args)
             }
             ArgKind::Dynptr
             | ArgKind::DynptrRelease
             | ArgKind::DynptrInit
             | ArgKind::SpinLock
             | ArgKind::Timer
-            | ArgKind::LaterCallback => self.kernel_argument(reg, kind, &value, wrong, args),
-            ArgKind::Text => self.text_argument(reg, &value, wrong),
+            | ArgKind::LaterCallback => {
+                let value = *value;
+                self.kernel_argument(reg, kind, &value, wrong, args)
+            }
+            ArgKind::Text => {
+                let value = *value;
+                self.text_argument(reg, &value, wrong)
+            }
             ArgKind::ContextOrNull | ArgKind::SocketOrNull | ArgKind::Zero
                 if value.as_constant() == Some(0) =>
             {
-                self.mark_precise(value.deps);
+                let deps = value.deps;
+                self.mark_precise(deps);
                 Ok(())
             }
             ArgKind::Zero => reject(wrong),
             ArgKind::SocketCommon
             | ArgKind::Socket
             | ArgKind::SocketOrNull
-            | ArgKind::SocketRelease => Self::socket_argument(kind, &value, wrong, args),
+            | ArgKind::SocketRelease => Self::socket_argument(kind, value, wrong, args),
             ArgKind::Context | ArgKind::ContextOrNull => {
                 if found != Kind::Context {
                     return reject(wrong);
@@ -163,18 +179,7 @@ impl<'e> Explorer<'e> {
                 Ok(())
             }
             ArgKind::Map => {
-                let def = self.map_def(value.index).copied();
-                let (Kind::Map, Some(def)) = (found, def) else { return reject(wrong) };
-                let map_type = def.map_type;
-                if !sig.map_types.is_empty() && !sig.map_types.contains(&map_type) {
-                    return reject(VerifyErrorKind::HelperMap { helper: sig.id, map_type });
-                }
-                let changes = matches!(sig.id, id::MAP_UPDATE_ELEM | id::MAP_DELETE_ELEM);
-                if changes && !def.is_writable() {
-                    let (region, access) = (found, Access::Write);
-                    return reject(VerifyErrorKind::Forbidden { reg, region, access });
-                }
-                args.map = Some((value.index, def));
+                args.map = Some(self.map_argument(sig, reg, value, wrong)?);
                 Ok(())
             }
             ArgKind::Size | ArgKind::SizeOrZero => {
@@ -185,7 +190,8 @@ impl<'e> Explorer<'e> {
                 let Some(size) = value.as_constant() else {
                     return reject(VerifyErrorKind::NotConstant { arg });
                 };
-                self.mark_precise(value.deps);
+                let deps = value.deps;
+                self.mark_precise(deps);
                 // Some helpers look at the lower half alone.
                 let bytes = (size & u64::from(u32::MAX)).min(MAX_ALLOC);
                 args.alloc = i32::try_from(bytes).unwrap_or(0);
@@ -207,6 +213,28 @@ impl<'e> Explorer<'e> {
                 None => reject(VerifyErrorKind::Unsupported(Feature::Argument(kind))),
             },
         }
+    }
+
+    /// The map in an argument, which the helper must be for.
+    fn map_argument(
+        &self,
+        sig: &HelperSig,
+        reg: Register,
+        value: &Value,
+        wrong: VerifyErrorKind,
+    ) -> Step<(u32, MapDef)> {
+        let def = self.map_def(value.index).copied();
+        let (Kind::Map, Some(def)) = (value.kind, def) else { return reject(wrong) };
+        let map_type = def.map_type;
+        if !sig.map_types.is_empty() && !sig.map_types.contains(&map_type) {
+            return reject(VerifyErrorKind::HelperMap { helper: sig.id, map_type });
+        }
+        let changes = matches!(sig.id, id::MAP_UPDATE_ELEM | id::MAP_DELETE_ELEM);
+        if changes && !def.is_writable() {
+            let (region, access) = (value.kind, Access::Write);
+            return reject(VerifyErrorKind::Forbidden { reg, region, access });
+        }
+        Ok((value.index, def))
     }
 
     /// What a kernel keeps in memory of the program, or calls later.

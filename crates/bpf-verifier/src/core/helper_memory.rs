@@ -27,9 +27,10 @@ impl Explorer<'_> {
         args: &mut Arguments,
     ) -> Step {
         let Some(reg) = Register::new(arg) else { return Ok(()) };
-        let value = self.read(reg)?;
+        let value = self.argument(reg)?;
         if memory.nullable && value.as_constant() == Some(0) {
-            self.mark_precise(value.deps);
+            let deps = value.deps;
+            self.mark_precise(deps);
             return Ok(());
         }
         let (expected, found, helper) = (kind, value.kind, sig.id);
@@ -42,9 +43,9 @@ impl Explorer<'_> {
             (MemSize::Value, Some((_, def))) => def.value_size,
             (MemSize::Key | MemSize::Value, None) => return reject(wrong),
         };
-        if memory.aligned && value.kind.is_pointer() {
+        if memory.aligned && found.is_pointer() {
             let access = Access::Write;
-            let span = Span { reg, base: value, off: 0, size: bytes, access };
+            let span = Span { reg, base: *value, off: 0, size: bytes, access };
             Self::check_alignment(&span)?;
             self.rely_on_alignment(&span);
         }
@@ -89,14 +90,14 @@ impl Explorer<'_> {
         let (Some(reg), Some(size_reg)) = (Register::new(before), Register::new(arg)) else {
             return Ok(0);
         };
-        let size = self.read(size_reg)?;
+        let size = self.argument(size_reg)?;
         if !size.is_scalar() {
             let found = size.kind;
             let helper = sig.id;
             return reject(VerifyErrorKind::HelperArgument { helper, arg, expected: kind, found });
         }
-        self.mark_precise(size.deps);
-        let number = size.number;
+        let (number, deps) = (size.number, size.deps);
+        self.mark_precise(deps);
         if number.smin() < 0 {
             return reject(VerifyErrorKind::NegativeSize { arg });
         }
@@ -106,11 +107,12 @@ impl Explorer<'_> {
         if number.umax() >= MAX_SIZE {
             return reject(VerifyErrorKind::UnboundedSize { arg });
         }
-        let pointer = self.read(reg)?;
+        let pointer = self.argument(reg)?;
         if memory.memory().is_some_and(|memory| memory.nullable) && pointer.is_scalar() {
-            self.mark_precise(pointer.deps);
+            let (null, deps) = (pointer.as_constant() == Some(0), pointer.deps);
+            self.mark_precise(deps);
             // No memory, and none of it.
-            if pointer.as_constant() == Some(0) && number.umax() == 0 {
+            if null && number.umax() == 0 {
                 return Ok(0);
             }
         }
@@ -129,14 +131,14 @@ impl Explorer<'_> {
         whole: bool,
     ) -> Step {
         let Some(reg) = Register::new(arg) else { return Ok(()) };
-        let base = self.read(reg)?;
+        let base = *self.argument(reg)?;
         let Some(memory) = kind.memory() else { return Ok(()) };
+        let mut span = Span { reg, base, off: 0, size: bytes, access: Access::Read };
         if memory.reads {
-            let span = Span { reg, base, off: 0, size: bytes, access: Access::Read };
             self.helper_access(sig, arg, kind, &span, whole)?;
         }
         if memory.writes {
-            let span = Span { reg, base, off: 0, size: bytes, access: Access::Write };
+            span.access = Access::Write;
             self.helper_access(sig, arg, kind, &span, whole)?;
         }
         Ok(())
