@@ -59,7 +59,7 @@ use bpf_bytecode::{BpfProgram, Register};
 use bpf_profile::PhysicalProfile;
 
 use crate::arena::{Arena, At, NONE, NoRoom};
-use crate::cfg::{CfgError, Code, Effects, slot_number};
+use crate::cfg::{CfgError, Code, Effects, Known, slot_number};
 use crate::error::{Feature, VerifyError, VerifyErrorKind};
 use crate::meter::Meter;
 use crate::observer::Observer;
@@ -309,8 +309,10 @@ impl<'a> Explorer<'a> {
     /// anything left to walk.
     fn advance(&mut self, observer: &mut dyn Observer) -> Step<bool> {
         loop {
+            let mut known = self.code.known(&self.arena, self.walker.pc);
             // Most instructions are no place where anything is looked at.
-            if !core::mem::take(&mut self.settled) && self.is_arrival() {
+            if !core::mem::take(&mut self.settled) && self.is_arrival(known) {
+                known = Known::NOTHING;
                 // What follows is large, and stays where it was put.
                 match &self.arrive() {
                     Ok(Arrival::Walk) => {}
@@ -330,7 +332,8 @@ impl<'a> Explorer<'a> {
             // Moved on, it would be read before what was written in parts had come to memory.
             let decoded = self.code.insn(self.walker.pc);
             let insn = decoded.as_ref().map_err(|error| *error)?;
-            if self.turn_to_callee(insn, observer)? {
+            let calls = matches!(insn, Instruction::Call(_));
+            if calls && self.turn_to_callee(insn, observer)? {
                 return Ok(true);
             }
             if self.guessing().is_none() {
@@ -339,10 +342,16 @@ impl<'a> Explorer<'a> {
             self.check_budget()?;
             self.count(insn);
             // What calls back costs once, when it is done.
-            if !self.is_round_of_helper(insn) {
+            if !(calls && self.is_round_of_helper(insn)) {
                 self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(insn));
             }
             self.walker.lonely = self.walker.lonely.saturating_add(1);
+            if !known.is_reached() && self.code.reach(&mut self.arena, self.walker.pc) {
+                self.figures.reached = self.figures.reached.saturating_add(1);
+            }
+            if calls {
+                self.make_room_for_cells();
+            }
             let (pc, waiting) = (self.walker.pc, self.pending);
             let flow = self.execute(insn)?;
             if self.pending != waiting {
@@ -405,12 +414,6 @@ impl<'a> Explorer<'a> {
     fn execute(&mut self, insn: &Instruction) -> Step<Flow> {
         let pc = self.walker.pc;
         let next = Flow::To(pc.saturating_add(insn.slots()));
-        if self.code.reach(&mut self.arena, pc) {
-            self.figures.reached = self.figures.reached.saturating_add(1);
-        }
-        if matches!(insn, Instruction::Call(_)) {
-            self.make_room_for_cells();
-        }
         match *insn {
             Instruction::Alu { op, width, dst, src } => self.alu(op, width, dst, src)?,
             Instruction::Neg { width, dst } => self.negate(width, dst)?,

@@ -32,6 +32,26 @@ pub(super) mod bit {
 
 const FACT_BITS: u32 = 0x1f;
 
+/// A slot's half word, to be asked more than once.
+#[derive(Clone, Copy)]
+pub(crate) struct Known(u32);
+
+impl Known {
+    pub const NOTHING: Self = Self(0);
+
+    /// Whether states are compared at the slot.
+    #[inline]
+    pub const fn is_point(self) -> bool {
+        self.0 & bit::JOIN != 0
+    }
+
+    /// Whether some path came to the slot.
+    #[inline]
+    pub const fn is_reached(self) -> bool {
+        self.0 & FACT_BITS.wrapping_shl(bit::FACT) != 0
+    }
+}
+
 /// Slots for which it is said once where their points begin: as many as a slot's half
 /// word can count joins.
 const RUN: usize = 1 << (u32::BITS - bit::BEFORE);
@@ -82,10 +102,10 @@ impl Code<'_> {
         Ok(())
     }
 
-    /// Whether states are compared at a slot.
+    /// What is known of a slot at the moment.
     #[inline]
-    pub fn is_point(&self, arena: &Arena<'_>, pc: usize) -> bool {
-        self.has(arena, pc, bit::JOIN)
+    pub fn known(&self, arena: &Arena<'_>, pc: usize) -> Known {
+        Known(self.slots.get(arena, pc))
     }
 
     /// Where states at a slot are kept; none, where they are not compared.

@@ -15,7 +15,7 @@ use super::node::{Fresh, Node};
 use super::trial::Trial;
 use super::{Explorer, LOST, Step, Stop, Walker, reject};
 use crate::arena::{At, NONE, high, low, pair};
-use crate::cfg::slot_number;
+use crate::cfg::{Known, slot_number};
 use crate::error::VerifyErrorKind;
 use crate::meter::Meter;
 use crate::state::Kind;
@@ -50,10 +50,11 @@ pub(super) enum Arrival {
 }
 
 impl Explorer<'_> {
-    /// Whether the walk comes to an instruction where [`Self::arrive`] does something.
+    /// Whether the walk comes to an instruction, of which this is known, where
+    /// [`Self::arrive`] does something.
     #[inline]
-    pub(super) fn is_arrival(&self) -> bool {
-        self.walker.trail_len == MAX_TRAIL || self.code.is_point(&self.arena, self.walker.pc)
+    pub(super) const fn is_arrival(&self, known: Known) -> bool {
+        self.walker.trail_len == MAX_TRAIL || known.is_point()
     }
 
     /// The walk comes to an instruction.
