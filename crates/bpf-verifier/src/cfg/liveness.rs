@@ -165,8 +165,12 @@ impl Code<'_> {
 
     /// Finds what is live where paths join.
     pub(super) fn find_liveness(&self, arena: &mut Arena<'_>) {
-        let found = self.settle_liveness(arena);
-        let mut from = 0;
+        let Some(first) = self.next_with(arena, 0, bit::JOIN) else { return };
+        // Whoever calls a function has to know what is live where it begins. Elsewhere nobody
+        // asks what is live in front of the first join.
+        let start = if self.function_count == 1 { first } else { 0 };
+        let found = self.settle_liveness(arena, start);
+        let mut from = first;
         while let Some(pc) = self.next_with(arena, from, bit::JOIN) {
             let live = if found { self.live_before(arena, pc) } else { ALL_LIVE };
             self.set_live(arena, pc, live);
@@ -174,13 +178,13 @@ impl Code<'_> {
         }
     }
 
-    /// Goes backwards over the program until nothing changes; not, where that takes too
-    /// long.
-    fn settle_liveness(&self, arena: &mut Arena<'_>) -> bool {
+    /// Goes backwards over the program, down to a slot, until nothing changes; not, where that
+    /// takes too long.
+    fn settle_liveness(&self, arena: &mut Arena<'_>, start: usize) -> bool {
         self.mark_results(arena);
         // What lies behind an instruction is known when it is come to.
         let once = self.function_count == 1 && !self.turns_back;
-        (0..PASSES).any(|_| !self.liveness_pass(arena) || once)
+        (0..PASSES).any(|_| !self.liveness_pass(arena, start) || once)
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "masked")]
@@ -211,11 +215,11 @@ impl Code<'_> {
     }
 
     /// One pass; whether anything changed.
-    fn liveness_pass(&self, arena: &mut Arena<'_>) -> bool {
+    fn liveness_pass(&self, arena: &mut Arena<'_>, start: usize) -> bool {
         let (mut changed, mut live, mut end) = (0, ALL_LIVE, self.insns.len());
-        while end > 0 {
+        while end > start {
             // Most instructions lead to the next one.
-            let words = arena.slice_mut(self.flow, end);
+            let words = arena.slice_mut(self.flow, end).get_mut(start..).unwrap_or_default();
             let turn = words.iter().rposition(|word| word & TURNS != 0);
             let straight = words.get_mut(turn.map_or(0, |turn| turn.saturating_add(1))..);
             for word in straight.unwrap_or_default().iter_mut().rev() {
@@ -223,7 +227,7 @@ impl Code<'_> {
                 live = (live & !effects.written) | effects.read;
                 changed |= set_live(word, live);
             }
-            let Some(turn) = turn else { break };
+            let Some(turn) = turn.map(|turn| start.saturating_add(turn)) else { break };
             let new_result;
             (live, new_result) = self.before_turn(arena, turn, live);
             let mut word = arena.word(self.flow_at(turn));
