@@ -55,6 +55,9 @@ pub(crate) enum Words<'a> {
     Own(own::Held<'a>),
 }
 
+/// Words by which storage of its own grows: a page of memory.
+const GROWTH: usize = 512;
+
 const CLASSES: usize = 128;
 /// Sizes that are multiples of the smallest.
 const EVEN: usize = 64;
@@ -227,13 +230,15 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// Makes room for `end` words in all.
+    /// Makes room for `end` words in all. The allocator is asked for ever larger pieces by the
+    /// sequence; of what it gives no more is touched than is of use soon, as memory that is
+    /// fresh costs a fault for every page.
     fn grow(&mut self, end: usize) -> bool {
         if end > self.limit {
             return false;
         }
         let Words::Own(vec) = &mut self.words else { return false };
-        let target = end.max(end.saturating_mul(3) / 2).max(512).min(self.limit);
+        let target = end.checked_next_multiple_of(GROWTH).unwrap_or(end).min(self.limit);
         vec.try_resize(target, 0).is_ok()
     }
 
