@@ -230,6 +230,8 @@ pub(crate) struct Explorer<'a> {
     scratch: State,
     /// The current instruction was come to already.
     settled: bool,
+    /// At the loop's head that was come to, the state is none of those of earlier rounds.
+    apart: bool,
     /// What the observer is to be told: the branch whose other side goes on, and
     /// how many states were given up after that.
     resumed: Option<usize>,
@@ -284,6 +286,7 @@ impl<'a> Explorer<'a> {
             copies: Copies::NONE,
             scratch: State::new(frame_bytes, rules.privilege),
             settled: false,
+            apart: false,
             resumed: None,
             dropped: 0,
         })

@@ -57,6 +57,40 @@ fn circles() {
     );
 }
 
+/// A loop whose rounds differ, with a circle in its third one, which comes through places that
+/// were come to in each: the rounds' head does not speak for what lies in them.
+#[test]
+fn circles_in_later_rounds() {
+    let inner = "in: call 7
+                 r7 = 2
+                 if r0 == 3 goto more
+                 r8 = 3
+                 more: r9 = 4
+                 r8 = 5
+                 goto in";
+    for (stay, then) in [("again", ""), ("one", ""), ("in", inner)] {
+        let text = format!(
+            "r6 = 0
+             again: call 7
+             if r0 == 1 goto one
+             r7 = 1
+             one: r7 = 2
+             r8 = 3
+             r9 = 4
+             if r6 == 3 goto {stay}
+             r6 += 1
+             if r6 < 5 goto again
+             exit
+             {then}"
+        );
+        let program = program(BpfProgType::SocketFilter, &text);
+        let error = Verifier::<ActiveProfile>::new().unroll_loops().verify(&program);
+        let error = error.expect_err("it never ends").kind();
+        assert!(matches!(error, VerifyErrorKind::InfiniteLoop { .. }), "{stay}: {error}");
+        SOCKET.rejects("infinite loop", &text);
+    }
+}
+
 #[test]
 fn loops_that_do_not_end_cost_the_budget_at_most() {
     // The counter is never the same twice, and never large enough.

@@ -371,9 +371,14 @@ impl Code<'_> {
         self.around(arena, point).0 != NONE
     }
 
+    /// Whether a loop has its head here.
+    pub fn is_head(&self, arena: &Arena<'_>, pc: usize) -> bool {
+        self.has(arena, pc, bit::HEAD)
+    }
+
     /// The loop with this head.
     pub fn loop_at(&self, arena: &Arena<'_>, pc: usize) -> Option<Loop> {
-        if !self.has(arena, pc, bit::HEAD) {
+        if !self.is_head(arena, pc) {
             return None;
         }
         self.point(arena, pc).map(|join| self.around(arena, join))

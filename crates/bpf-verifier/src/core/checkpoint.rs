@@ -201,9 +201,16 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// Refuses a state that the path has been in before.
+    /// Refuses a state that the path has been in before. Every circle comes through the head of
+    /// a loop: where the state was seen to differ there from those of earlier rounds, it is not
+    /// compared again before the next head.
     fn check_circle(&mut self, point: At) -> Step {
         let mut node = Node(low(self.arena.word(point)));
+        let head = self.is_circle_head();
+        self.apart = false;
+        if node.0 == NONE || !head && self.goes_in_no_circle() {
+            return Ok(());
+        }
         let since = self.merged_since();
         for _ in 0..CIRCLE_CHECKS {
             if node.0 == NONE || node.serial(&self.arena) < since {
@@ -220,7 +227,21 @@ impl Explorer<'_> {
             }
             node = Node(node.next(&self.arena));
         }
+        self.apart = head;
         Ok(())
+    }
+
+    /// Whether circles may begin at the instruction.
+    fn is_circle_head(&self) -> bool {
+        let (arena, pc) = (&self.arena, self.walker.pc);
+        self.code.is_head(arena, pc) || self.code.is_round_head(arena, pc)
+    }
+
+    /// Whether the last node of the path says that the path goes in no circle before it comes to
+    /// a head.
+    fn goes_in_no_circle(&self) -> bool {
+        let last = Node(self.walker.parent);
+        last.0 != NONE && last.is_apart(&self.arena)
     }
 
     /// The identities that a state must have in common with a done node, the
@@ -330,6 +351,8 @@ impl Explorer<'_> {
         let node = Node(at);
         let Walker { pc, parent, meter, trail, trail_len, active, grants, .. } = self.walker;
         let serial = self.figures.total_states.saturating_add(1);
+        let apart =
+            core::mem::take(&mut self.apart) || !self.is_circle_head() && self.goes_in_no_circle();
         let fresh = Fresh {
             pc: slot_number(pc),
             parent,
@@ -337,6 +360,7 @@ impl Explorer<'_> {
             trail_len,
             segment: meter,
             rounds,
+            apart,
             owner: active,
             nest,
         };

@@ -34,6 +34,8 @@ const WITH_ROUNDS: u32 = BEHIND + 2 * Tail::ROUNDS_WORDS;
 const HAS_ROUNDS: u32 = 1 << 12;
 /// In the same place: the costs from the parent take all words that costs can take.
 const LONG_SEGMENT: u32 = 1 << 13;
+/// In the same place: see [`Node::is_apart`].
+const APART: u32 = 1 << 14;
 /// Beside the length of the trail: see [`Node::generation`].
 const GENERATION_SHIFT: u32 = 8;
 /// More are not told apart.
@@ -49,6 +51,8 @@ pub(crate) struct Fresh {
     pub segment: Meter,
     /// Whether there are loops to keep something about.
     pub rounds: bool,
+    /// See [`Node::is_apart`].
+    pub apart: bool,
     /// The innermost summary around it, and how many there are.
     pub owner: Trial,
     pub nest: u32,
@@ -104,7 +108,8 @@ impl Node {
         arena.set(self.field(4), fresh.trail);
         let rounds = if fresh.rounds { HAS_ROUNDS } else { 0 };
         let long = if fresh.segment.least_words() > 1 { LONG_SEGMENT } else { 0 };
-        let lengths = fresh.trail_len | rounds | long | fresh.nest.wrapping_shl(28);
+        let apart = if fresh.apart { APART } else { 0 };
+        let lengths = fresh.trail_len | rounds | long | apart | fresh.nest.wrapping_shl(28);
         arena.set(self.field(LENGTHS), lengths.into());
         let segment = self.field(self.own_words_to_segment(arena));
         fresh.segment.store_small(arena, segment);
@@ -164,6 +169,13 @@ impl Node {
 
     pub fn set_read(self, arena: &mut Arena<'_>, bits: u64) {
         arena.set(self.field(3), bits);
+    }
+
+    /// Whether the last head of a loop on the path, if a node was made there, is one where the
+    /// state differed from those of earlier rounds: in no circle does the path come here again
+    /// before it comes there.
+    pub fn is_apart(self, arena: &Arena<'_>) -> bool {
+        low(arena.word(self.field(LENGTHS))) & APART != 0
     }
 
     /// The jumps that led here from the parent, and how many.
