@@ -15,6 +15,7 @@ use bpf_verifier::InsnFact;
 use crate::error::CompileError;
 
 mod effect;
+mod fixed;
 mod links;
 mod note;
 mod op;

@@ -46,6 +46,20 @@ fn rotations() {
     ));
 }
 
+/// A mask that leaves the upper bits of 32, and a shift of these to the lowest, are one shift;
+/// not where the mask leaves less, or is read before that.
+#[test]
+fn masked() {
+    insta::assert_snapshot!(show(
+        "r3 = 0xffff0000 ll\nr2 = r1\nr2 &= r3\nr2 >>= 16\nr1 <<= 16\nr1 |= r2
+         r4 = 0xfff80000 ll\nr5 = 9
+         r2 = r1\nr2 &= r4\nr1 <<= 13\nr2 >>= 19\nr1 |= r2\nr5 += -1\nif r5 != 0 goto -7
+         r3 = 0x7fff0000 ll\nr2 = r1\nr2 &= r3\nr2 >>= 16\nr1 ^= r2
+         r3 = 0xffff0000 ll\nr2 = r1\nr2 &= r3\nr1 ^= r2\nr2 >>= 16\nr1 ^= r2
+         r3 = 0xdeadbeef ll\nw2 ^= w3\nr1 += r2\nr0 = r1\nexit"
+    ));
+}
+
 /// Sums of halves: the two change places where nobody sees it.
 #[test]
 fn parts() {

@@ -54,9 +54,10 @@ pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
     let wide = Wide(dice.one_in(2));
     let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(8));
     let mut insns = Vec::new();
-    match dice.below(15) {
+    match dice.below(17) {
         0 | 1 => address(dice, items, [a, b, c], style),
         2 => rotation(dice, &mut insns, [a, b, c], wide),
+        15 | 16 => masked(dice, items, [a, b, c]),
         13 | 14 => parts(dice, &mut insns, [a, b, c], wide),
         3 => {
             let up = dice.pick(&[32, 32, 48, 56, 24, 16]);
@@ -145,6 +146,47 @@ fn rotation(dice: &mut Dice, insns: &mut Vec<BpfInsn>, [a, b, c]: [u8; 3], wide:
     let (into, from) = if dice.one_in(2) { (a, other) } else { (other, a) };
     let op = dice.pick(&[OR, OR, XOR, ADD, SUB]);
     insns.push(Wide(wide.0 != dice.one_in(8)).reg(op, into, from));
+}
+
+/// `a = b << n | (b & mask) >> m`, as code has it that rotates without operations of 32 bits.
+/// Other steps and jumps may come between the mask and what it is for.
+fn masked(dice: &mut Dice, items: &mut Vec<Item>, [a, b, c]: [u8; 3]) {
+    let wide = Wide(true);
+    let near = |dice: &mut Dice| Wide(!dice.one_in(8));
+    let down = 1 + dice.below(31);
+    let high = if dice.one_in(8) { 0 } else { dice.pick(&[0, 0, 0, 1, u32::MAX]) };
+    let kept = dice.pick(&[0, 0, 0, 1, 4]);
+    let mask = u32::MAX.wrapping_shl(u32::try_from(down).unwrap_or(0).saturating_sub(kept));
+    let mask = if dice.one_in(6) { mask >> 1 } else { mask };
+    let down = i32::try_from(down).unwrap_or(1) - i32::from(dice.one_in(8));
+    let number = Item::plain(BpfInsn::new(0x18, c, 0, 0, mask.cast_signed()));
+    items.push(Item { high: Some(high.cast_signed()), ..number });
+    let mut insns = Vec::new();
+    let between = |dice: &mut Dice, insns: &mut Vec<BpfInsn>| {
+        for _ in 0..dice.below(3) {
+            let [dst, src] = core::array::from_fn(|_| dice.pick(&REGISTERS));
+            // Mostly what has no part in it.
+            if ![dst, src].contains(&a) && dst != c || dice.one_in(6) {
+                insns.push(near(dice).reg(dice.pick(&[MOV, ADD, XOR]), dst, src));
+            }
+        }
+    };
+    between(dice, &mut insns);
+    if dice.one_in(4) {
+        items.extend(insns.drain(..).map(Item::plain));
+        let imm = dice.pick(&[0, 1, -1]);
+        branch(dice, items, wide, b, imm);
+    }
+    insns.push(near(dice).reg(MOV, a, b));
+    insns.push(near(dice).reg(AND, a, c));
+    between(dice, &mut insns);
+    insns.push(near(dice).imm(dice.pick(&[RSH, RSH, RSH, RSH, ARSH]), a, down & 31));
+    insns.push(near(dice).imm(LSH, b, 32 - down));
+    insns.push(near(dice).reg(dice.pick(&[OR, OR, XOR, ADD]), b, a));
+    if dice.one_in(3) {
+        insns.push(near(dice).reg(dice.pick(&[XOR, MOV]), b, c));
+    }
+    items.extend(insns.into_iter().map(Item::plain));
 }
 
 /// `b = (b & mask) + (b >> n)`, with other steps in between.

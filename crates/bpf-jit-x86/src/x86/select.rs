@@ -33,6 +33,7 @@ use crate::runtime::Shim;
 mod alu;
 mod branch;
 mod choice;
+mod cut;
 mod maps;
 mod memory;
 mod merge;
@@ -545,6 +546,12 @@ impl Selector<'_, '_> {
         {
             return Source::Imm(value);
         }
+        if let Value::Half(value) = self.value(register)
+            && width == Width::W32
+            && !self.live.has(register)
+        {
+            return Source::Imm(value.cast_signed());
+        }
         self.placed(Operand::Reg(register), width)
     }
 
@@ -599,6 +606,7 @@ impl Selector<'_, '_> {
             Value::Const(value) => {
                 self.out.set(native(register), i64::from(value).cast_unsigned());
             }
+            Value::Half(value) => self.out.set(native(register), value.into()),
             Value::Sum(sum) => self.put_sum(register, sum),
             Value::Shift(Shift { from, motion: Motion::RotateLeft, by, width }) => {
                 self.out.rotate(width, native(register), native(from), by);

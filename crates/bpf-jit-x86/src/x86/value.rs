@@ -15,6 +15,8 @@ pub(super) enum Value {
     Own,
     /// A number that is an immediate.
     Const(i32),
+    /// A number of 32 bits that is none of 64, as its upper half is zero.
+    Half(u32),
     /// A sum.
     Sum(Sum),
     /// A register shifted or rotated.
@@ -114,6 +116,7 @@ impl Word {
     const MAP: u64 = 4;
     const FUNCTION: u64 = 5;
     const PLACE: u64 = 6;
+    const HALF: u64 = 7;
     const MOTIONS: [Motion; 4] =
         [Motion::Left, Motion::Right, Motion::RotateLeft, Motion::RotateLeft];
 
@@ -130,6 +133,7 @@ impl Word {
         match value {
             Value::Own => Self::OWN,
             Value::Const(value) => Self::numbered(Self::CONST, value.cast_unsigned()),
+            Value::Half(value) => Self::numbered(Self::HALF, value),
             Value::Sum(sum) => Self(Self::SUM << Self::KIND | sum.0),
             Value::Shift(Shift { from, motion, by, width }) => {
                 let fields = Sum::copy(from, width).0 | u64::from(by) << Sum::SCALE;
@@ -214,6 +218,7 @@ impl Word {
                 Value::Shift(Shift { from, motion, by: scale, width: sum.width() })
             }
             Self::CONST => Value::Const(number.cast_signed()),
+            Self::HALF => Value::Half(number),
             Self::MAP => Value::Map(number),
             Self::FUNCTION => Value::Function(number),
             Self::PLACE => Value::Place(Place { link: scale, off: number }),
@@ -421,6 +426,7 @@ mod tests {
         let mut cases = Vec::from([(Value::Own, Registers::NONE)]);
         for (link, number) in (11..).zip([0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX]) {
             cases.push((Value::Const(number.cast_signed()), Registers::NONE));
+            cases.push((Value::Half(number), Registers::NONE));
             cases.push((Value::Map(number), Registers::NONE));
             cases.push((Value::Function(number), Registers::NONE));
             cases.push((Value::Place(Place { link, off: number }), Registers::NONE));

@@ -50,7 +50,7 @@ impl Selector<'_, '_> {
         let value = match self.value(src) {
             // What is needed twice is computed once.
             value @ (Value::Map(_) | Value::Function(_)) => value,
-            value @ (Value::Sum(_) | Value::Const(_) | Value::Place(_))
+            value @ (Value::Sum(_) | Value::Const(_) | Value::Half(_) | Value::Place(_))
                 if (!self.live.has(src) || value.copied(Width::W64).is_some())
                     && self.is_stable(dst, value) =>
             {
@@ -69,6 +69,10 @@ impl Selector<'_, '_> {
             && !self.out.hides(Operand::Imm(value))
         {
             self.define(dst, Value::Const(value));
+        } else if let Ok(value) = u32::try_from(value)
+            && self.out.random.is_none()
+        {
+            self.define(dst, Value::Half(value));
         } else {
             self.overwrite(dst, dst);
             self.forget(dst);
@@ -132,6 +136,10 @@ impl Selector<'_, '_> {
                             return 0;
                         }
                         self.and_immediate(width, dst, imm);
+                    }
+                    Operand::Reg(mask) if self.is_cut(step, width, dst, mask) => {
+                        self.zero_extend(Size::W, dst);
+                        return 0;
                     }
                     _ => self.two_operands(AluOp::And, width, dst, src),
                 }
