@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{LOOKUP, SOCKET};
+use common::{LOOKUP, PACKET, SOCKET, XDP};
 
 /// Stores four bytes at `r6` in every round, and goes `step` bytes further, after
 /// `before` has made R6 of the map's value of 48 bytes, which is in R0.
@@ -309,4 +309,77 @@ fn numbers_are_not_carried_in_vain() {
     let info = SOCKET.accepts(&long_rounds(32, "r6 += -8\nif r6 != 8"));
     assert!(info.processed < 900, "{info:?}");
     SOCKET.rejects("R1", &long_rounds(32, "r6 += -8\nif r6 != -16"));
+}
+
+/// Of a packet of `bytes` bytes at least, behind `start`, one of `size` bits is read in every
+/// round, and then gone so far on.
+fn scans(start: &str, (bytes, size): (i32, i32), step: i32, rounds: i32) -> String {
+    format!(
+        "r9 = *(u32 *)(r1 +16)
+         {PACKET}
+         {start}
+         r4 = r2
+         r4 += {bytes}
+         if r4 > r3 goto out
+         r7 = 0
+         again: r5 = *(u{size} *)(r2 +0)
+         r2 += {step}
+         r7 += 1
+         if r7 != {rounds} goto again
+         out: r0 = 0
+         exit"
+    )
+}
+
+/// Bytes that were proven once, in front of the loop, are there in each round.
+#[test]
+fn a_packet_reaches_as_far_as_the_rounds_go() {
+    let unknown = "r9 &= 15\nr2 += r9";
+    let low_end = "r9 &= 7\nr9 += 8\nr2 += r9";
+    for start in ["", "r2 += 14", unknown, low_end] {
+        for (size, step, rounds) in [(8, 1, 1024), (8, 3, 300), (16, 2, 256), (32, 4, 64)] {
+            let bytes = step * (rounds - 1) + size / 8;
+            let info = XDP.accepts(&scans(start, (bytes, size), step, rounds));
+            assert!(info.processed < 200, "{start} {step}: {info:?}");
+            XDP.rejects("", &scans(start, (bytes - 1, size), step, rounds));
+            XDP.rejects("", &scans(start, (bytes, size), step, rounds + 1));
+        }
+    }
+}
+
+/// It is another packet once a helper has moved it, and another start has another end.
+#[test]
+fn a_packet_reaches_no_farther_than_where_it_began() {
+    let either = |first: i32, second: i32| {
+        let start =
+            format!("r8 = r2\nr8 += {first}\nif r9 == 7 goto on\nr8 = r2\nr8 += {second}\non: ");
+        let end = "r2 = r8\nr4 = 0";
+        scans("", (64, 8), 1, 32).replace("r7 = 0\n", &format!("{start}{end}\nr7 = 0\n"))
+    };
+    XDP.accepts(&either(0, 32));
+    XDP.accepts(&either(32, 0));
+    XDP.rejects("", &either(0, 33));
+    XDP.rejects("", &either(33, 0));
+    let moved = |again: &str| {
+        format!(
+            "r6 = r1
+             {PACKET}
+             r4 = r2
+             r4 += 64
+             if r4 > r3 goto out
+             r7 = 0
+             r8 = r2
+             again: r5 = *(u8 *)(r8 +0)
+             {again}
+             r8 += 1
+             r7 += 1
+             if r7 != 64 goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    XDP.accepts(&moved(""));
+    XDP.rejects("", &moved("r1 = r6\nr2 = 8\ncall 44"));
+    let anew = "r1 = r6\nr2 = 8\ncall 44\nr8 = *(u32 *)(r6 +0)\nr8 += r7";
+    XDP.rejects("", &moved(anew));
 }

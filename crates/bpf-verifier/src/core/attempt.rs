@@ -83,7 +83,13 @@ impl Explorer<'_> {
     pub(super) fn give_up(&mut self, trial: Trial) -> Step {
         self.unwind(trial);
         self.walker = trial.start(&self.arena);
-        let loaded = trial.first(&self.arena).load(&mut self.arena, &mut self.state);
+        let first = trial.first(&self.arena);
+        let mut loaded = first.load(&mut self.arena, &mut self.state);
+        if loaded.is_err() {
+            // Its cells need more room than there is; of what is kept something may go.
+            self.give_up_all();
+            loaded = first.load(&mut self.arena, &mut self.state);
+        }
         self.trials = trial.below(&self.arena);
         self.drop_trial(trial);
         loaded?;

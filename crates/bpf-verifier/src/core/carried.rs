@@ -28,7 +28,7 @@ use super::summary::rounds_of;
 use super::trial::{Change, MAX_CARRIED, Trial};
 use crate::domain::{Scalar, Tnum, alu};
 use crate::state::snapshot::Snapshot;
-use crate::state::{State, Value};
+use crate::state::{NO_RANGE, State, Value};
 
 /// Where a value lies: a register's number, or an address behind those; never 0.
 pub(super) type Place = u32;
@@ -106,6 +106,15 @@ pub(super) fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> O
     all.meet(Scalar::with_bits(bits))
 }
 
+/// How far the packet reaches at least behind an address that may lie as far as `number` behind
+/// where `start` lies, of which that is known.
+fn reach_of(start: &Value, number: &Scalar) -> i32 {
+    let most = start.number.smin().checked_sub(number.smax());
+    let reach = most.and_then(|less| i64::from(start.range).checked_add(less));
+    let reach = reach.filter(|_| start.range != NO_RANGE).and_then(|reach| reach.try_into().ok());
+    reach.filter(|reach| *reach > 0).unwrap_or(NO_RANGE)
+}
+
 impl Explorer<'_> {
     /// The value of the running state at a place.
     pub(super) fn at_place(&self, state: &State, place: Place) -> Option<Value> {
@@ -117,16 +126,25 @@ impl Explorer<'_> {
     }
 
     pub(super) fn set_number(&mut self, place: Place, number: Scalar) {
+        self.change_at(place, |value| value.number = number);
+    }
+
+    fn set_range(&mut self, place: Place, range: i32) {
+        self.change_at(place, |value| value.range = range);
+    }
+
+    fn change_at(&mut self, place: Place, change: impl FnOnce(&mut Value)) {
         let Some(addr) = place.checked_sub(CELLS) else {
             let found = Register::all().find(|register| place_of(*register) == place);
             if let Some(register) = found {
-                let value = Value { number, ..self.state.reg(register) };
+                let mut value = self.state.reg(register);
+                change(&mut value);
                 self.state.set_reg(register, value);
             }
             return;
         };
         if let Some((index, mut cell)) = self.state.cells.at_addr(&self.arena, addr) {
-            cell.value.number = number;
+            change(&mut cell.value);
             self.state.cells.set(&mut self.arena, index, &cell);
         }
     }
@@ -232,6 +250,10 @@ impl Explorer<'_> {
                 && trial.add_carried(&mut self.arena, *place)
             {
                 self.set_number(*place, number);
+                let reach = reach_of(&start, &number);
+                if now.is_in_packet() && reach != NO_RANGE {
+                    self.set_range(*place, now.range.min(reach));
+                }
             }
         }
     }
@@ -279,8 +301,23 @@ impl Explorer<'_> {
             let back = Scalar::signed_constant(by.wrapping_neg());
             let number = alu(AluOp::Add, Width::W64, before.number, back);
             self.set_number(place, number);
+            self.set_reach_back(trial, place, (&before, &after));
             // That it stays within bounds rests on how it changes.
             self.mark_precise(after.deps);
+        }
+    }
+
+    /// A carried address of the packet came back: as far as the packet reaches behind where the
+    /// loop began, less how far it is carried at the most, it reaches behind the address, too.
+    fn set_reach_back(&mut self, trial: Trial, place: Place, (before, after): (&Value, &Value)) {
+        let Some(start) = self.in_guess(trial.first(&self.arena), place) else { return };
+        let known = before.is_in_packet() && before.range != NO_RANGE;
+        if !known || !may_be_carried(place, before, &start) {
+            return;
+        }
+        if before.range <= reach_of(&start, &before.number) {
+            let range = before.range.saturating_add(after.off.saturating_sub(before.off));
+            self.set_range(place, after.range.max(range));
         }
     }
 
