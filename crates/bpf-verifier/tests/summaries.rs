@@ -388,6 +388,43 @@ fn strides() {
 }
 
 #[test]
+fn steps_of_words() {
+    for rounds in [10, 1000, 25_000_000_u64] {
+        let end = 4 * rounds;
+        for counter in ["r1", "w1"] {
+            let text = format!(
+                "r0 = 0\n{counter} = 0\nagain: {counter} += 4\nif {counter} != {end} goto again\nexit"
+            );
+            assert_eq!(quick(SOCKET, 100, &text).max_insns, 3 + 2 * rounds);
+        }
+    }
+    // Neither 56 nor 60 is a power of two, and no number of them is one less.
+    let words = |end: u32| {
+        format!(
+            "r1 = 0
+             *(u32 *)(r10 -4) = r1
+             r2 = r10
+             r2 += -4
+             r1 = map[idx:1] ll
+             call 1
+             if r0 == 0 goto out
+             r1 = 0
+             again: r2 = r0
+             r2 += r1
+             r3 = *(u32 *)(r2 +4)
+             r1 += 4
+             if r1 != {end} goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    quick(XDP, 60, &words(56));
+    quick(XDP, 60, &words(60));
+    XDP.rejects("", &words(64));
+    XDP.rejects("", &words(58));
+}
+
+#[test]
 fn bounds_that_are_not_known() {
     let info = quick(
         SOCKET,

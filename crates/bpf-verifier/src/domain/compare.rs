@@ -135,13 +135,15 @@ const fn range_of<const BITS: u32>(width: Width, s: &Scalar<BITS>) -> Range {
     }
 }
 
-/// `s` within `range` at `width`.
+/// `s` within `range` at `width`. Of numbers with the same low bits, the first and the last one
+/// have these, too.
 fn within<const BITS: u32>(width: Width, s: Scalar<BITS>, range: Range) -> Option<Scalar<BITS>> {
     let (known, met) = (range_of(width, &s), range_of(width, &s).meet(range));
     if met == known {
         // That is no news, and the views of `s` agree already.
         return Some(s);
     }
+    let met = met.meet_low_bits(s.bits, bits_of::<BITS>(width))?;
     match width {
         Width::W64 => Scalar { full: met, ..s }.sync(),
         Width::W32 => Scalar { half: met, ..s }.sync(),

@@ -112,6 +112,22 @@ impl Range {
         })
     }
 
+    /// The members that have the known low bits of `t`, values of `bits` bits, between the first
+    /// and the last one; none, where there are none.
+    #[must_use]
+    pub fn meet_low_bits(self, t: Tnum, bits: u32) -> Option<Self> {
+        let known = t.mask().trailing_zeros().min(bits).min(63);
+        let (low, at) = (!u64::MAX.wrapping_shl(known), t.value());
+        let up = |from: u64| at.wrapping_sub(from) & low;
+        let down = |from: u64| from.wrapping_sub(at) & low;
+        Some(Self {
+            umin: self.umin.checked_add(up(self.umin))?,
+            umax: self.umax.checked_sub(down(self.umax))?,
+            smin: self.smin.checked_add_unsigned(up(self.smin.cast_unsigned()))?,
+            smax: self.smax.checked_sub_unsigned(down(self.smax.cast_unsigned()))?,
+        })
+    }
+
     /// Lets the signed bounds sharpen the unsigned ones and the other way
     /// round, without loss of members.
     #[must_use]

@@ -461,6 +461,10 @@ impl<'a> Join<'a> {
             let unknown = u64::MAX.wrapping_shl(bits.mask().trailing_zeros().min(63));
             bits = Tnum::new(bits.value(), bits.mask() | unknown);
         }
+        let (first, last) = within_bits(&bits, low, high);
+        // Bounds that came back as they are would not be covered.
+        let low = if low <= new.smin() && new.smin() < first { low } else { first };
+        let high = if last < new.smax() && new.smax() <= high { high } else { last };
         let all = Scalar::signed_between(low, high);
         all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(old)).unwrap_or(Scalar::UNKNOWN)
     }
@@ -588,6 +592,15 @@ fn by_end(known: (i64, u32), end: i64) -> i64 {
 /// Whether a number is right by the end of a guess.
 const fn is_by(at: i64, end: i64) -> bool {
     at.abs_diff(end) <= 2
+}
+
+/// The first and the last number within these bounds that have the low bits that are known.
+fn within_bits(bits: &Tnum, low: i64, high: i64) -> (i64, i64) {
+    let known = !u64::MAX.wrapping_shl(bits.mask().trailing_zeros().min(62));
+    let at = bits.value().cast_signed();
+    let up = at.wrapping_sub(low) & known.cast_signed();
+    let down = high.wrapping_sub(at) & known.cast_signed();
+    (low.saturating_add(up), high.saturating_sub(down))
 }
 
 /// The last bound of a number that has none.
