@@ -285,9 +285,16 @@ impl Explorer<'_> {
         let done = join.run(old, &self.state, &mut self.scratch, &mut self.arena)?;
         self.last_id = join.last_id;
         let changed = join.changed;
-        for (index, known) in known.iter().enumerate() {
-            if let Some(id) = join.renamed(known.id) {
-                trial.rename_threshold(&mut self.arena, index, id);
+        for (index, known) in (0_u32..).zip(known) {
+            let (mut kept, bits, at) = (join.keeps(index), known.bits, known.at);
+            for id in join.renamed(known.id) {
+                let renamed = Threshold { id, bits, at };
+                if kept {
+                    trial.add_threshold(&mut self.arena, renamed, false);
+                } else {
+                    trial.set_threshold(&mut self.arena, index, renamed);
+                    kept = true;
+                }
             }
         }
         core::mem::swap(&mut self.state, &mut self.scratch);

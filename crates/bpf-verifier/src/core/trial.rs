@@ -558,12 +558,4 @@ impl Trial {
         }
         (list, len)
     }
-
-    /// The identity `from` is called `to` from here on.
-    pub fn rename_threshold(self, arena: &mut Arena<'_>, index: usize, id: u32) {
-        let index = u32::try_from(index).unwrap_or(0).saturating_mul(2);
-        let place = self.field(THRESHOLDS + 1).saturating_add(index);
-        let bits = high(arena.word(place));
-        arena.set(place, pair(id, bits));
-    }
 }

@@ -84,6 +84,8 @@ pub(crate) struct Join<'a> {
     pub last_id: u32,
     /// Whether anything differed.
     pub changed: bool,
+    /// Thresholds of what is named as before, a bit for each.
+    kept: u32,
     groups: [Group; MAX_GROUPS],
     group_count: usize,
 }
@@ -106,7 +108,7 @@ struct Apart;
 impl<'a> Join<'a> {
     pub fn new(mode: Mode, thresholds: &'a [Threshold], last_id: u32) -> Self {
         let groups = [Group::default(); MAX_GROUPS];
-        Self { mode, thresholds, last_id, changed: false, groups, group_count: 0 }
+        Self { mode, thresholds, last_id, changed: false, kept: 0, groups, group_count: 0 }
     }
 
     /// Makes `out` a guess that covers `old`, by how `new` differs from it.
@@ -150,14 +152,25 @@ impl<'a> Join<'a> {
         Ok(true)
     }
 
-    /// What values with this identity are called now.
-    pub fn renamed(&self, id: u32) -> Option<u32> {
+    /// What values with this identity are called now, where they are not called as before.
+    pub fn renamed(&self, id: u32) -> impl Iterator<Item = u32> + '_ {
         let groups = self.groups.get(..self.group_count).unwrap_or_default();
-        let found = groups.iter().find(|group| {
+        let named = move |group: &&Group| {
             let ((old, new, _), _) = group.key;
             old == id || new == id
-        });
-        found.map(|group| group.id)
+        };
+        groups.iter().filter(named).map(|group| group.id)
+    }
+
+    /// Whether there are values that have the identity of a threshold as before.
+    pub fn keeps(&self, index: u32) -> bool {
+        self.kept.wrapping_shr(index) & 1 == 1
+    }
+
+    fn keep(&mut self, id: u32) {
+        for (index, _) in (0_u32..).zip(self.thresholds).filter(|(_, known)| known.id == id) {
+            self.kept |= 1_u32.wrapping_shl(index);
+        }
     }
 
     fn cell(&mut self, old: &Cell, new: &State, arena: &Arena<'_>) -> Result<Value, Apart> {
@@ -262,6 +275,7 @@ impl<'a> Join<'a> {
         }
         let (before, after) = (old.base(), new.base());
         if before.is_some() && before == after {
+            self.keep(old.id);
             let number = if old.number.covers(&new.number) {
                 old.number
             } else {
