@@ -3,6 +3,7 @@
 //! See [`summary`](super::summary) and [`merge`](super::merge).
 
 use super::done::Done;
+use super::node::Node;
 use super::trial::{Phase, TRIAL_WORDS, Trial};
 use super::{Explorer, Step};
 use crate::arena::{At, NONE, high, low, pair};
@@ -69,6 +70,9 @@ impl Explorer<'_> {
     /// Nothing came of an attempt: where it began the walk goes on without, at least
     /// for a while.
     pub(super) fn fail(&mut self, trial: Trial) -> Step {
+        if self.assume(trial)? {
+            return Ok(());
+        }
         let taken = self.steps().saturating_sub(trial.began(&self.arena));
         let phase = trial.phase(&self.arena);
         let wasted = self.wasted.of(phase);
@@ -123,6 +127,7 @@ impl Explorer<'_> {
             self.dropped = self.dropped.saturating_add(1);
         }
         self.forget_path(trial.start(&self.arena).parent);
+        trial.set_node(&mut self.arena, Node(NONE));
         self.free_resting(trial);
     }
 

@@ -153,7 +153,7 @@ impl Explorer<'_> {
     pub(super) fn changes(&self, trial: Trial, guess: Snapshot) -> Changes {
         let mut found = [(0, Change::Other, None); MAX_CHANGES];
         let mut slots = found.iter_mut();
-        let mut note = |place, entry| {
+        let note = |place, entry| {
             let Some(change) = trial.change(&self.arena, entry) else { return };
             let (change, resets) = match (change, trial.sum_and_resets(&self.arena, entry)) {
                 (Change::Sum(..), _) => (change, None),
@@ -168,6 +168,12 @@ impl Explorer<'_> {
                 *slot = (place, change, resets);
             }
         };
+        self.each_place(guess, note);
+        found
+    }
+
+    /// Where each entry of a guess lies, and its index.
+    pub(super) fn each_place(&self, guess: Snapshot, mut note: impl FnMut(Place, u32)) {
         let mut entry = 0_u32;
         let mask = guess.reg_mask(&self.arena);
         for register in Register::all() {
@@ -184,7 +190,6 @@ impl Explorer<'_> {
             note(place_of_cell(entries.cell(&self.arena).addr), entry);
             entry = entry.saturating_add(1);
         }
-        found
     }
 
     /// The state is a guess: where nothing else bounds a pointer that `changes` as

@@ -4,16 +4,14 @@
 //! paths that come back to it end there, where its state covers theirs.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::instruction::{CallTarget, Instruction};
 use bpf_bytecode::opcode::Width;
 
 use super::checkpoint::Arrival;
 use super::node::Node;
 use super::trial::{Change, Phase, Trial};
-use super::{Explorer, Step, Stop};
+use super::{Explorer, Step};
 use crate::arena::{NONE, low};
-use crate::domain::{Scalar, sign_extend};
-use crate::error::VerifyErrorKind;
+use crate::domain::Scalar;
 use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::{Join, Mode, Threshold};
@@ -159,6 +157,12 @@ impl Explorer<'_> {
             self.collect(trial)?;
             return Ok(Arrival::Covered(tail));
         }
+        if phase == Phase::Narrow {
+            self.note_changes(trial, guess);
+        }
+        if matches!(phase, Phase::Narrow | Phase::Assume) {
+            return Ok(Arrival::Covered(tail));
+        }
         self.set_back(trial, guess);
         if !self.keep_stride(trial, guess) {
             trial.refuse_strides(&mut self.arena);
@@ -268,8 +272,9 @@ impl Explorer<'_> {
         nodes.take_while(|node| node.0 != NONE).take(LARGE_ROUNDS).count()
     }
 
-    fn begin_once(&mut self, trial: Trial) -> Step {
+    pub(super) fn begin_once(&mut self, trial: Trial) -> Step {
         trial.set_hinted(&mut self.arena, false);
+        trial.begin_anew(&mut self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;
         self.begin(trial, Phase::Once)
     }
@@ -302,7 +307,7 @@ impl Explorer<'_> {
     }
 
     /// A phase begins, with the state as the guess at the head.
-    fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
+    pub(super) fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
         self.name_numbers();
         self.keep_thresholds(trial);
         let until = self.lasts_until(trial, phase);
@@ -502,6 +507,8 @@ impl Explorer<'_> {
                 self.unwind(trial);
                 self.begin(trial, Phase::Full)?;
             }
+            Phase::Narrow => self.narrow(trial, node)?,
+            Phase::Assume => return Ok(Some(self.close(trial, node, 0))),
             // It has no head.
             Phase::Merge => self.fail(trial)?,
         }
@@ -526,23 +533,28 @@ impl Explorer<'_> {
         self.begin(trial, Phase::Body)
     }
 
-    /// The summary holds, and the loop goes round so many times at the most.
+    /// The summary holds, or is to be assumed to do so, and the loop goes round so many times at
+    /// the most.
     fn close(&mut self, trial: Trial, node: Node, rounds: u64) -> Tail {
         let level = trial.level(&self.arena) as usize;
+        let proven = trial.phase(&self.arena) == Phase::Full;
         let paths = node.tail(&self.arena);
         let paths = match self.granted_by(trial, node, rounds) {
+            _ if !proven => paths.unrolled(level, rounds),
             Some((instance, most)) => paths.granted(level, instance, most),
             None => match self.in_all(trial, node, rounds) {
                 Some(all) => paths.in_all(level, all),
                 None => paths.unrolled(level, rounds),
             },
         };
-        self.note_triangle(trial, node, rounds);
+        if proven {
+            self.note_triangle(trial, node, rounds);
+        }
         self.free_resting(trial);
         let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
         let strides = trial.stride(&self.arena).is_some();
         // What is carried alone fits what the loop is entered with once more too seldom.
-        if strides || !carried {
+        if proven && (strides || !carried) {
             self.keep_hint(trial, node);
         }
         let outer = trial.outer(&self.arena);
@@ -552,7 +564,7 @@ impl Explorer<'_> {
         let (own, up) = node.go_round(&self.arena, parent);
         self.trials = trial.below(&self.arena);
         self.drop_trial(trial);
-        if carried || strides {
+        if carried || strides || !proven {
             self.withdraw(node);
         } else {
             self.done(node, &own);
@@ -580,64 +592,6 @@ impl Explorer<'_> {
             }
         }
         None
-    }
-
-    /// An error in a trial: whether the walk goes on all the same.
-    pub(super) fn recover(&mut self, stop: Stop) -> Step<bool> {
-        let trial = self.trials;
-        let over = matches!(stop, Stop::Rejected(VerifyErrorKind::TooComplex { .. }));
-        if trial.0 == NONE || over {
-            return Err(stop);
-        }
-        self.figures.not_tried |= matches!(stop, Stop::NoRoom(_));
-        let quiet = matches!(trial.phase(&self.arena), Phase::Once | Phase::Probe);
-        if quiet
-            && let Stop::Rejected(kind) = stop
-            && trial.node(&self.arena).0 != NONE
-        {
-            if !matches!(kind, VerifyErrorKind::InfiniteLoop { .. }) && self.pass_over() {
-                return Ok(true);
-            }
-            let tail = Tail::round(trial.level(&self.arena) as usize);
-            return self.end_path(&tail);
-        }
-        let guessed = matches!(trial.phase(&self.arena), Phase::Body | Phase::Full);
-        if guessed && trial.begin_numbers(&mut self.arena) {
-            self.unwind(trial);
-            self.begin_once(trial)?;
-            return Ok(true);
-        }
-        self.fail(trial)?;
-        Ok(true)
-    }
-
-    /// An instruction is refused where the bounds are still a guess: goes on
-    /// behind it, if there is a way.
-    fn pass_over(&mut self) -> bool {
-        let pc = self.walker.pc;
-        let Ok(insn) = self.code.insn(pc) else { return false };
-        match insn {
-            Instruction::Load { size, signed, dst, .. } => {
-                let any = Scalar::of_bits(size.bits());
-                let any = if signed { sign_extend(Width::W64, size.bits(), any) } else { any };
-                if self.write(dst, Value::scalar(any)).is_err() {
-                    return false;
-                }
-            }
-            Instruction::Call(CallTarget::Helper(_)) => {
-                for (number, value) in (0_u32..).zip(self.state.regs_mut()) {
-                    match number {
-                        0 => *value = Value::UNKNOWN,
-                        1..=5 => *value = Value::NOT_INIT,
-                        _ => {}
-                    }
-                }
-            }
-            Instruction::Store { .. } | Instruction::Alu { .. } => {}
-            _ => return false,
-        }
-        self.walker.pc = pc.saturating_add(insn.slots());
-        true
     }
 
     /// Notes by how much each entry of the head's state changed on this way.
@@ -683,6 +637,10 @@ impl Explorer<'_> {
         (before, after): (&Value, &Value),
     ) {
         let change = self.change_in(trial, before, after, own);
+        if trial.phase(&self.arena) == Phase::Narrow {
+            self.note_other(trial, entry, change, (before, after));
+            return;
+        }
         trial.note_change(&mut self.arena, entry, change);
         if before.is_scalar() && !matches!(change, Change::Sum(..)) {
             let number = after.number;

@@ -25,6 +25,19 @@ pub(crate) enum Phase {
     Full = 3,
     /// No loop at all, but two states that were made one; see [`merge`](super::merge).
     Merge = 4,
+    /// A guess that led to an error is gone round with, to see what it need not have held; see
+    /// [`narrow`](super::narrow).
+    Narrow = 5,
+    /// Nothing came of an inner loop where what is around it is a guess of no weight: goes on
+    /// behind it as if the last guess had held.
+    Assume = 6,
+}
+
+impl Phase {
+    /// Whether errors are passed over, as the phase only looks at what changes.
+    pub const fn is_quiet(self) -> bool {
+        matches!(self, Self::Once | Self::Probe | Self::Narrow | Self::Assume)
+    }
 }
 
 /// A trial; its words, in a block.
@@ -60,6 +73,11 @@ const NUMBERS: u64 = 1 << 48;
 const MIGHT_HELP: u64 = 1 << 49;
 /// On some way round a number did not go on by the stride that was guessed.
 const NO_STRIDES: u64 = 1 << 50;
+/// On some way round a value became another one; the guess was made narrower by that.
+const BECAME_OTHER: u64 = 1 << 51;
+const NARROWED: u64 = 1 << 52;
+/// What holds beyond a phase.
+const LASTING: u64 = NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED;
 /// Words of what a loop carries along and counts by.
 pub(super) const COURSE_WORDS: usize = 3;
 /// Values that a loop may carry along.
@@ -262,7 +280,9 @@ impl Trial {
             1 => Phase::Probe,
             2 => Phase::Body,
             3 => Phase::Full,
-            _ => Phase::Merge,
+            4 => Phase::Merge,
+            5 => Phase::Narrow,
+            _ => Phase::Assume,
         }
     }
 
@@ -297,7 +317,7 @@ impl Trial {
 
     /// Whether paths end where they leave the loop.
     pub fn is_inside_only(self, arena: &Arena<'_>) -> bool {
-        self.phase(arena) != Phase::Full
+        !matches!(self.phase(arena), Phase::Full | Phase::Assume)
     }
 
     /// A phase begins, of the latest trial; what the last one found about changes is
@@ -312,7 +332,7 @@ impl Trial {
         arena.set(self.field(RANKS), 0);
         self.drop_triangles(arena);
         self.clear_derived(arena);
-        let kept = arena.word(self.field(RESETS)) & (NUMBERS | MIGHT_HELP | NO_STRIDES);
+        let kept = arena.word(self.field(RESETS)) & LASTING;
         arena.set(self.field(RESETS), kept);
     }
 
@@ -327,6 +347,19 @@ impl Trial {
         let word = arena.word(self.field(RESETS));
         arena.set(self.field(RESETS), word | NUMBERS);
         word & (NUMBERS | MIGHT_HELP) == MIGHT_HELP
+    }
+
+    /// An error came of a guess. Whether it is worth making it narrower, which is done once.
+    pub fn begin_narrow(self, arena: &mut Arena<'_>) -> bool {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word | NARROWED);
+        word & (BECAME_OTHER | NARROWED) == BECAME_OTHER
+    }
+
+    /// The loop is guessed at from its first round on.
+    pub fn begin_anew(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word & !(BECAME_OTHER | NARROWED));
     }
 
     /// It might help if numbers were carried.
@@ -345,11 +378,11 @@ impl Trial {
         let (masks, at) = (self.field(RESETS), self.field(RESETS + 1).saturating_add(entry));
         let mask = arena.word(masks);
         let Some(ends) = bounds else {
-            arena.set(masks, mask | bit(LOST_RESET));
+            arena.set(masks, mask | bit(LOST_RESET) | BECAME_OTHER);
             return;
         };
         widen(arena, at, mask & bit(RESET) != 0, ends);
-        arena.set(masks, mask | bit(RESET));
+        arena.set(masks, mask | bit(RESET) | BECAME_OTHER);
     }
 
     /// What was added to an entry of the head on the ways round, and between which numbers it

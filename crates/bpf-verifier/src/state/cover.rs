@@ -282,7 +282,7 @@ fn may_cover(old: &Scalar, new: &Scalar, by: i32) -> bool {
 }
 
 /// A number that is so much more.
-pub(super) fn plus(number: Scalar, by: i32) -> Scalar {
+pub(crate) fn plus(number: Scalar, by: i32) -> Scalar {
     match by {
         0 => number,
         _ => alu(AluOp::Add, Width::W64, number, Scalar::signed_constant(by.into())),

@@ -433,7 +433,8 @@ impl<'a> Join<'a> {
                 let by_low_bits = self.near(ids, off).any(|known| {
                     known.1 < 63 && around(known, high).into_iter().any(|at| is_by(at, high))
                 });
-                let far_up = up && (high >= greatest.min(most) || by_low_bits);
+                // What came from as far off as it can may have gone back a little.
+                let far_up = up && (high > greatest.min(most) >> 1 || by_low_bits);
                 let far_down = down && (low <= least || (low < 0 && old.smin() >= 0));
                 let within = match low {
                     _ if fits => least..=greatest,
@@ -453,7 +454,8 @@ impl<'a> Join<'a> {
                     low = below.unwrap_or(old.smin());
                 } else {
                     if far_up {
-                        high = above.unwrap_or_else(|| top(new));
+                        let end = if high >= greatest.min(most) { top(new) } else { high };
+                        high = above.unwrap_or(end);
                     }
                     if far_down {
                         low = below.unwrap_or(i64::MIN);
@@ -496,7 +498,11 @@ impl<'a> Join<'a> {
     /// The next bound from `least` on, of a guess that ended before.
     fn above(&self, ids: (u32, u32), off: i64, (end, least): (i64, i64), new: &Scalar) -> i64 {
         let near = self.near(ids, off).map(|known| by_end(known, end));
-        near.filter(|&at| at >= least).min().unwrap_or_else(|| top(new))
+        near.filter(|&at| at >= least).min().unwrap_or_else(|| match i64::from(i32::MAX) {
+            // There may be an end of 32 bits that is not compared with.
+            end if new.smin() >= end.wrapping_neg() && new.smax() < end => end,
+            _ => top(new),
+        })
     }
 
     /// The next bound from `most` down, of a guess that ended before.

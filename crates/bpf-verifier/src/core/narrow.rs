@@ -1,0 +1,93 @@
+//! Guesses that are made narrower.
+//!
+//! A guess goes as far as values may come that start as far off as they can. What a loop keeps
+//! of its counter, such as the place of the least element so far, is then anything, though each
+//! way round leaves it or makes it what the counter was, and that lies within bounds. Where a
+//! guess holds such a value and leads to an error, in the loop or behind it, the loop is gone
+//! round with the guess once more, past all errors, and each value that some way round made
+//! another one becomes what it was at the start, and what those ways made it. Ways that leave it
+//! add nothing to that. As always, it is checked whether the new guess holds.
+
+use super::carried::Place;
+use super::node::Node;
+use super::trial::{Change, Phase, Trial};
+use super::{Explorer, Step};
+use crate::domain::Scalar;
+use crate::state::Value;
+use crate::state::cover::plus;
+
+/// Values of a head that may be made narrower, at the most.
+const MAX_OTHERS: usize = 16;
+
+/// The number of a value, and of an address its unknown part, as seen from one `like` it.
+fn number_by(value: &Value, like: &Value) -> Option<Scalar> {
+    let same = value.kind == like.kind && value.lookup() == like.lookup();
+    if !same || value.is_scalar() {
+        return Some(value.number).filter(|_| same);
+    }
+    let apart = value.off.checked_sub(like.off)?;
+    (value.kind.is_pointer() && value.index == like.index).then(|| plus(value.number, apart))
+}
+
+impl Explorer<'_> {
+    /// Notes what an entry of the head's state became on a way round, if it was not left as it is.
+    pub(super) fn note_other(
+        &mut self,
+        trial: Trial,
+        entry: u32,
+        change: Change,
+        (before, after): (&Value, &Value),
+    ) {
+        // All ways are to be seen, and not one that stands for another.
+        self.mark_precise(after.deps);
+        if change == Change::Sum(0, 0) {
+            return;
+        }
+        let number = number_by(after, before);
+        let end = |number: i64| i32::try_from(number).ok();
+        let ends = number.and_then(|all| {
+            let (least, most) = (end(all.smin()), end(all.smax()));
+            // What only goes down comes no further up by that.
+            match change {
+                Change::Sum(0.., _) => most.zip(most),
+                Change::Sum(_, ..=0) => least.zip(least),
+                _ => least.zip(most),
+            }
+        });
+        trial.note_reset(&mut self.arena, entry, ends);
+    }
+
+    /// All ways round were walked: makes the guess narrower by what they made of it.
+    pub(super) fn narrow(&mut self, trial: Trial, node: Node) -> Step {
+        let guess = node.snapshot(&self.arena);
+        let mut others: [(Place, (i32, i32)); MAX_OTHERS] = [(0, (0, 0)); MAX_OTHERS];
+        let mut slots = others.iter_mut();
+        self.each_place(guess, |place, entry| {
+            if let Some((_, Some(ends))) = trial.sum_and_resets(&self.arena, entry)
+                && let Some(slot) = slots.next()
+            {
+                *slot = (place, ends);
+            }
+        });
+        guess.load(&mut self.arena, &mut self.state)?;
+        trial.first(&self.arena).load(&mut self.arena, &mut self.scratch)?;
+        let mut narrower = false;
+        for (place, (least, most)) in others.into_iter().filter(|(place, _)| *place != 0) {
+            let now = self.at_place(&self.state, place);
+            let start = self.at_place(&self.scratch, place);
+            let (Some(now), Some(start)) = (now, start) else { continue };
+            let Some(from) = number_by(&start, &now) else { continue };
+            let (least, most) = (from.smin().min(least.into()), from.smax().max(most.into()));
+            let number = now.number.meet(Scalar::signed_between(least, most));
+            if let Some(number) = number.filter(|number| *number != now.number) {
+                self.set_number(place, number);
+                narrower = true;
+            }
+        }
+        if !narrower {
+            return self.try_numbers(trial);
+        }
+        self.unwind(trial);
+        self.begin(trial, Phase::Body)
+    }
+}

@@ -1,0 +1,187 @@
+//! Loops that keep something of their counter, and loops in loops: their guesses are made
+//! narrower where they led to an error, and what an inner loop does where the outer one's values
+//! are as far off as they can be does not matter.
+
+mod common;
+
+use bpf_profile::ActiveProfile;
+use bpf_verifier::{VerifiedInfo, Verifier};
+use common::{XDP, program};
+
+/// Steps of a walk that may be given up.
+const STEPS: u64 = 20_000;
+
+/// R0 is the value of the map `one`, which has 64 bytes.
+const VALUE: &str = "
+    r1 = 0
+    *(u32 *)(r10 -4) = r1
+    r2 = r10
+    r2 += -4
+    r1 = map[idx:1] ll
+    call 1
+    if r0 == 0 goto out
+";
+
+/// The program is accepted, and the walk took no more steps than `most`.
+#[track_caller]
+fn quick(most: u64, text: &str) -> VerifiedInfo {
+    let info = XDP.accepts(text);
+    println!("processed {} bound {}", info.processed, info.max_insns);
+    assert!(info.processed <= most, "{info:?}\n{text}");
+    // No fewer than a walk round by round has found; where there is one, no run is longer.
+    let program = program(XDP.0, text);
+    let verifier = Verifier::<ActiveProfile>::new().step_limit(STEPS).unroll_loops();
+    if let Ok(unrolled) = verifier.verify_program(&program) {
+        assert!(info.max_insns >= unrolled.info().max_insns, "{info:?}\n{text}");
+    }
+    info
+}
+
+/// Refused, whether the walk comes to the fault or is given up before.
+#[track_caller]
+fn refused(text: &str) {
+    let program = program(XDP.0, text);
+    let result = Verifier::<ActiveProfile>::new().step_limit(STEPS).verify(&program);
+    result.expect_err(text);
+}
+
+/// The place of the least byte, which is `kept` when it is found, and read in the end.
+fn least(kept: &str, inside: &str) -> String {
+    format!(
+        "{VALUE}
+         r3 = 0
+         r4 = 0
+         r5 = 1000
+         again: r1 = r0
+         r1 += r3
+         r6 = *(u8 *)(r1 +0)
+         {inside}
+         if r6 >= r5 goto next
+         r5 = r6
+         {kept}
+         next: r3 += 1
+         if r3 != 64 goto again
+         r0 += r4
+         r5 = *(u8 *)(r0 +0)
+         out: r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn the_place_of_the_least() {
+    quick(300, &least("r4 = r3", ""));
+    quick(300, &least("w4 = w3", ""));
+    // Nothing says of this one's copy how it came to be.
+    quick(400, &least("w4 = w3\nw4 += 7\nw4 &= 63", ""));
+    refused(&least("r4 = r3\nr4 += 1", ""));
+    refused(&least("w4 = w3\nw4 += 1", ""));
+    refused(&least("w4 = w3\nw4 += 7\nw4 &= 127", ""));
+    refused(&least("r4 = r3\nr4 += -1", ""));
+}
+
+#[test]
+fn the_place_of_the_least_is_read_in_every_round() {
+    let inside = "r2 = r0\nr2 += r4\nr5 = *(u8 *)(r2 +0)";
+    quick(400, &least("r4 = r3", inside));
+    quick(400, &least("w4 = w3\nr4 <<= 32\nr4 s>>= 32", inside));
+    refused(&least("r4 = r3\nr4 += 1", inside));
+}
+
+/// A sort that exchanges neighbours; the inner loop ends `before` the outer one's number.
+fn neighbours(before: u32) -> String {
+    format!(
+        "{VALUE}
+         r1 = 0
+         outer: r3 = {before}
+         r3 -= r1
+         r5 = 0
+         inner: r4 = r0
+         r4 += r5
+         r6 = *(u8 *)(r4 +0)
+         r7 = *(u8 *)(r4 +1)
+         if r6 <= r7 goto next
+         *(u8 *)(r4 +0) = r7
+         *(u8 *)(r4 +1) = r6
+         next: r5 += 1
+         if r5 < r3 goto inner
+         r1 += 1
+         if r1 != 62 goto outer
+         out: r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn an_inner_loop_up_to_what_the_outer_one_leaves() {
+    quick(500, &neighbours(63));
+    refused(&neighbours(64));
+}
+
+#[test]
+fn rows_and_columns() {
+    let text = |rows: u32| {
+        format!(
+            "{VALUE}
+             r1 = 0
+             outer: r3 = 0
+             inner: r4 = r1
+             r4 <<= 3
+             r4 += r3
+             r5 = r0
+             r5 += r4
+             r6 = *(u8 *)(r5 +0)
+             r7 = 0
+             last: r7 += 1
+             r6 += r7
+             if r7 < 8 goto last
+             *(u8 *)(r5 +0) = r6
+             r3 += 1
+             if r3 < 8 goto inner
+             r1 += 1
+             if r1 < {rows} goto outer
+             out: r0 = 0
+             exit"
+        )
+    };
+    quick(400, &text(8));
+    refused(&text(9));
+}
+
+/// A depth that goes up and down within bounds, beside a counter.
+fn depth(most: u32, least: i32, at: u32) -> String {
+    format!(
+        "{VALUE}
+         r3 = 0
+         r4 = 0
+         again: r1 = r0
+         r1 += r3
+         r6 = *(u8 *)(r1 +0)
+         if r6 == 1 goto up
+         if r6 == 2 goto down
+         goto next
+         up: if r4 s> {most} goto out
+         r1 = r0
+         r1 += r4
+         *(u8 *)(r1 +{at}) = 5
+         r4 += 1
+         goto next
+         down: if r4 s<= {least} goto out
+         r4 += -1
+         r1 = r0
+         r1 += r4
+         *(u8 *)(r1 +0) = 6
+         next: r3 += 1
+         if r3 != 64 goto again
+         out: r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn a_depth() {
+    quick(900, &depth(63, 0, 0));
+    quick(900, &depth(15, 0, 48));
+    refused(&depth(15, 0, 49));
+    refused(&depth(15, -1, 0));
+}
