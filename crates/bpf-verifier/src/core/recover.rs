@@ -88,7 +88,10 @@ impl Explorer<'_> {
         if node.0 == NONE {
             return Ok(false);
         }
-        node.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
+        if node.snapshot(&self.arena).load(&mut self.arena, &mut self.state).is_err() {
+            // Nothing has been undone yet; with no room for that the attempt comes to nothing.
+            return Ok(false);
+        }
         self.unwind(trial);
         self.drop_found(trial);
         self.begin(trial, Phase::Assume)?;
