@@ -7,6 +7,7 @@
 //! anywhere.
 #![allow(unsafe_code)]
 
+use core::hint::cold_path;
 use core::mem::offset_of;
 
 use bpf_bytecode::abi::context::FieldKind;
@@ -232,16 +233,24 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
     }
 
     /// Runs the program once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
+        // A jump more is most where the program takes least: that is straight ahead.
         match self.wants {
             Wants::Nothing => self.run_quietly(context),
-            Wants::Answers => self.run_asking(context),
-            Wants::Run => self.run_beside(context),
+            Wants::Answers => {
+                cold_path();
+                self.run_asking(context)
+            }
+            Wants::Run => {
+                cold_path();
+                self.run_beside(context)
+            }
         }
     }
 
     /// A program that asks the host for nothing finds what it has no part in as it was left.
+    #[inline(always)]
     fn run_quietly(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
         let session = &mut self.session;
         // SAFETY: the run of quiet code never begins; the code asks it for nothing, and is not
@@ -256,6 +265,7 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
 
     /// A program that asks for values of maps and for what the platform says: the run knows the
     /// maps, and of the program's memory nothing.
+    #[inline(always)]
     fn run_asking(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
         let session = &mut self.session;
         session.run.forget_cpu();
@@ -275,6 +285,7 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
     }
 
     /// A program that the run stands beside.
+    #[inline(never)]
     fn run_beside(&mut self, context: &mut BpfContext<'_>) -> BpfResult {
         self.session.come_back();
         // SAFETY: `Entered` leaves the run before this function is left, also where
