@@ -96,11 +96,11 @@ pub(super) fn value_of(cell: &Packed) -> Value {
 #[inline]
 pub(super) fn first_behind(cells: &[Packed], addr: u32, from: u32) -> u32 {
     let mut index = from;
-    for cell in cells.iter().skip(from as usize).take(CLOSE as usize) {
-        if ends_behind(cell, addr) {
-            return index;
+    for _ in 0..CLOSE {
+        match cells.get(index as usize) {
+            Some(cell) if !ends_behind(cell, addr) => index = index.wrapping_add(1),
+            _ => return index,
         }
-        index = index.wrapping_add(1);
     }
     find_between(cells, addr, index)
 }

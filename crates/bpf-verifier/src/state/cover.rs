@@ -57,8 +57,7 @@ pub(crate) fn covers(
     if !has_form(old, new, arena, same) {
         return None;
     }
-    let instances = !matches!(close, Closeness::Matters { instances: false });
-    let mut ids = Ids::new(instances, shared);
+    let mut ids = Ids::new(close != (Closeness::Matters { instances: false }), shared);
     let whole = matches!(close, Closeness::Whole { .. });
     let own = close == Closeness::Whole { own: true };
     let loose = |value: &Value| whole && value.id > shared && value.number.is_unknown();
@@ -102,10 +101,11 @@ pub(crate) fn covers(
     for _ in 0..old.cells(arena) {
         let entry = index;
         index = index.saturating_add(1);
-        if let Some(addr) = entries.next_addr(words).filter(|addr| *addr < REFS) {
+        let shown = entries.next_span(words).filter(|((addr, _), _)| *addr < REFS);
+        if let Some((span @ (addr, _), behind)) = shown {
             at = first_behind(held, addr, at);
             if let Some(cell) = held.get(at as usize) {
-                match entries.passes_cell(words, cell, same) {
+                match entries.passes_cell(words, (span, behind), cell, same) {
                     Sight::Covers((deps, live)) => {
                         rests.deps |= beyond(deps, entry);
                         rests.live |= if addr < SAVED { beyond(live, entry) } else { 0 };

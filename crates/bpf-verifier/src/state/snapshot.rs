@@ -28,8 +28,8 @@ use super::{NO_RANGE, State, Value};
 use crate::arena::{Arena, At, NONE, NoRoom, Writable, high, low, pair};
 pub(super) use entry::Sight;
 use entry::{
-    ANY_NUMBER, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
-    range_place, read_span, without_index,
+    ANY_NUMBER, Found, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value,
+    is_number, range_place, without_index,
 };
 pub(crate) use plain::{PLAIN_WORDS, Plain};
 pub(crate) use sharing::Plan;
@@ -276,18 +276,16 @@ impl Snapshot {
         for index in 0..regs.saturating_add(cells) {
             let (cell, bit) = (index >= regs, entry_bit(index));
             let halves = words.half_words();
-            let (at, end) = entries.place(halves, cell);
-            let mut head = at;
+            let Found { at, addr, head, held, end } = entries.find(halves, cell);
             if cell {
-                let (addr, _) = read_span(halves, &mut head);
                 if addr < SAVED && read & bit == 0 {
                     continue;
                 }
-                kept = kept.saturating_add(1);
+                kept = kept.wrapping_add(1);
             }
-            let held = halves.at(head);
-            let any = exact & bit == 0 && is_number(held);
-            let range = if exact & bit == 0 { range_place(held) } else { None };
+            let matters = exact & bit != 0;
+            let any = !matters && is_number(held);
+            let range = if matters || any { None } else { range_place(held) };
             let reach = range.map(|range| (head, head.wrapping_add(range)));
             keep(&mut words, Stripped { at, end: if any { head } else { end }, any, reach });
         }
@@ -340,14 +338,16 @@ impl Snapshot {
         let second = self.second(arena) & !pair(SHARING, u32::MAX.wrapping_shl(MORE_SHIFT));
         let mut out = Out::new(to.saturating_add(HEAD_WORDS));
         let kept = self.strip(arena, (to, most), marks, |words, entry| {
-            for at in entry.at..entry.end {
-                let half = words.half_words().at(at);
-                let half = match entry.reach {
-                    Some((head, _)) if at == head => without_index(half),
-                    Some((_, range)) if at == range => NO_RANGE.cast_unsigned(),
-                    _ => half,
-                };
-                out.put(words.all, half);
+            match entry.reach {
+                None => out.copy(words, entry.at, entry.end),
+                Some((head, range)) => {
+                    out.copy(words, entry.at, head);
+                    let first = words.half_words().at(head);
+                    out.put(words.all, without_index(first));
+                    out.copy(words, head.wrapping_add(1), range);
+                    out.put(words.all, NO_RANGE.cast_unsigned());
+                    out.copy(words, range.wrapping_add(1), entry.end);
+                }
             }
             if entry.any {
                 out.put(words.all, ANY_NUMBER);
@@ -502,6 +502,17 @@ impl Out {
             *word = pair(self.first, half);
         }
         self.at = self.at.wrapping_add(1);
+    }
+
+    /// Puts half words that lie elsewhere.
+    #[inline]
+    fn copy(&mut self, words: &mut Writable<'_>, from: u32, end: u32) {
+        let mut at = from;
+        while at < end {
+            let half = words.half_words().at(at);
+            self.put(words.all, half);
+            at = at.wrapping_add(1);
+        }
     }
 
     /// All were written. The index of the word behind the last one.

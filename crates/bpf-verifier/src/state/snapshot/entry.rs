@@ -143,7 +143,7 @@ fn each_of_number_of(value: &Value, class: Class, mut half: impl FnMut(u32)) {
 /// How many half words a register's entry has.
 pub(super) fn halves_of_value(value: &Value, class: Class) -> u32 {
     let (head, place) = value.pack_head(class);
-    halves_of_head(short_head(head, place))
+    halves_of_parts(head, place)
 }
 
 /// Hands on the half words of a cell's entry, one after the other.
@@ -165,11 +165,23 @@ pub(super) fn each_of_cell(cell: &Packed, mut half: impl FnMut(u32)) {
 }
 
 /// How many half words a cell's entry has.
+#[inline]
 pub(super) const fn halves_of_cell(cell: &Packed) -> u32 {
     let [_, _, head, place, ..] = *cell;
     let (addr, len) = span_of(cell);
     let span = if is_short(addr, len) { 1_u32 } else { 3 };
-    span.wrapping_add(halves_of_head(short_head(head, place)))
+    span.wrapping_add(halves_of_parts(head, place))
+}
+
+/// The same of a value, by its words in a [`Packed`].
+#[inline]
+const fn halves_of_parts(head: u64, place: u64) -> u32 {
+    let far = low(head).wrapping_shr(INDEX_SHIFT) >= NEAR_END;
+    let parts = (far as u32)
+        .wrapping_add((high(head) != 0) as u32)
+        .wrapping_add((low(place) != 0) as u32)
+        .wrapping_add((high(place) != 0) as u32);
+    class_of_head(low(head)).halves().wrapping_add(parts).wrapping_add(1)
 }
 
 /// The span at `at`. Goes on behind it.
@@ -377,6 +389,18 @@ pub(super) const fn cell_key(addr: u32) -> u64 {
     (addr as u64).saturating_add(16)
 }
 
+/// An entry that was come to.
+pub(super) struct Found {
+    /// Where it begins.
+    pub at: u32,
+    /// The address of a cell.
+    pub addr: u32,
+    /// Where its head is, and that.
+    pub head: u32,
+    pub held: u32,
+    pub end: u32,
+}
+
 /// Reads entries one after the other.
 pub(crate) struct Reader {
     /// The next one of its own.
@@ -437,6 +461,20 @@ impl Reader {
         } else {
             self.at = end;
         }
+    }
+
+    /// The next entry, a cell or a register.
+    #[inline(always)]
+    pub(super) fn find(&mut self, words: HalfWords<'_>, cell: bool) -> Found {
+        let (at, shared) = self.next(words);
+        let (mut head, mut addr) = (at, 0);
+        if cell {
+            (addr, _) = read_span(words, &mut head);
+        }
+        let held = words.at(head);
+        let end = head.wrapping_add(halves_of_head(held));
+        self.pass(end, shared);
+        Found { at, addr, head, held, end }
     }
 
     /// Where the next entry begins and ends, a cell or a register.

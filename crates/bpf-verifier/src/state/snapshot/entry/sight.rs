@@ -74,11 +74,14 @@ fn is_head_at(words: HalfWords<'_>, at: &mut u32, (head, place): (u64, u64)) -> 
 }
 
 impl Reader {
-    /// The address of the next entry, a cell, if it lies here.
+    /// The span of the next entry, a cell, and where what is behind that begins, if it lies here.
     #[inline]
-    pub fn next_addr(&self, words: HalfWords<'_>) -> Option<u32> {
+    pub fn next_span(&self, words: HalfWords<'_>) -> Option<((u32, u32), u32)> {
+        if self.shared != 0 {
+            return None;
+        }
         let mut at = self.at;
-        (self.shared == 0).then(|| read_span(words, &mut at).0)
+        Some((read_span(words, &mut at), at))
     }
 
     /// Goes on behind the next entry, a register, if that lies here and covers `value` at
@@ -160,16 +163,18 @@ impl Reader {
         Sight::Covers(if range == NO_RANGE && index == 0 { 0 } else { value.deps })
     }
 
-    /// The same for a cell: what its number and its bytes rest on.
+    /// The same for a cell, of which the entry lies here, with this [span](Self::next_span): what
+    /// its number and its bytes rest on.
     #[inline]
     pub fn passes_cell(
         &mut self,
         words: HalfWords<'_>,
+        (span, behind): ((u32, u32), u32),
         cell: &Packed,
         same: bool,
     ) -> Sight<(u64, u64)> {
-        let mut at = self.at;
-        if self.shared != 0 || read_span(words, &mut at) != span_of(cell) {
+        let mut at = behind;
+        if span != span_of(cell) {
             return Sight::Unclear;
         }
         let ([_, _, head, place, ..], (deps, live)) = (*cell, origins_of(cell));
