@@ -398,6 +398,13 @@ pub(crate) struct HalfWords<'a> {
 }
 
 impl HalfWords<'_> {
+    /// A whole word.
+    #[inline]
+    pub fn word(self, at: At) -> u64 {
+        self.shadow.read(at);
+        self.words.get(at as usize).copied().unwrap_or(0)
+    }
+
     /// The half word at an index, two for each word.
     #[inline]
     pub fn at(self, index: u32) -> u32 {

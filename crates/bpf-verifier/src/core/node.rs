@@ -38,6 +38,8 @@ const LONG_SEGMENT: u32 = 1 << 13;
 const APART: u32 = 1 << 14;
 /// Beside the length of the trail: see [`Node::generation`].
 const GENERATION_SHIFT: u32 = 8;
+/// In the same place: how many summaries it is in.
+const NEST_SHIFT: u32 = 28;
 /// More are not told apart.
 pub(super) const MAX_GENERATION: u32 = 3;
 
@@ -109,7 +111,7 @@ impl Node {
         let rounds = if fresh.rounds { HAS_ROUNDS } else { 0 };
         let long = if fresh.segment.least_words() > 1 { LONG_SEGMENT } else { 0 };
         let apart = if fresh.apart { APART } else { 0 };
-        let lengths = fresh.trail_len | rounds | long | apart | fresh.nest.wrapping_shl(28);
+        let lengths = fresh.trail_len | rounds | long | apart | fresh.nest.wrapping_shl(NEST_SHIFT);
         arena.set(self.field(LENGTHS), lengths.into());
         let segment = self.field(self.own_words_to_segment(arena));
         fresh.segment.store_small(arena, segment);
@@ -196,7 +198,7 @@ impl Node {
 
     /// How many summaries the node is in.
     pub fn nest(self, arena: &Arena<'_>) -> u32 {
-        low(arena.word(self.field(LENGTHS))).wrapping_shr(28)
+        low(arena.word(self.field(LENGTHS))).wrapping_shr(NEST_SHIFT)
     }
 
     /// The innermost of them.
@@ -262,7 +264,13 @@ impl Node {
         Meter::load_small(arena, at, self.segment_words(arena))
     }
 
+    #[inline]
     pub fn snapshot(self, arena: &Arena<'_>) -> Snapshot {
+        // Most nodes have nothing of what varies in size.
+        let lengths = low(arena.word(self.field(LENGTHS)));
+        if lengths & (HAS_ROUNDS | LONG_SEGMENT) == 0 && lengths.wrapping_shr(NEST_SHIFT) == 0 {
+            return Snapshot(self.field(FIXED.wrapping_add(1)));
+        }
         Snapshot(self.field(self.own_head_words(arena)))
     }
 

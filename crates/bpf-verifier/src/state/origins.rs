@@ -3,7 +3,7 @@
 //! A set of entries has one bit for each. Most are empty or of one entry, and these
 //! have a code; the others lie at the snapshot's end, the first one last.
 
-use crate::arena::{Arena, At};
+use crate::arena::{Arena, At, HalfWords};
 
 /// Codes in a word.
 const PER_WORD: u32 = 8;
@@ -78,6 +78,22 @@ impl Out {
     }
 }
 
+/// The set at an index, of those whose codes begin at the word `from`: if it is empty, or of one
+/// entry.
+#[inline]
+pub(super) fn one_at(words: HalfWords<'_>, from: At, index: u32) -> Option<u64> {
+    let word = words.word(from.wrapping_add(index / PER_WORD));
+    let code = word.wrapping_shr((index % PER_WORD).wrapping_mul(8)) & 0xff;
+    (code < OTHER).then(|| set_of_code(code))
+}
+
+/// The set of one entry, or none, that has this code.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "a byte")]
+const fn set_of_code(code: u64) -> u64 {
+    if code == 0 { 0 } else { 1_u64.wrapping_shl((code as u32).wrapping_sub(1)) }
+}
+
 /// Reads sets one after the other.
 #[derive(Clone, Copy)]
 pub(super) struct In {
@@ -112,16 +128,12 @@ impl In {
 
     /// The set that a code stands for.
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "a byte")]
     fn set_of(&mut self, arena: &Arena<'_>, code: u64) -> u64 {
-        match code {
-            0 => 0,
-            OTHER => {
-                self.end = self.end.wrapping_sub(1);
-                arena.word(self.end)
-            }
-            code => 1_u64.wrapping_shl((code as u32).wrapping_sub(1)),
+        if code == OTHER {
+            self.end = self.end.wrapping_sub(1);
+            return arena.word(self.end);
         }
+        set_of_code(code)
     }
 
     /// The set at an index, of those that were not read.

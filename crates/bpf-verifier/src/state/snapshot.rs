@@ -25,7 +25,7 @@ use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{NO_RANGE, State, Value};
-use crate::arena::{Arena, At, NONE, NoRoom, Writable, high, low, pair};
+use crate::arena::{Arena, At, HalfWords, NONE, NoRoom, Writable, high, low, pair};
 pub(super) use entry::Sight;
 use entry::{
     ANY_NUMBER, Found, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value,
@@ -215,7 +215,14 @@ impl Snapshot {
 
     /// What the entries rest on that `bits` stands for, the bytes or the numbers; the
     /// last bit stands for all that have none of their own.
+    #[inline]
     pub fn origins_of(self, arena: &Arena<'_>, bits: u64, bytes: bool) -> u64 {
+        let one = self.origin_of_one(arena.half_words(), bits, bytes);
+        one.unwrap_or_else(|| self.origins_of_several(arena, bits, bytes))
+    }
+
+    /// The same of any entries.
+    fn origins_of_several(self, arena: &Arena<'_>, bits: u64, bytes: bool) -> u64 {
         let Some(origins) = self.origins(arena) else { return 0 };
         let (regs, entries) = (self.regs(arena), self.entries(arena));
         // Registers have one set, and cells, which come behind them, two.
@@ -246,6 +253,25 @@ impl Snapshot {
             }
         }
         all
+    }
+
+    /// The same for one entry that came from one, or none: most are such. None of any other.
+    #[inline]
+    fn origin_of_one(self, words: HalfWords<'_>, bits: u64, bytes: bool) -> Option<u64> {
+        let (first, second) = (words.word(self.0), words.word(self.0.saturating_add(1)));
+        let (index, regs) = (bits.trailing_zeros(), low(second).wrapping_shr(COUNT_SHIFT) & 0xf);
+        let one = bits & bits.wrapping_sub(1) == 0 && index < 63;
+        if !one || low(second) & STRIPPED != 0 || index >= regs.saturating_add(high(first)) {
+            return None;
+        }
+        let behind = match index.checked_sub(regs) {
+            None if bytes => return Some(0),
+            None => 0,
+            Some(cell) => cell.wrapping_add(bytes.into()),
+        };
+        let more = high(second).wrapping_shr(MORE_SHIFT);
+        let from = self.0.saturating_add(HEAD_WORDS).saturating_add(more);
+        origins::one_at(words, from, index.wrapping_add(behind))
     }
 
     /// Where its own entries begin.

@@ -264,3 +264,32 @@ fn cells_that_outgrow_their_block_lie_nowhere() {
     assert_eq!(state.cells.refill(&mut arena, len).expect("room"), len);
     assert_eq!(state.cells.refill(&mut arena, 200).expect("room"), 0);
 }
+
+/// What one entry came from is what it is found to have come from among several.
+#[test]
+fn origins_of_one_are_those_among_several() {
+    let (mut random, mut found) = (Random(4), 0);
+    for _ in 0..200 {
+        let mut words = vec![0_u64; 20_000];
+        let mut arena = Arena::new(Words::Given(&mut words), 0);
+        let mut state = State::new(512, Privilege::Privileged);
+        for _ in 0..12 {
+            change(&mut state, &mut arena, &mut random);
+        }
+        for index in 0..state.cells.len() {
+            let mut set =
+                || if random.below(3) == 0 { 3 << random.below(60) } else { 1 << random.below(64) };
+            let sets = (set(), set());
+            state.cells.set_origins(&mut arena, index, sets);
+        }
+        let plan = Plan::new(&mut state, &arena, None, None);
+        let at = arena.alloc(plan.words as usize).expect("room");
+        let taken = Snapshot::write_planned(&state, &mut arena, at, &plan);
+        for (bit, bytes) in (0..64).flat_map(|bit| [(1 << bit, false), (1 << bit, true)]) {
+            let all = taken.origins_of_several(&arena, bit, bytes);
+            found += u32::from(all != 0);
+            assert_eq!(taken.origins_of(&arena, bit, bytes), all);
+        }
+    }
+    assert!(found > 1000, "{found}");
+}
