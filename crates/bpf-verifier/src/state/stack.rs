@@ -1,8 +1,9 @@
 //! Bytes on the stack.
 
 use super::State;
-use super::cells::{Cell, kind_of, origins_of, span_of};
-use super::reg::Value;
+use super::cells::{Cell, Packed, kind_of, origins_of, span_of};
+use super::class::Class;
+use super::reg::{Kind, Value, split_head};
 use crate::arena::{Arena, NoRoom};
 use crate::domain::{Scalar, alu};
 use crate::rules::Privilege;
@@ -69,6 +70,19 @@ fn plain(cell: &Cell) -> Option<Plain> {
         return Some(Plain::Zero);
     }
     (cell.value.number == unknown(cell.len)).then_some(Plain::Misc)
+}
+
+/// Whether a cell's bytes may be any, eight of them or more, and name nothing.
+fn is_blank(cell: &Packed) -> bool {
+    let [_, _, head, place, ..] = *cell;
+    (head, place) == Value::UNKNOWN.pack_head(Class::Unknown)
+}
+
+/// Whether a cell is a number without a name.
+fn is_nameless(cell: &Packed) -> bool {
+    let [_, _, head, ..] = *cell;
+    let (kind, _, id) = split_head(head);
+    kind == Kind::Scalar && id == 0
 }
 
 /// Whether a number has no bits beyond so many bytes.
@@ -258,10 +272,37 @@ impl State {
 
     /// Fills `len` bytes with what is not known.
     pub fn fill_stack(&mut self, arena: &mut Arena<'_>, addr: u32, len: u32) -> Result<(), NoRoom> {
-        if len == 0 {
+        if len == 0 || self.is_filled(arena, addr, len) {
             return Ok(());
         }
         self.put(arena, Cell { addr, len, value: misc(len), live: 0 })
+    }
+
+    /// Puts what is not known there, whatever lies there.
+    #[cfg(test)]
+    pub(super) fn put_misc(&mut self, arena: &mut Arena<'_>, addr: u32, len: u32) {
+        self.put(arena, Cell { addr, len, value: misc(len), live: 0 }).ok();
+    }
+
+    /// Whether bytes are part of a cell of which nothing is known, which stays as it is where
+    /// they are filled again: no neighbour becomes one with it.
+    fn is_filled(&self, arena: &Arena<'_>, addr: u32, len: u32) -> bool {
+        let index = self.cells.find(arena, addr);
+        let Some(cell) = self.cells.words(arena, index).filter(|cell| is_blank(cell)) else {
+            return false;
+        };
+        let ((start, size), end) = (span_of(cell), addr.saturating_add(len));
+        let stop = start.saturating_add(size);
+        if start > addr || end > stop || size == len {
+            return false;
+        }
+        let apart = |index: Option<u32>, meets: fn((u32, u32)) -> u32, at: u32| {
+            let beside = index.and_then(|index| self.cells.words(arena, index));
+            beside.is_none_or(|cell| meets(span_of(cell)) != at || !is_nameless(cell))
+        };
+        let (before, behind) = (index.checked_sub(1), index.checked_add(1));
+        (start < addr || apart(before, |(addr, len)| addr.saturating_add(len), addr))
+            && (end < stop || apart(behind, |(addr, _)| addr, end))
     }
 
     /// Forgets the content of those of `len` bytes that are initialised: one

@@ -265,6 +265,42 @@ fn cells_that_outgrow_their_block_lie_nowhere() {
     assert_eq!(state.cells.refill(&mut arena, 200).expect("room"), 0);
 }
 
+/// Bytes of which nothing is known are filled once more, in cells of which nothing is known and
+/// others: what is there is what is put there.
+#[test]
+fn what_is_filled_again_is_as_if_put() {
+    let (mut random, mut kept) = (Random(3), 0);
+    for round in 0..3000_u32 {
+        let mut words = vec![0_u64; 2000];
+        let mut arena = Arena::new(Words::Given(&mut words), 0);
+        let mut state = State::new(512, Privilege::Privileged);
+        for _ in 0..random.below(12) {
+            let (addr, len) = (random.below(48), 1 + random.below(24));
+            match random.below(4) {
+                0 => state.write_stack(&mut arena, addr & !7, 8, Value { id: 5, ..Value::UNKNOWN }),
+                1 => state.write_stack(&mut arena, addr & !7, 8, Value::pointer(Kind::Map, 1, 0)),
+                _ => state.fill_stack(&mut arena, addr, len),
+            }
+            .expect("room");
+        }
+        for index in 0..state.cells.len() {
+            let bits = (1 << random.below(60), 1 << random.below(60));
+            state.cells.set_origins(&mut arena, index, bits);
+        }
+        let (addr, len) = (random.below(48), 1 + random.below(16));
+        let before = cells_of(&state, &arena);
+        state.cells.set_untouched(true);
+        state.fill_stack(&mut arena, addr, len).expect("room");
+        let (quick, after) = (state.cells.is_untouched(), cells_of(&state, &arena));
+        // Put there, it is the same again but for what it rests on.
+        kept += u32::from(quick);
+        assert!(!quick || before == after);
+        state.put_misc(&mut arena, addr, len);
+        assert_eq!(cells_of(&state, &arena), after, "{round}: {addr} {len}");
+    }
+    assert!(kept > 300, "{kept}");
+}
+
 /// What one entry came from is what it is found to have come from among several.
 #[test]
 fn origins_of_one_are_those_among_several() {
