@@ -212,7 +212,24 @@ impl<const BITS: u32> Scalar<BITS> {
         if self == Self::UNKNOWN {
             return Some(self);
         }
-        self.sync_rounds()
+        self.sync_signed().map_or_else(|| self.sync_rounds(), Some)
+    }
+
+    /// The set, where all that is known are signed bounds on both sides of zero that the low half
+    /// holds: those of either view are the other's, and no other follows from them.
+    fn sync_signed(&self) -> Option<Self> {
+        let (full, half) = (Range::full(BITS), Range::full(Self::HALF));
+        let unsigned = |range: &Range, all: Range| (range.umin, range.umax) == (all.umin, all.umax);
+        let any = self.bits.mask() == mask(BITS)
+            && unsigned(&self.full, full)
+            && unsigned(&self.half, half)
+            && Self::fits_half(&self.full);
+        let (smin, smax) = (self.full.smin.max(self.half.smin), self.full.smax.min(self.half.smax));
+        (any && smin < 0 && smax >= 0).then_some(Self {
+            bits: self.bits,
+            full: Range { smin, smax, ..full },
+            half: Range { smin, smax, ..half },
+        })
     }
 
     fn sync_rounds(self) -> Option<Self> {
@@ -378,15 +395,15 @@ mod tests {
     use super::{Range, Scalar, Tnum, mask};
     use crate::domain::bits::signed;
 
-    /// Sets of which the upper half is zero, and others, find as much by their own way as by
-    /// the general one.
+    /// Sets of which the upper half is zero, those around zero, and others, find as much by their
+    /// own way as by the general one.
     fn every_way_finds_the_same<const BITS: u32>() {
         let mut seed = 1_u64;
         let mut random = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             seed.wrapping_shr(29)
         };
-        let (mut found, mut empty) = (0, 0);
+        let (mut found, mut empty, mut around) = (0, 0, 0);
         for _ in 0..400_000 {
             // Of few bits, mostly, and of any.
             let mut number = |bits: u32| {
@@ -403,6 +420,9 @@ mod tests {
                 if number(8).is_multiple_of(2) {
                     range.smin = signed(number(bits), bits);
                     range.smax = signed(number(bits), bits);
+                    if number(8).is_multiple_of(2) {
+                        range.smin = signed(number(bits).wrapping_neg() & mask(bits), bits);
+                    }
                 }
                 range
             };
@@ -414,9 +434,10 @@ mod tests {
                 continue;
             }
             assert_eq!(set.sync(), set.sync_rounds(), "{set:?}");
+            around += u32::from(set.sync_signed().is_some());
             if set.sync().is_some() { found += 1 } else { empty += 1 }
         }
-        assert!(found > 10_000 && empty > 10_000, "{found} {empty}");
+        assert!(found > 10_000 && empty > 10_000 && around > 100, "{found} {empty} {around}");
     }
 
     #[test]
