@@ -36,7 +36,7 @@ mod scalar;
 mod tnum;
 
 pub use arith::{alu, byte_swap, negate, sign_extend};
-pub use compare::{Outcome, compare, one_side};
+pub use compare::{Outcome, compare, one_side, shows_that_it_holds};
 pub use range::Range;
 pub use scalar::Scalar;
 pub use tnum::Tnum;

@@ -7,7 +7,7 @@ mod concrete;
 use std::collections::HashSet;
 
 use bpf_bytecode::opcode::{AluOp, Cond, Width};
-use bpf_verifier::domain::{Scalar, Tnum, alu, compare, negate, sign_extend};
+use bpf_verifier::domain::{Scalar, Tnum, alu, compare, negate, shows_that_it_holds, sign_extend};
 
 const OPS: [AluOp; 14] = [
     AluOp::Add,
@@ -96,6 +96,26 @@ fn check_compare<const B: u32>(width: Width, cond: Cond, a: &Scalar<B>, b: &Scal
     }
 }
 
+/// What shows at once of a comparison with a known number is so. How many show, and how many there
+/// are that hold for some member.
+fn check_shown<const B: u32>(elements: &[Scalar<B>]) -> (u32, u32) {
+    let (mut shown, mut all) = (0, 0);
+    for a in elements {
+        let members = members(a);
+        for (b, width) in (0..1 << B).flat_map(|b| [(b, Width::W64), (b, Width::W32)]) {
+            for cond in Cond::ALL {
+                let holds = |x: &u64| concrete::holds(cond, *x, b, width_bits::<B>(width));
+                let (some, shows) =
+                    (members.iter().any(holds), shows_that_it_holds(cond, width, a, b));
+                assert!(some || !shows, "{cond:?} {width:?}: {b}\n a {a:?}");
+                shown += u32::from(shows);
+                all += u32::from(some);
+            }
+        }
+    }
+    (shown, all)
+}
+
 fn check_all<const B: u32>(elements: &[Scalar<B>], stride: usize) {
     for (i, a) in elements.iter().enumerate() {
         for b in elements.iter().skip(i % stride).step_by(stride) {
@@ -117,6 +137,8 @@ const STRIDE: usize = if cfg!(debug_assertions) { 331 } else { 7 };
 #[test]
 fn four_bits() {
     check_all::<4>(&elements(17), STRIDE);
+    let (shown, all) = check_shown::<4>(&elements(17));
+    assert!(shown < all && shown > all / 2, "{shown} of {all}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::ends::may_end_function;
 use super::iterator::Family;
 use super::packet::decided_by_end;
 use super::{Explorer, Flow, LOST, Step, reject};
-use crate::domain::{Outcome, Range, Scalar, alu, compare, one_side};
+use crate::domain::{Range, Scalar, alu, one_side, shows_that_it_holds};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
 
@@ -24,12 +24,14 @@ struct Test {
 }
 
 impl Test {
-    fn compare(&self) -> Outcome {
-        compare(self.cond, self.width, self.a.number, self.b.number)
-    }
-
     fn one_side(&self, holds: bool) -> Option<(Scalar, Scalar)> {
         one_side(holds, self.cond, self.width, self.a.number, self.b.number)
+    }
+
+    /// Whether it shows at once that the condition may hold.
+    fn shows_that_it_holds(&self) -> bool {
+        let b = self.b.as_constant();
+        b.is_some_and(|b| shows_that_it_holds(self.cond, self.width, &self.a.number, b))
     }
 
     /// Whether the comparison alone says that the first operand is `a`, whatever was known of
@@ -84,14 +86,24 @@ impl Explorer<'_> {
     pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
         let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
         let sort = self.sort(&test);
-        let mut outcome = None;
+        let mut known = None;
         let (holds, fails) = match sort {
             Sort::Numbers => {
                 self.note_thresholds(test.width, &test.a, &test.b);
-                let Outcome { holds, fails } = outcome.insert(test.compare());
+                let fails = test.one_side(false);
+                let may_fail = fails.is_some();
+                // What the other side says is asked again where that is walked.
+                let holds = if may_fail && test.shows_that_it_holds() {
+                    known = fails;
+                    true
+                } else {
+                    let holds = test.one_side(true);
+                    let may_hold = holds.is_some();
+                    known = fails.or(holds);
+                    may_hold
+                };
                 // Where neither is possible, no execution comes here at all.
-                let neither = holds.is_none() && fails.is_none();
-                (neither || holds.is_some(), neither || fails.is_some())
+                (!may_fail || holds, !holds || may_fail)
             }
             Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
             Sort::Addresses => {
@@ -116,8 +128,7 @@ impl Explorer<'_> {
         // Nothing was changed since the operands were read.
         let (pc, taken) = (self.walker.pc, !fails);
         self.note_side(taken);
-        let known = outcome.as_ref().and_then(|of| of.fails.as_ref().or(of.holds.as_ref()));
-        self.learn_side(&test, sort, taken, known)?;
+        self.learn_side(&test, sort, taken, known.as_ref())?;
         Ok(Flow::To(side_of(insn, pc, taken)))
     }
 

@@ -2,7 +2,7 @@
 
 use bpf_bytecode::opcode::{Cond, Width};
 
-use super::bits::{mask, signed_max, signed_min};
+use super::bits::{mask, signed, signed_max, signed_min};
 use super::range::Range;
 use super::scalar::Scalar;
 use super::tnum::Tnum;
@@ -38,6 +38,37 @@ pub fn one_side<const BITS: u32>(
 ) -> Option<(Scalar<BITS>, Scalar<BITS>)> {
     let fact = if holds { Fact::of(cond) } else { Fact::negation(cond) };
     assume(fact, width, a, b)
+}
+
+/// Whether it shows at once that a comparison with `b` holds for some member of `a`: for one at
+/// the end of its bounds, or for `b` itself. What does not show may be so all the same.
+pub fn shows_that_it_holds<const BITS: u32>(
+    cond: Cond,
+    width: Width,
+    a: &Scalar<BITS>,
+    b: u64,
+) -> bool {
+    let w = bits_of::<BITS>(width);
+    let (range, b) = (range_of(width, a), b & mask(w));
+    let (least, most) =
+        (range.smin.cast_unsigned() & mask(w), range.smax.cast_unsigned() & mask(w));
+    let (member, holds) = match cond {
+        Cond::Eq => (b, true),
+        Cond::Ne => {
+            (if range.umin == b { range.umax } else { range.umin }, range.umin < range.umax)
+        }
+        Cond::Set => (range.umax, range.umax & b != 0),
+        Cond::Gt => (range.umax, range.umax > b),
+        Cond::Ge => (range.umax, range.umax >= b),
+        Cond::Lt => (range.umin, range.umin < b),
+        Cond::Le => (range.umin, range.umin <= b),
+        Cond::Sgt => (most, range.smax > signed(b, w)),
+        Cond::Sge => (most, range.smax >= signed(b, w)),
+        Cond::Slt => (least, range.smin < signed(b, w)),
+        Cond::Sle => (least, range.smin <= signed(b, w)),
+    };
+    // Of 32 bits, it is the one whose upper half is zero.
+    holds && a.contains(member)
 }
 
 /// A relation between two numbers, or between two numbers in turn.
