@@ -116,7 +116,7 @@ impl Explorer<'_> {
             self.check_comparison(&test)?;
         }
         if holds && fails {
-            self.fork()?;
+            self.fork(insn)?;
         } else {
             self.mark_precise(test.a.deps | test.b.deps);
         }
@@ -136,7 +136,7 @@ impl Explorer<'_> {
     /// can be at any time. What follows then is walked first: what it decides on
     /// must not be forgotten from round to round.
     pub(super) fn may_goto(&mut self, insn: &Instruction) -> Step<Flow> {
-        self.fork()?;
+        self.fork(insn)?;
         Ok(Flow::To(self.take_side(insn, false)?))
     }
 

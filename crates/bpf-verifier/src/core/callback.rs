@@ -78,7 +78,7 @@ impl Explorer<'_> {
         }
         let walked = self.state.reg(Register::R0).range.unsigned_abs();
         if walked < self.most_callbacks(helper) {
-            self.fork()?;
+            self.fork(insn)?;
         }
         self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(insn));
         let next = self.take_side(insn, false)?;

@@ -81,7 +81,7 @@ impl Explorer<'_> {
         if self.state.frame == 0 {
             return Ok(Flow::To(self.walker.pc.saturating_add(insn.slots())));
         }
-        self.fork()?;
+        self.fork(insn)?;
         Ok(Flow::To(self.take_side(insn, false)?))
     }
 

@@ -78,7 +78,7 @@ impl Explorer<'_> {
             Kfunc::IterNumNext | Kfunc::IterBitsNext => {
                 let iterator = self.iterator(family)?;
                 if iterator.value.range.unsigned_abs() < iterator.value.gives() {
-                    self.fork()?;
+                    self.fork(insn)?;
                 }
                 return Ok(Flow::To(self.take_side(insn, false)?));
             }

@@ -165,12 +165,12 @@ const fn held_words(meter: u32) -> usize {
 }
 
 impl Explorer<'_> {
-    /// Keeps the state as it is before the branch at the current instruction,
+    /// Keeps the state as it is before the branch at the current instruction, which is `insn`,
     /// to go on later where the condition holds.
-    pub(super) fn fork(&mut self) -> Step {
+    pub(super) fn fork(&mut self, insn: &Instruction) -> Step {
         let (waiting, form) = match self.keep_plain()? {
             Some(waiting) => (waiting, PLAIN),
-            None => (self.keep_small()?, 0),
+            None => (self.keep_small(insn)?, 0),
         };
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;
@@ -190,8 +190,8 @@ impl Explorer<'_> {
     }
 
     /// Keeps the state as a snapshot.
-    fn keep_small(&mut self) -> Step<Waiting> {
-        let kept = Some(self.read_where_taken());
+    fn keep_small(&mut self, insn: &Instruction) -> Step<Waiting> {
+        let kept = Some(self.read_where_taken(insn));
         let last = self.last_kept();
         let plan = Plan::new(&mut self.state, &self.arena, last, kept);
         self.charge_waiting(plan.weight as usize);
@@ -274,13 +274,12 @@ impl Explorer<'_> {
 
     /// Registers that the instruction compares, and those that are live where it jumps to, if
     /// that is known; the rest is forgotten there in any case.
-    fn read_where_taken(&self) -> u16 {
-        let pc = self.walker.pc;
-        match self.code.insn(pc) {
-            Ok(insn @ Instruction::JumpIf { dst, src, .. }) if !self.code.has_rounds() => {
+    fn read_where_taken(&self, insn: &Instruction) -> u16 {
+        match *insn {
+            Instruction::JumpIf { dst, src, .. } if !self.code.has_rounds() => {
                 let read = |register: Register| 1_u16.wrapping_shl(register.number().into());
                 let other = if let Operand::Reg(src) = src { read(src) } else { 0 };
-                let target = side_of(&insn, pc, true);
+                let target = side_of(insn, self.walker.pc, true);
                 self.code.live(&self.arena, target) | read(dst) | other
             }
             _ => ALL_REGS,

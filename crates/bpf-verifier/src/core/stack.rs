@@ -116,7 +116,14 @@ impl Explorer<'_> {
     /// known makes states larger.
     fn is_decided_on(&self) -> bool {
         let pc = self.walker.pc;
-        let (here, next) = (self.code.insn(pc), self.code.insn(pc.saturating_add(1)));
+        let behind = pc.saturating_add(1);
+        // Mostly their registers say that it is not.
+        let register = |pc: usize| self.code.insns.get(pc).map(|insn| insn.dst());
+        let kept = |register: u8| register >= Register::R6.number();
+        if register(pc) != register(behind) || !register(pc).is_some_and(kept) {
+            return false;
+        }
+        let (here, next) = (self.code.insn(pc), self.code.insn(behind));
         match (here, next) {
             (Ok(Instruction::Load { dst, .. }), Ok(Instruction::JumpIf { dst: decided, .. })) => {
                 dst == decided && dst >= Register::R6
