@@ -52,6 +52,9 @@ impl Explorer<'_> {
         base: Register,
         off: i16,
     ) -> Step {
+        if base == Register::R10 && !signed && self.load_spilled(size, dst, off)? {
+            return Ok(());
+        }
         let span = self.span(base, off, size, Access::Read)?;
         let loaded = match span.base.kind {
             Kind::Stack => self.load_stack(&span)?,

@@ -2,6 +2,7 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{Instruction, Operand};
+use bpf_bytecode::opcode::Size;
 
 use super::memory::Span;
 use super::{Explorer, Step, reject};
@@ -44,6 +45,31 @@ impl Explorer<'_> {
         let function = self.function_of_frame(frame);
         self.code.note_depth(&mut self.arena, function, depth);
         Ok(Room { addr, len: end.saturating_sub(addr), exact: min == max })
+    }
+
+    /// Loads what a cell of the running frame holds, no more and no less, as code does that was
+    /// short of registers. Whether it was that; otherwise nothing was done.
+    pub(super) fn load_spilled(&mut self, size: Size, dst: Register, off: i16) -> Step<bool> {
+        let (len, depth) = (size.bits() / 8, u32::from(off.unsigned_abs()));
+        let aligned = depth & len.saturating_sub(1) == 0;
+        if off >= 0 || len > depth || !aligned || self.dynptrs {
+            return Ok(false);
+        }
+        let Some(addr) = self.state.stack_addr(self.state.frame, off.into()) else {
+            return Ok(false);
+        };
+        let index = self.state.cells.find(&self.arena, addr);
+        let Some((value, live)) = self.state.cells.whole(&self.arena, index, (addr, len)) else {
+            return Ok(false);
+        };
+        let function = self.function_of_frame(self.state.frame);
+        self.code.note_depth(&mut self.arena, function, depth);
+        self.note(InsnFact::Stack)?;
+        self.mark_read(live);
+        let room = Room { addr, len, exact: true };
+        let value = self.link_stack(room, len, value)?;
+        self.write(dst, value)?;
+        Ok(true)
     }
 
     pub(super) fn load_stack(&mut self, span: &Span) -> Step<Value> {

@@ -249,6 +249,15 @@ impl Cells {
         arena.slice(self.place(index), CELL_WORDS).first_chunk()
     }
 
+    /// The value of the cell at `index` and the bytes that it rests on, if it has this span and
+    /// programs may look into it.
+    #[inline]
+    pub fn whole(&self, arena: &Arena<'_>, index: u32, span: (u32, u32)) -> Option<(Value, u64)> {
+        let cell = self.words(arena, index).filter(|cell| span_of(cell) == span)?;
+        let (kind, _) = kind_of(cell);
+        (!kind.is_opaque()).then(|| (value_of(cell), origins_of(cell).1))
+    }
+
     /// Index of the first cell that ends behind `addr`.
     pub fn find(&self, arena: &Arena<'_>, addr: u32) -> u32 {
         find_between(self.all(arena), addr, 0)
