@@ -109,10 +109,28 @@ impl<'p> Code<'p> {
         helpers: &HelperTable<'_>,
         arena: &mut Arena<'_>,
     ) -> Result<Self, CfgError> {
+        let mut code = Self::unexplored(insns, prog_type, globals, arena)?;
+        code.find_functions(arena, helpers)?;
+        code.mark_globals(arena);
+        code.walk_edges(arena)?;
+        code.find_liveness(arena);
+        code.find_stacks(arena, helpers)?;
+        code.make_points(arena)?;
+        code.find_loops(arena)?;
+        Ok(code)
+    }
+
+    /// The code, of which nothing is known yet.
+    fn unexplored(
+        insns: &'p [BpfInsn],
+        prog_type: BpfProgType,
+        globals: &'p [GlobalFunction],
+        arena: &mut Arena<'_>,
+    ) -> Result<Self, NoRoom> {
         let slots = Halves::new(arena, insns.len())?;
         let flow = arena.alloc(insns.len())?;
         arena.slice_mut(flow, insns.len()).fill(0);
-        let mut code = Self {
+        Ok(Self {
             insns,
             prog_type,
             globals,
@@ -131,15 +149,7 @@ impl<'p> Code<'p> {
             turns: 0,
             names_functions: false,
             has_rounds: false,
-        };
-        code.find_functions(arena, helpers)?;
-        code.mark_globals(arena);
-        code.walk_edges(arena)?;
-        code.find_liveness(arena);
-        code.find_stacks(arena, helpers)?;
-        code.make_points(arena)?;
-        code.find_loops(arena)?;
-        Ok(code)
+        })
     }
 
     /// The fields of a slot; behind the last one, those of an end.

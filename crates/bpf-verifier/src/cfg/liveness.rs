@@ -37,6 +37,9 @@ const TURNS: u64 = 1 << 21;
 /// It is the head of loops whose rounds it bounds: a call of what calls back, or of what is
 /// asked for a further round.
 const ROUNDS: u64 = 1 << 22;
+/// Flow comes back here, from a slot that is not before it: what is live here decides what is
+/// live there in the next pass.
+const BACK: u64 = 1 << 23;
 /// Ten bits: the registers that are live before it.
 const LIVE: u32 = 32;
 
@@ -61,11 +64,13 @@ impl RegisterEffects {
     }
 }
 
-/// Notes in a slot's word what is live before it; the bits that are others now.
+/// Notes in a slot's word what is live before it. Bits that are set where another pass would
+/// find that something else is, besides.
+#[inline]
 fn set_live(word: &mut u64, live: u16) -> u64 {
     let rest = *word & !u64::from(ALL_LIVE).wrapping_shl(LIVE);
     let before = core::mem::replace(word, rest | u64::from(live).wrapping_shl(LIVE));
-    before ^ *word
+    if rest & BACK == 0 { 0 } else { before ^ *word }
 }
 
 impl From<RegisterUse> for RegisterEffects {
@@ -178,8 +183,9 @@ impl Code<'_> {
         }
     }
 
-    /// Goes backwards over the program, down to a slot, until nothing changes; not, where that
-    /// takes too long.
+    /// Goes backwards over the program, down to a slot, until nothing changes where flow comes
+    /// back to; not, where that takes too long. All else was known in the pass that it was
+    /// asked for.
     fn settle_liveness(&self, arena: &mut Arena<'_>, start: usize) -> bool {
         self.mark_results(arena);
         // What lies behind an instruction is known when it is come to.
@@ -214,7 +220,7 @@ impl Code<'_> {
         }
     }
 
-    /// One pass; whether anything changed.
+    /// One pass; whether anything changed that was asked for before it was come to.
     fn liveness_pass(&self, arena: &mut Arena<'_>, start: usize) -> bool {
         let (mut changed, mut live, mut end) = (0, ALL_LIVE, self.insns.len());
         while end > start {
@@ -246,23 +252,33 @@ impl Code<'_> {
         let (mut after, mut new_result) = (next, false);
         if insn.jump_offset().is_some() {
             let (first, second) = edges::successors(pc, insn);
-            after = first.map_or(0, |pc| self.live_before(arena, pc));
-            after |= second.map_or(0, |pc| self.live_before(arena, pc));
+            after = first.map_or(0, |to| self.live_at_target(arena, pc, to));
+            after |= second.map_or(0, |to| self.live_at_target(arena, pc, to));
         } else if !insn.falls_through() {
             let start = self.function_start(arena, self.function_of(arena, pc));
             after = if self.has(arena, start, bit::RESULT) { R0 } else { 0 };
         } else if let Some(function) = function_named(pc, insn).filter(|_| insn.is_call()) {
-            effects.read = self.read_by_callee(arena, function);
+            effects.read = self.read_by_callee(arena, pc, function);
             new_result = after & R0 != 0 && self.is_new_result(arena, function);
         }
         ((after & !effects.written) | effects.read, new_result)
     }
 
+    /// What is live before a slot that flow leads to from another. Where it leads back, that is
+    /// of the pass before.
+    fn live_at_target(&self, arena: &mut Arena<'_>, from: usize, to: usize) -> u16 {
+        if to <= from {
+            let word = arena.word(self.flow_at(to));
+            arena.set(self.flow_at(to), word | BACK);
+        }
+        self.live_before(arena, to)
+    }
+
     /// The callee reads what it reads, or what its signature names.
-    fn read_by_callee(&self, arena: &Arena<'_>, function: usize) -> u16 {
+    fn read_by_callee(&self, arena: &mut Arena<'_>, from: usize, function: usize) -> u16 {
         let read = match self.global_at(arena, function) {
             Some((_, global)) => arguments(global.arity()),
-            None => self.live_before(arena, function),
+            None => self.live_at_target(arena, from, function),
         };
         read & ARGUMENTS
     }
@@ -272,5 +288,66 @@ impl Code<'_> {
         let new = !self.has(arena, function, bit::RESULT);
         self.mark(arena, function, bit::RESULT);
         new
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests {
+    extern crate std;
+
+    use bpf_bytecode::{BpfInsn, BpfProgType};
+    use std::vec::Vec;
+
+    use super::{Code, LIVE, bit};
+    use crate::HelperTable;
+    use crate::arena::{Arena, Words};
+
+    /// Programs of moves, jumps either way, calls and exits: no further pass finds anything else.
+    #[test]
+    fn what_is_found_is_all() {
+        let mut seed = 1_u64;
+        let mut below = |end: u8| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            u8::try_from((seed >> 33) % u64::from(end)).unwrap_or(0)
+        };
+        let mut words = [0_u64; 1000];
+        let (mut several, mut tried) = (0, 0);
+        for _ in 0..20_000 {
+            let mut insns = [BpfInsn::exit(); 16];
+            for (pc, insn) in (0_i16..).zip(&mut insns).take(15) {
+                let (dst, src) = (below(10), below(10));
+                let off = i16::from(below(16)) - pc - 1;
+                *insn = match below(8) {
+                    0..3 => BpfInsn::mov64_reg(dst, src),
+                    3 => BpfInsn::exit(),
+                    4 if pc == 4 => BpfInsn::call_local(3),
+                    _ => BpfInsn::jeq_imm(dst, 1, off),
+                };
+            }
+            let mut arena = Arena::new(Words::Given(&mut words), 0);
+            let found = Code::unexplored(&insns, BpfProgType::SocketFilter, &[], &mut arena);
+            let Ok(mut code) = found else { continue };
+            let helpers = HelperTable::standard();
+            if code.find_functions(&mut arena, &helpers).is_err()
+                || code.walk_edges(&mut arena).is_err()
+            {
+                continue;
+            }
+            code.find_liveness(&mut arena);
+            let first = code.next_with(&arena, 0, bit::JOIN);
+            let Some(first) = first else { continue };
+            let start = if code.function_count == 1 { first } else { 0 };
+            let live = |arena: &Arena<'_>| {
+                let all = (0..16).map(|pc| arena.word(code.flow_at(pc)) >> LIVE);
+                all.collect::<Vec<_>>()
+            };
+            let before = live(&arena);
+            code.liveness_pass(&mut arena, start);
+            assert_eq!(live(&arena), before, "{insns:?}");
+            tried += 1;
+            several += u32::from(code.turns_back);
+        }
+        assert!(tried > 1000 && several > 500, "{tried} {several}");
     }
 }

@@ -248,7 +248,7 @@ impl Code<'_> {
                 }
             };
             let mut next = Some(pc as usize);
-            while let Some(pc) = next.take() {
+            while let Some(pc) = next.take().map(|pc| self.pass_straight(arena, pc)) {
                 if let Some(join) = self.point(arena, pc) {
                     if joins.position(arena, join) != 0 {
                         self.meet(arena, joins, from, (join, pc));
@@ -266,6 +266,19 @@ impl Code<'_> {
                 next = first;
             }
         }
+    }
+
+    /// The first slot from one on where edges join or that may lead elsewhere than to the next
+    /// instruction.
+    fn pass_straight(&self, arena: &Arena<'_>, from: usize) -> usize {
+        let mut pc = from;
+        while let Some(insn) = self.insns.get(pc)
+            && !insn.is_jump_class()
+            && !self.known(arena, pc).is_point()
+        {
+            pc = pc.saturating_add(insn.slots());
+        }
+        pc
     }
 
     /// An edge leads to a join that the walk has come to before.
