@@ -19,6 +19,7 @@ mod alu;
 mod callbacks;
 mod choice;
 mod control;
+mod cut;
 mod decode;
 mod differential;
 mod emitted;
