@@ -220,6 +220,27 @@ fn in_loops_and_calls() {
     rejects("release what a helper's caller acquired", &looping);
 }
 
+/// Where bytes were zero in the first round there is a dynptr in the later ones: it does not
+/// become a number, which tells where its memory lies.
+#[test]
+fn a_later_round_sees_no_number_in_a_dynptr() {
+    let counter = "r1 = r10\nr1 += -24\n";
+    let text = |inside: &str, behind: &str| {
+        format!(
+            "*(u64 *)(r10 -16) = 0\n*(u64 *)(r10 -8) = 0\n{counter}r2 = 0\nr3 = 7\ncall kfunc 1
+             again: {counter}call kfunc 2\nif r0 == 0 goto out\n{inside}{}goto again
+             out: {counter}call kfunc 3\n{behind}{END}",
+            from_value()
+        )
+    };
+    accepts(&text("", ""));
+    for read in ["r6 = *(u32 *)(r10 -16)\n", "r6 = *(u64 *)(r10 -8)\n"] {
+        rejects("invalid read from stack", &text(read, ""));
+        rejects("invalid read from stack", &text("", read));
+        accepts(&text(&format!("*(u64 *)(r10 -16) = 0\n*(u64 *)(r10 -8) = 0\n{read}"), ""));
+    }
+}
+
 /// A slice of a map's value, on the path that is walked first, stands for none of a record
 /// that is given back.
 #[test]

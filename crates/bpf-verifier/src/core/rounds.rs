@@ -406,12 +406,14 @@ impl Explorer<'_> {
             let Ok(read) = self.state.read_stack(&self.arena, cell.addr, cell.len.min(8)) else {
                 continue;
             };
-            // An address does not become a number, which anybody might see.
-            if self.state.written(&self.arena, cell.addr, cell.len).pointer {
+            // An address does not become a number, which anybody might see, nor does what holds
+            // one, such as a dynptr.
+            let run = self.state.written(&self.arena, cell.addr, cell.len);
+            if run.pointer || run.opaque {
                 continue;
             }
             if cell.len > 8 || differs(&cell.value, &read.value) {
-                // What else lies there by now ends with what it was.
+                // What is lent there ends with what it was.
                 self.end_dynptrs(cell.addr, cell.len);
                 self.state.blur_stack(&mut self.arena, cell.addr, cell.len, None)?;
             } else if is_another(&cell.value, &read.value, shared)
