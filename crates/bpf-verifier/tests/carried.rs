@@ -383,3 +383,58 @@ fn a_packet_reaches_no_farther_than_where_it_began() {
     let anew = "r1 = r6\nr2 = 8\ncall 44\nr8 = *(u32 *)(r6 +0)\nr8 += r7";
     XDP.rejects("", &moved(anew));
 }
+
+/// Nor where it is another packet on one way round only, whichever is walked first, and whether
+/// both meet before they come round or not.
+#[test]
+fn a_packet_that_moves_on_one_way_round_reaches_no_farther() {
+    let moves = |anew: &str| {
+        format!(
+            "r1 = r6\nr2 = 0\ncall 44
+             r2 = *(u32 *)(r6 +0)
+             r3 = *(u32 *)(r6 +4)
+             {anew}
+             r4 = r2
+             r4 += 1
+             if r4 > r3 goto out
+             r8 = r2"
+        )
+    };
+    let ways = |test: &str, first: &str, second: &str, check: i32| {
+        format!(
+            "r6 = r1
+             r9 = *(u32 *)(r1 +16)
+             {PACKET}
+             r4 = r2
+             r4 += {check}
+             if r4 > r3 goto out
+             r7 = 0
+             r8 = r2
+             again: r5 = *(u8 *)(r8 +0)
+             r9 += -1
+             if r9 {test} goto other
+             {first}
+             goto on
+             other: {second}
+             on: r8 += 1
+             r7 += 1
+             if r7 != 64 goto again
+             out: r0 = 0
+             exit"
+        )
+    };
+    for anew in ["", "r2 += r7"] {
+        for test in ["== 7", "!= 7"] {
+            let (one, two) = (ways(test, &moves(anew), "", 64), ways(test, "", &moves(anew), 64));
+            for text in [&one, &two] {
+                XDP.rejects("", text);
+                XDP.rejects(
+                    "",
+                    &text.replace("on: r8 += 1", "on: r1 = 0\nr2 = 0\nr3 = 0\nr4 = 0\nr8 += 1"),
+                );
+            }
+        }
+    }
+    XDP.accepts(&ways("== 7", "r5 = 1", "r5 = 2", 64));
+    XDP.rejects("", &ways("== 7", "r5 = 1", "r5 = 2", 63));
+}

@@ -16,6 +16,12 @@
 //! those bounds only grow with `k`. Where states are covered by others inside of the loop,
 //! what those became is more. A guess is made so only after one without has failed.
 //!
+//! So it is with how far a packet reaches behind an address, which is proven in front of the
+//! loop: after `k` rounds that is what it was, less `k` times what is added. That the address
+//! is the one at the head and a sum, on every way round, shows that the packet did not move:
+//! after that there would be no address of it but a new one. A number that something else
+//! bounds is left to that then.
+//!
 //! Such a guess speaks of the first round and those that follow from it. It covers
 //! no other state that comes to the head, so its node serves no comparison later.
 
@@ -25,7 +31,7 @@ use bpf_bytecode::opcode::{AluOp, Width};
 use super::Explorer;
 use super::hint::Hint;
 use super::summary::rounds_of;
-use super::trial::{Change, MAX_CARRIED, Trial};
+use super::trial::{Carried, Change, MAX_CARRIED, Trial};
 use crate::domain::{Scalar, Tnum, alu};
 use crate::state::snapshot::Snapshot;
 use crate::state::{NO_RANGE, State, Value};
@@ -106,13 +112,14 @@ pub(super) fn drift(start: &Scalar, (least, most): (i32, i32), rounds: u64) -> O
     all.meet(Scalar::with_bits(bits))
 }
 
-/// How far the packet reaches at least behind an address that may lie as far as `number` behind
-/// where `start` lies, of which that is known.
-fn reach_of(start: &Value, number: &Scalar) -> i32 {
-    let most = start.number.smin().checked_sub(number.smax());
-    let reach = most.and_then(|less| i64::from(start.range).checked_add(less));
-    let reach = reach.filter(|_| start.range != NO_RANGE).and_then(|reach| reach.try_into().ok());
-    reach.filter(|reach| *reach > 0).unwrap_or(NO_RANGE)
+/// How far the packet reaches at least behind an address to which `most` is added `rounds` times
+/// at the most, in bytes; [`NO_RANGE`], where nothing is left.
+fn reach_after(start: &Value, most: i32, rounds: u64) -> i32 {
+    let carried =
+        i64::try_from(rounds).ok().and_then(|rounds| i64::from(most.max(0)).checked_mul(rounds));
+    let left = carried.and_then(|carried| i64::from(start.range).checked_sub(carried));
+    let left = left.filter(|_| start.is_in_packet() && start.range != NO_RANGE);
+    left.and_then(|left| left.try_into().ok()).filter(|left| *left > 0).unwrap_or(NO_RANGE)
 }
 
 impl Explorer<'_> {
@@ -235,7 +242,6 @@ impl Explorer<'_> {
             let without = now.is_scalar() && !trial.carries_numbers(&self.arena);
             let rounds = if without { firm } else { rounds };
             let Some(number) = drift(&base, (least, most), rounds) else { continue };
-            let again = trial.carried(&self.arena).contains(place);
             // The low bits of an unknown step are not kept.
             let ends = now.number.smin()..=now.number.smax();
             let within = if now.is_scalar() {
@@ -250,14 +256,18 @@ impl Explorer<'_> {
                 }
                 continue;
             }
-            if (again || narrower)
-                && number.covers(&start.number)
-                && trial.add_carried(&mut self.arena, *place)
+            let again = trial.carried_as(&self.arena, *place).number;
+            let reach = reach_after(&start, most, rounds);
+            // What another value bounds as well may be carried for the packet's sake.
+            let what = Carried { number: again || narrower, reach: reach != NO_RANGE };
+            let bound = if what.number { number } else { now.number };
+            if (what.number || what.reach)
+                && bound.covers(&start.number)
+                && trial.add_carried(&mut self.arena, *place, what)
             {
-                self.set_number(*place, number);
-                let reach = reach_of(&start, &number);
-                if now.is_in_packet() && reach != NO_RANGE {
-                    self.set_range(*place, now.range.min(reach));
+                self.set_number(*place, bound);
+                if what.reach {
+                    self.set_range(*place, reach);
                 }
             }
         }
@@ -302,27 +312,18 @@ impl Explorer<'_> {
             if !before.kind.is_pointer() || before.index != after.index {
                 continue;
             }
-            let by = i64::from(after.off).wrapping_sub(before.off.into());
-            let back = Scalar::signed_constant(by.wrapping_neg());
-            let number = alu(AluOp::Add, Width::W64, before.number, back);
-            self.set_number(place, number);
-            self.set_reach_back(trial, place, (&before, &after));
+            let what = trial.carried_as(&self.arena, place);
+            let by = after.off.saturating_sub(before.off);
+            if what.number {
+                let back = Scalar::signed_constant(i64::from(by).wrapping_neg());
+                let number = alu(AluOp::Add, Width::W64, before.number, back);
+                self.set_number(place, number);
+            }
+            if what.reach && before.range != NO_RANGE {
+                self.set_range(place, after.range.max(before.range.saturating_add(by)));
+            }
             // That it stays within bounds rests on how it changes.
             self.mark_precise(after.deps);
-        }
-    }
-
-    /// A carried address of the packet came back: as far as the packet reaches behind where the
-    /// loop began, less how far it is carried at the most, it reaches behind the address, too.
-    fn set_reach_back(&mut self, trial: Trial, place: Place, (before, after): (&Value, &Value)) {
-        let Some(start) = self.in_guess(trial.first(&self.arena), place) else { return };
-        let known = before.is_in_packet() && before.range != NO_RANGE;
-        if !known || !may_be_carried(place, before, &start) {
-            return;
-        }
-        if before.range <= reach_of(&start, &before.number) {
-            let range = before.range.saturating_add(after.off.saturating_sub(before.off));
-            self.set_range(place, after.range.max(range));
         }
     }
 
@@ -389,8 +390,10 @@ impl Explorer<'_> {
                 Some(_) => return false,
             };
             let held = drift(&with_resets(start.number, resets), steps, rounds);
-            let may_be = may_be_carried(place, &now, &start);
-            if !may_be || !held.is_some_and(|all| now.number.covers(&all)) {
+            let what = trial.carried_as(&self.arena, place);
+            let within = !what.number || held.is_some_and(|all| now.number.covers(&all));
+            let reaches = !what.reach || now.range <= reach_after(&start, steps.1, rounds);
+            if !may_be_carried(place, &now, &start) || !within || !reaches {
                 return false;
             }
             let node = trial.node(&self.arena);

@@ -76,8 +76,14 @@ const NO_STRIDES: u64 = 1 << 50;
 /// On some way round a value became another one; the guess was made narrower by that.
 const BECAME_OTHER: u64 = 1 << 51;
 const NARROWED: u64 = 1 << 52;
+/// From here on one bit for each of what is carried: its number is; so is how far the packet
+/// reaches behind it.
+const CARRIED_NUMBER: u32 = 53;
+const CARRIED_REACH: u32 = 57;
+const CARRIED_AS: u64 = ((1 << (2 * MAX_CARRIED)) - 1) << CARRIED_NUMBER;
+const _: () = assert!(CARRIED_NUMBER as usize + MAX_CARRIED == CARRIED_REACH as usize);
 /// What holds beyond a phase.
-const LASTING: u64 = NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED;
+const LASTING: u64 = NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED | CARRIED_AS;
 /// Words of what a loop carries along and counts by.
 pub(super) const COURSE_WORDS: usize = 3;
 /// Values that a loop may carry along.
@@ -99,6 +105,19 @@ pub(crate) enum Change {
 /// What is added to a number from round to round, at least and at most, and between which
 /// numbers it is where it becomes another one.
 pub(super) type SumAndResets = ((i32, i32), Option<(i32, i32)>);
+
+/// What of a value is bounded by the rounds and not by what the guess covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// The number.
+    pub number: bool,
+    /// How far the packet reaches behind it.
+    pub reach: bool,
+}
+
+fn carried_bit(first: u32, index: usize) -> u64 {
+    u32::try_from(index).map_or(0, |index| 1_u64.wrapping_shl(first.saturating_add(index)))
+}
 
 /// The least and the greatest number that a word holds.
 fn ends_at(arena: &Arena<'_>, at: At) -> (i32, i32) {
@@ -186,17 +205,34 @@ impl Trial {
 
     pub fn clear_carried(self, arena: &mut Arena<'_>) {
         arena.slice_mut(self.field(CARRIED), 2).fill(0);
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word & !CARRIED_AS);
     }
 
-    /// Notes that the loop carries what lies at `place`, if there is room for that.
-    pub fn add_carried(self, arena: &mut Arena<'_>, place: Place) -> bool {
+    /// Notes that the loop carries what lies at `place`, if there is room for that, and what of
+    /// it.
+    pub fn add_carried(self, arena: &mut Arena<'_>, place: Place, what: Carried) -> bool {
         let carried = self.carried(arena);
         let Some(free) = carried.iter().position(|known| *known == 0 || *known == place) else {
             return false;
         };
         let index = if free < 2 { CARRIED } else { CARRIED + 1 };
         self.set_half(arena, index, free % 2 == 1, place);
+        let mut word = arena.word(self.field(RESETS));
+        for (first, is_so) in [(CARRIED_NUMBER, what.number), (CARRIED_REACH, what.reach)] {
+            let bit = carried_bit(first, free);
+            word = if is_so { word | bit } else { word & !bit };
+        }
+        arena.set(self.field(RESETS), word);
         true
+    }
+
+    /// What is carried of what lies at such a place.
+    pub fn carried_as(self, arena: &Arena<'_>, place: Place) -> Carried {
+        let index = self.carried(arena).iter().position(|known| *known == place);
+        let word = arena.word(self.field(RESETS));
+        let is_so = |first| index.is_some_and(|index| word & carried_bit(first, index) != 0);
+        Carried { number: is_so(CARRIED_NUMBER), reach: is_so(CARRIED_REACH) }
     }
 
     /// Where a number lies that the loop changes by multiples of a step, which is no power of
@@ -220,6 +256,10 @@ impl Trial {
         for (index, word) in [CARRIED, CARRIED + 1, STRIDE].into_iter().zip(words) {
             arena.set(self.field(index), word);
         }
+        // A guess that held before begins with numbers alone.
+        let numbers = (0..MAX_CARRIED).fold(0, |all, at| all | carried_bit(CARRIED_NUMBER, at));
+        let word = arena.word(self.field(RESETS)) & !CARRIED_AS;
+        arena.set(self.field(RESETS), word | numbers);
     }
 
     /// A number did not go on by a stride: the loop is guessed without, and without carried
