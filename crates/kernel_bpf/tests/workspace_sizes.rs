@@ -9,9 +9,8 @@ use kernel_bpf::loader::flat::{Aligned, FlatImage};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf::verifier::Verifier;
 
-const BYTES: &[u8] = include_bytes!("../../../examples/firmware-cortex-m/programs/drive.bpf.kbi");
-static DRIVE: Aligned<[u8; BYTES.len()]> =
-    Aligned(*include_bytes!("../../../examples/firmware-cortex-m/programs/drive.bpf.kbi"));
+static DRIVE: &Aligned<[u8]> =
+    &Aligned(*include_bytes!("../../../examples/firmware-cortex-m/programs/drive.bpf.kbi"));
 
 /// Words of workspace: around 32 KiB for a thousand slots.
 const SIZES: core::ops::Range<usize> = 5_344..5_360;

@@ -88,12 +88,7 @@ impl Explorer<'_> {
         self.unwind(trial);
         self.walker = trial.start(&self.arena);
         let first = trial.first(&self.arena);
-        let mut loaded = first.load(&mut self.arena, &mut self.state);
-        if loaded.is_err() {
-            // Its cells need more room than there is; of what is kept something may go.
-            self.give_up_all();
-            loaded = first.load(&mut self.arena, &mut self.state);
-        }
+        let loaded = self.load_with_room(|arena, state| Ok(first.load(arena, state)?));
         self.trials = trial.below(&self.arena);
         self.drop_trial(trial);
         loaded?;

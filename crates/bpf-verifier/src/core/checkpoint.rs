@@ -14,13 +14,13 @@ use super::done::Done;
 use super::node::{Fresh, Node};
 use super::trial::Trial;
 use super::{Explorer, LOST, Step, Stop, Walker, reject};
-use crate::arena::{At, NONE, high, low, pair};
+use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::{Known, slot_number};
 use crate::error::VerifyErrorKind;
 use crate::meter::Meter;
-use crate::state::Kind;
 use crate::state::cover::{Closeness, covers};
 use crate::state::snapshot::{Plan, Snapshot};
+use crate::state::{Kind, State};
 use crate::tail::Tail;
 
 /// Jumps since the last node, at the most: as many as a trail has bits.
@@ -507,6 +507,19 @@ impl Explorer<'_> {
             // Where there is none all the same, the instruction may not need it.
             self.state.cells.make_room(&mut self.arena).ok();
         }
+    }
+
+    /// Makes the state one that is at rest; where its cells need more room than there is, of what
+    /// is kept something goes.
+    pub(super) fn load_with_room(
+        &mut self,
+        load: impl Fn(&mut Arena<'_>, &mut State) -> Step,
+    ) -> Step {
+        if load(&mut self.arena, &mut self.state).is_ok() {
+            return Ok(());
+        }
+        self.give_up_all();
+        load(&mut self.arena, &mut self.state)
     }
 
     /// Frees all that is kept to save time.

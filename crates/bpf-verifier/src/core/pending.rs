@@ -311,11 +311,7 @@ impl Explorer<'_> {
         if fresh || form & PLAIN != 0 {
             self.copies.worth = self.copies.worth.saturating_add(1).min(2 * WORTH);
         }
-        if waiting.load(&mut self.arena, &mut self.state).is_err() {
-            // Its cells need more room than there is; of what is kept something may go.
-            self.give_up_all();
-            waiting.load(&mut self.arena, &mut self.state)?;
-        }
+        self.load_with_room(|arena, state| waiting.load(arena, state))?;
         self.drop_pending();
         let insn = self.code.insn(self.walker.pc)?;
         self.walker.pc = self.take_side(&insn, true)?;
