@@ -101,16 +101,37 @@ impl Kind {
     }
 }
 
-/// Where a label is: bytes and fixups in front of it.
+/// Where a label is: bytes in front of it, and above them fixups in front of it. One number,
+/// since it is read with each slot right after bytes were counted: a CPU waits where it reads
+/// in one piece what has just been written in two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) at: u32,
-    pub(super) fixups: u32,
-}
+pub(super) struct Place(u64);
 
 impl Place {
     /// Of a label without a place.
-    pub(super) const UNBOUND: Self = Self { at: u32::MAX, fixups: 0 };
+    pub(super) const UNBOUND: Self = Self(u32::MAX as u64);
+
+    const FIXUP: u64 = 1 << u32::BITS;
+
+    /// Bytes in front of it.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    pub(super) const fn at(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Fixups in front of it.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
+    pub(super) const fn fixups(self) -> u32 {
+        (self.0 >> u32::BITS) as u32
+    }
+
+    /// The same behind more bytes, of which there is room for less than 2^32 in all.
+    #[inline(always)]
+    const fn behind(self, bytes: u32) -> Self {
+        Self(self.0.wrapping_add(bytes as u64))
+    }
 
     pub(super) fn known(self) -> bool {
         self != Self::UNBOUND
@@ -209,24 +230,24 @@ impl CodeBuffer {
 
     /// Bytes so far.
     pub(super) fn len(&self) -> u32 {
-        self.end.at
+        self.end.at()
     }
 
     /// The same, as an index.
     #[inline(always)]
     pub(super) fn end(&self) -> usize {
-        index(self.end.at).unwrap_or(usize::MAX)
+        index(self.end.at()).unwrap_or(usize::MAX)
     }
 
     /// Has the code end at a place that it has been moved down to.
     pub(super) fn cut(&mut self, len: usize) {
-        self.end.at = low(len);
+        self.end = Place(self.end.0 & !(Place::FIXUP - 1) | u64::from(low(len)));
     }
 
     /// Counts bytes that have been written behind the code, where there is room for them.
     #[inline(always)]
     fn count(&mut self, bytes: u32) {
-        self.end.at = self.end.at.wrapping_add(bytes);
+        self.end = self.end.behind(bytes);
     }
 
     pub(super) fn fail(&mut self, failure: CompileError) {
@@ -405,7 +426,7 @@ impl CodeBuffer {
         let at = self.len();
         if self.fixups.len() < self.fixups.capacity() || self.fixups.try_reserve(1).is_ok() {
             self.fixups.push(Fixup { at, label, kind });
-            self.end.fixups = self.end.fixups.wrapping_add(1);
+            self.end.0 = self.end.0.wrapping_add(Place::FIXUP);
         } else {
             self.fail(OutOfMemory { requested: size_of::<Fixup>() }.into());
         }

@@ -36,7 +36,7 @@ pub(super) struct Jump {
 impl Jump {
     const fn new(fixup: &Fixup, place: Option<Place>) -> Self {
         let (to, before) = match place {
-            Some(Place { at, fixups }) => (at, fixups),
+            Some(place) => (place.at(), place.fixups()),
             None => (0, u32::MAX),
         };
         let spares = match fixup.kind {
@@ -118,7 +118,7 @@ impl CodeBuffer {
         places.extend(
             self.slots
                 .iter()
-                .map(|place| place.at.wrapping_sub(saved(place.fixups).copied().unwrap_or(0))),
+                .map(|place| place.at().wrapping_sub(saved(place.fixups()).copied().unwrap_or(0))),
         );
         Ok(places)
     }
@@ -238,6 +238,6 @@ fn shorten(jumps: &[Jump], saved: &mut [u32]) -> bool {
 
 /// Where a label is once the savings are made.
 fn moved(place: Place, saved: &[u32]) -> Option<u32> {
-    let before = saved.get(index(place.fixups)?)?;
-    Some(place.at.saturating_sub(*before))
+    let before = saved.get(index(place.fixups())?)?;
+    Some(place.at().saturating_sub(*before))
 }
