@@ -84,8 +84,9 @@ impl Functions {
             let start = number.and_then(|number| self.list.get(number)).map_or(0, |own| own.start);
             let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
             let (own, behind) = notes.split_at(len.min(notes.len()));
-            let (leading, others) =
-                transfers.split_at(transfers.partition_point(|transfer| transfer.from < end));
+            // Few lead on behind one, so that these are found one by one.
+            let inside = transfers.iter().take_while(|transfer| transfer.from < end).count();
+            let (leading, others) = transfers.split_at(inside);
             let effect = own.iter().fold(Effect::NONE, |all, note| all.with(note.effect));
             if !self.note_calls(number, leading, start..end)? {
                 return Ok(false);

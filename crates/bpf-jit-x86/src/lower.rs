@@ -196,9 +196,9 @@ impl Lowered<'_> {
     }
 
     /// Whether a copy and the three steps behind it are a rotation of the register of which it
-    /// is one: the last of them, and by how many bits to the left.
+    /// is one: by how many bits to the left.
     #[inline(always)]
-    pub fn rotation(&self, copy: &Step) -> Option<(Step, u8)> {
+    pub fn rotation(&self, copy: &Step) -> Option<u8> {
         let behind = self.insns.get(copy.slot()..)?;
         let [_, one, two, join, ..] = behind else { return None };
         if shape::shift_apart(*one, *two) {
@@ -209,17 +209,16 @@ impl Lowered<'_> {
     }
 
     #[inline(never)]
-    fn rotation_behind(&self, copy: &Step, insns: [BpfInsn; 3]) -> Option<(Step, u8)> {
+    fn rotation_behind(&self, copy: &Step, insns: [BpfInsn; 3]) -> Option<u8> {
         let by = shape::rotation(copy.insn, insns)?;
         let [_, one, two, join, ..] = self.notes.get(copy.slot()..)? else { return None };
         let shifts = one.effect.with(two.effect);
         let all = shifts.with(join.effect);
         let both = copy.effect.reads().with(copy.effect.writes());
         let same = shifts.writes() == both && join.effect.reads() == both;
-        let (left, [.., insn]) = (join.behind().and(both), insns);
+        let left = join.behind().and(both);
         let alone = !all.is_unusual() && !all.is_special();
-        (both.len() == 2 && same && alone && left == join.effect.writes())
-            .then_some((Step::new(copy.pc.wrapping_add(3), join.effect, insn), by))
+        (both.len() == 2 && same && alone && left == join.effect.writes()).then_some(by)
     }
 
     /// Where control goes from a slot.

@@ -24,18 +24,19 @@ impl Selector<'_, '_> {
         if self.out.random.is_some() {
             return false;
         }
-        let Some((last, by)) = self.lowered.rotation(step) else { return false };
+        let Some(by) = self.lowered.rotation(step) else { return false };
         // What is above 32 bits may be known to be zero: there is less to shift.
         if width == Width::W64 && self.bits(src) <= 32 {
             return false;
         }
-        self.rotate(&last, width, [dst, src], by);
+        self.rotate(step.pc.wrapping_add(3), width, [dst, src], by);
         true
     }
 
     #[inline(never)]
-    fn rotate(&mut self, last: &Step, width: Width, [copy, src]: [Register; 2], by: u8) {
-        self.live = self.lowered.live_behind(last);
+    fn rotate(&mut self, last: u32, width: Width, [copy, src]: [Register; 2], by: u8) {
+        let Some(last) = self.lowered.step(last) else { return };
+        self.live = self.lowered.live_behind(&last);
         self.needed = self.live.with(Registers::of(src));
         let from = self.steady_source(src, width);
         let into = if last.effect.writes().has(copy) { copy } else { src };
