@@ -2,7 +2,6 @@
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::fmt;
 use core::marker::PhantomData;
@@ -19,7 +18,7 @@ use crate::compiler::Compiler;
 use crate::error::CompileError;
 use crate::memory::{CodeMemory, ExecutableCode};
 use crate::options::CompileOptions;
-use crate::x86::{self, MachineCode, Wants};
+use crate::x86::{self, MachineCode, Places, Wants};
 
 /// How compiled code is entered: with the session's address.
 pub(crate) type Entry = unsafe extern "sysv64" fn(*mut c_void) -> u64;
@@ -42,7 +41,7 @@ pub struct CompiledProgram<P: PhysicalProfile> {
     len: usize,
     body: usize,
     wants: Wants,
-    places: Vec<u32>,
+    places: Places,
     /// Maps whose values the code finds by itself: a bit for each index.
     links: u16,
     prog_type: BpfProgType,
@@ -210,7 +209,7 @@ impl<P: PhysicalProfile> CompiledProgram<P> {
     /// Where in [`code`](Self::code) the instruction of a slot begins; `None`
     /// where there is no instruction, or none is left of it.
     pub fn place_of(&self, slot: usize) -> Option<usize> {
-        usize::try_from(*self.places.get(slot)?).ok().filter(|place| *place < self.code().len())
+        self.places.of(slot).filter(|place| *place < self.len)
     }
 
     /// Maps that a run has to find the values of: a bit for each index.

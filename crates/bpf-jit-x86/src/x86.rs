@@ -60,6 +60,7 @@ mod indirect;
 mod link;
 mod mem;
 mod muldiv;
+mod places;
 mod regs;
 mod relax;
 mod select;
@@ -72,6 +73,7 @@ use encode::Rm;
 pub(crate) use features::Features;
 use indirect::Indirect;
 use link::Miss;
+pub(crate) use places::Places;
 use regs::{SESSION, native};
 use select::Selector;
 use thunk::Thunks;
@@ -101,8 +103,8 @@ pub(crate) struct MachineCode<'w> {
     pub(crate) body: usize,
     /// What the code wants of the host while it runs.
     pub(crate) wants: Wants,
-    /// For each slot where its code begins, or a number behind the code.
-    pub(crate) places: Vec<u32>,
+    /// For each slot where its code begins.
+    pub(crate) places: Places,
 }
 
 /// Memory to work in, of use for one program after the other.
@@ -157,7 +159,7 @@ pub(crate) fn emit<'w>(
     *code = emitter.code;
     code.finish()?;
     let body = code.moved_place(body).ok_or(CompileError::TooLarge)?;
-    let places = code.places()?;
+    let places = Places::new(code)?;
     let start = buffer::index(code.start).unwrap_or(0);
     Ok(MachineCode { bytes: code.code(), start, body, wants, places })
 }

@@ -1,6 +1,5 @@
 //! Short jumps where they reach.
 
-use alloc::vec::Vec;
 use core::cell::Cell;
 
 use bpf_profile::OutOfMemory;
@@ -106,21 +105,6 @@ impl CodeBuffer {
         self.start = self.best_start(&mut jumps, &saved);
         self.move_together(&jumps, &saved);
         (self.saved, self.jumps) = (saved, jumps);
-    }
-
-    /// Where slots are once the code has moved together, or a number behind the code.
-    pub(super) fn places(&self) -> Result<Vec<u32>, CompileError> {
-        let mut places = Vec::new();
-        let requested = self.slots.len().saturating_mul(size_of::<u32>());
-        places.try_reserve_exact(self.slots.len()).map_err(|_| OutOfMemory { requested })?;
-        // Of a slot without a place no fixup is in front, and its number stays as it is.
-        let saved = |fixups| index(fixups).and_then(|fixups| self.saved.get(fixups));
-        places.extend(
-            self.slots
-                .iter()
-                .map(|place| place.at().wrapping_sub(saved(place.fixups()).copied().unwrap_or(0))),
-        );
-        Ok(places)
     }
 
     /// Where a label is once the code has moved together.
