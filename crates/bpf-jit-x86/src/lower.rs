@@ -177,16 +177,18 @@ impl Lowered<'_> {
         }
     }
 
-    /// The same. It is compiled for each kind that is frequent by
-    /// itself, so that operations are told apart but once. An operation is put into words
-    /// only here, as most are looked at once.
+    /// The same of a step that is [not special](Effect::is_special). It is compiled for each kind
+    /// that is frequent by itself, so that operations are told apart but once. An operation is
+    /// put into words only here, as most are looked at once.
     #[inline(always)]
-    pub fn with_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
-        if step.effect.is_special() {
-            then.then(self.special(step.pc, step.insn))
-        } else {
-            translate::by_code(step.pc, step.insn, then)
-        }
+    pub fn with_plain_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
+        translate::by_code(step.pc, step.insn, then)
+    }
+
+    /// The same of one that is special.
+    #[inline(always)]
+    pub fn with_special_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
+        then.then(self.special(step.pc, step.insn))
     }
 
     /// What a slot does, if it takes more than the instruction to say it.

@@ -353,6 +353,12 @@ impl Effect {
         self.bits & (Self::VOID | Self::JOINED | Self::TURNS) != 0
     }
 
+    /// Whether it is unusual, or more than the instruction says what it does.
+    #[inline]
+    pub const fn is_unusual_or_special(self) -> bool {
+        self.bits & (Self::VOID | Self::JOINED | Self::TURNS | Self::SPECIAL) != 0
+    }
+
     /// Whether it is the second half of an instruction, or never reached.
     pub const fn is_void(self) -> bool {
         self.bits & Self::VOID != 0

@@ -27,7 +27,7 @@ use super::regs::native;
 use super::value::{Motion, Parts, Place, Shift, Sum, Value, Word};
 use crate::flow::Flow;
 use crate::functions::Functions;
-use crate::lower::{Lowered, Op, Registers, Step, Then, Trap};
+use crate::lower::{Lowered, Note, Op, Registers, Step, Then, Trap};
 use crate::runtime::Shim;
 
 mod alu;
@@ -174,16 +174,16 @@ impl<'a, 'o> Selector<'a, 'o> {
             let step = Step::new(buffer::low(at), note.effect, *insn);
             let effect = step.effect;
             at = at.wrapping_add(1);
-            if effect.is_unusual() {
+            if effect.is_unusual_or_special() {
                 if effect.is_void() && !effect.turns() {
                     continue;
                 }
                 if effect.is_joined() && !copied {
                     self.join(step.pc);
                 }
-                if effect.is_void() {
+                if effect.is_special() {
                     *place = self.out.code.here();
-                    self.trap(&step);
+                    at = at.wrapping_add(self.special(&step, *note));
                     continue;
                 }
             }
@@ -198,8 +198,23 @@ impl<'a, 'o> Selector<'a, 'o> {
         buffer::low(at)
     }
 
-    /// What is never reached.
+    /// A step of which it takes more than the instruction to say what it does. How many steps
+    /// behind it are done with, too.
     #[inline(never)]
+    fn special(&mut self, step: &Step, note: Note) -> usize {
+        if step.effect.is_void() {
+            self.trap(step);
+            return 0;
+        }
+        self.live = note.behind();
+        if step.effect.is_in_vain(self.live) {
+            return 0;
+        }
+        self.needed = note.live();
+        self.lowered.with_special_op(step, Emit { selector: self, step })
+    }
+
+    /// What is never reached.
     fn trap(&mut self, step: &Step) {
         if !self.is_trap_behind(step.pc.wrapping_add(1)) {
             (self.live, self.needed) = (Registers::NONE, Registers::NONE);
@@ -231,7 +246,7 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// with, too.
     #[inline(always)]
     fn step(&mut self, step: &Step) -> usize {
-        self.lowered.with_op(step, Emit { selector: self, step })
+        self.lowered.with_plain_op(step, Emit { selector: self, step })
     }
 
     #[inline(always)]
