@@ -100,7 +100,7 @@ impl State {
     /// Forgets in which snapshot cells lie as they are: it may not be there any longer.
     pub fn forget_kept(&mut self) {
         (self.kept, self.kept_regs) = (NONE, 0);
-        self.cells.set_untouched(false);
+        self.cells.set_untouched(NONE);
     }
 
     /// The value of a register of the running frame.

@@ -22,6 +22,8 @@ const APART: u32 = 1 << 25;
 
 /// In the same place: the meter takes all words that one can take.
 const LONG_METER: u32 = 1 << 26;
+/// In the same place: the state is a copy without cells, in this block.
+const NEAR: u32 = 1 << 27;
 
 /// Words of all states that wait as they are, at the most: those that came last. The last ones
 /// are mostly the first to be taken up; when one has waited for longer, it is made small.
@@ -131,20 +133,22 @@ impl Waiting {
     /// Makes `state` what waits.
     fn load(self, arena: &mut Arena<'_>, state: &mut State) -> Step {
         let form = self.form(arena);
-        if form & PLAIN != 0 {
-            return Ok(Plain(self.held(arena)).load(arena, state)?);
-        }
-        let at = if form & APART != 0 { self.held(arena) } else { self.state(arena) };
         let last = self.parent(arena).snapshot(arena);
+        let inside = form & (PLAIN | APART) == 0;
+        let at = if inside { self.state(arena) } else { self.held(arena) };
+        if form & (PLAIN | NEAR) != 0 {
+            return Ok(Plain(at).load(arena, state, last)?);
+        }
         Ok(Snapshot(at).resume(arena, state, last)?)
     }
 
     fn free(self, arena: &mut Arena<'_>) {
         let form = self.form(arena);
         if form & (PLAIN | APART) == 0 {
-            let state = Snapshot(self.state(arena));
-            let words = head_words(self.meter_words(arena)).saturating_add(state.words(arena));
-            return arena.free(self.0, words as usize);
+            let (at, head) = (self.state(arena), head_words(self.meter_words(arena)));
+            let near = form & NEAR != 0;
+            let words = if near { Plain(at).words(arena) } else { Snapshot(at).words(arena) };
+            return arena.free(self.0, head.saturating_add(words) as usize);
         }
         let (held, own) = (self.held(arena), held_words(self.meter_words(arena)));
         let plain = form & PLAIN != 0;
@@ -170,7 +174,10 @@ impl Explorer<'_> {
     pub(super) fn fork(&mut self, insn: &Instruction) -> Step {
         let (waiting, form) = match self.keep_plain()? {
             Some(waiting) => (waiting, PLAIN),
-            None => (self.keep_small(insn)?, 0),
+            None => match self.keep_near(insn) {
+                Some(waiting) => (waiting, NEAR),
+                None => (self.keep_small(insn)?, 0),
+            },
         };
         self.walker.forks = self.walker.forks.saturating_add(1);
         self.walker.lonely = 0;
@@ -232,6 +239,26 @@ impl Explorer<'_> {
         Ok(Some(Waiting(at)))
     }
 
+    /// Keeps a copy of the registers, if the cells are the last node's, and there is room.
+    fn keep_near(&mut self, insn: &Instruction) -> Option<Waiting> {
+        if MOST_PLAIN == 0 {
+            return None;
+        }
+        let last = self.last_kept()?;
+        if !last.has_cells_of(&self.arena, &self.state) {
+            return None;
+        }
+        let regs = self.read_where_taken(insn);
+        let head = head_words(self.walker.meter.least_words());
+        let words = Plain::words_without_cells(&self.state, regs);
+        // Nothing is given up for it.
+        let waiting = Waiting(self.arena.alloc(words.saturating_add(head) as usize).ok()?);
+        self.charge_waiting(words.saturating_add(self.state.cells.len()) as usize);
+        let to = waiting.field(head);
+        Plain::write_alike(&self.state, &mut self.arena, to, last, regs);
+        Some(waiting)
+    }
+
     /// Makes the one of the copies that has waited longest a snapshot.
     fn make_small(&mut self) -> Step {
         let (mut waiting, mut after) = (Waiting(self.copies.last), NONE);
@@ -240,8 +267,8 @@ impl Explorer<'_> {
         }
         self.work((self.copies.count / COPIES_A_WORD).into());
         let held = Plain(waiting.held(&self.arena));
-        held.load(&mut self.arena, &mut self.scratch)?;
         let last = waiting.parent(&self.arena).snapshot(&self.arena);
+        held.load(&mut self.arena, &mut self.scratch, last)?;
         let plan = Plan::new(&mut self.scratch, &self.arena, Some(last), Some(ALL_REGS));
         let cells = self.scratch.cells.len();
         self.charge_waiting(plan.weight as usize);
@@ -249,7 +276,7 @@ impl Explorer<'_> {
         if let Ok(at) = small {
             if self.scratch.cells.len() < cells {
                 // They went with what was given up for the snapshot.
-                held.load(&mut self.arena, &mut self.scratch)?;
+                held.load(&mut self.arena, &mut self.scratch, last)?;
             }
             Snapshot::write_planned(&self.scratch, &mut self.arena, at, &plan);
             let words = held.words(&self.arena);

@@ -139,8 +139,9 @@ pub(crate) struct Cells {
     at: At,
     len: u32,
     room: u32,
-    /// They are as they were when the last node was made, and rest on themselves.
-    untouched: bool,
+    /// The snapshot of the last node, if they are as they were when that was made, and rest on
+    /// themselves.
+    untouched: At,
     /// While they are: the half words that their entries take, 0 if nobody knows.
     halves: u32,
 }
@@ -161,10 +162,28 @@ impl Cells {
     }
 
     /// Makes the cell at `index` rest on these: its value, and its bytes.
+    #[cfg(test)]
     pub(super) fn set_origins(&mut self, arena: &mut Arena<'_>, index: u32, origins: (u64, u64)) {
         if let [_, live, .., deps] = arena.slice_mut(self.place(index), CELL_WORDS) {
             (*deps, *live) = origins;
         }
+    }
+
+    /// Makes the cell at `index` rest on these, its value and its bytes, if it is noted to be this
+    /// entry of the snapshot that the state names. Whether it is.
+    #[inline(always)]
+    pub(super) fn keep(
+        &mut self,
+        arena: &mut Arena<'_>,
+        index: u32,
+        entry: Option<u32>,
+        origins: (u64, u64),
+    ) -> bool {
+        let cell = arena.slice_mut(self.place(index), CELL_WORDS).first_chunk_mut();
+        let Some(cell) = cell.filter(|cell| kept_as(cell) == entry) else { return false };
+        let [_, live, .., deps]: &mut Packed = cell;
+        (*deps, *live) = origins;
+        true
     }
 
     /// Makes each cell rest on a bit, and notes which entry it is in the snapshot that the
@@ -199,7 +218,7 @@ impl Cells {
     }
 
     pub fn set(&mut self, arena: &mut Arena<'_>, index: u32, cell: &Cell) {
-        self.untouched = false;
+        self.untouched = NONE;
         let words = arena.slice_mut(self.place(index), CELL_WORDS);
         if let Some((span, rest)) = words.split_first_mut()
             && let Some((live, rest)) = rest.split_first_mut()
@@ -283,7 +302,7 @@ impl Cells {
         to: u32,
         cells: &[Cell],
     ) -> Result<(), NoRoom> {
-        self.untouched = false;
+        self.untouched = NONE;
         let added = u32::try_from(cells.len()).unwrap_or(u32::MAX);
         let removed = to.saturating_sub(from);
         let len = self.len.saturating_sub(removed).saturating_add(added);
@@ -308,7 +327,7 @@ impl Cells {
 
     /// Takes the cell at `index` out.
     pub fn remove(&mut self, arena: &mut Arena<'_>, index: u32) {
-        self.untouched = false;
+        self.untouched = NONE;
         let next = index.saturating_add(1);
         let words = words_of(self.len.saturating_sub(next));
         arena.copy(self.place(next), self.place(index), words);
@@ -321,16 +340,22 @@ impl Cells {
     }
 
     pub fn clear(&mut self) {
-        (self.len, self.untouched) = (0, false);
+        (self.len, self.untouched) = (0, NONE);
     }
 
     /// Whether they are as they were when the last node was made, and rest on themselves.
     pub(super) const fn is_untouched(&self) -> bool {
-        self.untouched
+        self.untouched != NONE
     }
 
-    pub(super) fn set_untouched(&mut self, untouched: bool) {
-        (self.untouched, self.halves) = (untouched, 0);
+    /// The same of the node that has this snapshot.
+    pub(super) const fn are_of(&self, snapshot: At) -> bool {
+        self.untouched == snapshot && snapshot != NONE
+    }
+
+    /// Notes that they are those of a node with this snapshot, or of none.
+    pub(super) fn set_untouched(&mut self, since: At) {
+        (self.untouched, self.halves) = (since, 0);
     }
 
     /// The half words that their entries take, where they are untouched.
@@ -350,7 +375,7 @@ impl Cells {
     /// Makes it so many cells, which are to be set, but for those that are as they were:
     /// how many of the first ones still lie there.
     pub(super) fn refill(&mut self, arena: &mut Arena<'_>, len: u32) -> Result<u32, NoRoom> {
-        self.untouched = false;
+        self.untouched = NONE;
         let mut before = core::mem::take(&mut self.len);
         if len > self.room {
             // Nothing of what is there is kept.

@@ -20,7 +20,7 @@ mod sharing;
 )]
 mod tests;
 
-use super::cells::{Packed, SAVED, kept_as, origins_of};
+use super::cells::{Packed, SAVED, origins_of};
 use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
@@ -412,21 +412,40 @@ impl Snapshot {
             self.load(arena, state)?;
         } else {
             self.load_regs(arena, state);
-            let (regs, cells) = (last.regs(arena), last.cells(arena));
-            let mut entries = last.read_as_shared(arena);
-            for _ in 0..regs {
-                entries.place(arena.half_words(), false);
-            }
-            let lying = state.make_room(arena, Some(base), cells)?;
-            for index in 0..cells {
-                let bit = entry_bit(regs.wrapping_add(index));
-                entries.load_cell(arena, state, (index, lying), (bit, bit));
-            }
-            state.cells.set_untouched(true);
+            last.load_cells(arena, state)?;
         }
         // What is noted to lie as it is lies there.
         state.kept = base.0;
         Ok(())
+    }
+
+    /// Makes the cells of `state` those of the snapshot of the last node on its path, which were
+    /// not touched since.
+    fn load_cells(self, arena: &mut Arena<'_>, state: &mut State) -> Result<(), NoRoom> {
+        let base = self.base(arena).unwrap_or(self);
+        if state.kept == base.0 && state.cells.are_of(self.0) {
+            return Ok(());
+        }
+        let (regs, cells) = (self.regs(arena), self.cells(arena));
+        let mut entries = self.read_as_shared(arena);
+        for _ in 0..regs {
+            entries.place(arena.half_words(), false);
+        }
+        let lying = state.make_room(arena, Some(base), cells)?;
+        for index in 0..cells {
+            let bit = entry_bit(regs.wrapping_add(index));
+            entries.load_cell(arena, state, (index, lying), (bit, bit));
+        }
+        state.cells.set_untouched(self.0);
+        Ok(())
+    }
+
+    /// Whether the cells of `state`, which came from the node that this was taken of, are those
+    /// that it has, and can be found in it again.
+    pub fn has_cells_of(self, arena: &Arena<'_>, state: &State) -> bool {
+        let base = self.base(arena).unwrap_or(self);
+        let told_apart = self.entries(arena) <= u128::BITS;
+        state.kept == base.0 && told_apart && state.cells.is_untouched()
     }
 
     /// Makes registers, frame and references of `state` those of the snapshot; what is behind.
@@ -476,7 +495,7 @@ impl State {
 impl Reader {
     /// Makes the cell at an index what the next entry is, with what it rests on. Before
     /// `lying`, one that is noted to be as it is there need not be read.
-    #[inline]
+    #[inline(always)]
     fn load_cell(
         &mut self,
         arena: &mut Arena<'_>,
@@ -486,12 +505,22 @@ impl Reader {
     ) {
         let entry = self.turn();
         let lies = index < lying && entry.is_some();
-        if lies && state.cells.words(arena, index).and_then(kept_as) == entry {
-            state.cells.set_origins(arena, index, origins);
-        } else {
-            let cell = self.packed(arena, entry, origins);
-            state.cells.set_packed(arena, index, &cell);
+        if !lies || !state.cells.keep(arena, index, entry, origins) {
+            self.read_cell(arena, state, (index, entry), origins);
         }
+    }
+
+    /// Makes the cell at an index what the entry is that was turned to.
+    #[inline(never)]
+    fn read_cell(
+        &mut self,
+        arena: &mut Arena<'_>,
+        state: &mut State,
+        (index, entry): (u32, Option<u32>),
+        origins: (u64, u64),
+    ) {
+        let cell = self.packed(arena, entry, origins);
+        state.cells.set_packed(arena, index, &cell);
     }
 }
 

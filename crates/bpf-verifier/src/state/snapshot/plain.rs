@@ -3,7 +3,8 @@
 //! Most of the states that are kept at branches are taken up again soon. Those need not be
 //! made small: registers and cells are copied, one way and the other; of a register's number
 //! that is known, or any, only that is kept. What is noted beside them is kept, too, where it
-//! says how they lie in the node that the path goes on from.
+//! says how they lie in the node that the path goes on from. Cells that were not touched since
+//! that node was made may be left out, as they are the node's.
 
 use super::{ALL_REGS, Snapshot};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair, slot_words};
@@ -19,6 +20,8 @@ const REG_WORDS: usize = 3;
 
 /// In the first word, above the registers that are set: the cells were not touched.
 const UNTOUCHED: u32 = 1 << 16;
+/// In the same place: and they are left out.
+const ALIKE: u32 = 1 << 17;
 
 /// In the same word, above the registers that lie as they are: how many words it has.
 const WORDS_SHIFT: u32 = 16;
@@ -53,24 +56,57 @@ pub(crate) struct Plain(pub At);
 impl Plain {
     /// Words that a copy of `state` takes.
     pub fn words_for(state: &State) -> u32 {
-        let regs = state.regs_of(ALL_REGS).map(|(_, value)| reg_words(class_of(&value.number)));
-        let regs = u32::try_from(regs.sum::<usize>()).unwrap_or(u32::MAX);
         let cells = state.cells.len().saturating_mul(CELL_STRIDE);
-        HEAD_WORDS.saturating_add(regs).saturating_add(cells)
+        Self::words_without_cells(state, ALL_REGS).saturating_add(cells)
+    }
+
+    /// The same, of these registers alone.
+    pub fn words_without_cells(state: &State, regs: u16) -> u32 {
+        let regs = state.regs_of(regs).map(|(_, value)| reg_words(class_of(&value.number)));
+        HEAD_WORDS.saturating_add(slot_words(regs.sum::<usize>()))
     }
 
     /// Writes a copy of `state`, which came from the node with the snapshot `last`, into a
     /// block at `at`.
     pub fn write(state: &State, arena: &mut Arena<'_>, at: At, last: Option<Snapshot>) -> Self {
+        let to = Self::write_regs(state, arena, at, (last, ALL_REGS, 0));
+        state.cells.copy_to(arena, to);
+        let end = to.saturating_add(state.cells.len().saturating_mul(CELL_STRIDE));
+        Self(at).end_at(arena, end);
+        Self(at)
+    }
+
+    /// The same of a state whose cells are those of `last`, which are left out, and of these
+    /// registers alone.
+    pub fn write_alike(state: &State, arena: &mut Arena<'_>, at: At, last: Snapshot, regs: u16) {
+        let end = Self::write_regs(state, arena, at, (Some(last), regs, ALIKE));
+        Self(at).end_at(arena, end);
+    }
+
+    /// Notes where the copy ends.
+    fn end_at(self, arena: &mut Arena<'_>, end: At) {
+        let words = end.saturating_sub(self.0).wrapping_shl(WORDS_SHIFT);
+        let first = arena.word(self.0);
+        arena.set(self.0, pair(low(first), high(first) | words));
+    }
+
+    /// Writes what is not a cell, of these registers. What is behind.
+    fn write_regs(
+        state: &State,
+        arena: &mut Arena<'_>,
+        at: At,
+        (last, which, flags): (Option<Snapshot>, u16, u32),
+    ) -> At {
         let base = last.map_or(NONE, |last| last.base(arena).unwrap_or(last).0);
         let noted = base != NONE && state.kept == base;
-        let (kept, regs) = if noted { (base, state.kept_regs) } else { (NONE, 0) };
-        let flags = if noted && state.cells.is_untouched() { UNTOUCHED } else { 0 };
-        let mask = state.set_of(ALL_REGS);
+        let (kept, regs) = if noted { (base, state.kept_regs & which) } else { (NONE, 0) };
+        let untouched = if noted && state.cells.is_untouched() { UNTOUCHED } else { 0 };
+        let mask = state.set_of(which);
+        arena.set(at, pair(mask | untouched | flags, regs.into()));
         arena.set(at.saturating_add(1), pair(state.frame, state.refs));
         arena.set(at.saturating_add(2), pair(kept, state.cells.len()));
         let mut to = at.saturating_add(HEAD_WORDS);
-        for value in state.regs().iter().filter(|value| value.is_init()) {
+        for (_, value) in state.regs_of(which) {
             let class = class_of(&value.number);
             let words = reg_words(class);
             let (head, place) = value.pack_head(class);
@@ -84,11 +120,7 @@ impl Plain {
             }
             to = to.saturating_add(slot_words(words));
         }
-        state.cells.copy_to(arena, to);
-        let end = to.saturating_add(state.cells.len().saturating_mul(CELL_STRIDE));
-        let words = end.saturating_sub(at).wrapping_shl(WORDS_SHIFT);
-        arena.set(at, pair(mask | flags, u32::from(regs) | words));
-        Self(at)
+        to
     }
 
     /// Words that it takes.
@@ -96,8 +128,14 @@ impl Plain {
         high(arena.word(self.0)).wrapping_shr(WORDS_SHIFT)
     }
 
-    /// Makes `state` what it was. The node that it came from must be there still.
-    pub fn load(self, arena: &mut Arena<'_>, state: &mut State) -> Result<(), NoRoom> {
+    /// Makes `state` what it was. The node that it came from, of which `last` is the snapshot,
+    /// must be there still.
+    pub fn load(
+        self,
+        arena: &mut Arena<'_>,
+        state: &mut State,
+        last: Snapshot,
+    ) -> Result<(), NoRoom> {
         let [first, place, lies] = [0, 1, 2].map(|field| arena.word(self.0.saturating_add(field)));
         let mut from = self.0.saturating_add(HEAD_WORDS);
         for (number, value) in (0_u32..).zip(&mut state.regs) {
@@ -119,11 +157,15 @@ impl Plain {
             from = from.saturating_add(slot_words(words));
         }
         (state.frame, state.refs) = (low(place), high(place));
-        state.forget_kept();
-        state.cells.copy_from(arena, from, high(lies))?;
+        if low(first) & ALIKE == 0 {
+            state.forget_kept();
+            state.cells.copy_from(arena, from, high(lies))?;
+        } else {
+            last.load_cells(arena, state)?;
+        }
         let kept_regs = high(first) & ((1 << WORDS_SHIFT) - 1);
         (state.kept, state.kept_regs) = (low(lies), u16::try_from(kept_regs).unwrap_or(0));
-        state.cells.set_untouched(low(first) & UNTOUCHED != 0);
+        state.cells.set_untouched(if low(first) & UNTOUCHED == 0 { NONE } else { last.0 });
         Ok(())
     }
 }

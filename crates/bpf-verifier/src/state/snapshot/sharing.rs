@@ -130,8 +130,7 @@ impl Plan {
             matching.note(index, found, &same);
             index = index.saturating_add(1);
         }
-        let told_apart = last.entries(arena) <= u128::BITS;
-        if !whole && noted && told_apart && state.cells.is_untouched() {
+        if !whole && last.has_cells_of(arena, state) {
             return matching.alike(state, arena, size, (index, base));
         }
         size.add_sets(state.cells.len().saturating_mul(2).saturating_add(index));
@@ -234,7 +233,7 @@ impl State {
             index = index.saturating_add(1);
             (bit, entry)
         });
-        self.cells.set_untouched(true);
+        self.cells.set_untouched(taken.0);
         self.cells.set_halves(plan.cell_halves);
     }
 }

@@ -175,7 +175,7 @@ fn cells_of(state: &State, arena: &Arena<'_>) -> Vec<Option<Cell>> {
 /// has gone on elsewhere, behind the same node and others.
 #[test]
 fn what_waits_comes_back_as_it_was() {
-    let (mut random, mut alike, mut shared) = (Random(1), 0, 0);
+    let (mut random, mut alike, mut shared, mut there) = (Random(1), 0, 0, 0);
     for _ in 0..300 {
         let mut words = vec![0_u64; 60_000];
         let mut arena = Arena::new(Words::Given(&mut words), 0);
@@ -200,16 +200,37 @@ fn what_waits_comes_back_as_it_was() {
                 let at = arena.alloc(words as usize).expect("room");
                 let copy = Plain::write(&state, &mut arena, at, last);
                 assert_eq!(copy.words(&arena), words);
-                waiting.push((taken, copy, last.expect("a node"), regs, cells, state.refs));
+                let node = last.expect("a node");
+                let near = node.has_cells_of(&arena, &state).then(|| {
+                    let words = Plain::words_without_cells(&state, ALL_REGS);
+                    let at = arena.alloc(words as usize).expect("room");
+                    Plain::write_alike(&state, &mut arena, at, node, ALL_REGS);
+                    assert_eq!(Plain(at).words(&arena), words);
+                    Plain(at)
+                });
+                assert!(near.is_some() || !plan.alike);
+                waiting.push((taken, copy, near, node, regs, cells, state.refs));
             }
         }
-        while let Some((taken, copy, node, regs, cells, refs)) = waiting.pop() {
+        while let Some((taken, copy, near, node, regs, cells, refs)) = waiting.pop() {
+            // The cells may be those of the node still, or what became of others.
+            for again in [false, true] {
+                let Some(near) = near else { break };
+                there += u32::from(again && node.has_cells_of(&arena, &state));
+                near.load(&mut arena, &mut state, node).expect("room");
+                assert_eq!((state.regs(), state.refs), (&regs, refs));
+                assert_eq!(cells_of(&state, &arena), cells);
+                assert!(node.has_cells_of(&arena, &state));
+                if random.below(2) == 0 {
+                    change(&mut state, &mut arena, &mut random);
+                }
+            }
             taken.resume(&mut arena, &mut state, node).expect("room");
             assert_eq!((state.regs(), state.refs), (&regs, refs));
             assert_eq!(cells_of(&state, &arena), cells);
             change(&mut state, &mut arena, &mut random);
             // What goes on from it is what is noted in the copy.
-            copy.load(&mut arena, &mut state).expect("room");
+            copy.load(&mut arena, &mut state, node).expect("room");
             assert_eq!((state.regs(), state.refs), (&regs, refs));
             assert_eq!(cells_of(&state, &arena), cells);
             change(&mut state, &mut arena, &mut random);
@@ -223,7 +244,7 @@ fn what_waits_comes_back_as_it_was() {
             assert_eq!(cells_of(&state, &arena), cells);
         }
     }
-    assert!(alike > 100 && shared > 100, "{alike} {shared}");
+    assert!(alike > 100 && shared > 100 && there > 50, "{alike} {shared} {there}");
 }
 
 /// The older state has a cell where the newer one has none any more.
@@ -289,7 +310,7 @@ fn what_is_filled_again_is_as_if_put() {
         }
         let (addr, len) = (random.below(48), 1 + random.below(16));
         let before = cells_of(&state, &arena);
-        state.cells.set_untouched(true);
+        state.cells.set_untouched(1);
         state.fill_stack(&mut arena, addr, len).expect("room");
         let (quick, after) = (state.cells.is_untouched(), cells_of(&state, &arena));
         // Put there, it is the same again but for what it rests on.
