@@ -22,7 +22,8 @@ const APART: u32 = 1 << 25;
 
 /// In the same place: the meter takes all words that one can take.
 const LONG_METER: u32 = 1 << 26;
-/// In the same place: the state is a copy without cells, in this block.
+/// In the same place: the state is a copy of what the last nodes do not hold, in this
+/// block.
 const NEAR: u32 = 1 << 27;
 
 /// Words of all states that wait as they are, at the most: those that came last. The last ones
@@ -31,6 +32,8 @@ const NEAR: u32 = 1 << 27;
 const MOST_PLAIN: u32 = 3072;
 #[cfg(feature = "embedded-profile")]
 const MOST_PLAIN: u32 = 0;
+/// Words of one that waits without what the last nodes hold, at the most.
+const MOST_NEAR: u32 = 128;
 /// How often copies may be made small in vain, on balance.
 const WORTH: u32 = 16;
 /// Words of one of them that are handled in the time of a word's work.
@@ -239,23 +242,36 @@ impl Explorer<'_> {
         Ok(Some(Waiting(at)))
     }
 
-    /// Keeps a copy of the registers, if the cells are the last node's, and there is room.
+    /// Keeps a copy of the registers, and of the cells that were set since the last nodes, if
+    /// these are few, and there is room.
     fn keep_near(&mut self, insn: &Instruction) -> Option<Waiting> {
         if MOST_PLAIN == 0 {
             return None;
         }
         let last = self.last_kept()?;
-        if !last.has_cells_of(&self.arena, &self.state) {
+        let (arena, state) = (&self.arena, &self.state);
+        let regs = self.read_where_taken(insn);
+        let alike = last.has_cells_of(arena, state);
+        let words = if alike {
+            Plain::words_without_cells(state, regs)
+        } else if last.is_noted(arena, state) {
+            Plain::words_with_names(state, arena, regs)
+        } else {
+            return None;
+        };
+        if words > MOST_NEAR {
             return None;
         }
-        let regs = self.read_where_taken(insn);
         let head = head_words(self.walker.meter.least_words());
-        let words = Plain::words_without_cells(&self.state, regs);
         // Nothing is given up for it.
         let waiting = Waiting(self.arena.alloc(words.saturating_add(head) as usize).ok()?);
         self.charge_waiting(words.saturating_add(self.state.cells.len()) as usize);
         let to = waiting.field(head);
-        Plain::write_alike(&self.state, &mut self.arena, to, last, regs);
+        if alike {
+            Plain::write_alike(&self.state, &mut self.arena, to, last, regs);
+        } else {
+            Plain::write_with_names(&self.state, &mut self.arena, (to, words), last, regs);
+        }
         Some(waiting)
     }
 

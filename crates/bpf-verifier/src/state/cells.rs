@@ -243,6 +243,11 @@ impl Cells {
         }
     }
 
+    /// Makes the cell at `index` one that was copied to `from`.
+    pub(super) fn set_from(&self, arena: &mut Arena<'_>, index: u32, from: At) {
+        arena.copy(from, self.place(index), CELL_WORDS);
+    }
+
     /// All of them as they lie there.
     #[inline]
     pub(super) fn all<'a>(&self, arena: &'a Arena<'_>) -> &'a [Packed] {

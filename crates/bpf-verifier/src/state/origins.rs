@@ -87,10 +87,15 @@ pub(super) fn one_at(words: HalfWords<'_>, from: At, index: u32) -> Option<u64> 
     (code < OTHER).then(|| set_of_code(code))
 }
 
+/// The code of a set that has no word of its own.
+pub(super) fn small_code(set: u64) -> Option<u64> {
+    (own_words(set) == 0).then(|| code_of(set))
+}
+
 /// The set of one entry, or none, that has this code.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "a byte")]
-const fn set_of_code(code: u64) -> u64 {
+pub(super) const fn set_of_code(code: u64) -> u64 {
     if code == 0 { 0 } else { 1_u64.wrapping_shl((code as u32).wrapping_sub(1)) }
 }
 

@@ -440,12 +440,17 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Whether it is noted what of `state`, which came from the node that this was taken of, lies
+    /// in the snapshot that this one shares with.
+    pub fn is_noted(self, arena: &Arena<'_>, state: &State) -> bool {
+        state.kept == self.base(arena).unwrap_or(self).0
+    }
+
     /// Whether the cells of `state`, which came from the node that this was taken of, are those
     /// that it has, and can be found in it again.
     pub fn has_cells_of(self, arena: &Arena<'_>, state: &State) -> bool {
-        let base = self.base(arena).unwrap_or(self);
         let told_apart = self.entries(arena) <= u128::BITS;
-        state.kept == base.0 && told_apart && state.cells.is_untouched()
+        self.is_noted(arena, state) && told_apart && state.cells.is_untouched()
     }
 
     /// Makes registers, frame and references of `state` those of the snapshot; what is behind.
@@ -504,6 +509,18 @@ impl Reader {
         origins: (u64, u64),
     ) {
         let entry = self.turn();
+        self.place_cell(arena, state, (index, lying), (entry, origins));
+    }
+
+    /// The same of the entry that was turned to.
+    #[inline(always)]
+    fn place_cell(
+        &mut self,
+        arena: &mut Arena<'_>,
+        state: &mut State,
+        (index, lying): (u32, u32),
+        (entry, origins): (Option<u32>, (u64, u64)),
+    ) {
         let lies = index < lying && entry.is_some();
         if !lies || !state.cells.keep(arena, index, entry, origins) {
             self.read_cell(arena, state, (index, entry), origins);

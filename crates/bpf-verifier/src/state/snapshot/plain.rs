@@ -4,12 +4,13 @@
 //! made small: registers and cells are copied, one way and the other; of a register's number
 //! that is known, or any, only that is kept. What is noted beside them is kept, too, where it
 //! says how they lie in the node that the path goes on from. Cells that were not touched since
-//! that node was made may be left out, as they are the node's.
+//! that node was made may be left out, as they are the node's; of others, it may be said which
+//! ones lie in the snapshot that the node shares with.
 
-use super::{ALL_REGS, Snapshot};
+use super::{ALL_REGS, Snapshot, origins};
 use crate::arena::{Arena, At, NONE, NoRoom, high, low, pair, slot_words};
 use crate::domain::Scalar;
-use crate::state::cells::CELL_STRIDE;
+use crate::state::cells::{CELL_STRIDE, Packed, kept_as, origins_of};
 use crate::state::class::Class;
 use crate::state::reg::{FREE_BITS, pack_number, unpack_number};
 use crate::state::{State, Value};
@@ -22,6 +23,8 @@ const REG_WORDS: usize = 3;
 const UNTOUCHED: u32 = 1 << 16;
 /// In the same place: and they are left out.
 const ALIKE: u32 = 1 << 17;
+/// In the same place: cells that lie in the base have a word that says so.
+const NAMED: u32 = 1 << 18;
 
 /// In the same word, above the registers that lie as they are: how many words it has.
 const WORDS_SHIFT: u32 = 16;
@@ -47,6 +50,15 @@ const fn class_of_head(head: u64) -> Class {
 /// Words of a register whose number is copied so.
 const fn reg_words(class: Class) -> usize {
     REG_WORDS.wrapping_add(class.halves() as usize / 2)
+}
+
+/// In a word, the entry that a cell is in the base, and what it rests on, if that is so and no
+/// set of several entries. It is less than any first word of a cell, which has some length.
+fn name_of(cell: &Packed) -> Option<u64> {
+    let (deps, live) = origins_of(cell);
+    let deps = origins::small_code(deps)?.wrapping_shl(8);
+    let live = origins::small_code(live)?.wrapping_shl(16);
+    kept_as(cell).map(|entry| u64::from(entry) | deps | live)
 }
 
 /// A copy of a state in working memory.
@@ -81,6 +93,64 @@ impl Plain {
     pub fn write_alike(state: &State, arena: &mut Arena<'_>, at: At, last: Snapshot, regs: u16) {
         let end = Self::write_regs(state, arena, at, (Some(last), regs, ALIKE));
         Self(at).end_at(arena, end);
+    }
+
+    /// Words of a copy of a state, with these registers alone, where cells that lie in the base
+    /// of the last node are not copied.
+    pub fn words_with_names(state: &State, arena: &Arena<'_>, regs: u16) -> u32 {
+        let cells = state.cells.all(arena).iter();
+        let words = cells.map(|cell| if name_of(cell).is_some() { 1 } else { CELL_STRIDE });
+        words.fold(Self::words_without_cells(state, regs), u32::saturating_add)
+    }
+
+    /// Writes such a copy, of so many words, of a state of which it is noted what lies in the base
+    /// of `last`.
+    pub fn write_with_names(
+        state: &State,
+        arena: &mut Arena<'_>,
+        (at, words): (At, u32),
+        last: Snapshot,
+        regs: u16,
+    ) {
+        let to = Self::write_regs(state, arena, at, (Some(last), regs, NAMED));
+        let end = at.saturating_add(words);
+        let (cells, mut rest) = state.cells.all_beside(arena, (to, end.saturating_sub(to)));
+        for cell in cells {
+            let name = name_of(cell);
+            let taken = if name.is_some() { 1 } else { cell.len() };
+            let Some((words, behind)) = rest.split_at_mut_checked(taken) else { break };
+            match (name, words) {
+                (Some(name), [word]) => *word = name,
+                (_, words) => words.copy_from_slice(cell),
+            }
+            rest = behind;
+        }
+        Self(at).end_at(arena, end);
+    }
+
+    /// Makes the cells of `state` so many that were written from `at` on, where they are named by
+    /// what they are in `base`.
+    fn load_named(
+        arena: &mut Arena<'_>,
+        state: &mut State,
+        at: At,
+        (base, cells): (Snapshot, u32),
+    ) -> Result<(), NoRoom> {
+        let lying = state.make_room(arena, Some(base), cells)?;
+        let (mut entries, mut from) = (base.read_as_shared(arena), at);
+        for index in 0..cells {
+            let word = arena.word(from);
+            if high(word) != 0 {
+                state.cells.set_from(arena, index, from);
+                from = from.saturating_add(CELL_STRIDE);
+                continue;
+            }
+            let [entry, deps, live, ..] = word.to_le_bytes();
+            let origins = (origins::set_of_code(deps.into()), origins::set_of_code(live.into()));
+            entries.place_cell(arena, state, (index, lying), (Some(entry.into()), origins));
+            from = from.saturating_add(1);
+        }
+        Ok(())
     }
 
     /// Notes where the copy ends.
@@ -157,11 +227,14 @@ impl Plain {
             from = from.saturating_add(slot_words(words));
         }
         (state.frame, state.refs) = (low(place), high(place));
-        if low(first) & ALIKE == 0 {
+        if low(first) & ALIKE != 0 {
+            last.load_cells(arena, state)?;
+        } else if low(first) & NAMED != 0 {
+            let held = (Snapshot(low(lies)), high(lies));
+            Self::load_named(arena, state, from, held)?;
+        } else {
             state.forget_kept();
             state.cells.copy_from(arena, from, high(lies))?;
-        } else {
-            last.load_cells(arena, state)?;
         }
         let kept_regs = high(first) & ((1 << WORDS_SHIFT) - 1);
         (state.kept, state.kept_regs) = (low(lies), u16::try_from(kept_regs).unwrap_or(0));

@@ -175,7 +175,7 @@ fn cells_of(state: &State, arena: &Arena<'_>) -> Vec<Option<Cell>> {
 /// has gone on elsewhere, behind the same node and others.
 #[test]
 fn what_waits_comes_back_as_it_was() {
-    let (mut random, mut alike, mut shared, mut there) = (Random(1), 0, 0, 0);
+    let (mut random, mut alike, mut shared, mut there, mut named) = (Random(1), 0, 0, 0, 0);
     for _ in 0..300 {
         let mut words = vec![0_u64; 60_000];
         let mut arena = Arena::new(Words::Given(&mut words), 0);
@@ -201,12 +201,22 @@ fn what_waits_comes_back_as_it_was() {
                 let copy = Plain::write(&state, &mut arena, at, last);
                 assert_eq!(copy.words(&arena), words);
                 let node = last.expect("a node");
-                let near = node.has_cells_of(&arena, &state).then(|| {
-                    let words = Plain::words_without_cells(&state, ALL_REGS);
+                let alike = node.has_cells_of(&arena, &state);
+                let near = node.is_noted(&arena, &state).then(|| {
+                    let words = if alike {
+                        Plain::words_without_cells(&state, ALL_REGS)
+                    } else {
+                        Plain::words_with_names(&state, &arena, ALL_REGS)
+                    };
                     let at = arena.alloc(words as usize).expect("room");
-                    Plain::write_alike(&state, &mut arena, at, node, ALL_REGS);
+                    if alike {
+                        Plain::write_alike(&state, &mut arena, at, node, ALL_REGS);
+                    } else {
+                        Plain::write_with_names(&state, &mut arena, (at, words), node, ALL_REGS);
+                        named += u32::from(words < Plain::words_for(&state));
+                    }
                     assert_eq!(Plain(at).words(&arena), words);
-                    Plain(at)
+                    (Plain(at), alike)
                 });
                 assert!(near.is_some() || !plan.alike);
                 waiting.push((taken, copy, near, node, regs, cells, state.refs));
@@ -215,12 +225,12 @@ fn what_waits_comes_back_as_it_was() {
         while let Some((taken, copy, near, node, regs, cells, refs)) = waiting.pop() {
             // The cells may be those of the node still, or what became of others.
             for again in [false, true] {
-                let Some(near) = near else { break };
+                let Some((near, alike)) = near else { break };
                 there += u32::from(again && node.has_cells_of(&arena, &state));
                 near.load(&mut arena, &mut state, node).expect("room");
                 assert_eq!((state.regs(), state.refs), (&regs, refs));
                 assert_eq!(cells_of(&state, &arena), cells);
-                assert!(node.has_cells_of(&arena, &state));
+                assert!(node.has_cells_of(&arena, &state) || !alike);
                 if random.below(2) == 0 {
                     change(&mut state, &mut arena, &mut random);
                 }
@@ -245,6 +255,7 @@ fn what_waits_comes_back_as_it_was() {
         }
     }
     assert!(alike > 100 && shared > 100 && there > 50, "{alike} {shared} {there}");
+    assert!(named > 100, "{named}");
 }
 
 /// The older state has a cell where the newer one has none any more.
