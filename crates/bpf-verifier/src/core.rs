@@ -32,6 +32,7 @@ mod helper_memory;
 pub(crate) mod hint;
 pub(crate) mod iterator;
 mod later;
+mod linear;
 mod marks;
 mod memory;
 mod merge;

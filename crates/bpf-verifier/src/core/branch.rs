@@ -8,6 +8,7 @@ use super::ends::may_end_function;
 use super::iterator::Family;
 use super::packet::decided_by_end;
 use super::{Explorer, Flow, LOST, Step, reject};
+use crate::arena::NONE;
 use crate::domain::{Range, Scalar, alu, one_side, shows_that_it_holds};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{Kind, Value};
@@ -283,6 +284,9 @@ impl Explorer<'_> {
             });
             if pointers {
                 self.mark_precise(deps);
+            }
+            if self.walker.active.0 != NONE {
+                self.learn_linear(before.id);
             }
         }
     }

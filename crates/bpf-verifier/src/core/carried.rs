@@ -60,7 +60,7 @@ pub(super) type Changes = [(Place, Change, Option<(i32, i32)>); MAX_CHANGES];
 const MAX_CHANGES: usize = 16;
 
 /// Whether a value, and what it was before the loop, are such as are carried along.
-fn may_be_carried(place: Place, now: &Value, start: &Value) -> bool {
+pub(super) fn may_be_carried(place: Place, now: &Value, start: &Value) -> bool {
     if now.is_scalar() {
         // Of a cell, another part might have been written.
         return start.is_scalar() && is_register(place);
@@ -203,6 +203,7 @@ impl Explorer<'_> {
     /// the rounds go by, the rounds do. Beside it is what came round before.
     pub(super) fn carry(&mut self, trial: Trial, changes: &Changes) {
         trial.clear_carried(&mut self.arena);
+        trial.clear_linear(&mut self.arena);
         // What becomes another number does not bound the rounds.
         let listed = changes.iter().filter(|(place, _, resets)| *place != 0 && resets.is_none());
         let (mut rounds, mut firm) = (u64::MAX, u64::MAX);
@@ -229,7 +230,9 @@ impl Explorer<'_> {
         if trial.first(&self.arena).load(&mut self.arena, &mut self.scratch).is_err() {
             return;
         }
+        self.guess_linear(trial, changes);
         for (place, change, resets) in changes.iter().filter(|(place, ..)| *place != 0) {
+            let related = trial.linear(&self.arena).any(|line| line.place == *place);
             let now = self.at_place(&self.state, *place);
             let start = self.at_place(&self.scratch, *place);
             let (Some(now), Some(start), Change::Sum(least, most)) = (now, start, *change) else {
@@ -249,14 +252,14 @@ impl Explorer<'_> {
             } else {
                 ends.contains(&number.smin()) && ends.contains(&number.smax())
             };
-            let narrower = within && !number.covers(&now.number);
+            let narrower = within && !number.covers(&now.number) && !related;
             if without {
                 if narrower && fits(&number) {
                     trial.note_that_numbers_help(&mut self.arena);
                 }
                 continue;
             }
-            let again = trial.carried_as(&self.arena, *place).number;
+            let again = trial.carried_as(&self.arena, *place).number && !related;
             let reach = reach_after(&start, most, rounds);
             // What another value bounds as well may be carried for the packet's sake.
             let what = Carried { number: again || narrower, reach: reach != NO_RANGE };

@@ -444,6 +444,9 @@ impl Explorer<'_> {
         if low(word) != node.0 {
             return self.forget_node(node);
         }
+        if !node.stands_for_others(&self.arena, paths) {
+            return self.withdraw(node);
+        }
         let open = node.next(&self.arena);
         let done = Done::of(&mut self.arena, node, paths, self.rules.forget);
         self.arena.free(node.0, node.words(&self.arena));

@@ -36,6 +36,10 @@ const HAS_ROUNDS: u32 = 1 << 12;
 const LONG_SEGMENT: u32 = 1 << 13;
 /// In the same place: see [`Node::is_apart`].
 const APART: u32 = 1 << 14;
+/// Beside the length of the trail: see [`Node::rest_within`].
+const WITHIN_SHIFT: u32 = 16;
+/// As many summaries as there are at the most.
+const WITHIN: u32 = 0xf;
 /// Beside the length of the trail: see [`Node::generation`].
 const GENERATION_SHIFT: u32 = 8;
 /// In the same place: how many summaries it is in.
@@ -178,6 +182,28 @@ impl Node {
     /// before it comes there.
     pub fn is_apart(self, arena: &Arena<'_>) -> bool {
         low(arena.word(self.field(LENGTHS))) & APART != 0
+    }
+
+    /// What follows from it rests on what the summary at a level says of numbers that are named
+    /// at its head, and not on bounds alone: it stands for no other state where these have other
+    /// names.
+    pub fn rest_within(self, arena: &mut Arena<'_>, level: u32) {
+        let within = self.within(arena).max(level.saturating_add(1)).min(WITHIN);
+        let word = arena.word(self.field(LENGTHS)) & !u64::from(WITHIN.wrapping_shl(WITHIN_SHIFT));
+        arena.set(self.field(LENGTHS), word | u64::from(within.wrapping_shl(WITHIN_SHIFT)));
+    }
+
+    /// The number of summaries up to that one; 0, if there is none.
+    fn within(self, arena: &Arena<'_>) -> u32 {
+        low(arena.word(self.field(LENGTHS))).wrapping_shr(WITHIN_SHIFT) & WITHIN
+    }
+
+    /// Whether it serves comparisons once all `paths` from it were walked: where one goes back to
+    /// the head of a summary, those names are to be the same anyway, and the node goes with it.
+    pub fn stands_for_others(self, arena: &Arena<'_>, paths: &Tail) -> bool {
+        let within = self.within(arena);
+        let levels = paths.level().map_or(0, |level| level.saturating_add(1));
+        within as usize <= levels
     }
 
     /// The jumps that led here from the parent, and how many.

@@ -24,6 +24,8 @@ use crate::tail::{MAX_NEST, Tail};
 const LARGE_ROUNDS: usize = 4;
 /// Guesses that may fail before the loop is walked round by round.
 const MAX_ATTEMPTS: u32 = 12;
+/// The same before no relations are guessed any more that did not hold.
+const LINEAR_ATTEMPTS: u32 = 3;
 /// Steps that a phase inside of a loop may take for each of its slots, and more.
 const PHASE_STEPS: u64 = 64;
 /// The same of the first one. Where already one round takes longer, so do the others, and states
@@ -170,6 +172,17 @@ impl Explorer<'_> {
             self.begin_once(trial)?;
             return Ok(Arrival::Elsewhere);
         }
+        if !self.keep_linear(trial) {
+            // It may be so by a guess that does not go far enough.
+            if phase == Phase::Body && trial.attempts(&self.arena) < LINEAR_ATTEMPTS {
+                self.improve(trial)?;
+            } else {
+                trial.refuse_linear(&mut self.arena);
+                self.unwind(trial);
+                self.begin_once(trial)?;
+            }
+            return Ok(Arrival::Elsewhere);
+        }
         let first = trial.first_id(&self.arena);
         self.charge(guess.weight(&self.arena) as usize);
         let own = self.walker.parent == trial.node(&self.arena).0;
@@ -275,6 +288,7 @@ impl Explorer<'_> {
     pub(super) fn begin_once(&mut self, trial: Trial) -> Step {
         trial.set_hinted(&mut self.arena, false);
         trial.begin_anew(&mut self.arena);
+        trial.clear_linear(&mut self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;
         self.begin(trial, Phase::Once)
     }
@@ -309,6 +323,7 @@ impl Explorer<'_> {
     /// A phase begins, with the state as the guess at the head.
     pub(super) fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
         self.name_numbers();
+        self.hold_linear(trial);
         self.keep_thresholds(trial);
         let until = self.lasts_until(trial, phase);
         trial.set_phase(&mut self.arena, phase, until, self.last_id);
@@ -325,6 +340,9 @@ impl Explorer<'_> {
         // entered in; as all rests on that, it is looked at again.
         let guess = node.snapshot(&self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.scratch)?;
+        if !self.enter_linear(trial) {
+            return self.fail(trial);
+        }
         let (first, scratch) = (trial.first_id(&self.arena), &self.scratch);
         if covers(guess, scratch, &self.arena, Closeness::Whole { own: false }, first).is_none() {
             return self.fail(trial);
@@ -500,6 +518,7 @@ impl Explorer<'_> {
                 }
                 if phase == Phase::Full {
                     self.mark_stride(trial);
+                    self.mark_linear(trial);
                     return Ok(Some(self.close(trial, node, rounds)));
                 }
                 let guess = node.snapshot(&self.arena);
@@ -552,6 +571,8 @@ impl Explorer<'_> {
         }
         self.free_resting(trial);
         let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
+        let related = trial.linear(&self.arena).next().is_some();
+        let carried = carried || related;
         let strides = trial.stride(&self.arena).is_some();
         // What is carried alone fits what the loop is entered with once more too seldom.
         if proven && (strides || !carried) {
@@ -670,13 +691,15 @@ impl Explorer<'_> {
         let (regs, cells) = (guess.regs(arena), guess.cells(arena));
         let mut best = None;
         let carried = self.carried_entries(trial, guess);
+        let related = self.linear_entries(trial, guess);
         for entry in 0..regs.saturating_add(cells) {
             let value = if entry < regs { entries.value(arena) } else { entries.cell(arena).value };
             let rounds = match trial.change(arena, entry) {
                 // No way leads back.
                 None => Some(0),
-                // What is bounded by the rounds does not bound them.
-                Some(_) if carried.contains(&Some(entry)) => None,
+                // What is bounded by the rounds does not bound them, and neither does what is
+                // bounded by something else that may be.
+                Some(_) if carried.contains(&Some(entry)) || related.contains(&Some(entry)) => None,
                 Some(change) => rounds_of(&value, change),
             };
             best = match (best, rounds) {

@@ -3,6 +3,7 @@
 use super::Walker;
 use super::carried::Place;
 use super::done::Done;
+use super::linear::LINEAR_WORDS;
 use super::node::Node;
 use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
@@ -53,7 +54,9 @@ const CARRIED: u32 = EARLIEST + 1;
 const STRIDE: u32 = CARRIED + 2;
 /// Where notes are of what addresses in packets came from, and how many.
 const DERIVED: u32 = STRIDE + 1;
-const RANKS: u32 = DERIVED + 1;
+/// Numbers that the loop moves in a fixed ratio.
+const LINEAR: u32 = DERIVED + 1;
+const RANKS: u32 = LINEAR + LINEAR_WORDS;
 const RESETS: u32 = RANKS + 1 + MAX_RANKS;
 const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
 const THRESHOLDS: u32 = TRIANGLES + 1;
@@ -82,8 +85,11 @@ const CARRIED_NUMBER: u32 = 53;
 const CARRIED_REACH: u32 = 57;
 const CARRIED_AS: u64 = ((1 << (2 * MAX_CARRIED)) - 1) << CARRIED_NUMBER;
 const _: () = assert!(CARRIED_NUMBER as usize + MAX_CARRIED == CARRIED_REACH as usize);
+/// On some way round numbers were not in the ratio that was guessed.
+const NO_LINEAR: u64 = 1 << 61;
 /// What holds beyond a phase.
-const LASTING: u64 = NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED | CARRIED_AS;
+const LASTING: u64 =
+    NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED | CARRIED_AS | NO_LINEAR;
 /// Words of what a loop carries along and counts by.
 pub(super) const COURSE_WORDS: usize = 3;
 /// Values that a loop may carry along.
@@ -180,11 +186,16 @@ impl Trial {
         self.set_thresholds(arena, 0);
         arena.set(self.derived_field(), pair(NONE, 0));
         self.clear_carried(arena);
+        self.clear_linear(arena);
         self.set_stride(arena, None);
     }
 
     pub(super) const fn derived_field(self) -> At {
         self.field(DERIVED)
+    }
+
+    pub(super) const fn linear_field(self) -> At {
+        self.field(LINEAR)
     }
 
     /// Notes how many steps had been taken before the trial.
@@ -267,6 +278,17 @@ impl Trial {
     pub fn refuse_strides(self, arena: &mut Arena<'_>) {
         let word = arena.word(self.field(RESETS));
         arena.set(self.field(RESETS), (word | NO_STRIDES) & !NUMBERS);
+    }
+
+    /// Numbers did not go on in a fixed ratio: the loop is guessed without.
+    pub fn refuse_linear(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), (word | NO_LINEAR) & !NUMBERS);
+    }
+
+    /// Whether none are to be guessed so.
+    pub fn refuses_linear(self, arena: &Arena<'_>) -> bool {
+        arena.word(self.field(RESETS)) & NO_LINEAR != 0
     }
 
     /// Whether no number is to be guessed by its stride.

@@ -26,6 +26,10 @@ const MAX_SUM: i64 = 1 << 30;
 /// prove nothing any more.
 const PACKET_END: i64 = 0x7fff;
 
+/// How far a guess lets an unknown part of an address go down at first: so much that a loop may
+/// take from it as well, before it is refused.
+const LEAST_OFFSET: i64 = -(1 << 28);
+
 /// The greatest number of 32 bits.
 const LOW_HALF_END: i64 = 0xffff_ffff;
 
@@ -274,7 +278,11 @@ impl<'a> Join<'a> {
             return *old;
         }
         let (before, after) = (old.base(), new.base());
-        if before.is_some() && before == after {
+        // Known on one way, it still is what it was named.
+        let named = !self.mode.is_merge()
+            && old.same_bits() == 64
+            && (old.id, old.off, old.range) == (new.id, new.off, new.range);
+        if before.is_some() && (before == after || named) {
             self.keep(old.id);
             let number = if old.number.covers(&new.number) {
                 old.number
@@ -292,7 +300,8 @@ impl<'a> Join<'a> {
             }
             _ => (self.fresh(), 0),
         };
-        let number = self.wider(&old.number, &new.number, (old.id, new.id), off, i64::MAX);
+        let ends = (i64::MIN, i64::MAX);
+        let number = self.wider(&old.number, &new.number, (old.id, new.id), off, ends);
         let off = i32::try_from(off).unwrap_or(0);
         Value { id, off, number, ..Value::scalar(number) }
     }
@@ -350,8 +359,8 @@ impl<'a> Join<'a> {
             _ => self.fresh(),
         };
         let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };
-        let number =
-            self.wider(&plus(old.number, less), &plus(new.number, by), (old.id, new.id), 0, most);
+        let (before, after) = (plus(old.number, less), plus(new.number, by));
+        let number = self.wider(&before, &after, (old.id, new.id), 0, (LEAST_OFFSET, most));
         Value { id, off, number, range: range(), ..*old }
     }
 
@@ -393,7 +402,14 @@ impl<'a> Join<'a> {
     }
 
     /// What a number becomes that moved from `old` to `new`.
-    fn wider(&self, old: &Scalar, new: &Scalar, ids: (u32, u32), off: i64, most: i64) -> Scalar {
+    fn wider(
+        &self,
+        old: &Scalar,
+        new: &Scalar,
+        ids: (u32, u32),
+        off: i64,
+        (end, most): (i64, i64),
+    ) -> Scalar {
         match self.mode {
             Mode::Union | Mode::Hint(_) | Mode::Merge { before: 0, .. } => return old.join(new),
             Mode::Merge { before, .. } => return widened(old, new, most, before),
@@ -404,7 +420,7 @@ impl<'a> Join<'a> {
         }
         let (mut low, mut high) = (old.smin().min(new.smin()), old.smax().max(new.smax()));
         let (up, down) = (new.smax() > old.smax(), new.smin() < old.smin());
-        let (least, greatest) = (i64::from(i32::MIN), i64::from(i32::MAX));
+        let (least, greatest) = (i64::from(i32::MIN).max(end), i64::from(i32::MAX));
         let fits = least <= low && high <= greatest;
         match self.mode {
             Mode::Extreme => {

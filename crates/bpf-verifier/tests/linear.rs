@@ -1,0 +1,246 @@
+//! Addresses that a loop moves in a fixed ratio to a number, whose bounds are theirs.
+
+mod common;
+
+use common::XDP;
+
+/// An insertion sort of 128 numbers, which are all of the stack, as compilers make it: R2 and R4
+/// are addresses of what R1 and R0 count. The inner loop begins `more` bytes behind, and goes
+/// `step` bytes.
+fn sorts(last: i32, more: i32, step: i32) -> String {
+    format!(
+        "r1 = 1
+         r2 = r10
+         r2 += -508
+         outer: r3 = *(u32 *)(r2 +0)
+         r4 = r2
+         r4 += {more}
+         r0 = r1
+         inner: r5 = r0
+         r5 += -1
+         r6 = r5
+         r6 <<= 32
+         r6 >>= 32
+         r6 <<= 2
+         r7 = r10
+         r7 += -512
+         r7 += r6
+         r7 = *(u32 *)(r7 +0)
+         r6 = r0
+         if w7 <= w3 goto put
+         *(u32 *)(r4 +0) = r7
+         r6 = 0
+         r4 += {step}
+         r7 = r5
+         r7 += 1
+         r0 = r5
+         if r7 s> 1 goto inner
+         put: r6 <<= 32
+         r6 s>>= 32
+         r6 <<= 2
+         r5 = r10
+         r5 += -512
+         r5 += r6
+         *(u32 *)(r5 +0) = r3
+         r2 += 4
+         r1 += 1
+         if r1 != {last} goto outer
+         r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn an_insertion_sort() {
+    let info = XDP.accepts(&sorts(128, 0, -4));
+    assert!(info.processed < 1000, "{info:?}");
+    for (last, more, step) in [(129, 0, -4), (128, 4, -4), (128, -8, -4), (128, 0, -8)] {
+        XDP.rejects("", &sorts(last, more, step));
+    }
+    // Whatever is left of the ratio, or of what goes with it.
+    for (from, to) in [
+        ("r2 += 4\n", "r2 += 8\n"),
+        ("r2 += 4\n", "if r7 == 9 goto on\nr2 += 4\non: "),
+        ("r1 += 1\n", "if r7 == 9 goto on\nr1 += 1\non: "),
+        ("r0 = r1\n", "r0 = r1\nr0 += 1\n"),
+        ("r2 += -508\n", "r2 += -504\n"),
+        ("r0 = r5\n", "r0 = r5\nif r6 == r7 goto inner\nr0 += 1\n"),
+    ] {
+        let program = sorts(128, 0, -4);
+        assert!(program.contains(from));
+        XDP.rejects("", &program.replace(from, to));
+    }
+}
+
+/// `inside` is what a round does with R2, the address of what R1 counts from 0 to 63: two bytes
+/// each, from the stack's first one on.
+fn rounds(begin: &str, inside: &str) -> String {
+    format!(
+        "r6 = r1
+         call 7
+         r9 = r0
+         {begin}
+         head: call 7
+         {inside}
+         next: r2 = r8
+         r8 += 8
+         r7 += 1
+         if r7 != 64 goto head
+         end: r0 = 0
+         exit"
+    )
+}
+
+const BEGIN: &str = "r7 = 0\nr8 = r10\nr8 += -512";
+
+/// An inner loop from where the outer one is down to the first.
+const DOWN: &str = "down: *(u64 *)(r3 +0) = 0\nr3 += -8\nr4 += -1\nif r4 s> -1 goto down\n";
+
+#[test]
+fn ways_that_meet_before_an_inner_loop() {
+    let way = "r3 = r8\nr4 = r7";
+    // Both are within the stack, and do not go together.
+    for other in ["r3 = r10\nr3 += -512\nr4 = r7", "r3 = r8\nr4 = 3", "r3 = r8\nr4 = r7\nr4 += 1"] {
+        for (first, second) in [(way, other), (other, way)] {
+            let meet = |first: &str, second: &str, on: &str| {
+                let ways = format!("if r0 == 1 goto two\n{first}\ngoto met\ntwo: {second}\n");
+                rounds(
+                    BEGIN,
+                    &format!("r5 = 0\nif r0 == 2 goto next\n{ways}met: r0 = 0\n{DOWN}{on}"),
+                )
+            };
+            // With, and without a way back to the outer loop behind it.
+            for on in ["", "if r5 == 0 goto end\n"] {
+                XDP.accepts(&meet(way, way, on));
+                XDP.rejects("", &meet(first, second, on));
+            }
+        }
+    }
+}
+
+/// The same where the outer loop's own number and address are what differs, and no way leads back
+/// to its head: what was walked from where the ways meet rests on how the two are related.
+#[test]
+fn ways_that_meet_and_do_not_go_back() {
+    let meet = |first: &str, second: &str| {
+        let ways = format!("if r0 == 1 goto two\n{first}\ngoto met\ntwo: {second}\n");
+        let behind = format!("met: r3 = r8\nr4 = r7\n{DOWN}if r5 == 0 goto end\n");
+        rounds(BEGIN, &format!("r5 = 0\nif r0 == 2 goto next\n{ways}{behind}"))
+    };
+    XDP.accepts(&meet("r2 = 0", "r2 = 1"));
+    XDP.accepts(&meet("r2 = 0", "r7 = 0"));
+    for other in ["r8 = r10\nr8 += -512", "r7 = 5", "r8 = r10\nr8 += -504", "r7 += 1"] {
+        XDP.rejects("", &meet("r2 = 0", other));
+        XDP.rejects("", &meet(other, "r2 = 0"));
+    }
+}
+
+/// A way that is not gone while the loop is only looked at, as what is done on it is refused there.
+#[test]
+fn a_way_that_is_found_late() {
+    let program = |by: i32| {
+        let way = format!("lock *(u64 *)(r8 +0) += r9\nr8 += {by}");
+        rounds(BEGIN, &format!("if r0 == 2 goto next\n{way}"))
+    };
+    XDP.accepts(&program(0));
+    for by in [8, -8, 1] {
+        XDP.rejects("", &program(by));
+    }
+}
+
+#[test]
+fn ways_into_the_outer_loop() {
+    let program = |first: i32, second: i32, on: &str| {
+        let begin = format!(
+            "r7 = 0\nr8 = r10\nr8 += {first}\nif r9 == 7 goto head\n
+             r7 = 0\nr8 = r10\nr8 += {second}"
+        );
+        rounds(&begin, &format!("r5 = 0\nif r0 == 2 goto next\nr3 = r8\nr4 = r7\n{DOWN}{on}"))
+    };
+    for on in ["", "if r5 == 0 goto end\n"] {
+        XDP.accepts(&program(-512, -512, on));
+        for (first, second) in [(-512, -504), (-504, -512), (-512, -520), (-520, -512)] {
+            XDP.rejects("", &program(first, second, on));
+        }
+    }
+}
+
+/// The loop is come to twice, each time within the same bounds, and related otherwise: what was
+/// walked in the one says nothing of the other.
+#[test]
+fn other_relations_within_the_bounds() {
+    let program = |first: &str, second: &str, on: &str| {
+        let begin = format!("{first}\nif r9 == 7 goto head\n{second}");
+        // Ways meet, so that a state is kept between the two heads.
+        let meet = "if r0 == 1 goto met\nr2 = 0\nr2 = 1\nmet: r3 = r8\nr4 = r7\n";
+        rounds(&begin, &format!("r5 = 0\nif r0 == 2 goto next\n{meet}{DOWN}{on}"))
+    };
+    let off = |number: i32, off: i32| format!("r7 = {number}\nr8 = r10\nr8 += {off}");
+    for on in ["", "if r5 == 0 goto end\n"] {
+        XDP.accepts(&program(BEGIN, &off(10, -432), on));
+        for other in [off(10, -512), off(2, -504), off(10, -440)] {
+            XDP.rejects("", &program(BEGIN, &other, on));
+            XDP.rejects("", &program(&other, BEGIN, on));
+        }
+    }
+}
+
+/// What is learned of the number in a round is learned of the address.
+#[test]
+fn a_number_bounds_an_address_in_a_round() {
+    let begin = "r7 = 0\nr8 = r10\nr8 += -256";
+    let program = |inside: &str| rounds(begin, inside);
+    for (guard, fine) in [
+        ("if r7 > 31 goto next", true),
+        ("if r7 > 32 goto next", false),
+        ("if w7 > 31 goto next", true),
+        ("if r7 s>= 33 goto next", false),
+        ("r3 = r7\nr3 += 1\nif r3 > 32 goto next", true),
+        ("r3 = r7\nr3 += 1\nif r3 > 33 goto next", false),
+    ] {
+        let text = program(&format!("{guard}\n*(u64 *)(r8 +0) = 0"));
+        if fine {
+            let info = XDP.accepts(&text);
+            assert!(info.processed < 1500, "{guard}: {info:?}");
+        } else {
+            XDP.rejects("", &text);
+        }
+    }
+    // On one way it was moved before, on the other it was not.
+    let moved = |by: i32, most: i32| {
+        program(&format!(
+            "r2 = r8\nif r0 == 1 goto on\nr2 += {by}\non: r0 = 0\nif r7 > {most} goto next\n*(u64 *)(r2 +0) = 0"
+        ))
+    };
+    XDP.accepts(&moved(8, 30));
+    XDP.rejects("", &moved(8, 31));
+    XDP.accepts(&moved(-8, 31));
+    XDP.rejects("", &moved(-8, 32));
+}
+
+/// The product of what it counts by wraps, but the address does not.
+#[test]
+fn products_that_wrap() {
+    let program = |first: &str, rounds: i64, more: i64| {
+        let last = first.parse::<i64>().unwrap().wrapping_add(rounds);
+        format!(
+            "r1 = {first} ll
+             r3 = {last} ll
+             r2 = r10
+             r2 += -512
+             r2 += {more}
+             head: *(u64 *)(r2 +0) = 0
+             r2 += 8
+             r1 += 1
+             if r1 != r3 goto head
+             r0 = 0
+             exit"
+        )
+    };
+    for first in ["0", "-3", "2305843009213693952", "9223372036854775800", "-9223372036854775808"] {
+        XDP.accepts(&program(first, 64, 0));
+        XDP.rejects("", &program(first, 65, 0));
+        XDP.rejects("", &program(first, 64, 8));
+        XDP.rejects("", &program(first, 64, -8));
+    }
+}
