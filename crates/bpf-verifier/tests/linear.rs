@@ -244,3 +244,66 @@ fn products_that_wrap() {
         XDP.rejects("", &program(first, 64, -8));
     }
 }
+
+/// The inner loop begins with constants, and on one way round, which the first looks do not come
+/// to, with the numbers of the outer one: what is done between the two heads serves nobody who
+/// comes to the outer one with numbers that are not related.
+#[test]
+fn a_way_round_may_rest_on_the_outer_loop() {
+    let program = |entry: &str| {
+        format!(
+            "{entry}
+         outer: call 7
+         r5 = 0
+         if r0 == 7 goto next
+         r1 = 0
+         if r0 == 3 goto N
+         r1 = 0
+         r1 = 0
+         N: r0 = 0
+         r9 = r10
+         r9 += -4
+         r7 = 127
+         r1 = 0
+         r2 = 0
+         r3 = 0
+         r4 = 0
+         inner: *(u32 *)(r9 +0) = 0
+         r4 += 3
+         if r4 s> 1900 goto done
+         r9 += -4
+         r7 += -1
+         if r7 s< 0 goto done
+         if r3 != 1 goto noreset
+         r9 = r8
+         r7 = r6
+         r1 = 2
+         r2 = 2
+         noreset: r3 = r2
+         r2 = r1
+         if r1 != 0 goto inner
+         r1 = 1
+         r4 += 1
+         goto inner
+         done: if r5 == 0 goto end
+         next: r8 += 4
+         r6 += 1
+         if r6 s< 128 goto outer
+         end: r0 = 0
+         exit"
+        )
+    };
+    let related = "r6 = 0\nr8 = r10\nr8 += -512";
+    XDP.accepts(&program(related));
+    for (first, second) in [(0, 127), (127, 0)] {
+        let either = format!(
+            "call 7\nr6 = {first}\nif r0 != 1 goto on\nr6 = {second}\non: r8 = r10\nr8 += -512"
+        );
+        XDP.rejects("", &program(&either));
+        let before = |number: i32| format!("r6 = {number}\nr8 = r10\nr8 += -512");
+        let (one, other) = (before(first), before(second));
+        XDP.rejects("", &program(&format!("call 7\n{one}\nif r0 != 1 goto outer\n{other}")));
+        let jumps = format!("call 7\n{one}\nif r0 == 1 goto bad\ngoto outer\nbad: {other}");
+        XDP.rejects("", &program(&jumps));
+    }
+}

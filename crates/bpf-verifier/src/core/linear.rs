@@ -179,6 +179,20 @@ impl Explorer<'_> {
         None
     }
 
+    /// The same, where a proof rests on it: so does what follows from the nodes between `from` and
+    /// the head that says it.
+    fn proven_apart(
+        &mut self,
+        trial: Trial,
+        pair: (&Value, &Value),
+        times: i32,
+        from: At,
+    ) -> Option<i64> {
+        let (more, by) = self.apart(trial, pair, times)?;
+        self.rest_on_linear(by, from);
+        Some(more)
+    }
+
     /// The state is a guess, beside it the one that the loop begins with: where what changed has
     /// no bounds but those of something that changed in a fixed ratio to it, and is known to be so
     /// much more than that, the guess says so.
@@ -258,10 +272,8 @@ impl Explorer<'_> {
             let value = self.at_place(&self.scratch, line.place);
             let of = self.at_place(&self.scratch, line.of);
             let (Some(value), Some(of)) = (value, of) else { return false };
-            let Some((more, by)) = self.apart(outer, (&value, &of), line.times) else {
-                return false;
-            };
-            if more != line.more.into() {
+            let more = self.proven_apart(outer, (&value, &of), line.times, from);
+            if more != Some(line.more.into()) {
                 return false;
             }
             if let Some(number) = line.number(&value, &of)
@@ -271,7 +283,6 @@ impl Explorer<'_> {
                 self.set_number(line.place, number);
                 core::mem::swap(&mut self.state, &mut self.scratch);
             }
-            self.rest_on_linear(by, from);
         }
         true
     }
@@ -345,8 +356,8 @@ impl Explorer<'_> {
             let value = self.at_place(&self.state, line.place);
             let of = self.at_place(&self.state, line.of);
             let (Some(value), Some(of)) = (value, of) else { return false };
-            let apart = self.apart(trial, (&value, &of), line.times);
-            if apart.is_none_or(|(more, _)| more != line.more.into()) {
+            let more = self.proven_apart(trial, (&value, &of), line.times, self.walker.parent);
+            if more != Some(line.more.into()) {
                 return false;
             }
             // All ways are to be seen, and not one that stands for another.
