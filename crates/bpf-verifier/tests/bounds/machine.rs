@@ -13,8 +13,14 @@ use crate::concrete;
 const NUMBERS: u64 = 4;
 /// Eight bytes each, of a frame.
 const SLOTS: usize = 8;
-/// Where frames lie.
+/// Where frames lie; a map's value, and a packet, both of 64 bytes; and what is known of that.
 const FRAME: u64 = 1 << 32;
+const VALUE: u64 = 1 << 48;
+const PACKET: u64 = 1 << 49;
+const CONTEXT: u64 = 1 << 50;
+const BYTES: u64 = 64;
+/// Instructions of a run at the most, from one place where chance decides to the next.
+pub const MOST_STEPS: u64 = 10_000_000;
 /// Places where chance decides, with all that is known there, at the most.
 const MOST: usize = 60_000;
 
@@ -31,6 +37,8 @@ struct Frame {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct State {
     pc: usize,
+    /// The register that chance decides.
+    open: usize,
     regs: [u64; 11],
     frames: Vec<Frame>,
     /// Rounds that `may_goto` grants from here on.
@@ -39,7 +47,7 @@ struct State {
 
 /// Where a run comes to on its own.
 enum Next {
-    /// Chance decides what is in R0.
+    /// Chance decides what is in a register.
     Chance(State),
     End,
 }
@@ -60,8 +68,9 @@ impl Machine {
     /// Instructions of the longest run; none, where there are too many runs.
     pub fn longest(&mut self) -> Option<u64> {
         let (frames, grants) = (Vec::new(), self.grants);
-        let mut first = State { pc: 0, regs: [0; 11], frames, grants };
+        let mut first = State { pc: 0, open: 0, regs: [0; 11], frames, grants };
         first.enter(0, 0, None);
+        first.regs[1] = CONTEXT;
         let (steps, next) = self.walk(first);
         let Next::Chance(first) = next else { return Some(steps) };
         let mut stack = vec![first.clone()];
@@ -70,7 +79,7 @@ impl Machine {
             let state = state.clone();
             for number in 0..NUMBERS {
                 let mut after = state.clone();
-                after.regs[0] = number;
+                after.regs[state.open] = number;
                 let (steps, next) = self.walk(after);
                 let rest = match next {
                     Next::End => Some(0),
@@ -104,12 +113,21 @@ impl Machine {
             steps += 1;
             state.pc = pc + insn.slots();
             if let Instruction::Call(CallTarget::Helper(7)) = insn {
+                state.open = 0;
+                return (steps, Next::Chance(state));
+            }
+            if let Instruction::Load { dst, base, off, .. } = insn
+                && state.get(base).wrapping_add_signed(off.into()) >= VALUE
+                && state.get(base) < CONTEXT
+            {
+                check_shared(state.get(base).wrapping_add_signed(off.into()));
+                state.open = dst.index();
                 return (steps, Next::Chance(state));
             }
             if !state.step(&insn, pc) {
                 return (steps, Next::End);
             }
-            assert!(steps < 10_000_000, "it goes on");
+            assert!(steps < MOST_STEPS, "it goes on");
         }
     }
 }
@@ -162,12 +180,23 @@ impl State {
             Instruction::LoadImm64 { dst, value: Imm64::Code(off) } => {
                 self.regs[dst.index()] = target(off) as u64;
             }
+            Instruction::LoadImm64 { dst, value: Imm64::MapIdxValue(_, off) } => {
+                self.regs[dst.index()] = VALUE + u64::from(off);
+            }
+            Instruction::Load { dst, base, off, .. } if self.get(base) == CONTEXT => {
+                self.regs[dst.index()] = if off == 0 { PACKET } else { PACKET + BYTES };
+            }
             Instruction::Load { size, dst, base, off, .. } => {
                 let address = self.get(base).wrapping_add_signed(off.into());
                 self.regs[dst.index()] = concrete::low(*self.slot(address), size.bits());
             }
             Instruction::Store { base, off, src, .. } => {
                 let value = self.operand(src);
+                let address = self.get(base).wrapping_add_signed(off.into());
+                if (VALUE / 2..CONTEXT).contains(&address) {
+                    check_shared(address);
+                    return true;
+                }
                 *self.slot(self.get(base).wrapping_add_signed(off.into())) = value;
             }
             Instruction::MayGoto { off } => match self.grants.checked_sub(1) {
@@ -240,4 +269,10 @@ impl State {
         }
         true
     }
+}
+
+/// A byte of a value or a packet: what lies there, others may change.
+fn check_shared(address: u64) {
+    let base = if address < PACKET - BYTES { VALUE } else { PACKET };
+    assert!((base..base + BYTES).contains(&address), "{address:#x}");
 }
