@@ -118,6 +118,51 @@ fn an_inner_loop_up_to_what_the_outer_one_leaves() {
     refused(&neighbours(64));
 }
 
+/// The longest row of lower numbers, whose length is counted in bytes: where it begins, the length
+/// and the counter are one, and to what the length may come says nothing of the counter.
+#[test]
+fn a_counter_is_guessed_as_far_as_what_moved_alike() {
+    let text = |rounds: u32| {
+        format!(
+            "r1 = 1
+             r2 = 0
+             r3 = 0
+             again: r5 = r10
+             r5 += -128
+             r5 += r3
+             *(u8 *)(r5 +0) = r1
+             r4 = 0
+             r8 = r10
+             r8 += -64
+             r8 += r3
+             r8 = *(u8 *)(r8 +0)
+             goto test
+             inner: r6 = r10
+             r6 += -64
+             r6 += r4
+             r7 = *(u8 *)(r6 +0)
+             if w7 >= w8 goto less
+             r6 = r10
+             r6 += -128
+             r6 += r4
+             r7 = *(u8 *)(r6 +0)
+             r7 += 1
+             *(u8 *)(r5 +0) = r7
+             less: r4 += 1
+             test: if r4 < r3 goto inner
+             r6 = *(u8 *)(r5 +0)
+             if w2 s> w6 goto next
+             w2 = w6
+             next: r3 += 1
+             if r3 != {rounds} goto again
+             r0 = 0
+             exit"
+        )
+    };
+    quick(1000, &text(64));
+    refused(&text(65));
+}
+
 #[test]
 fn rows_and_columns() {
     let text = |rows: u32| {

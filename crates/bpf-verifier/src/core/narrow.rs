@@ -7,6 +7,10 @@
 //! round with the guess once more, past all errors, and each value that some way round made
 //! another one becomes what it was at the start, and what those ways made it. Ways that leave it
 //! add nothing to that. As always, it is checked whether the new guess holds.
+//!
+//! Where that makes nothing narrower, numbers that the loop counts become what it compares them
+//! with: where a counter and what is kept of something else moved alike in the first round, the
+//! one was guessed to go as far as the other.
 
 use super::carried::Place;
 use super::node::Node;
@@ -85,9 +89,36 @@ impl Explorer<'_> {
             }
         }
         if !narrower {
+            for (place, _) in others.into_iter().filter(|(place, _)| *place != 0) {
+                narrower |= self.end_at_threshold(trial, place);
+            }
+        }
+        if !narrower {
             return self.try_numbers(trial);
         }
         self.unwind(trial);
+        // Where it was wider, inner loops went round too often.
+        self.forget_hints(trial.first_id(&self.arena));
         self.begin(trial, Phase::Body)
+    }
+
+    /// The state is a guess, beside it what the loop begins with: a number that goes further than
+    /// the last of what it is compared with, on the way from there, ends at that.
+    fn end_at_threshold(&mut self, trial: Trial, place: Place) -> bool {
+        let now = self.at_place(&self.state, place).filter(Value::is_scalar);
+        let start = self.at_place(&self.scratch, place).filter(Value::is_scalar);
+        let (Some(now), Some(start)) = (now, start) else { return false };
+        let (known, count) = trial.thresholds(&self.arena);
+        let own = known.iter().take(count).filter(|known| known.id == now.id && known.bits == 64);
+        let ends = || own.clone().map(|known| known.at.wrapping_add(now.off.into()));
+        let (low, high) = (now.number.smin(), now.number.smax());
+        let most = ends().filter(|end| (start.number.smax()..high).contains(end)).max();
+        let least = ends().filter(|end| low < *end && *end <= start.number.smin()).min();
+        let number = Scalar::signed_between(least.unwrap_or(low), most.unwrap_or(high));
+        let number = now.number.meet(number).filter(|number| *number != now.number);
+        number.is_some_and(|number| {
+            self.set_number(place, number);
+            true
+        })
     }
 }
