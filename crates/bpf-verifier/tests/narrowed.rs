@@ -163,6 +163,51 @@ fn a_counter_is_guessed_as_far_as_what_moved_alike() {
     refused(&text(65));
 }
 
+/// A sort that carries each byte down, as compilers make it of `j > 0` and bytes: R5 is `j - 1`, and
+/// what is compared is its low half and two. It ends at -1.
+#[test]
+fn a_place_that_goes_down_past_nothing_is_compared_as_a_sum_of_32_bits() {
+    let text = |more: u32, least: u32| {
+        format!(
+            "r2 = 1
+             r3 = 0
+             again: r4 = r10
+             r4 += -64
+             r4 += r2
+             r4 = *(u8 *)(r4 +0)
+             r5 = r3
+             inner: r6 = r5
+             r6 <<= 32
+             r6 >>= 32
+             r0 = r10
+             r0 += -64
+             r0 += r6
+             r6 = *(u8 *)(r0 +0)
+             if w6 > w4 goto lower
+             done: r3 += 1
+             w2 += 1
+             if w2 == 64 goto out
+             goto again
+             lower: r7 = r10
+             r7 += -64
+             r7 += r5
+             *(u8 *)(r7 +1) = r6
+             *(u8 *)(r0 +0) = r4
+             r5 += -1
+             w0 = w5
+             w0 += {more}
+             if w0 s> {least} goto inner
+             goto done
+             out: r0 = 0
+             exit"
+        )
+    };
+    quick(600, &text(2, 1));
+    quick(600, &text(3, 2));
+    refused(&text(2, 0));
+    refused(&text(3, 1));
+}
+
 #[test]
 fn rows_and_columns() {
     let text = |rows: u32| {

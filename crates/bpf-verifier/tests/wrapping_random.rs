@@ -101,7 +101,10 @@ impl Maker {
                 format!("r1 = r{r}\nr1 <<= 32\nr2 = {raised} ll\nr1 += r2\nr1 {back} 32\nr{r} = r1")
             }
             6 => format!("call 7\nif r0 == 2 goto +1\nw{r} += {step}"),
-            7 => format!("r1 = r{r}\nw1 += {step}\nif w1 {cond} {number} goto e{depth}"),
+            7 => {
+                let half = self.chance.of(&["r", "w"]);
+                format!("{half}1 = {half}{r}\nw1 += {step}\nif w1 {cond} {number} goto e{depth}")
+            }
             8 => format!("r{r} += {step}"),
             _ => format!("if w{r} != {number} goto +1\nw{r} = {more}"),
         };
@@ -120,6 +123,15 @@ impl Maker {
                 let few = self.chance.below(4);
                 self.line(&format!("call 7\nif r0 == {few} goto +1\nr0 = 0"));
             }
+        }
+        // Compilers compare a sum where the number was moved by another one before.
+        if self.chance.below(3) == 0 {
+            let (half, more) = (self.chance.of(&["r", "w"]), self.chance.step());
+            self.line(&format!(
+                "{half}{r} += {step}\nw1 = w{r}\nw1 += {more}
+                 if w1 {cond} {number} goto h{depth}\ne{depth}: r0 = 0"
+            ));
+            return;
         }
         self.line(&format!(
             "w{r} += {step}\nif w{r} {cond} {number} goto h{depth}\ne{depth}: r0 = 0"

@@ -59,7 +59,10 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
         (_, None, Some(by)) if counts => return scaled(width, a, op, by, out),
         _ => return out,
     };
-    if named.id == 0 || named.range != 0 || out.number.as_constant().is_some() {
+    // Of the low half of a copy, a sum of 32 bits is the low half of one.
+    let low_half = width == Width::W32 && named.range != 0 && named.same_bits() >= 32;
+    let other = named.range != 0 && !low_half;
+    if named.id == 0 || other || out.number.as_constant().is_some() {
         return out;
     }
     let range = match width {
@@ -73,8 +76,8 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     if least < MAX_SUM.wrapping_neg() || most > MAX_SUM || least > most {
         return out;
     }
-    let mut wraps = false;
-    if width == Width::W32 {
+    let mut wraps = low_half;
+    if width == Width::W32 && !low_half {
         // The whole must be the low half before, and a sum that is no copy as well.
         let max = i64::from(u32::MAX);
         let (from, to) = (named.number.full().smin, named.number.full().smax);
