@@ -124,7 +124,12 @@ fn build(context: &Context, profile: Profile) -> Result<PathBuf> {
     // The versions that the workspace has locked.
     fs::copy(context.root.join("Cargo.lock"), dir.join("Cargo.lock")).context("Cargo.lock")?;
     let target = repo::work_dir(&context.root, "probe-target")?;
-    Run::cargo(&dir).args(["build"]).env("CARGO_TARGET_DIR", &target).check(&context.log)?;
+    // How much debug information there is says the manifest, whatever others are built with.
+    Run::cargo(&dir)
+        .args(["build"])
+        .env("CARGO_TARGET_DIR", &target)
+        .env_remove("CARGO_PROFILE_DEV_DEBUG")
+        .check(&context.log)?;
     Ok(target.join(format!("debug/libprobe_{}.a", profile.name())))
 }
 
