@@ -403,7 +403,7 @@ fn nested(seed: u64) -> String {
 
 fn maker(seed: u64) -> Maker {
     Maker {
-        chance: Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        chance: Chance::seeded(seed, 0),
         text: String::new(),
         labels: 0,
         functions: String::new(),
@@ -554,7 +554,7 @@ fn cut(chance: &mut Chance) -> String {
 fn counters_of_which_low_bits_are_compared() {
     let (mut looked_at, mut exact) = (0, 0);
     for seed in 0..CUT {
-        let text = cut(&mut Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let text = cut(&mut Chance::seeded(seed, 0));
         let Ok(insns) = assemble::<ActiveProfile>(&text) else { panic!("{text}") };
         let program = built(BpfProgType::Xdp, &insns);
         // Not walked round by round, unless there are few.

@@ -101,7 +101,7 @@ enum Operation {
 }
 
 fn operations(seed: u64) -> Vec<Operation> {
-    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 5);
+    let mut chance = Chance::seeded(seed, 5);
     let chance = &mut chance;
     let mut parts = vec![Part::any(chance), Part::any(chance)];
     let mut all = vec![Operation::Fill { at: 0, len: BYTES }];

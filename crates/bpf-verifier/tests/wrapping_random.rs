@@ -140,7 +140,7 @@ impl Maker {
 }
 
 fn wrapping(seed: u64) -> String {
-    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc);
+    let mut chance = Chance::seeded(seed, 0x1234_5678_9abc);
     let (near, depth) = (chance.below(3) > 0, 1 + chance.below(3));
     let mut maker = Maker { chance, text: String::new(), depth, near };
     maker.line("call 7\nr8 = r0\nr8 &= 3\nr9 = 0\nr7 = 0");

@@ -570,9 +570,8 @@ impl Explorer<'_> {
             self.note_triangle(trial, node, rounds);
         }
         self.free_resting(trial);
-        let carried = trial.carried(&self.arena).iter().any(|place| *place != 0);
-        let related = trial.linear(&self.arena).next().is_some();
-        let carried = carried || related;
+        let carried = trial.carried(&self.arena).iter().any(|place| *place != 0)
+            || trial.linear(&self.arena).next().is_some();
         let strides = trial.stride(&self.arena).is_some();
         // What is carried alone fits what the loop is entered with once more too seldom.
         if proven && (strides || !carried) {

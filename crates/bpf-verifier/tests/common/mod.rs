@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod chance;
+pub mod draft;
 
 use bpf_bytecode::abi::global::{GlobalFunction, Param};
 use bpf_bytecode::abi::map::{MapDef, MapType, flags};

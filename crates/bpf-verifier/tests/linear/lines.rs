@@ -1,37 +1,15 @@
 //! The lines of such programs: what is done with a number and what goes with it.
 
-use std::fmt::Write;
-
 use super::{BYTES, FORKS, Ground, Maker, PAIRS, Pair};
 
 impl Maker {
-    pub(super) fn code(&mut self, lines: &str) {
-        for line in lines.split(';') {
-            self.lines += 1;
-            writeln!(self.text, "{}", line.trim()).unwrap();
-        }
-    }
-
-    pub(super) fn label(&mut self) -> String {
-        self.labels += 1;
-        format!("l{}", self.labels)
-    }
-
-    pub(super) fn place(&mut self, label: &str) {
-        self.code(&format!("{label}: r0 = 0"));
-    }
-
-    pub(super) fn in_all(&mut self, of: usize) -> bool {
-        self.chance.below(of) == 0
-    }
-
     pub(super) fn small(&mut self, most: i32) -> i32 {
         i32::try_from(self.chance.below(usize::try_from(most).unwrap())).unwrap()
     }
 
     /// Mostly nothing.
     pub(super) fn slip(&mut self) -> i32 {
-        if self.slips == 0 || !self.in_all(8) {
+        if self.slips == 0 || !self.chance.in_all(8) {
             return 0;
         }
         self.slips -= 1;
@@ -48,8 +26,8 @@ impl Maker {
         if self.forks < FORKS {
             self.forks += 1;
             let number = self.small(3);
-            self.code("r0 = map[idx:1][0] ll; r0 = *(u8 *)(r0 +0)");
-            self.code(&format!("if r0 == {number} goto {to}"));
+            self.draft.code("r0 = map[idx:1][0] ll; r0 = *(u8 *)(r0 +0)");
+            self.draft.code(&format!("if r0 == {number} goto {to}"));
         } else {
             let at = self.small(16);
             self.guard(PAIRS[0], to, at);
@@ -59,12 +37,12 @@ impl Maker {
     /// Goes to a label by how a number compares with one that is so far from the first.
     pub(super) fn compare(&mut self, register: u8, cond: &str, at: i32, to: &str) {
         if self.origin == 0 {
-            let half = self.in_all(4) && !cond.starts_with('s');
+            let half = self.chance.in_all(4) && !cond.starts_with('s');
             let width = if half { 'w' } else { 'r' };
-            self.code(&format!("if {width}{register} {cond} {at} goto {to}"));
+            self.draft.code(&format!("if {width}{register} {cond} {at} goto {to}"));
         } else {
             let at = self.origin.wrapping_add(at.into());
-            self.code(&format!("r0 = {at} ll; if r{register} {cond} r0 goto {to}"));
+            self.draft.code(&format!("r0 = {at} ll; if r{register} {cond} r0 goto {to}"));
         }
     }
 
@@ -72,13 +50,13 @@ impl Maker {
         let cond = self.chance.of(&["s>", "s<", ">", "<", "==", "!="]);
         match self.chance.below(8) {
             0 if self.ground == Ground::Number => {
-                self.code(&format!("if r{address} {cond} {} goto {to}", self.times * at));
+                self.draft.code(&format!("if r{address} {cond} {} goto {to}", self.times * at));
             }
             1 if self.ground == Ground::Number && self.origin == 0 => {
-                self.code(&format!("if r{address} {cond} r{number} goto {to}"));
+                self.draft.code(&format!("if r{address} {cond} r{number} goto {to}"));
             }
             2 if self.origin == 0 => {
-                self.code(&format!("r0 = r{number}; r0 += 1; if r0 {cond} {at} goto {to}"));
+                self.draft.code(&format!("r0 = r{number}; r0 += 1; if r0 {cond} {at} goto {to}"));
             }
             _ => self.compare(number, cond, at, to),
         }
@@ -95,67 +73,69 @@ impl Maker {
             Ground::Number => format!("r{address} = {off}"),
         };
         self.number(number, at);
-        self.code(&begin);
+        self.draft.code(&begin);
     }
 
     /// A number is so far from the first.
     pub(super) fn number(&mut self, register: u8, at: i32) {
         let from = self.origin.wrapping_add(at.into());
         let far = if self.origin == 0 { "" } else { " ll" };
-        self.code(&format!("r{register} = {from}{far}"));
+        self.draft.code(&format!("r{register} = {from}{far}"));
     }
 
     /// The pair becomes what another one is, but so much more.
     pub(super) fn copy(&mut self, [number, address]: Pair, [from, with]: Pair) {
         let by = self.chance.of(&[0, 0, 0, 1, -1]);
-        let width = if self.origin == 0 && self.in_all(5) { 'w' } else { 'r' };
-        if self.in_all(6) && self.free.contains(&-16) {
+        let width = if self.origin == 0 && self.chance.in_all(5) { 'w' } else { 'r' };
+        if self.chance.in_all(6) && self.free.contains(&-16) {
             let size = if width == 'w' { 32 } else { 64 };
-            self.code(&format!("*(u64 *)(r10 -40) = r{from}"));
-            self.code(&format!("r{number} = *(u{size} *)(r10 -40)"));
-            self.code(&format!("*(u64 *)(r10 -48) = r{with}; r{address} = *(u64 *)(r10 -48)"));
+            self.draft.code(&format!("*(u64 *)(r10 -40) = r{from}"));
+            self.draft.code(&format!("r{number} = *(u{size} *)(r10 -40)"));
+            self.draft
+                .code(&format!("*(u64 *)(r10 -48) = r{with}; r{address} = *(u64 *)(r10 -48)"));
         } else {
-            self.code(&format!("{width}{number} = {width}{from}; r{address} = r{with}"));
+            self.draft.code(&format!("{width}{number} = {width}{from}; r{address} = r{with}"));
         }
         let (more, less) = (by * self.times + self.slip(), self.slip());
-        if more != 0 || self.in_all(3) {
-            self.code(&format!("r{address} += {more}"));
+        if more != 0 || self.chance.in_all(3) {
+            self.draft.code(&format!("r{address} += {more}"));
         }
         if by + less != 0 {
-            self.code(&format!("{width}{number} += {}", by + less));
+            self.draft.code(&format!("{width}{number} += {}", by + less));
         }
     }
 
     /// Both are moved, in proportion.
     pub(super) fn moves(&mut self, [number, address]: Pair, by: i32) {
         let much = by * self.times + self.slip();
-        let width = if self.origin == 0 && self.in_all(6) { 'w' } else { 'r' };
+        let width = if self.origin == 0 && self.chance.in_all(6) { 'w' } else { 'r' };
         let first = format!("{width}{number} += {by}");
         let second = format!("r{address} += {much}");
         match self.chance.below(6) {
-            0 => self.code(&format!("{second}; {first}")),
-            1 => self.code(&format!("r0 = r{number}; r0 += {by}; {second}; r{number} = r0")),
+            0 => self.draft.code(&format!("{second}; {first}")),
+            1 => self.draft.code(&format!("r0 = r{number}; r0 += {by}; {second}; r{number} = r0")),
             2 => {
                 let more = by + 1;
-                self.code(&format!("r{number} += {more}; {second}; r{number} += -1"));
+                self.draft.code(&format!("r{number} += {more}; {second}; r{number} += -1"));
             }
-            _ => self.code(&format!("{first}; {second}")),
+            _ => self.draft.code(&format!("{first}; {second}")),
         }
     }
 
     pub(super) fn store(&mut self, address: u8) {
         let off = self.slip().signum();
         if self.ground == Ground::Number {
-            self.code(&format!("r0 = map[idx:1][0] ll; r0 += r{address}; *(u8 *)(r0 {off:+}) = 0"));
+            self.draft
+                .code(&format!("r0 = map[idx:1][0] ll; r0 += r{address}; *(u8 *)(r0 {off:+}) = 0"));
         } else {
-            self.code(&format!("*(u8 *)(r{address} {off:+}) = 0"));
+            self.draft.code(&format!("*(u8 *)(r{address} {off:+}) = 0"));
         }
     }
 
     /// Something that holds a number: what it is read as, behind `code`.
     pub(super) fn read(&mut self, variable: i32) -> String {
         if variable < 0 {
-            self.code(&format!("r0 = *(u64 *)(r10 {variable})"));
+            self.draft.code(&format!("r0 = *(u64 *)(r10 {variable})"));
             return "r0".to_owned();
         }
         format!("r{variable}")
@@ -163,16 +143,16 @@ impl Maker {
 
     pub(super) fn write(&mut self, variable: i32, what: &str) {
         if variable < 0 {
-            self.code(&format!("*(u64 *)(r10 {variable}) = {what}"));
+            self.draft.code(&format!("*(u64 *)(r10 {variable}) = {what}"));
         } else {
-            self.code(&format!("r{variable} = {what}"));
+            self.draft.code(&format!("r{variable} = {what}"));
         }
     }
 
     /// Adds to it; what it is read as.
     pub(super) fn add(&mut self, variable: i32, by: i32) -> String {
         let register = self.read(variable);
-        self.code(&format!("{register} += {by}"));
+        self.draft.code(&format!("{register} += {by}"));
         if variable < 0 {
             self.write(variable, &register);
         }
@@ -189,34 +169,33 @@ impl Maker {
 
     /// Ways part and meet, so that a state is kept.
     pub(super) fn joins(&mut self) {
-        let met = self.label();
-        self.code("r0 = map[idx:1][0] ll; r0 = *(u8 *)(r0 +0)");
-        self.code(&format!("if r0 == 3 goto {met}; r0 = 0; r0 = 0"));
-        self.code(&format!("{met}: r0 = 0; r0 = 0; r0 = 0"));
+        let met = self.draft.label();
+        self.draft.code("r0 = map[idx:1][0] ll; r0 = *(u8 *)(r0 +0)");
+        self.draft.code(&format!("if r0 == 3 goto {met}; r0 = 0; r0 = 0"));
+        self.draft.code(&format!("{met}: r0 = 0; r0 = 0; r0 = 0"));
     }
 
     /// A call of a function that goes down or up from the pair.
     pub(super) fn function(&mut self, [number, address]: Pair) {
-        let [name, again, end] = [(); 3].map(|()| self.label());
-        self.code(&format!("r1 = r{number}; r2 = r{address}; call local {name}"));
-        let (kept, lines) = (std::mem::take(&mut self.text), self.lines);
+        let [name, again, end] = [(); 3].map(|()| self.draft.label());
+        self.draft.code(&format!("r1 = r{number}; r2 = r{address}; call local {name}"));
+        let (before, lines) = (self.draft.begin_function(), self.draft.lines);
         let pair = PAIRS[2];
         let by = self.chance.of(&[-1, 1]);
-        self.code(&format!("{name}: r0 = 0"));
-        if self.in_all(3) {
+        self.draft.code(&format!("{name}: r0 = 0"));
+        if self.chance.in_all(3) {
             let at = self.small(self.most());
             self.fork(&again);
             self.put(pair, at);
         }
-        self.place(&again);
+        self.draft.place(&again);
         self.store(pair[1]);
         self.moves(pair, by);
         let (cond, last) = if by > 0 { ("s<", self.most()) } else { ("s>", -1) };
         let last = last + self.slip().signum();
         self.compare(pair[0], cond, last, &again);
-        self.code(&format!("{end}: r0 = 0; exit"));
-        let text = std::mem::replace(&mut self.text, kept);
-        self.functions += &text;
-        self.lines = lines;
+        self.draft.code(&format!("{end}: r0 = 0; exit"));
+        self.draft.end_function(before);
+        self.draft.lines = lines;
     }
 }

@@ -4,6 +4,7 @@
 mod lines;
 
 use crate::common::chance::Chance;
+use crate::common::draft::Draft;
 
 /// Bytes that addresses may lie in.
 const BYTES: i32 = 64;
@@ -29,10 +30,7 @@ const PAIRS: [Pair; 3] = [[6, 8], [7, 9], [1, 2]];
 /// A program in the making. R0 is used everywhere.
 pub struct Maker {
     chance: Chance,
-    text: String,
-    functions: String,
-    labels: usize,
-    lines: usize,
+    draft: Draft,
     forks: u32,
     ground: Ground,
     times: i32,
@@ -54,7 +52,7 @@ pub struct Maker {
 impl Maker {
     /// A program of `seed`.
     pub fn program(seed: u64) -> String {
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1e);
+        let mut chance = Chance::seeded(seed, 0x1e);
         let grounds = [Ground::Value, Ground::Value, Ground::Stack, Ground::Packet, Ground::Number];
         let ground = chance.of(&grounds);
         let times = chance.of(&[4, 4, 2, 3, -4, -8, 1, -1, 8, 8, 12]);
@@ -68,10 +66,7 @@ impl Maker {
         }
         let mut maker = Self {
             chance,
-            text: String::new(),
-            functions: String::new(),
-            labels: 0,
-            lines: 0,
+            draft: Draft::default(),
             forks: 0,
             ground,
             times,
@@ -83,18 +78,18 @@ impl Maker {
             free,
         };
         if ground == Ground::Packet {
-            maker.code("r2 = *(u32 *)(r1 +0); r3 = *(u32 *)(r1 +4); *(u64 *)(r10 -64) = r2");
-            maker.code("r2 += 64; if r2 > r3 goto end");
+            maker.draft.code("r2 = *(u32 *)(r1 +0); r3 = *(u32 *)(r1 +4); *(u64 *)(r10 -64) = r2");
+            maker.draft.code("r2 += 64; if r2 > r3 goto end");
         }
         maker.looped(0);
-        maker.code("end: r0 = 0; exit");
-        maker.text + &maker.functions
+        maker.draft.code("end: r0 = 0; exit");
+        maker.draft.whole()
     }
 
     /// A loop at a level, and what it begins with.
     fn looped(&mut self, level: usize) {
         let pair = PAIRS[level];
-        let [again, middle, next, on] = [(); 4].map(|()| self.label());
+        let [again, middle, next, on] = [(); 4].map(|()| self.draft.label());
         let (most, outer) = (self.most(), level.checked_sub(1).map(|outer| PAIRS[outer]));
         let by = match level {
             0 => self.chance.of(&[1, 1, 1, 2, -1]),
@@ -103,9 +98,9 @@ impl Maker {
         let (low, high) = (self.small(3), most - 1 - self.small(3).min(most / 2));
         let start = if by > 0 { low } else { high };
         // It begins with constants, and is where the outer one is after some rounds.
-        let late = self.apart && level == 1 && self.in_all(2);
+        let late = self.apart && level == 1 && self.chance.in_all(2);
         match outer {
-            Some(outer) if !late && !self.in_all(3) => self.copy(pair, outer),
+            Some(outer) if !late && !self.chance.in_all(3) => self.copy(pair, outer),
             _ => self.put(pair, start),
         }
         let twice = self.apart && level == 0;
@@ -116,28 +111,28 @@ impl Maker {
         }
         // What brings something that is not seen in the first rounds: a line of variables.
         let mut line = Vec::new();
-        if late || self.in_all(2) {
+        if late || self.chance.in_all(2) {
             for _ in 0..1 + usize::from(late) + self.chance.below(3) {
                 line.extend(self.variable());
             }
         }
-        let fuel = if !line.is_empty() || self.in_all(6) { self.variable() } else { None };
+        let fuel = if !line.is_empty() || self.chance.in_all(6) { self.variable() } else { None };
         for variable in line.iter().chain(&fuel) {
             self.write(*variable, "0");
         }
-        if twice || (!late && self.in_all(3)) {
-            let to = if self.in_all(4) { &middle } else { &again };
+        if twice || (!late && self.chance.in_all(3)) {
+            let to = if self.chance.in_all(4) { &middle } else { &again };
             self.fork(to);
             self.second_entry(pair, outer, if twice { Some(start) } else { None });
         }
-        self.place(&again);
+        self.draft.place(&again);
         if let Some(fuel) = fuel {
             let step = self.chance.of(&[1, 3]);
             let last = self.chance.of(&[20, 40, 60, 150]) + self.small(20);
             let register = self.add(fuel, step);
-            self.code(&format!("if {register} s> {last} goto {on}"));
+            self.draft.code(&format!("if {register} s> {last} goto {on}"));
         }
-        let early = self.in_all(3);
+        let early = self.chance.in_all(3);
         if early {
             self.store(pair[1]);
             self.moves(pair, by);
@@ -148,20 +143,20 @@ impl Maker {
         }
         self.inside(level, by, &middle);
         self.around.pop();
-        if self.lines < 2 * LINES && !early {
+        if self.draft.lines < 2 * LINES && !early {
             self.store(pair[1]);
         }
         let end = if by > 0 { high } else { low } + self.slip().signum();
-        if level > 0 && self.in_all(2) {
+        if level > 0 && self.chance.in_all(2) {
             // The rounds end where the number does.
             let cond = if by > 0 { "s>=" } else { "s<=" };
             self.compare(pair[0], cond, end, &on);
         }
-        self.place(&next);
+        self.draft.place(&next);
         if !early {
             self.moves(pair, by);
         }
-        let goes_on = fuel.is_some() && (late || self.in_all(2));
+        let goes_on = fuel.is_some() && (late || self.chance.in_all(2));
         if goes_on {
             let (cond, last) = if by > 0 { ("s>", high) } else { ("s<", 0) };
             self.compare(pair[0], cond, last, &on);
@@ -170,10 +165,10 @@ impl Maker {
             self.late(pair, outer, &line);
         }
         match (fuel, line.first()) {
-            (Some(fuel), Some(first)) if late || self.in_all(4) => {
+            (Some(fuel), Some(first)) if late || self.chance.in_all(4) => {
                 // Ways go back on which there is not as much fuel left.
                 let register = self.read(*first);
-                self.code(&format!("if {register} != 0 goto {again}"));
+                self.draft.code(&format!("if {register} != 0 goto {again}"));
                 self.write(*first, "1");
                 self.add(fuel, 1);
             }
@@ -181,16 +176,16 @@ impl Maker {
             _ => {}
         }
         if goes_on {
-            self.code(&format!("goto {again}"));
+            self.draft.code(&format!("goto {again}"));
         } else {
             let cond = if by > 0 { "s<" } else { "s>" };
             let cond = self.chance.of(&[cond, cond, cond, "!="]);
             self.compare(pair[0], cond, end, &again);
         }
-        self.place(&on);
-        if level > 0 && (self.apart || self.in_all(3)) {
+        self.draft.place(&on);
+        if level > 0 && (self.apart || self.chance.in_all(3)) {
             // No way goes on, which is not seen at once.
-            self.code("r0 = 0; if r0 == 0 goto end");
+            self.draft.code("r0 = 0; if r0 == 0 goto end");
         }
         self.free.extend(line);
         self.free.extend(fuel);
@@ -198,22 +193,22 @@ impl Maker {
 
     /// Puts something into a line, if it begins with nothing.
     fn feed(&mut self, first: i32) {
-        let over = self.label();
+        let over = self.draft.label();
         let register = self.read(first);
-        self.code(&format!("if {register} != 0 goto {over}"));
+        self.draft.code(&format!("if {register} != 0 goto {over}"));
         self.write(first, "1");
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     /// What else a loop may begin with.
     fn second_entry(&mut self, pair: Pair, outer: Option<Pair>, at: Option<i32>) {
         let most = self.most();
         match outer {
-            Some(outer) if self.in_all(2) => self.copy(pair, outer),
+            Some(outer) if self.chance.in_all(2) => self.copy(pair, outer),
             _ => {
                 let start = at.unwrap_or_else(|| self.small(most));
                 self.put(pair, start);
-                if at.is_none() && self.in_all(6) {
+                if at.is_none() && self.chance.in_all(6) {
                     let other = self.small(most);
                     self.number(pair[0], other);
                 }
@@ -226,17 +221,17 @@ impl Maker {
         for _ in 0..self.chance.below(3) {
             self.item(level, by);
         }
-        self.place(middle);
+        self.draft.place(middle);
         let deeper = match level {
             0 => true,
-            1 => !self.calls && self.in_all(3),
+            1 => !self.calls && self.chance.in_all(3),
             _ => false,
         };
-        if deeper && self.lines < LINES {
-            if (self.apart && level == 0) || self.in_all(3) {
+        if deeper && self.draft.lines < LINES {
+            if (self.apart && level == 0) || self.chance.in_all(3) {
                 self.joins();
             }
-            if self.calls && self.in_all(2) {
+            if self.calls && self.chance.in_all(2) {
                 self.function(PAIRS[level]);
             } else {
                 self.looped(level + 1);
@@ -249,21 +244,21 @@ impl Maker {
 
     /// Once what was put into the line has come through it, the pair becomes another one.
     fn late(&mut self, pair: Pair, outer: Option<Pair>, line: &[i32]) {
-        let over = self.label();
+        let over = self.draft.label();
         let last = *line.last().unwrap();
         let register = self.read(last);
         let value = self.chance.of(&[1, 1, 2]);
-        self.code(&format!("if {register} != {value} goto {over}"));
+        self.draft.code(&format!("if {register} != {value} goto {over}"));
         match outer {
-            Some(outer) if !self.in_all(4) => self.copy(pair, outer),
-            _ if self.in_all(3) => self.moves(pair, 1),
+            Some(outer) if !self.chance.in_all(4) => self.copy(pair, outer),
+            _ if self.chance.in_all(3) => self.moves(pair, 1),
             _ => {
                 let at = self.small(self.most());
                 self.put(pair, at);
             }
         }
         self.write(line[0], "2");
-        self.place(&over);
+        self.draft.place(&over);
         for at in (1..line.len()).rev() {
             let what = self.read(line[at - 1]);
             self.write(line[at], &what);
@@ -271,7 +266,7 @@ impl Maker {
     }
 
     fn item(&mut self, level: usize, by: i32) {
-        let over = self.label();
+        let over = self.draft.label();
         let pair = PAIRS[self.chance.below(level + 1)];
         let [next, end] = self.around[self.chance.below(level + 1)].clone();
         let at = self.small(self.most());
@@ -300,6 +295,6 @@ impl Maker {
             10 => self.fork("end"),
             _ => self.joins(),
         }
-        self.place(&over);
+        self.draft.place(&over);
     }
 }

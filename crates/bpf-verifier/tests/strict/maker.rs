@@ -1,9 +1,8 @@
 //! Programs of tests for equality, branches, parts of the stack, loops of few rounds, and
 //! what a kernel lends: made at random.
 
-use std::fmt::Write;
-
 use crate::common::chance::Chance;
+use crate::common::draft::Draft;
 
 /// Lines of a program after which nothing long begins.
 const LINES: usize = 90;
@@ -14,10 +13,7 @@ const DEPTH: usize = 3;
 /// from -168 on dynptrs, and from -176 on keys.
 pub struct Maker {
     chance: Chance,
-    text: String,
-    functions: String,
-    labels: usize,
-    lines: usize,
+    draft: Draft,
     /// Functions around, and whether the context is known.
     nest: usize,
     /// Ends of the loops around, in the function, which hold nothing.
@@ -30,52 +26,29 @@ impl Maker {
     /// A program of `seed`.
     pub fn program(seed: u64) -> String {
         let mut maker = Self {
-            chance: Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51),
-            text: String::new(),
-            functions: String::new(),
-            labels: 0,
-            lines: 0,
+            chance: Chance::seeded(seed, 0x51),
+            draft: Draft::default(),
             nest: 0,
             ends: Vec::new(),
         };
-        maker.code("r9 = r1; r6 = *(u32 *)(r1 +0); r7 = *(u32 *)(r1 +8); r8 = 0");
+        maker.draft.code("r9 = r1; r6 = *(u32 *)(r1 +0); r7 = *(u32 *)(r1 +8); r8 = 0");
         maker.frame();
         for _ in 0..3 + maker.chance.below(4) {
             maker.statement(0);
         }
-        maker.code("r0 = 0; exit");
-        maker.text + &maker.functions
-    }
-
-    fn code(&mut self, lines: &str) {
-        for line in lines.split(';') {
-            self.lines += 1;
-            writeln!(self.text, "{}", line.trim()).unwrap();
-        }
-    }
-
-    fn label(&mut self) -> String {
-        self.labels += 1;
-        format!("l{}", self.labels)
-    }
-
-    fn place(&mut self, label: &str) {
-        self.code(&format!("{label}: r0 = 0"));
+        maker.draft.code("r0 = 0; exit");
+        maker.draft.whole()
     }
 
     fn number(&mut self) -> &'static str {
         self.chance.of(&NUMBERS)
     }
 
-    fn in_all(&mut self, of: usize) -> bool {
-        self.chance.below(of) == 0
-    }
-
     /// What a frame has at first.
     fn frame(&mut self) {
         for slot in 1..=10 {
             let what = self.chance.of(&["0", "0", "0", "r6", "r7", "5"]);
-            self.code(&format!("*(u64 *)(r10 -{}) = {what}", 8 * slot));
+            self.draft.code(&format!("*(u64 *)(r10 -{}) = {what}", 8 * slot));
         }
     }
 
@@ -86,7 +59,7 @@ impl Maker {
     }
 
     fn statement(&mut self, depth: usize) {
-        if self.lines > LINES || depth >= DEPTH {
+        if self.draft.lines > LINES || depth >= DEPTH {
             return self.small();
         }
         match self.chance.below(34) {
@@ -106,7 +79,7 @@ impl Maker {
             27 => self.record(depth),
             28 | 29 => self.dynptr(depth),
             30 => self.packet(depth),
-            33 if self.nest == 0 => self.code("if r6 != 9 goto +2; r0 = 0; exit"),
+            33 if self.nest == 0 => self.draft.code("if r6 != 9 goto +2; r0 = 0; exit"),
             _ => self.small(),
         }
     }
@@ -142,14 +115,14 @@ impl Maker {
             0 | 1 => {
                 let field = self.chance.of(&["0", "4", "8", "16"]);
                 if self.nest == 0 {
-                    self.code(&format!("r{a} = *(u32 *)(r9 +{field})"));
+                    self.draft.code(&format!("r{a} = *(u32 *)(r9 +{field})"));
                 } else {
-                    self.code(&format!("call 7; r{a} = r0"));
+                    self.draft.code(&format!("call 7; r{a} = r0"));
                 }
             }
             2 => {
                 let mask = self.chance.of(&["1", "7", "63", "255", "-8"]);
-                self.code(&format!("r{a} &= {mask}"));
+                self.draft.code(&format!("r{a} &= {mask}"));
             }
             3 => {
                 let op = self.chance.of(&[
@@ -172,45 +145,45 @@ impl Maker {
                     "r# %= 7",
                     "r# = -r#",
                 ]);
-                self.code(&op.replace('#', a));
+                self.draft.code(&op.replace('#', a));
             }
-            4 => self.code(&format!("r{a} = {}", self.chance.0 >> 60)),
-            5 => self.code(&format!("r{a} = r{b}")),
+            4 => self.draft.code(&format!("r{a} = {}", self.chance.0 >> 60)),
+            5 => self.draft.code(&format!("r{a} = r{b}")),
             6 => {
                 let op = self.chance.of(&["+=", "-=", "|=", "&=", "^="]);
-                self.code(&format!("r{a} {op} r{b}"));
+                self.draft.code(&format!("r{a} {op} r{b}"));
             }
-            7..10 => self.code(&format!("*(u{bits} *)(r10 -{at}) = r{a}")),
+            7..10 => self.draft.code(&format!("*(u{bits} *)(r10 -{at}) = r{a}")),
             10 => {
                 let what = self.chance.of(&["0", "1", "5", "-1"]);
-                self.code(&format!("*(u{bits} *)(r10 -{at}) = {what}"));
+                self.draft.code(&format!("*(u{bits} *)(r10 -{at}) = {what}"));
             }
-            11 if size < 8 && self.in_all(3) => {
-                self.code(&format!("r{a} = *(s{bits} *)(r10 -{at})"));
+            11 if size < 8 && self.chance.in_all(3) => {
+                self.draft.code(&format!("r{a} = *(s{bits} *)(r10 -{at})"));
             }
-            11..14 => self.code(&format!("r{a} = *(u{bits} *)(r10 -{at})")),
+            11..14 => self.draft.code(&format!("r{a} = *(u{bits} *)(r10 -{at})")),
             14 if !self.ends.is_empty() => {
                 let (test, end) = (self.test(), self.ends[self.ends.len() - 1].clone());
-                self.code(&format!("{test} goto {end}"));
+                self.draft.code(&format!("{test} goto {end}"));
             }
             _ => {
                 let add = self.chance.of(&["1", "-1", "5"]);
                 let slot = 8 * (1 + self.chance.below(8));
-                self.code(&format!("r1 = {add}; lock *(u64 *)(r10 -{slot}) += r1"));
+                self.draft.code(&format!("r1 = {add}; lock *(u64 *)(r10 -{slot}) += r1"));
             }
         }
     }
 
     fn branch(&mut self, depth: usize) {
-        let (test, other, end) = (self.test(), self.label(), self.label());
-        self.code(&format!("{test} goto {other}"));
+        let (test, other, end) = (self.test(), self.draft.label(), self.draft.label());
+        self.draft.code(&format!("{test} goto {other}"));
         self.block(depth);
-        self.code(&format!("goto {end}"));
-        self.place(&other);
-        if self.in_all(2) {
+        self.draft.code(&format!("goto {end}"));
+        self.draft.place(&other);
+        if self.chance.in_all(2) {
             self.block(depth);
         }
-        self.place(&end);
+        self.draft.place(&end);
     }
 
     /// A number as an index of the bytes that are numbers, mostly checked.
@@ -222,55 +195,58 @@ impl Maker {
             "r7 = *(u8 *)(r3 +0)",
             "r8 = *(u8 *)(r3 +0)",
         ]);
-        self.code(&format!("{base}; r3 += r{register}; {access}"));
+        self.draft.code(&format!("{base}; r3 += r{register}; {access}"));
     }
 
     fn index(&mut self) {
-        let (a, over) = (self.number(), self.label());
+        let (a, over) = (self.number(), self.draft.label());
         match self.chance.below(8) {
-            0 | 1 => self.code(&format!("if r{a} > 63 goto {over}")),
-            2 | 3 => self.code(&format!("r{a} &= 63")),
+            0 | 1 => self.draft.code(&format!("if r{a} > 63 goto {over}")),
+            2 | 3 => self.draft.code(&format!("r{a} &= 63")),
             4 => {
                 let b = self.number();
-                self.code(&format!(
+                self.draft.code(&format!(
                     "r1 = r{a}; if r{b} > 40 goto {over}; if r1 > r{b} goto {over}"
                 ));
             }
-            5 => self.code(&format!("if w{a} > 63 goto {over}")),
-            6 => self.code(&format!("if r{a} == {} goto +1; goto {over}", self.chance.0 >> 58)),
+            5 => self.draft.code(&format!("if w{a} > 63 goto {over}")),
+            6 => {
+                self.draft
+                    .code(&format!("if r{a} == {} goto +1; goto {over}", self.chance.0 >> 58));
+            }
             _ => {}
         }
         self.access(a);
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     /// Where a number equals another one, it is used as if it were that, it or a copy of it.
     fn told(&mut self, depth: usize) {
-        let (a, b, over) = (self.number(), self.number(), self.label());
+        let (a, b, over) = (self.number(), self.number(), self.draft.label());
         let (size, at) = self.size();
         let bits = 8 * size;
         let copy = self.chance.of(&["r2 = r#", "r2 = r#", "r2 = r#; r2 += 3", "r2 = 9"]);
-        let kept = self.in_all(3);
+        let kept = self.chance.in_all(3);
         if kept {
-            self.code(&format!("*(u{bits} *)(r10 -{at}) = r{a}"));
+            self.draft.code(&format!("*(u{bits} *)(r10 -{at}) = r{a}"));
         }
         let equal = self.chance.of(&["5", "0", "40", "64", "260"]);
-        self.code(&copy.replace('#', a));
+        self.draft.code(&copy.replace('#', a));
         match self.chance.below(4) {
-            0 => self.code(&format!("r4 = {equal}; if r{a} != r4 goto {over}")),
-            1 => self.code(&format!("if r{a} != r{b} goto {over}; if r{b} > 63 goto {over}")),
-            2 => self.code(&format!("r4 = r{a}; r4 &= 255; if r4 != {equal} goto {over}")),
-            _ => self.code(&format!("if r{a} != {equal} goto {over}")),
+            0 => self.draft.code(&format!("r4 = {equal}; if r{a} != r4 goto {over}")),
+            1 => self.draft.code(&format!("if r{a} != r{b} goto {over}; if r{b} > 63 goto {over}")),
+            2 => self.draft.code(&format!("r4 = r{a}; r4 &= 255; if r4 != {equal} goto {over}")),
+            _ => self.draft.code(&format!("if r{a} != {equal} goto {over}")),
         }
-        if kept && self.in_all(2) {
-            self.code(&format!("r2 = *(u{bits} *)(r10 -{at})"));
+        if kept && self.chance.in_all(2) {
+            self.draft.code(&format!("r2 = *(u{bits} *)(r10 -{at})"));
         }
         let used = self.chance.of(&["2", "2", "2", a, b]);
         self.access(used);
-        if self.in_all(3) {
+        if self.chance.in_all(3) {
             self.block(depth);
         }
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     /// What names a number, or is known of it, differs on two ways that meet; then a comparison
@@ -278,11 +254,11 @@ impl Maker {
     fn ways(&mut self, depth: usize) {
         let (a, b) = (self.number(), self.number());
         let (size, at) = self.size();
-        let (bits, over) = (8 * size, self.label());
+        let (bits, over) = (8 * size, self.draft.label());
         let slot = format!("*(u{bits} *)(r10 -{at})");
-        let ends = [self.label(), self.label()];
+        let ends = [self.draft.label(), self.draft.label()];
         let test = self.test();
-        self.code(&format!("{test} goto {}", ends[0]));
+        self.draft.code(&format!("{test} goto {}", ends[0]));
         for end in &ends {
             let way = self.chance.of(&[
                 "$ = r#",
@@ -299,70 +275,70 @@ impl Maker {
                 "r0 = 0",
             ]);
             let way = way.replace('#', a).replace('%', b).replace('$', &slot);
-            self.code(&way);
+            self.draft.code(&way);
             if end == &ends[0] {
-                self.code(&format!("goto {}", ends[1]));
+                self.draft.code(&format!("goto {}", ends[1]));
             }
-            self.place(end);
+            self.draft.place(end);
         }
-        self.code("r1 = 0; r1 += 2; r1 += 3; r1 += 4");
-        if self.in_all(4) {
+        self.draft.code("r1 = 0; r1 += 2; r1 += 3; r1 += 4");
+        if self.chance.in_all(4) {
             self.block(depth);
         }
         let wide = self.chance.of(&["r", "r", "w"]);
         match self.chance.below(6) {
-            0 => self.code(&format!("if {wide}{a} != {wide}{b} goto {over}")),
-            1 => self.code(&format!("if {wide}{a} > 5 goto {over}")),
-            2 => self.code(&format!("r4 = 5; if {wide}{a} != {wide}4 goto {over}")),
-            3 => self.code(&format!("r4 = {slot}; if {wide}{a} != {wide}4 goto {over}")),
-            _ => self.code(&format!("if {wide}{a} != 5 goto {over}")),
+            0 => self.draft.code(&format!("if {wide}{a} != {wide}{b} goto {over}")),
+            1 => self.draft.code(&format!("if {wide}{a} > 5 goto {over}")),
+            2 => self.draft.code(&format!("r4 = 5; if {wide}{a} != {wide}4 goto {over}")),
+            3 => self.draft.code(&format!("r4 = {slot}; if {wide}{a} != {wide}4 goto {over}")),
+            _ => self.draft.code(&format!("if {wide}{a} != 5 goto {over}")),
         }
         match self.chance.below(4) {
             0 => self.access(a),
             1 => self.access(b),
             _ => {
-                self.code(&format!("r2 = {slot}"));
+                self.draft.code(&format!("r2 = {slot}"));
                 self.access("2");
             }
         }
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     fn keep_address(&mut self) {
         let slot = self.chance.of(&["-72", "-80"]);
-        let over = self.label();
-        if self.in_all(2) {
+        let over = self.draft.label();
+        if self.chance.in_all(2) {
             let test = self.test();
-            self.code(&format!("{test} goto {over}"));
+            self.draft.code(&format!("{test} goto {over}"));
         }
         match self.chance.below(7) {
             0..3 => {
                 let off = 8 * (1 + self.chance.below(8));
-                self.code(&format!("r1 = r10; r1 += -{off}; *(u64 *)(r10 {slot}) = r1"));
+                self.draft.code(&format!("r1 = r10; r1 += -{off}; *(u64 *)(r10 {slot}) = r1"));
             }
-            3 => self.code(&format!("r1 = map[idx:1][0] ll; *(u64 *)(r10 {slot}) = r1")),
-            4 => self.code(&format!("*(u64 *)(r10 {slot}) = 0")),
-            5 => self.code("r1 = *(u64 *)(r10 -72); *(u64 *)(r10 -80) = r1"),
+            3 => self.draft.code(&format!("r1 = map[idx:1][0] ll; *(u64 *)(r10 {slot}) = r1")),
+            4 => self.draft.code(&format!("*(u64 *)(r10 {slot}) = 0")),
+            5 => self.draft.code("r1 = *(u64 *)(r10 -72); *(u64 *)(r10 -80) = r1"),
             _ => {
                 let part = self.chance.of(&[
                     "*(u8 *)(r10 #) = 1",
                     "*(u32 *)(r10 #) = r7",
                     "*(u64 *)(r10 #) = r6",
                 ]);
-                self.code(&part.replace('#', slot));
+                self.draft.code(&part.replace('#', slot));
             }
         }
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     fn use_kept(&mut self) {
-        let (slot, over) = (self.chance.of(&["-72", "-80"]), self.label());
-        self.code(&format!("r1 = *(u64 *)(r10 {slot})"));
+        let (slot, over) = (self.chance.of(&["-72", "-80"]), self.draft.label());
+        self.draft.code(&format!("r1 = *(u64 *)(r10 {slot})"));
         match self.chance.below(6) {
-            0..4 => self.code(&format!("if r1 == 0 goto {over}")),
+            0..4 => self.draft.code(&format!("if r1 == 0 goto {over}")),
             4 => {
                 let test = self.test();
-                self.code(&format!("{test} goto {over}"));
+                self.draft.code(&format!("{test} goto {over}"));
             }
             _ => {}
         }
@@ -373,38 +349,38 @@ impl Maker {
             "*(u64 *)(r1 +0) = r7",
             "r2 = r6; r2 &= 7; r1 += r2; r8 = *(u8 *)(r1 +0)",
         ]);
-        self.code(used);
-        self.place(&over);
+        self.draft.code(used);
+        self.draft.place(&over);
     }
 
     /// What a map has for a key.
     fn value(&mut self, depth: usize) {
-        let (a, over) = (self.number(), self.label());
+        let (a, over) = (self.number(), self.draft.label());
         let map = self.chance.of(&["0", "6"]);
-        self.code(&format!(
+        self.draft.code(&format!(
             "*(u64 *)(r10 -176) = r{a}; r2 = r10; r2 += -176; r1 = map[idx:{map}] ll; call 1"
         ));
-        if self.in_all(3) {
-            self.code("*(u64 *)(r10 -72) = r0");
+        if self.chance.in_all(3) {
+            self.draft.code("*(u64 *)(r10 -72) = r0");
         }
-        if !self.in_all(8) {
-            self.code(&format!("if r0 == 0 goto {over}"));
+        if !self.chance.in_all(8) {
+            self.draft.code(&format!("if r0 == 0 goto {over}"));
         }
         let used = self.chance.of(&[
             "r# = *(u32 *)(r0 +0)",
             "*(u64 *)(r0 +0) = r#",
             "if r# > 7 goto +2; r0 += r#; r7 = *(u8 *)(r0 +0)",
         ]);
-        self.code(&used.replace('#', a));
-        if self.in_all(3) {
+        self.draft.code(&used.replace('#', a));
+        if self.chance.in_all(3) {
             self.block(depth);
         }
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     /// A loop that a register counts.
     fn counted(&mut self, depth: usize) {
-        let (a, head, end) = (self.number(), self.label(), self.label());
+        let (a, head, end) = (self.number(), self.draft.label(), self.draft.label());
         let (start, out, step) = self.chance.of(&[
             ("r# = 0", "if r# > 3", "r# += 1"),
             ("r# = 0", "if r# == 4", "r# += 1"),
@@ -414,12 +390,12 @@ impl Maker {
             ("r# = 40", "if w# s< 8", "w# += -8"),
             ("r# &= 7", "r1 = r#; r1 &= 7; if r1 == 7", "r# += 1"),
         ]);
-        self.code(&start.replace('#', a));
-        self.place(&head);
-        self.code(&format!("{} goto {end}", out.replace('#', a)));
+        self.draft.code(&start.replace('#', a));
+        self.draft.place(&head);
+        self.draft.code(&format!("{} goto {end}", out.replace('#', a)));
         self.within(&end, depth);
-        self.code(&format!("{}; goto {head}", step.replace('#', a)));
-        self.place(&end);
+        self.draft.code(&format!("{}; goto {head}", step.replace('#', a)));
+        self.draft.place(&end);
     }
 
     fn within(&mut self, end: &str, depth: usize) {
@@ -430,58 +406,58 @@ impl Maker {
 
     /// A loop that a part of a stack slot counts.
     fn counted_in_memory(&mut self, depth: usize) {
-        let (head, end) = (self.label(), self.label());
+        let (head, end) = (self.draft.label(), self.draft.label());
         let at = 88 + 8 * depth;
         let bits = self.chance.of(&["8", "16", "32", "64"]);
         let (most, by) = self.chance.of(&[("3", "1"), ("6", "2"), ("5", "1"), ("2", "1")]);
-        self.code(&format!("*(u64 *)(r10 -{at}) = 0"));
-        self.place(&head);
-        self.code(&format!("r1 = *(u{bits} *)(r10 -{at}); if r1 >= {most} goto {end}; r1 += {by}; *(u{bits} *)(r10 -{at}) = r1"));
+        self.draft.code(&format!("*(u64 *)(r10 -{at}) = 0"));
+        self.draft.place(&head);
+        self.draft.code(&format!("r1 = *(u{bits} *)(r10 -{at}); if r1 >= {most} goto {end}; r1 += {by}; *(u{bits} *)(r10 -{at}) = r1"));
         self.within(&end, depth);
-        self.code(&format!("goto {head}"));
-        self.place(&end);
+        self.draft.code(&format!("goto {head}"));
+        self.draft.place(&end);
     }
 
     fn iterator(&mut self, depth: usize) {
-        let (a, head, end) = (self.number(), self.label(), self.label());
+        let (a, head, end) = (self.number(), self.draft.label(), self.draft.label());
         let place = format!("r1 = r10; r1 += -{}", 120 + 8 * depth);
         let from = self.chance.of(&["0", "0", "2", "r6"]);
         let to = self.chance.of(&["3", "64", "5", "r7"]);
-        self.code(&format!("r2 = {from}; r3 = {to}; {place}; call kfunc 1"));
-        self.place(&head);
-        self.code(&format!("{place}; call kfunc 2; if r0 == 0 goto {end}"));
-        if self.in_all(2) {
-            self.code(&format!("r{a} = *(u32 *)(r0 +0)"));
+        self.draft.code(&format!("r2 = {from}; r3 = {to}; {place}; call kfunc 1"));
+        self.draft.place(&head);
+        self.draft.code(&format!("{place}; call kfunc 2; if r0 == 0 goto {end}"));
+        if self.chance.in_all(2) {
+            self.draft.code(&format!("r{a} = *(u32 *)(r0 +0)"));
         }
         self.within(&end, depth);
-        self.code(&format!("goto {head}"));
-        self.place(&end);
-        self.code(&format!("{place}; call kfunc 3"));
+        self.draft.code(&format!("goto {head}"));
+        self.draft.place(&end);
+        self.draft.code(&format!("{place}; call kfunc 3"));
     }
 
     fn allowed(&mut self, depth: usize) {
-        let (head, end) = (self.label(), self.label());
-        self.place(&head);
-        self.code(&format!("may_goto {end}"));
+        let (head, end) = (self.draft.label(), self.draft.label());
+        self.draft.place(&head);
+        self.draft.code(&format!("may_goto {end}"));
         self.within(&end, depth);
-        self.code(&format!("goto {head}"));
-        self.place(&end);
+        self.draft.code(&format!("goto {head}"));
+        self.draft.place(&end);
     }
 
     /// A function of its own, of this beginning and some statements, with these results.
     fn body(&mut self, begin: &str, depth: usize, results: &[&'static str]) -> String {
-        let name = self.label();
-        let before = std::mem::take(&mut self.text);
+        let name = self.draft.label();
+        let before = self.draft.begin_function();
         let ends = std::mem::take(&mut self.ends);
         self.nest += 1;
-        self.code(&format!("{name}: {begin}"));
-        if self.in_all(2) {
-            self.code("r8 = *(u64 *)(r9 +0); *(u64 *)(r10 -72) = r9; *(u64 *)(r10 -80) = 0");
+        self.draft.code(&format!("{name}: {begin}"));
+        if self.chance.in_all(2) {
+            self.draft.code("r8 = *(u64 *)(r9 +0); *(u64 *)(r10 -72) = r9; *(u64 *)(r10 -80) = 0");
             for slot in 1..=8 {
-                self.code(&format!("*(u64 *)(r10 -{}) = 0", 8 * slot));
+                self.draft.code(&format!("*(u64 *)(r10 -{}) = 0", 8 * slot));
             }
         } else {
-            self.code("r8 = 0");
+            self.draft.code("r8 = 0");
             self.frame();
         }
         self.block(depth);
@@ -492,11 +468,10 @@ impl Maker {
             "r7 = *(u64 *)(r9 +8)",
         ]);
         let result = self.chance.of(results);
-        self.code(&format!("{over}; {result}; exit"));
+        self.draft.code(&format!("{over}; {result}; exit"));
         self.nest -= 1;
         self.ends = ends;
-        let body = std::mem::replace(&mut self.text, before);
-        self.functions += &body;
+        self.draft.end_function(before);
         name
     }
 
@@ -507,7 +482,7 @@ impl Maker {
             depth,
             &["r0 = r6", "r0 = 0", "r0 = r7; r0 &= 7", "r0 = 5"],
         );
-        self.code(&format!("r2 = r{a}; r1 = r10; r1 += -64; call local {name}; r{b} = r0"));
+        self.draft.code(&format!("r2 = r{a}; r1 = r10; r1 += -64; call local {name}; r{b} = r0"));
     }
 
     fn called_again(&mut self, depth: usize) {
@@ -518,69 +493,70 @@ impl Maker {
             &["r0 = 0", "r0 = r7; r0 &= 1", "r0 = r6; r0 &= 1"],
         );
         let function = format!("r2 = subprog[{name}] ll; r3 = r10; r3 += -64; r4 = 0");
-        self.code(&format!("r1 = {rounds}; {function}; call 181"));
+        self.draft.code(&format!("r1 = {rounds}; {function}; call 181"));
     }
 
     fn record(&mut self, depth: usize) {
-        let (over, other, end) = (self.label(), self.label(), self.label());
-        self.code(&format!(
+        let (over, other, end) = (self.draft.label(), self.draft.label(), self.draft.label());
+        self.draft.code(&format!(
             "r1 = map[idx:2] ll; r2 = 16; r3 = 0; call 131; *(u64 *)(r10 -{}) = r0",
             184 + 8 * depth
         ));
-        self.code(&format!("if r0 == 0 goto {over}"));
+        self.draft.code(&format!("if r0 == 0 goto {over}"));
         let slot = 184 + 8 * depth;
         let before = std::mem::take(&mut self.ends);
         self.block(depth);
         let test = self.test();
-        self.code(&format!(
+        self.draft.code(&format!(
             "r1 = *(u64 *)(r10 -{slot}); r2 = 0; {test} goto {other}; call 132; goto {end}"
         ));
-        self.code(&format!("{other}: call 133"));
-        self.place(&end);
-        if self.in_all(12) {
-            self.code(&format!("r1 = *(u64 *)(r10 -{slot}); r2 = *(u64 *)(r1 +0)"));
+        self.draft.code(&format!("{other}: call 133"));
+        self.draft.place(&end);
+        if self.chance.in_all(12) {
+            self.draft.code(&format!("r1 = *(u64 *)(r10 -{slot}); r2 = *(u64 *)(r1 +0)"));
         }
         self.ends = before;
-        self.place(&over);
+        self.draft.place(&over);
     }
 
     fn dynptr(&mut self, depth: usize) {
-        let over = self.label();
+        let over = self.draft.label();
         let at = self.chance.of(&["-168", "-152"]);
         let place = format!("r10; r# += {at}");
         let to = |register: &str| format!("r{register} = {}", place.replace('#', register));
-        let held = self.in_all(3);
+        let held = self.chance.in_all(3);
         let ends = std::mem::take(&mut self.ends);
         if held {
-            self.code(&format!("r1 = map[idx:2] ll; r2 = 32; r3 = 0; {}; call 198", to("4")));
+            self.draft.code(&format!("r1 = map[idx:2] ll; r2 = 32; r3 = 0; {}; call 198", to("4")));
         } else {
-            self.code(&format!("r1 = map[idx:1][0] ll; r2 = 64; r3 = 0; {}; call 197", to("4")));
+            self.draft
+                .code(&format!("r1 = map[idx:1][0] ll; r2 = 64; r3 = 0; {}; call 197", to("4")));
         }
-        if self.in_all(3) {
+        if self.chance.in_all(3) {
             self.block(depth);
         }
-        self.code(&format!("{}; r2 = 0; r3 = 16; call 203; *(u64 *)(r10 -72) = r0", to("1")));
-        self.code(&format!("if r0 == 0 goto {over}; r6 = *(u64 *)(r0 +0)"));
-        if self.in_all(2) {
+        self.draft.code(&format!("{}; r2 = 0; r3 = 16; call 203; *(u64 *)(r10 -72) = r0", to("1")));
+        self.draft.code(&format!("if r0 == 0 goto {over}; r6 = *(u64 *)(r0 +0)"));
+        if self.chance.in_all(2) {
             self.block(depth);
         }
-        if self.in_all(6) {
+        if self.chance.in_all(6) {
             let test = self.test();
-            let lost = self.label();
-            self.code(&format!("{test} goto {lost}; *(u64 *)(r10 {at}) = 0"));
-            self.place(&lost);
+            let lost = self.draft.label();
+            self.draft.code(&format!("{test} goto {lost}; *(u64 *)(r10 {at}) = 0"));
+            self.draft.place(&lost);
         }
-        self.place(&over);
+        self.draft.place(&over);
         if held {
             let end = self.chance.of(&["199", "200"]);
-            self.code(&format!("{}; r2 = 0; call {end}", to("1")));
+            self.draft.code(&format!("{}; r2 = 0; call {end}", to("1")));
         }
-        if self.in_all(2) {
-            let none = self.label();
-            self.code(&format!(
+        if self.chance.in_all(2) {
+            let none = self.draft.label();
+            self.draft.code(&format!(
                 "r1 = *(u64 *)(r10 -72); if r1 == 0 goto {none}; r6 = *(u64 *)(r1 +0)"
             ));
-            self.place(&none);
+            self.draft.place(&none);
         }
         self.ends = ends;
     }
@@ -590,24 +566,26 @@ impl Maker {
         if self.nest > 0 {
             return self.index();
         }
-        let (a, over) = (self.number(), self.label());
+        let (a, over) = (self.number(), self.draft.label());
         let some = self.chance.of(&["r#", "r#; r4 &= 63", "4", "r#; r4 &= 255"]).replace('#', a);
-        self.code(&format!("r4 = {some}; r2 = *(u32 *)(r9 +76); r3 = *(u32 *)(r9 +80); r2 += r4"));
-        self.code(&format!("*(u64 *)(r10 -80) = r2; r1 = r2; r1 += 8; if r1 > r3 goto {over}"));
-        if self.in_all(4) {
+        self.draft
+            .code(&format!("r4 = {some}; r2 = *(u32 *)(r9 +76); r3 = *(u32 *)(r9 +80); r2 += r4"));
+        self.draft
+            .code(&format!("*(u64 *)(r10 -80) = r2; r1 = r2; r1 += 8; if r1 > r3 goto {over}"));
+        if self.chance.in_all(4) {
             let test = self.test();
-            let moved = self.label();
+            let moved = self.draft.label();
             let test = if test.starts_with("if") { test } else { "if r6 == 5".to_owned() };
-            self.code(&format!(
+            self.draft.code(&format!(
                 "{test} goto {moved}; r1 = r9; r2 = 8; call 39; r2 = *(u64 *)(r10 -80)"
             ));
-            self.place(&moved);
+            self.draft.place(&moved);
         }
         let off = self.chance.of(&["0", "7", "7", "8"]);
-        self.code(&format!("r{a} = *(u8 *)(r2 +{off})"));
-        if self.in_all(3) {
+        self.draft.code(&format!("r{a} = *(u8 *)(r2 +{off})"));
+        if self.chance.in_all(3) {
             self.block(depth);
         }
-        self.place(&over);
+        self.draft.place(&over);
     }
 }
