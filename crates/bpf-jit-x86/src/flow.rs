@@ -6,7 +6,7 @@ use bpf_bytecode::Register;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::lower::{Lowered, Registers, Step};
+use crate::lower::{Address, Lowered, Registers, Step};
 
 /// What is known of a program's control flow.
 #[derive(Debug, Default)]
@@ -44,6 +44,31 @@ impl Loop {
 const LOOPS: usize = 4;
 const STEPS: usize = 96;
 
+/// What is stored in a loop, if it depends on what a register was given there: the last few
+/// places.
+#[derive(Debug, Default)]
+struct Kept {
+    places: [Option<Address>; 4],
+    next: usize,
+}
+
+impl Kept {
+    fn has(&self, place: Address) -> bool {
+        self.places.contains(&Some(place))
+    }
+
+    fn store(&mut self, place: Address, depends: bool) {
+        for own in self.places.iter_mut().filter(|own| **own == Some(place)) {
+            *own = None;
+        }
+        let len = self.places.len();
+        if let Some(own) = self.places.get_mut(self.next).filter(|_| depends) {
+            *own = Some(place);
+            self.next = self.next.wrapping_add(1) % len;
+        }
+    }
+}
+
 impl Flow {
     /// Finds the loops of a program, in the memory that an earlier one has left.
     ///
@@ -75,8 +100,11 @@ impl Flow {
     /// Whether the outcome of a branch is a matter of chance: in each loop around it what is
     /// compared comes of memory anew, and of nothing that depends on what the register
     /// `given` has got behind the branch; nor is that multiplied, for which the next round
-    /// waits longer than a right guess lets it. Steps are taken to follow each other, and far ends
-    /// of loops are not looked at: what is said makes code faster at best.
+    /// waits longer than a right guess lets it. What depends on it may also have been stored, and
+    /// loaded by the next round: so the least and the greatest number of those that came so far
+    /// are kept, in a place that is found by what was loaded or stays the same. Steps are taken to
+    /// follow each other, and far ends of loops are not looked at: what is said makes code faster
+    /// at best.
     pub fn is_chance(&self, lowered: &Lowered<'_>, branch: &Step, given: Register) -> bool {
         let slot = branch.slot();
         self.around(slot).all(|known| {
@@ -101,6 +129,9 @@ fn comes_of_memory(
 ) -> bool {
     let slot = branch.slot();
     let (mut loaded, mut own) = (Registers::NONE, Registers::of(given));
+    // What comes of loads but of those from the stack's fixed places, and what is not the same
+    // as at the branch.
+    let (mut found, mut changed, mut kept) = (Registers::NONE, Registers::NONE, Kept::default());
     for slot in (slot..=end).skip(2).chain(begin..slot) {
         let step = u32::try_from(slot).ok().and_then(|slot| lowered.step(slot));
         let Some(step) = step else { return false };
@@ -113,8 +144,19 @@ fn comes_of_memory(
             if comes || !reads.and(set).is_empty() { left.with(writes) } else { left }
         };
         // A number that is given in the loop says which way it went.
-        let comes = step.is_load() || step.effect.is_pure() && reads.is_empty();
-        (loaded, own) = (now(loaded, comes), now(own, false));
+        let is_load = step.is_load();
+        let comes = is_load || step.effect.is_pure() && reads.is_empty();
+        let again = step.place().is_some_and(|(place, stored)| {
+            if let Some(stored) = stored {
+                kept.store(place, own.has(stored));
+                return false;
+            }
+            let same = !changed.has(place.base) || found.has(place.base);
+            same && kept.has(place)
+        });
+        let anew = is_load && !reads.has(Register::R10);
+        (loaded, own, found) = (now(loaded, comes), now(own, again), now(found, anew));
+        changed = changed.with(writes);
     }
     let compared = branch.effect.reads();
     own.and(compared).is_empty() && !loaded.and(compared).is_empty()

@@ -60,6 +60,14 @@ impl Step {
         !self.effect.is_special() && super::shape::is_load(self.insn)
     }
 
+    /// The place of which it loads a register, or in which it stores the one that is given, too.
+    pub fn place(&self) -> Option<(Address, Option<Register>)> {
+        if self.effect.is_special() {
+            return None;
+        }
+        super::shape::place(self.insn)
+    }
+
     /// Whether it may be a move of a register or of a number: false where it is none.
     pub fn may_move(&self) -> bool {
         self.effect.is_special() || super::shape::is_move(self.insn)

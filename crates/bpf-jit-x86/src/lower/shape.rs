@@ -12,7 +12,7 @@ use bpf_bytecode::{BpfInsn, Register};
 use bpf_verifier::InsnFact;
 
 use super::effect::Share;
-use super::{Effect, Note, Registers};
+use super::{Address, Effect, Note, Registers};
 
 /// An opcode's meaning and its effect, where both are the same in all of its slots, or in
 /// those whose offset is 0. The second half of an instruction has one without a meaning.
@@ -180,6 +180,16 @@ pub(super) fn is_exit(insn: BpfInsn) -> bool {
 /// Whether an instruction is a load.
 pub(super) fn is_load(insn: BpfInsn) -> bool {
     matches!(form(insn), Form::Load(..))
+}
+
+/// The place of which an instruction loads, or in which it stores the register that is given.
+pub(super) fn place(insn: BpfInsn) -> Option<(Address, Option<Register>)> {
+    let (base, stored) = match form(insn) {
+        Form::Load(..) => (insn.src(), None),
+        Form::Store(_, Source::Reg) => (insn.dst(), Some(Register::new(insn.src())?)),
+        _ => return None,
+    };
+    Some((Address { base: Register::new(base)?, off: insn.off() }, stored))
 }
 
 /// Whether an instruction is a move.

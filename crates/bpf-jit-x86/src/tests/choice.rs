@@ -144,6 +144,13 @@ fn what_the_next_round_waits_for_is_guessed() {
              r6 += -1\nif r6 != 0 goto again\nexit"
         )
     };
+    // The greater number stays in one of two places.
+    let kept = |which: &str| {
+        format!(
+            "*(u64 *)(r10 -16) = r3\nr5 = r10\nr5 += -16\n{which}\nr4 &= 8\nr5 += r4
+             r7 = *(u64 *)(r5 +0)\nif r7 < r2 goto +1\nr7 = r2\n*(u64 *)(r5 +0) = r7"
+        )
+    };
     let cases = [
         (true, "r4 = 6\nif r2 < 9 goto +1\nr4 = r6\nr0 += r4"),
         (true, "r4 = r2\nr4 *= 3\nif r4 < 9 goto +1\nr0 = r6"),
@@ -154,6 +161,12 @@ fn what_the_next_round_waits_for_is_guessed() {
         (false, "r4 = r3\nr4 += r2\nif r4 < 9 goto +1\nr0 = r6\nr3 = r0"),
         // What is multiplied in the next round.
         (false, "r5 = r0\nr5 *= 31\nr5 += 7\nif r2 < 9 goto +1\nr5 = r0\nr0 = r5"),
+        // What the next round loads again: from the same place, or from one that it finds.
+        (false, "if r2 < 9 goto +1\nr2 = r6\n*(u64 *)(r10 -8) = r2"),
+        (true, "if r2 < 9 goto +1\nr2 = r6\n*(u64 *)(r10 -16) = r2"),
+        (true, "if r2 < 9 goto +1\nr2 = r6\n*(u64 *)(r10 -8) = r2\n*(u64 *)(r10 -8) = r3"),
+        (false, &kept("r4 = *(u64 *)(r5 +0)")),
+        (true, &kept("r4 = r6")),
         // Nothing that was loaded.
         (false, "r4 = 6\nif r6 < 9 goto +1\nr4 = r2\nr0 += r4"),
     ];
