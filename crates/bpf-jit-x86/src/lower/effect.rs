@@ -88,44 +88,73 @@ impl Registers {
     }
 }
 
-/// What is done to the registers that the fields of a slot name: those bits of [`NAMED`] that
-/// count.
+/// What is done to the registers that the fields of a slot name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Share(u32);
+#[repr(u8)]
+pub(super) enum Share {
+    /// Nothing.
+    Nothing,
+    /// The destination is read.
+    Read,
+    /// It is written.
+    Write,
+    /// Both.
+    Change,
+    /// The destination and the source are read.
+    ReadBoth,
+    /// The source is read, and the destination written.
+    Copy,
+    /// The source is read, and the destination changed.
+    ChangeBy,
+}
 
 impl Share {
-    /// Nothing.
-    pub(super) const NONE: Self = Self(0);
-    /// The destination is read.
-    pub(super) const READ: Self = Self(Registers::ALL.0);
-    /// It is written.
-    pub(super) const WRITE: Self = Self((1 << Self::SOURCE) - (1 << Effect::WRITES));
-    /// The source is read.
-    pub(super) const READ_SOURCE: Self = Self(Registers::ALL.0 << Self::SOURCE);
+    const ALL: [Self; 8] = [
+        Self::Nothing,
+        Self::Read,
+        Self::Write,
+        Self::Change,
+        Self::ReadBoth,
+        Self::Copy,
+        Self::ChangeBy,
+        Self::Nothing,
+    ];
 
-    /// Where the source is: R10, which is never written, has no bit among what is.
-    const SOURCE: u32 = Effect::WRITES + 10;
+    const fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::Change | Self::ReadBoth | Self::ChangeBy)
+    }
 
-    /// Both.
-    pub(super) const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    const fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Change | Self::Copy | Self::ChangeBy)
+    }
+
+    const fn reads_source(self) -> bool {
+        matches!(self, Self::ReadBoth | Self::Copy | Self::ChangeBy)
     }
 }
 
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
-/// For each value of a slot's two fields, the source's in the upper half: an effect that reads
-/// and writes the destination, and above that the source, as far as they name registers.
-static NAMED: [u32; 256] = {
-    let (mut named, mut fields) = ([0; 256], 0);
-    while fields < named.len() {
-        let (dst, src) = (fields & 15, fields >> 4);
-        if dst <= 10 {
-            named[fields] |= (1 << dst | 1 << dst << Effect::WRITES) & !(1 << Share::SOURCE);
+/// For each [`Share`], and for each value of a slot's two fields, the source's in the upper
+/// half, what is read and written, so far as they name registers.
+static NAMED: [[u32; 256]; 8] = {
+    let (mut named, mut share) = ([[0; 256]; 8], 0);
+    while share < named.len() {
+        let (what, mut fields) = (Share::ALL[share], 0);
+        while fields < named[share].len() {
+            let (dst, src) = (fields & 15, fields >> 4);
+            if what.reads() && dst <= 10 {
+                named[share][fields] |= 1 << dst;
+            }
+            // R10 is never written.
+            if what.writes() && dst < 10 {
+                named[share][fields] |= 1 << dst << Effect::WRITES;
+            }
+            if what.reads_source() && src <= 10 {
+                named[share][fields] |= 1 << src;
+            }
+            fields += 1;
         }
-        if src <= 10 {
-            named[fields] |= 1 << src << Share::SOURCE;
-        }
-        fields += 1;
+        share += 1;
     }
     named
 };
@@ -181,10 +210,9 @@ impl Effect {
     /// With what is done to the registers that a slot names.
     #[inline(always)]
     pub(super) fn and_to(self, share: Share, insn: BpfInsn) -> Self {
-        let fields = insn.src() << 4 | insn.dst();
-        let named = NAMED.get(usize::from(fields)).copied().unwrap_or(0) & share.0;
-        let on_dst = named & Share::READ.with(Share::WRITE).0;
-        Self { bits: self.bits | on_dst | named >> Share::SOURCE }
+        let fields = usize::from(insn.src() << 4 | insn.dst());
+        let named = NAMED.get(share as usize).and_then(|all| all.get(fields));
+        Self { bits: self.bits | named.copied().unwrap_or(0) }
     }
 
     /// How control comes to the slot that an instruction at `from` names, at `to`.

@@ -17,6 +17,8 @@ use super::{Address, Effect, Note, Registers};
 /// An opcode's meaning and its effect, where both are the same in all of its slots, or in
 /// those whose offset is 0. The second half of an instruction has one without a meaning.
 #[derive(Clone, Copy, Debug)]
+// So that one is found by a shift.
+#[repr(align(16))]
 pub(super) struct Shape {
     /// What does not depend on registers; special of what has no shape.
     effect: Effect,
@@ -29,13 +31,10 @@ pub(super) struct Shape {
     form: Form,
 }
 
-// A power of two, so that one is found by a shift.
-const _: () = assert!(size_of::<Shape>() == 16);
-
 impl Shape {
     const NONE: Self = Self {
         effect: Effect::SPECIALLY,
-        on: Share::NONE,
+        on: Share::Nothing,
         unset: 0,
         only: false,
         form: Form::MayGoto,
@@ -57,21 +56,17 @@ impl Shape {
     }
 
     const fn of(form: Form) -> Self {
-        let (none, read, set) = (Share::NONE, Share::READ, Share::WRITE);
-        let (change, source) = (read.with(set), Share::READ_SOURCE);
         let (effect, on) = match form {
-            Form::Alu(AluOp::Mov, _, Source::Reg) | Form::Load(..) => {
-                (Effect::PURELY, set.with(source))
-            }
-            Form::Alu(AluOp::Mov, _, Source::Imm) => (Effect::PURELY, set),
-            Form::Alu(_, _, Source::Reg) => (Effect::PURELY, change.with(source)),
-            Form::Alu(_, _, Source::Imm) | Form::Neg(_) => (Effect::PURELY, change),
-            Form::Store(_, Source::Reg) => (Effect::NONE, read.with(source)),
-            Form::Store(_, Source::Imm) => (Effect::NONE, read),
-            Form::JumpIf(_, _, Source::Reg) => (Effect::TO_SLOT, read.with(source)),
-            Form::JumpIf(_, _, Source::Imm) => (Effect::TO_SLOT, read),
-            Form::Ja | Form::Gotol => (Effect::TO_SLOT, none),
-            Form::Exit => (Effect::RETURNS, none),
+            Form::Alu(AluOp::Mov, _, Source::Reg) | Form::Load(..) => (Effect::PURELY, Share::Copy),
+            Form::Alu(AluOp::Mov, _, Source::Imm) => (Effect::PURELY, Share::Write),
+            Form::Alu(_, _, Source::Reg) => (Effect::PURELY, Share::ChangeBy),
+            Form::Alu(_, _, Source::Imm) | Form::Neg(_) => (Effect::PURELY, Share::Change),
+            Form::Store(_, Source::Reg) => (Effect::NONE, Share::ReadBoth),
+            Form::Store(_, Source::Imm) => (Effect::NONE, Share::Read),
+            Form::JumpIf(_, _, Source::Reg) => (Effect::TO_SLOT, Share::ReadBoth),
+            Form::JumpIf(_, _, Source::Imm) => (Effect::TO_SLOT, Share::Read),
+            Form::Ja | Form::Gotol => (Effect::TO_SLOT, Share::Nothing),
+            Form::Exit => (Effect::RETURNS, Share::Nothing),
             _ => return Self { form, ..Self::NONE },
         };
         Self { effect, on, unset: 0, only: false, form }
@@ -169,7 +164,7 @@ pub(super) fn is_number(insn: BpfInsn) -> bool {
 
 /// The effect of such an instruction.
 pub(super) fn number(insn: BpfInsn) -> Effect {
-    Effect::PURELY.and_to(Share::WRITE, insn)
+    Effect::PURELY.and_to(Share::Write, insn)
 }
 
 /// Whether an instruction is an exit.
