@@ -44,7 +44,7 @@ impl Found<'_> {
 }
 
 /// For each value of a field the register that it names; R0 where it names none.
-static REGISTERS: [Register; 16] = [
+const REGISTERS: [Register; 16] = [
     Register::R0,
     Register::R1,
     Register::R2,
@@ -66,6 +66,25 @@ static REGISTERS: [Register; 16] = [
 #[inline]
 fn register(field: u8) -> Register {
     REGISTERS.get(usize::from(field & 15)).copied().unwrap_or(Register::R0)
+}
+
+/// For each value of a slot's two fields, the source's in the upper half, the registers that
+/// they name, the destination first: both are wanted of most slots.
+#[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
+static PAIRS: [[Register; 2]; 256] = {
+    let (mut pairs, mut fields) = ([[Register::R0; 2]; 256], 0);
+    while fields < pairs.len() {
+        pairs[fields] = [REGISTERS[fields & 15], REGISTERS[fields >> 4]];
+        fields += 1;
+    }
+    pairs
+};
+
+/// The registers that a slot names, the destination first.
+#[inline(always)]
+fn registers(insn: BpfInsn) -> [Register; 2] {
+    let fields = usize::from(insn.src() << 4 | insn.dst());
+    PAIRS.get(fields).copied().unwrap_or([Register::R0; 2])
 }
 
 /// What a slot does of a program that the verifier accepted.
@@ -135,7 +154,7 @@ fn operand(insn: BpfInsn, source: Source) -> Operand {
 /// What `then` makes of the operation of an instruction that has a [shape](super::shape).
 #[inline(always)]
 pub(super) fn by_shape<T: Then>(pc: u32, form: Form, insn: BpfInsn, then: T) -> T::Result {
-    let (dst, src) = (register(insn.dst()), register(insn.src()));
+    let [dst, src] = registers(insn);
     let (off, imm) = (insn.off(), insn.imm());
     match form {
         Form::Alu(AluOp::Mov, width, Source::Reg) => then.then(Op::Move { width, dst, src }),
@@ -204,6 +223,8 @@ pub(super) fn by_code<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
         0x62 0x63 0x6a 0x6b 0x72 0x73 0x7a 0x7b
         // Jumps.
         0x05 0x15 0x1d 0x16 0x1e 0x55 0x5d 0x56 0x5e 0x95
+        0x25 0x2d 0x26 0x2e 0x35 0x3d 0x36 0x3e 0x65 0x6d 0x66 0x6e 0x75 0x7d 0x76 0x7e
+        0xa5 0xad 0xa6 0xae 0xb5 0xbd 0xb6 0xbe 0xc5 0xcd 0xc6 0xce 0xd5 0xdd 0xd6 0xde
     }
 }
 
