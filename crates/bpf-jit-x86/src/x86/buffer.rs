@@ -309,7 +309,7 @@ impl CodeBuffer {
     #[inline(always)]
     fn room(&mut self) -> Option<&mut [u8; CHUNK]> {
         let end = self.end();
-        self.bytes.get_mut(end..)?.first_chunk_mut()
+        self.bytes.get_mut(end..end.wrapping_add(CHUNK))?.first_chunk_mut()
     }
 
     /// Appends; `None` without room.
@@ -400,36 +400,50 @@ pub(super) fn index(number: u32) -> Option<usize> {
 impl CodeBuffer {
     /// `jmp label`
     pub(super) fn jump(&mut self, label: Label) {
-        self.fixup(Kind::Jump, label);
-        self.put(0xe9, 5);
+        self.leads_to(Kind::Jump, label, 0xe9);
     }
 
     /// `jcc label`
     pub(super) fn jump_if(&mut self, condition: Flag, label: Label) {
-        self.fixup(Kind::JumpIf(condition), label);
-        self.put(u128::from(condition as u8) << 8 | 0x800f, 6);
+        self.leads_to(Kind::JumpIf(condition), label, u64::from(condition as u8) << 8 | 0x800f);
     }
 
     /// `call label`
     pub(super) fn call(&mut self, label: Label) {
-        self.fixup(Kind::Long(5), label);
-        self.put(0xe8, 5);
+        self.leads_to(Kind::Long(5), label, 0xe8);
     }
 
     /// `lea r11, [label]`
     pub(super) fn address_to_r11(&mut self, label: Label) {
-        self.fixup(Kind::Long(7), label);
-        self.put(0x1d_8d4c, 7);
+        self.leads_to(Kind::Long(7), label, 0x1d_8d4c);
     }
 
-    fn fixup(&mut self, kind: Kind, label: Label) {
-        let at = self.len();
-        if self.fixups.len() < self.fixups.capacity() || self.fixups.try_reserve(1).is_ok() {
-            self.fixups.push(Fixup { at, label, kind });
-            self.end.0 = self.end.0.wrapping_add(Place::FIXUP);
+    /// Appends an instruction with these bytes and a distance, and notes it.
+    #[inline(always)]
+    fn leads_to(&mut self, kind: Kind, label: Label, bytes: u64) {
+        let fixup = Fixup { at: self.len(), label, kind };
+        // Whatever takes a call comes last, so that nothing is kept for it.
+        if self.fixups.len() == self.fixups.capacity() {
+            return self.grow_and_put_fixup(fixup, bytes);
+        }
+        self.put_fixup(fixup, bytes);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow_and_put_fixup(&mut self, fixup: Fixup, bytes: u64) {
+        if self.fixups.try_reserve(1).is_ok() {
+            self.put_fixup(fixup, bytes);
         } else {
             self.fail(OutOfMemory { requested: size_of::<Fixup>() }.into());
         }
+    }
+
+    #[inline(always)]
+    fn put_fixup(&mut self, fixup: Fixup, bytes: u64) {
+        self.fixups.push(fixup);
+        self.end.0 = self.end.0.wrapping_add(Place::FIXUP);
+        self.put_part(Part { bytes, bits: fixup.kind.long().wrapping_mul(8) });
     }
 }
 
