@@ -9,6 +9,7 @@ use bpf_verifier::callback::MAX_LOOPS;
 use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
 use super::super::encode::Source;
+use super::super::regs::native;
 use super::choice::Compared;
 use super::{Selector, Value};
 
@@ -113,11 +114,11 @@ impl Selector<'_, '_> {
             return self.branch_on_bits(step, target, what);
         }
         let rhs = match rhs {
-            Operand::Reg(register) => match self.value(register) {
+            Operand::Reg(register) if self.pending.has(register) => match self.value(register) {
                 Value::Const(value) => Operand::Imm(value),
                 _ => rhs,
             },
-            Operand::Imm(_) => rhs,
+            _ => rhs,
         };
         if !way.turned
             && self.is_over_move(step, target)
@@ -126,10 +127,16 @@ impl Selector<'_, '_> {
         {
             return steps;
         }
-        self.settle_for(way.target, lhs);
+        // Mostly nothing is put off.
+        if !self.pending.is_empty() {
+            self.settle_for(way.target, lhs);
+        }
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
-        let rhs = self.placed(rhs, width);
+        let rhs = match rhs {
+            Operand::Reg(register) if !self.pending.has(register) => Source::Reg(native(register)),
+            _ => self.placed(rhs, width),
+        };
         if rhs == Source::Imm(0)
             && let Some(flag) = self.flag_at_hand(cond, width, lhs)
         {
