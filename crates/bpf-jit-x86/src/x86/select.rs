@@ -75,12 +75,12 @@ const fn index(register: Register) -> usize {
 }
 
 /// Has the pass emit the operation of a step, or put it off.
-struct Emit<'s, 'p, 'a, 'o> {
+struct Emit<'p, 'a, 'o> {
     selector: &'p mut Selector<'a, 'o>,
-    step: &'s Step,
+    step: Step,
 }
 
-impl Then for Emit<'_, '_, '_, '_> {
+impl Then for Emit<'_, '_, '_> {
     /// How many steps behind it are done with, too.
     type Result = usize;
 
@@ -183,7 +183,7 @@ impl<'a, 'o> Selector<'a, 'o> {
                 }
                 if effect.is_special() {
                     *place = self.out.code.here();
-                    at = at.wrapping_add(self.special(&step, *note));
+                    at = at.wrapping_add(self.special(&{ step }, *note));
                     continue;
                 }
             }
@@ -193,7 +193,7 @@ impl<'a, 'o> Selector<'a, 'o> {
                 continue;
             }
             self.needed = note.live();
-            at = at.wrapping_add(self.step(&step));
+            at = at.wrapping_add(self.step(step));
         }
         buffer::low(at)
     }
@@ -211,7 +211,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             return 0;
         }
         self.needed = note.live();
-        self.lowered.with_special_op(step, Emit { selector: self, step })
+        self.lowered.with_special_op(step, Emit { selector: self, step: *step })
     }
 
     /// What is never reached.
@@ -245,19 +245,20 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// Emits a step, or puts it off. How many steps behind it are done
     /// with, too.
     #[inline(always)]
-    fn step(&mut self, step: &Step) -> usize {
-        self.lowered.with_plain_op(step, Emit { selector: self, step })
+    fn step(&mut self, step: Step) -> usize {
+        self.lowered.with_plain_op(&step, Emit { selector: self, step })
     }
 
+    // Where a step is lent, it is a copy, made there: it need not be in memory for all others.
     #[inline(always)]
-    fn operation(&mut self, step: &Step, op: Op) -> u32 {
+    fn operation(&mut self, step: Step, op: Op) -> u32 {
         match op {
-            Op::Alu { op, width, dst, src } => return self.alu(step, op, width, dst, src),
+            Op::Alu { op, width, dst, src } => return self.alu(&{ step }, op, width, dst, src),
             Op::Move { width, dst, src } => {
-                if self.rotates_behind(step, width, dst, src) {
+                if self.rotates_behind(&{ step }, width, dst, src) {
                     return 3;
                 }
-                if dst == src && width == Width::W32 && self.exchanges(step, Size::W, dst) {
+                if dst == src && width == Width::W32 && self.exchanges(&{ step }, Size::W, dst) {
                     return 0;
                 }
                 self.move_register(width, dst, src);
@@ -265,14 +266,14 @@ impl<'a, 'o> Selector<'a, 'o> {
             Op::Const { dst, value } => self.constant(dst, value),
             Op::MapReference { dst, index } => self.map_reference(dst, index),
             Op::LinkedValue { dst, link, off, .. } => self.map_value(dst, Place { link, off }),
-            Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(step),
-            Op::Helper { id: id::MAP_UPDATE_ELEM } => self.update(step),
-            Op::Helper { id: id::GET_SMP_PROCESSOR_ID } => self.cpu(step),
+            Op::Helper { id: id::MAP_LOOKUP_ELEM } => return self.lookup(&{ step }),
+            Op::Helper { id: id::MAP_UPDATE_ELEM } => self.update(&{ step }),
+            Op::Helper { id: id::GET_SMP_PROCESSOR_ID } => self.cpu(&{ step }),
             Op::Helper { id: id::KTIME_GET_NS | id::GET_PRANDOM_U32 } => {
-                self.plain_call(step, Shim::Platform);
+                self.plain_call(&{ step }, Shim::Platform);
             }
             Op::FunctionReference { dst, slot } => self.function_reference(dst, slot),
-            Op::CallBack { id } => self.call_back(step, id),
+            Op::CallBack { id } => self.call_back(&{ step }, id),
             Op::Neg { width, dst } => {
                 let reg = self.modify(dst);
                 self.out.negate(width, reg);
@@ -287,12 +288,12 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.out.sign_extend(width, from, native(dst), Rm::Reg(src));
             }
             Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
-            Op::Swap { size, dst } => return self.swap(step, size, dst),
+            Op::Swap { size, dst } => return self.swap(&{ step }, size, dst),
             Op::Load { at, .. } | Op::Store { at, .. } if self.out.hides_distance(at) => {
-                self.plain(step, op);
+                self.plain(&{ step }, op);
             }
             Op::Load { size, signed, dst, at: place, .. } => {
-                return self.load(step, size, signed, dst, place);
+                return self.load(&{ step }, size, signed, dst, place);
             }
             Op::Store { size, at, src, .. } => self.store(size, at, src),
             Op::PacketAddress { dst, kind } => {
@@ -300,16 +301,16 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.written(dst, 64);
                 self.out.packet_address(dst, kind);
             }
-            Op::Jump { target } => self.jump(step, target),
+            Op::Jump { target } => self.jump(&{ step }, target),
             Op::Branch { cond, width, lhs, rhs, target } => {
-                return self.branch(step, target, cond, width, lhs, rhs);
+                return self.branch(&{ step }, target, cond, width, lhs, rhs);
             }
             Op::Call { target } => self.call(target),
             Op::Exit => {
                 self.settle();
                 self.out.ret();
             }
-            _ => self.plain(step, op),
+            _ => self.plain(&{ step }, op),
         }
         0
     }
