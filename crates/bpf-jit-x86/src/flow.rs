@@ -6,7 +6,7 @@ use bpf_bytecode::Register;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::lower::{Address, Lowered, Registers, Step};
+use crate::lower::{Address, Lowered, Registers, Step, Turn};
 
 /// What is known of a program's control flow.
 #[derive(Debug, Default)]
@@ -102,9 +102,8 @@ impl Flow {
     /// `given` has got behind the branch; nor is that multiplied, for which the next round
     /// waits longer than a right guess lets it. What depends on it may also have been stored, and
     /// loaded by the next round: so the least and the greatest number of those that came so far
-    /// are kept, in a place that is found by what was loaded or stays the same. Steps are taken to
-    /// follow each other, and far ends of loops are not looked at: what is said makes code faster
-    /// at best.
+    /// are kept, in a place that is found by what was loaded or stays the same. No other branch is
+    /// followed, and far ends of loops are not looked at: what is said makes code faster at best.
     pub fn is_chance(&self, lowered: &Lowered<'_>, branch: &Step, given: Register) -> bool {
         let slot = branch.slot();
         self.around(slot).all(|known| {
@@ -120,7 +119,8 @@ impl Flow {
 }
 
 /// Whether what a branch in a loop compares comes of memory, and not of a register that is
-/// given a value behind it.
+/// given a value behind it. Of steps in the loop those count that are executed on the way back to
+/// the branch where no other one is taken but at a loop's end.
 fn comes_of_memory(
     lowered: &Lowered<'_>,
     branch: &Step,
@@ -132,8 +132,16 @@ fn comes_of_memory(
     // What comes of loads but of those from the stack's fixed places, and what is not the same
     // as at the branch.
     let (mut found, mut changed, mut kept) = (Registers::NONE, Registers::NONE, Kept::default());
-    for slot in (slot..=end).skip(2).chain(begin..slot) {
-        let step = u32::try_from(slot).ok().and_then(|slot| lowered.step(slot));
+    let mut at = slot.wrapping_add(2);
+    for _ in 0..=STEPS {
+        if at > end {
+            at = begin;
+        }
+        if at == slot {
+            let compared = branch.effect.reads();
+            return own.and(compared).is_empty() && !loaded.and(compared).is_empty();
+        }
+        let step = u32::try_from(at).ok().and_then(|slot| lowered.step(slot));
         let Some(step) = step else { return false };
         let (reads, writes) = (step.effect.reads(), step.effect.writes());
         if !reads.and(own).is_empty() && step.is_product() {
@@ -157,7 +165,16 @@ fn comes_of_memory(
         let anew = is_load && !reads.has(Register::R10);
         (loaded, own, found) = (now(loaded, comes), now(own, again), now(found, anew));
         changed = changed.with(writes);
+        let within = |to: u32, last: usize| {
+            usize::try_from(to).ok().filter(|to| (begin..=last).contains(to))
+        };
+        let led = match lowered.turn(&step) {
+            Turn::Jump(to) => within(to, end),
+            // The end of a loop around the branch.
+            Turn::Perhaps(to) if at > slot => within(to, slot),
+            _ => None,
+        };
+        at = led.unwrap_or(at.wrapping_add(1));
     }
-    let compared = branch.effect.reads();
-    own.and(compared).is_empty() && !loaded.and(compared).is_empty()
+    false
 }

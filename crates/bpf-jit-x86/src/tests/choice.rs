@@ -179,4 +179,10 @@ fn what_the_next_round_waits_for_is_guessed() {
          if r2 == 77 goto other\nback: r4 = 6\nif r2 < 9 goto +1\nr4 = r6\nr0 += r4
          r6 += -1\nif r6 != 0 goto again\ngoto end\nother: r0 += 1\ngoto back\nend: exit"
     ));
+    // Where the loop is entered lies behind it, and is no part of a round.
+    assert!(!has_conditional_move(
+        "r0 = 0\nr3 = 7\nr6 = 9\n*(u64 *)(r10 -8) = r3\ngoto enter
+         again: r6 += -1\nif r6 == 0 goto end\nmiddle: r2 = *(u64 *)(r10 -8)\nr2 += r4\nr4 = 6
+         if r2 < 9 goto +1\nr4 = r6\ngoto again\nenter: r4 = 0\ngoto middle\nend: r0 = r4\nexit"
+    ));
 }
