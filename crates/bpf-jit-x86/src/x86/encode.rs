@@ -258,8 +258,13 @@ impl CodeBuffer {
             // Where it is known what stands in front of an opcode, so is the way.
             Rm::Reg(rm) if op.is_plain() => self.on_registers(op, width, reg, rm, imm.part()),
             Rm::Reg(rm) => self.on_bytes(op, width, reg, rm, imm.part()),
+            Rm::Mem(Mem { base, index: None, disp })
+                if op.is_plain_on_memory() && imm == Imm::None =>
+            {
+                self.on_based_memory(op, width, reg, (base, disp));
+            }
             Rm::Mem(mem) if op.is_plain_on_memory() && imm == Imm::None => {
-                self.on_memory(op, width, reg, mem);
+                self.on_indexed_memory(op, width, reg, mem, Part::EMPTY);
             }
             Rm::Mem(mem) if op.is_plain_on_memory() => {
                 self.on_other_memory(op, width, reg, mem, imm.part());
@@ -275,14 +280,14 @@ impl CodeBuffer {
 
     /// Most places are near what is in a register, and need nothing else.
     #[inline(never)]
-    fn on_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem) {
-        match i8::try_from(mem.disp) {
-            Ok(disp) if disp != 0 && mem.index.is_none() && mem.base & 7 != 4 => {
-                let named = named(reg, mem.base) ^ 0x80_0000;
+    fn on_based_memory(&mut self, op: Opcode, width: Width, reg: u8, (base, disp): (u8, i32)) {
+        match i8::try_from(disp) {
+            Ok(disp) if disp != 0 && base & 7 != 4 => {
+                let named = named(reg, base) ^ 0x80_0000;
                 let disp = u64::from(disp.cast_unsigned());
                 self.put_part(op.on_named(width, named).and(disp, 8).shortest());
             }
-            _ => self.on_other_memory(op, width, reg, mem, Part::EMPTY),
+            _ => self.on_other_memory(op, width, reg, Mem::new(base, disp), Part::EMPTY),
         }
     }
 
