@@ -253,9 +253,12 @@ impl Lowered<'_> {
         if shape::is_number(insn) && fact != InsnFact::Unreached {
             return (shape::number(insn).with(Effect::SPECIALLY), Op::Nothing);
         }
+        if matches!(fact, InsnFact::ContextPointer(_)) && shape::is_load(insn) {
+            self.addressed = self.addressed.max(at.saturating_add(1));
+            return (shape::number(insn).with(Effect::SPECIALLY), Op::Nothing);
+        }
         let mut op = translate::proven(pc, insn, self.insns, fact, &self.maps);
         match op {
-            Op::PacketAddress { .. } => self.addressed = self.addressed.max(at.saturating_add(1)),
             Op::MapReference { index, .. } => self.maps.make_link(index),
             Op::MapValueAddress { index, off, .. } => {
                 self.maps.make_link_to_byte(index, off);
