@@ -104,13 +104,24 @@ fn what_is_found_without_a_run() {
         r2 *= 1000\nr0 += r2\nexit";
     let asks = format!("r6 = r1\ncall 7\nr1 = r6\n{sum}");
     let runs = asks.replace("call 7", "r1 = r10\nr1 += -8\n*(u64 *)(r1 +0) = 5\nr2 = 8\ncall 6");
-    let texts = [sum, asks.as_str(), runs.as_str()];
-    for (text, wants) in texts.into_iter().zip([Wants::Nothing, Wants::Answers, Wants::Run]) {
-        let program = with_maps(text, &[]);
+    let element = "*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[idx:0]\ncall 1";
+    let finds = asks.replace("call 7", element);
+    let def = MapDef::new(MapType::Array, 4, 8, 2);
+    let map = ArrayMap::<ActiveProfile>::new(def).unwrap();
+    let maps: [&dyn BpfMap; 1] = [&map];
+    let cases = [
+        (sum, Wants::Nothing),
+        (asks.as_str(), Wants::Answers),
+        (finds.as_str(), Wants::Answers),
+        (runs.as_str(), Wants::Run),
+    ];
+    for (text, wants) in cases {
+        let program = with_maps(text, &[def]);
         let verified = Verifier::<ActiveProfile>::new().verify_program(&program).unwrap();
         let compiled = CompiledProgram::compile(&verified, &HostMemory).unwrap();
         assert_eq!(compiled.wants(), wants);
-        let (jit, mut stack) = (JitExecutor::new(), StackMemory::new());
+        let jit = JitExecutor::with_env(Environment::new().with_maps(&maps));
+        let mut stack = StackMemory::new();
         let mut prepared = jit.prepare(&compiled, &mut stack).unwrap();
         for packet in [14..64, 8..60, 20..20] {
             let mut bytes = [0; 64];

@@ -147,7 +147,7 @@ impl Emitter<'_> {
         self.code.bind(ask);
         self.lea(Width::W64, native(Register::R2), key);
         self.set(native(Register::R1), bpf_interp::Run::map_handle(map));
-        self.host_call(Shim::Helper, pc, id::MAP_LOOKUP_ELEM);
+        self.host_call(Shim::Lookup, pc, id::MAP_LOOKUP_ELEM);
         if !matches!(found, Found::Asks) {
             dynasm!(self.code; .arch x64; test rax, rax);
         }
