@@ -272,6 +272,7 @@ impl<'r, P: PhysicalProfile> Prepared<'r, P> {
         session.known_cpu = UNKNOWN_CPU;
         if self.per_cpu {
             session.come_to_cpu().map_err(BpfError::Refused)?;
+            session.known_cpu = session.cpu;
         }
         // SAFETY: the run never begins, as all runs of the session are like this one. The code
         // calls answers alone, and is not unwound: a panic is kept.
