@@ -384,9 +384,13 @@ impl<'r, P: PhysicalProfile> Session<'r, P> {
     #[inline(never)]
     fn come_to_cpu(&mut self) -> Result<(), Refusal> {
         let cpu = self.run.cpu();
-        if core::mem::replace(&mut self.cpu, cpu) == cpu {
-            return Ok(());
-        }
+        if core::mem::replace(&mut self.cpu, cpu) == cpu { Ok(()) } else { self.link_anew() }
+    }
+
+    // By itself, so that nothing is kept for it where the CPU is the same.
+    #[cold]
+    #[inline(never)]
+    fn link_anew(&mut self) -> Result<(), Refusal> {
         self.link(self.entry)
     }
 
