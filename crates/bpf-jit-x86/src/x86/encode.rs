@@ -225,9 +225,15 @@ fn on_index(rex: u8, reg: u8, mem: Mem) -> Named {
     let Mem { base, index, disp } = mem.shortest();
     let (index, scale) = index.unwrap_or_default();
     let (mode, disp) = displacement(disp, base & 7);
-    let sib = u64::from(scale << 6 | (index & 7) << 3 | base & 7);
-    let place = Part { bytes: sib << 8 | u64::from(mode | (reg & 7) << 3 | 4), bits: 16 };
+    let place = Part { bytes: indexed(mode, reg, base, (index, scale)), bits: 16 };
     (rex | index >> 3 << 1 | base >> 3, place, disp)
+}
+
+/// What names a register and a place with an index, whose distance is said as by `mode`.
+#[inline(always)]
+fn indexed(mode: u8, reg: u8, base: u8, (index, scale): (u8, u8)) -> u64 {
+    let sib = u64::from(scale << 6 | (index & 7) << 3 | base & 7);
+    sib << 8 | u64::from(mode | (reg & 7) << 3 | 4)
 }
 
 const fn wide(width: Width) -> u8 {
@@ -287,8 +293,15 @@ impl CodeBuffer {
                 let disp = u64::from(disp.cast_unsigned());
                 self.put_part(op.on_named(width, named).and(disp, 8).shortest());
             }
+            Ok(0) if base & 7 != 4 && base & 7 != 5 => self.on_register(op, width, reg, base),
             _ => self.on_other_memory(op, width, reg, Mem::new(base, disp), Part::EMPTY),
         }
+    }
+
+    /// Of the place that a register holds.
+    #[inline(never)]
+    fn on_register(&mut self, op: Opcode, width: Width, reg: u8, base: u8) {
+        self.put_part(op.on_named(width, named(reg, base) ^ 0xc0_0000).shortest());
     }
 
     #[inline(never)]
@@ -299,9 +312,22 @@ impl CodeBuffer {
         self.plain(op, on_base(wide(width) << 3 | reg >> 3 << 2, reg, mem), imm);
     }
 
-    /// By itself, as most places have no index.
+    /// By itself, as most places have no index. Of those that have one most have no distance.
     #[inline(never)]
     fn on_indexed_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
+        let Mem { base, index: Some((index, scale)), disp: 0 } = mem else {
+            return self.on_distant_memory(op, width, reg, mem, imm);
+        };
+        if base & 7 == 5 || imm.bits != 0 {
+            return self.on_distant_memory(op, width, reg, mem, imm);
+        }
+        let rex = wide(width) << 3 | reg >> 3 << 2 | index >> 3 << 1 | base >> 3;
+        let place = indexed(0x00, reg, base, (index, scale));
+        self.put_part(op.part().and(place, 16).behind_rex(rex));
+    }
+
+    #[inline(never)]
+    fn on_distant_memory(&mut self, op: Opcode, width: Width, reg: u8, mem: Mem, imm: Part) {
         self.plain(op, on_index(wide(width) << 3 | reg >> 3 << 2, reg, mem), imm);
     }
 
