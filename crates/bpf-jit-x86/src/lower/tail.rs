@@ -9,7 +9,7 @@ use core::ops::{Range, RangeInclusive};
 
 use bpf_profile::OutOfMemory;
 
-use super::{Effect, Lowered, Transfer, Turn};
+use super::{Effect, Lowered, Transfer, Turn, index};
 use crate::error::CompileError;
 
 /// Steps of an end at the most, with that which goes back.
@@ -59,33 +59,36 @@ impl Lowered<'_> {
     #[inline(never)]
     fn tail_behind(&self, jump: &Transfer) -> Option<Tail> {
         let first = jump.to;
-        for slot in (first..).take(TAIL) {
-            let step = self.step(slot)?;
-            // A division takes longer than any jump, and may be long.
-            if step.effect.is_pure() && !super::shape::is_division(step.insn) {
-                continue;
-            }
-            let end = slot.checked_add(1)?;
-            let (head, ends) = match self.turn(&step) {
-                // For one that leads to the next slot nothing is emitted.
-                Turn::Jump(head) if head != end => (head, false),
-                // One that compares nothing asks the host.
-                Turn::Perhaps(head) if !step.effect.reads().is_empty() => (head, true),
-                _ => return None,
-            };
-            let is_end = if head > jump.from {
-                false
-            } else if head <= first {
-                // What a compiler has put behind the function's exit is rare.
-                let mut between = (end..jump.from).take(LEAVING).filter_map(|slot| self.step(slot));
-                between.all(|step| !step.is_exit())
-            } else {
-                // The body of the loop is behind what leaves it.
-                self.leaves(end..head, first..=jump.from)
-            };
-            return is_end.then_some(Tail { jump: jump.from, first, end, ends });
+        let ahead = self.notes.get(index(first)..)?;
+        let pure = ahead.iter().take(TAIL).position(|note| !note.effect.is_pure())?;
+        let step = self.step(first.checked_add(u32::try_from(pure).ok()?)?)?;
+        if !step.effect.turns() {
+            return None;
         }
-        None
+        // A division takes longer than any jump, and may be long.
+        let mut insns = self.insns.get(index(first)..step.slot())?.iter();
+        if insns.any(|insn| super::shape::is_division(*insn)) {
+            return None;
+        }
+        let end = step.pc.checked_add(1)?;
+        let (head, ends) = match self.turn(&step) {
+            // For one that leads to the next slot nothing is emitted.
+            Turn::Jump(head) if head != end => (head, false),
+            // One that compares nothing asks the host.
+            Turn::Perhaps(head) if !step.effect.reads().is_empty() => (head, true),
+            _ => return None,
+        };
+        let is_end = if head > jump.from {
+            false
+        } else if head <= first {
+            // What a compiler has put behind the function's exit is rare.
+            let mut between = (end..jump.from).take(LEAVING).filter_map(|slot| self.step(slot));
+            between.all(|step| !step.is_exit())
+        } else {
+            // The body of the loop is behind what leaves it.
+            self.leaves(end..head, first..=jump.from)
+        };
+        is_end.then_some(Tail { jump: jump.from, first, end, ends })
     }
 
     /// Whether steps leave a loop.

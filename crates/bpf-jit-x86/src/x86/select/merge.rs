@@ -133,7 +133,12 @@ fn lowest(size: Size) -> u64 {
 
 /// The number in memory that these bytes are: its size, the name of its first byte, and
 /// whether the order is reversed.
+#[inline(always)]
 fn whole(bytes: u64) -> Option<(Size, u64, bool)> {
+    // What was shifted up last is none.
+    if let [0, ..] = bytes.to_le_bytes() {
+        return None;
+    }
     let size = match taken(bytes).leading_zeros() {
         0 => Size::Dw,
         32 => Size::W,
