@@ -16,6 +16,7 @@ mod identity;
 pub(crate) mod join;
 mod notation;
 mod origins;
+mod reach;
 mod reg;
 pub(crate) mod snapshot;
 pub(crate) mod stack;

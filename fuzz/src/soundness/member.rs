@@ -125,7 +125,15 @@ fn is_member(
             // What the identity names; of a range, an identity has no meaning.
             let related = value.range == 0 && value.number.as_constant().is_none();
             let id = if related { value.id } else { 0 };
-            value.number.contains(concrete) && ids.agree(value.kind, id, unknown(0))
+            // How far the packet reaches behind what it names.
+            let reaches = || {
+                let end = unknown(0).cast_signed().checked_add(value.index.into());
+                let packet = world.packet(run).map_or(0, |packet| packet.end - packet.start);
+                end.is_some_and(|end| end <= packet.cast_signed())
+            };
+            value.number.contains(concrete)
+                && ids.agree(value.kind, id, unknown(0))
+                && (value.index == 0 || reaches())
         }
         Kind::Context => points(world.context),
         Kind::Stack => points(world.frame_pointer(run, value.index)),

@@ -90,7 +90,8 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     match (i32::try_from(off), i32::try_from(most.wrapping_sub(least))) {
         (Ok(off), Ok(range)) if i64::from(off).abs() <= MAX_SUM => {
             let range = if wraps { WRAPPED } else { range };
-            Value { id: named.id, off, range, ..out }
+            let index = if range == 0 { named.index } else { 0 };
+            Value { id: named.id, index, off, range, ..out }
         }
         _ => out,
     }

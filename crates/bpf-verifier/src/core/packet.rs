@@ -3,11 +3,12 @@
 use bpf_bytecode::opcode::{Cond, Width};
 
 use super::Explorer;
+use super::trial::Phase;
 use crate::state::{BEYOND_END, FROM_END, Kind, NO_RANGE, Value};
 
 /// Offsets of packet pointers for which a comparison proves something: sums
 /// with larger ones might wrap.
-const MAX_PACKET_OFFSET: i64 = 0xffff;
+pub(super) const MAX_PACKET_OFFSET: i64 = 0xffff;
 
 /// How an address in a packet lies to the packet's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,13 +144,28 @@ impl Explorer<'_> {
 
     /// The packet reaches as far as the pointer, or one byte more.
     fn learn_range(&mut self, pointer: &Value, found: Order) {
-        // The sum must not wrap: neither end of it, and not the unknown part.
+        // The sum must not wrap: neither end of it, and not the unknown part. Where it is only
+        // looked at what changes, how far a number goes is not known yet.
+        let probing = self.walker.active.phase_if_any(&self.arena) == Some(Phase::Probe);
         let (min, max) = (pointer.min_offset(), pointer.max_offset());
-        if min < 0 || max > MAX_PACKET_OFFSET || pointer.number.smin() < 0 {
+        let far = max > MAX_PACKET_OFFSET && !probing;
+        if min < 0 || far || pointer.number.smin() < MAX_PACKET_OFFSET.wrapping_neg() {
             return;
         }
         let range = pointer.off.saturating_add((found == Order::Before).into());
+        // In a loop, the unknown part of the offset may be a number, too.
+        let of_number = match u32::try_from(range) {
+            Ok(bytes) if pointer.kind == Kind::Packet && self.counts_by(pointer.id) => bytes,
+            _ => 0,
+        };
         self.state.for_each_named(&mut self.arena, pointer.id, |value| {
+            if value.is_scalar() {
+                let better = value.base().is_some_and(|(id, _)| id != 0) && value.index < of_number;
+                if better {
+                    value.index = of_number;
+                }
+                return better;
+            }
             let better = value.kind == pointer.kind && value.range < range;
             if better {
                 value.range = range;
@@ -167,5 +183,12 @@ impl Explorer<'_> {
         self.effects.moves_packet = true;
         self.state
             .revoke(&mut self.arena, |value| value.kind.is_packet() || value.is_packet_slice());
+        self.state.for_each(&mut self.arena, |value| {
+            let reaches = value.is_scalar() && value.index != 0;
+            if reaches {
+                value.index = 0;
+            }
+            reaches
+        });
     }
 }

@@ -4,9 +4,11 @@ use bpf_bytecode::Register;
 use bpf_bytecode::instruction::Operand;
 use bpf_bytecode::opcode::{AluOp, Width};
 
+use super::packet::MAX_PACKET_OFFSET;
 use super::{Explorer, Step, reject};
 use crate::domain::{Scalar, alu};
 use crate::error::VerifyErrorKind;
+use crate::state::cover::plus;
 use crate::state::{Kind, NO_RANGE, Value};
 
 /// Offsets of this size and more are refused, as on Linux.
@@ -17,7 +19,7 @@ const MINUS_LIMIT: i64 = -LIMIT;
 /// How many bytes are proven to lie behind a pointer into a packet, where `range` did
 /// and an unknown number is added or taken away: as many less as it may go forwards.
 ///
-/// The unknown part `x` of a pointer with a range was found to be from 0 to
+/// The unknown part `x` of a pointer with a range was found to be from `-MAX_PACKET_OFFSET` to
 /// `MAX_PACKET_OFFSET` by a comparison, and moved since by what is said here, never below
 /// `-MAX_OFFSET`, where addresses are refused. So for `n` from 0 to `MAX_OFFSET` neither
 /// `x + n` nor `x - n` wraps, and behind `x + n` lie `range - n` bytes. That an access does
@@ -68,6 +70,34 @@ impl Explorer<'_> {
         }
     }
 
+    /// Whether the unknown part of `pointer op number` has the identity of the number: the
+    /// pointer has none, and a loop that is summarised counts by the number, or it is known how
+    /// far the packet reaches behind that.
+    fn is_named_by(&self, op: AluOp, pointer: &Value, number: &Value) -> bool {
+        let at_start = pointer.kind == Kind::Packet
+            && pointer.id == 0
+            && pointer.number.as_constant() == Some(0);
+        let named = number.is_scalar() && number.id != 0 && number.range == 0;
+        let known = |off: i32| i64::from(off.unsigned_abs()) < LIMIT;
+        let base = plus(number.number, number.off.saturating_neg());
+        op == AluOp::Add
+            && at_start
+            && named
+            && (number.index != 0 || self.counts_by(number.id))
+            && known(pointer.off.saturating_add(number.off))
+            && base.smin() >= MAX_PACKET_OFFSET.wrapping_neg()
+    }
+
+    /// How far the packet reaches behind the number that `number` names, as it or a register with
+    /// the same identity says, and what that rests on.
+    fn reach_behind(&self, number: &Value) -> (i32, u64) {
+        let named = |value: &&Value| value.is_scalar() && value.id == number.id && value.index > 0;
+        let best = self.state.regs().iter().filter(named).max_by_key(|value| value.index);
+        let best = best.filter(|best| best.index > number.index).unwrap_or(number);
+        let bytes = i32::try_from(best.index).ok().filter(|bytes| *bytes > 0);
+        bytes.map_or((NO_RANGE, 0), |bytes| (bytes, best.deps))
+    }
+
     /// `pointer + number` or `pointer - number`.
     fn offset_pointer(
         &mut self,
@@ -116,6 +146,15 @@ impl Explorer<'_> {
         } else {
             out.number = alu(op, Width::W64, pointer.number, number.number);
             match kind {
+                _ if self.is_named_by(op, &pointer, &number) => {
+                    let more = number.off.saturating_neg();
+                    (out.id, out.number) = (number.id, plus(number.number, more));
+                    out.off = pointer.off.saturating_add(number.off);
+                    let (known, deps) = self.reach_behind(&number);
+                    out.range = range_behind(pointer.range, op, &out.number).max(known);
+                    out.deps |= number.deps | deps;
+                    self.mark_precise(deps);
+                }
                 Kind::Packet | Kind::PacketMeta => {
                     // Another unknown part.
                     out.id = self.fresh_id();

@@ -393,7 +393,7 @@ impl Explorer<'_> {
             if differs(&before, value) {
                 *value = widened(&before, value);
             } else if is_another(&before, value, shared) {
-                (value.id, value.off, value.range) = (0, 0, 0);
+                (value.index, value.id, value.off, value.range) = (0, 0, 0, 0);
             }
         }
         for _ in 0..snapshot.cells(&self.arena) {
@@ -419,7 +419,8 @@ impl Explorer<'_> {
             } else if is_another(&cell.value, &read.value, shared)
                 && let Some((at, mut now)) = self.state.cells.at_addr(&self.arena, cell.addr)
             {
-                (now.value.id, now.value.off, now.value.range) = (0, 0, 0);
+                let value = &mut now.value;
+                (value.index, value.id, value.off, value.range) = (0, 0, 0, 0);
                 self.state.cells.set(&mut self.arena, at, &now);
             }
         }

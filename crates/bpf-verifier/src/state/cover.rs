@@ -2,6 +2,7 @@
 
 use super::cells::{Cell, REFS, SAVED, first_behind, origins_of, span_of, value_of};
 use super::identity::{Field, Ids, Renamed};
+use super::reach::reaches;
 use super::reg::{Kind, Value};
 use super::snapshot::{Sight, Snapshot};
 use super::stack::StackRead;
@@ -60,7 +61,8 @@ pub(crate) fn covers(
     let mut ids = Ids::new(close != (Closeness::Matters { instances: false }), shared);
     let whole = matches!(close, Closeness::Whole { .. });
     let own = close == Closeness::Whole { own: true };
-    let loose = |value: &Value| whole && value.id > shared && value.number.is_unknown();
+    let loose =
+        |value: &Value| whole && value.id > shared && value.index == 0 && value.number.is_unknown();
     // What an entry of the newer state came from, but for the entry itself.
     let beyond = |set: u64, index| if own && set == entry_bit(index) { 0 } else { set };
     let mut rests = RestsOn::default();
@@ -84,9 +86,8 @@ pub(crate) fn covers(
             Sight::Unclear => {}
         }
         let before = entries.value(arena);
-        if !value_covers(&before, value, same, &mut ids) {
-            return None;
-        }
+        let reach = entry_covers(&before, value, (new, arena), same, &mut ids)?;
+        rests.deps |= beyond(reach, index);
         let any = before.number.is_unknown() && before.id == 0;
         if before.says_reach() || before.is_scalar() && !any {
             if before.is_scalar() && loose(&before) {
@@ -142,9 +143,8 @@ pub(crate) fn covers(
             rests.unwritten |= got.unwritten;
             (got.value, got.live)
         };
-        if !value_covers(&cell.value, &value, same, &mut ids) {
-            return None;
-        }
+        let reach = entry_covers(&cell.value, &value, (new, arena), same, &mut ids)?;
+        rests.deps |= beyond(reach, entry);
         rests.live |= beyond(live, entry);
         if cell.value.says_reach() || cell.value.is_scalar() && !is_any(&cell) {
             if cell.value.is_scalar() && loose(&cell.value) {
@@ -212,12 +212,32 @@ fn wide_covers(cell: &Cell, new: &State, arena: &Arena<'_>) -> Option<RestsOn> {
     Some(rests)
 }
 
+/// What it rests on that the packet reaches as far behind a value of a state as behind an older
+/// one, which covers it; none, if that does not.
+fn entry_covers(
+    old: &Value,
+    new: &Value,
+    (state, arena): (&State, &Arena<'_>),
+    same: bool,
+    ids: &mut Ids,
+) -> Option<u64> {
+    if !value_covers(old, new, same, ids) {
+        return None;
+    }
+    let says = old.is_scalar() && old.index != 0;
+    if says { reaches(old, new, state, arena) } else { Some(0) }
+}
+
 fn value_covers(old: &Value, new: &Value, same: bool, ids: &mut Ids) -> bool {
     if old.kind != new.kind {
         return false;
     }
     if old.is_scalar() {
-        let within = if same { old.number == new.number } else { old.number.covers(&new.number) };
+        let within = if same {
+            (old.number, old.index) == (new.number, new.index)
+        } else {
+            old.number.covers(&new.number)
+        };
         return within && ids.number_matches(old, new);
     }
     let names = old.kind.names();

@@ -10,6 +10,7 @@ use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::cells::{Cell, REFS, SAVED};
 use super::cover::plus;
+use super::reach::Start;
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
 use super::{NO_RANGE, State};
@@ -92,6 +93,10 @@ pub(crate) struct Join<'a> {
     kept: u32,
     groups: [Group; MAX_GROUPS],
     group_count: usize,
+    /// How far the packet reaches behind its start in both states.
+    starts: [Option<Start>; 2],
+    /// Whether the last value rests on that of the older one.
+    on_start: bool,
 }
 
 /// How values moved: identities before and after (0 for constants), and by how much.
@@ -111,8 +116,17 @@ struct Apart;
 
 impl<'a> Join<'a> {
     pub fn new(mode: Mode, thresholds: &'a [Threshold], last_id: u32) -> Self {
-        let groups = [Group::default(); MAX_GROUPS];
-        Self { mode, thresholds, last_id, changed: false, kept: 0, groups, group_count: 0 }
+        Self {
+            mode,
+            thresholds,
+            last_id,
+            changed: false,
+            kept: 0,
+            groups: [Group::default(); MAX_GROUPS],
+            group_count: 0,
+            starts: [None; 2],
+            on_start: false,
+        }
     }
 
     /// Makes `out` a guess that covers `old`, by how `new` differs from it.
@@ -129,6 +143,9 @@ impl<'a> Join<'a> {
             return Ok(false);
         }
         (out.frame, out.refs, out.frame_bytes) = (new.frame, new.refs, new.frame_bytes);
+        if !self.mode.is_merge() {
+            self.find_starts(old, new, arena);
+        }
         let mut entries = old.read(arena);
         let mut origins = old.origins(arena);
         let mut origin = |arena: &Arena<'_>| origins.as_mut().map_or(0, |set| set.next(arena));
@@ -138,7 +155,7 @@ impl<'a> Join<'a> {
             if mask.wrapping_shr(register.number().into()) & 1 == 1 {
                 let before = entries.value(arena);
                 let Ok(joined) = self.value(&before, &new.reg(register)) else { return Ok(false) };
-                value = Value { deps: origin(arena), ..joined };
+                value = Value { deps: origin(arena) | self.rests_on_start(), ..joined };
             }
             out.set_reg(register, value);
         }
@@ -147,6 +164,7 @@ impl<'a> Join<'a> {
             let cell = entries.cell(arena);
             let (deps, live) = (origin(arena), origin(arena));
             let Ok(joined) = self.cell(&cell, new, arena) else { return Ok(false) };
+            let deps = deps | self.rests_on_start();
             if joined.is_init() {
                 let value = Value { deps, ..joined };
                 out.cells.push(arena, &Cell { value, live, ..cell })?;
@@ -154,6 +172,37 @@ impl<'a> Join<'a> {
         }
         self.share(out, arena);
         Ok(true)
+    }
+
+    /// Finds how far the packet reaches behind its start, where that may say something of a
+    /// number: in both states, or in one, if the other says it of the number itself.
+    fn find_starts(&mut self, old: Snapshot, new: &State, arena: &Arena<'_>) {
+        let now = Start::of_state(new, arena);
+        let reaches = |value: &Value| value.is_scalar() && value.index != 0;
+        if now.is_some() || new.regs().iter().any(reaches) {
+            self.starts = [Start::of_snapshot(old, arena), now];
+        }
+    }
+
+    /// How far the packet reaches behind what is `off` less than a number that is either of
+    /// these, in bytes; 0, where that is not known.
+    fn reach(&mut self, old: &Value, new: &Value, off: i64) -> u32 {
+        if old.index | new.index == 0 {
+            // It is no number of bytes in the packet, as far as is known.
+            return 0;
+        }
+        let [before, now] = self.starts;
+        let found = old.reach_behind(off, before).zip(new.reach_behind(off, now));
+        let Some(((first, by_start), (second, _))) = found else { return 0 };
+        self.on_start |= by_start;
+        first.min(second)
+    }
+
+    /// What the last value rests on, where something of it follows from how far the packet
+    /// reaches behind its start in the older state.
+    fn rests_on_start(&mut self) -> u64 {
+        let is_so = core::mem::take(&mut self.on_start);
+        self.starts[0].filter(|_| is_so).map_or(0, |start| start.deps)
     }
 
     /// What values with this identity are called now, where they are not called as before.
@@ -289,7 +338,8 @@ impl<'a> Join<'a> {
             } else {
                 old.number.join(&new.number)
             };
-            return Value { number, ..*old };
+            let index = if old.index == 0 { 0 } else { self.reach(old, new, old.off.into()) };
+            return Value { index, number, ..*old };
         }
         self.changed = true;
         let (id, off) = match (before, after) {
@@ -300,10 +350,13 @@ impl<'a> Join<'a> {
             }
             _ => (self.fresh(), 0),
         };
+        let index = if self.mode.is_merge() { 0 } else { self.reach(old, new, off) };
         let ends = (i64::MIN, i64::MAX);
         let number = self.wider(&old.number, &new.number, (old.id, new.id), off, ends);
-        let off = i32::try_from(off).unwrap_or(0);
-        Value { id, off, number, ..Value::scalar(number) }
+        match i32::try_from(off) {
+            Ok(off) => Value { index, id, off, ..Value::scalar(number) },
+            Err(_) => Value { id, ..Value::scalar(number) },
+        }
     }
 
     fn pointer(&mut self, old: &Value, new: &Value) -> Value {
@@ -355,7 +408,7 @@ impl<'a> Join<'a> {
         };
         let apart = new.off.saturating_sub(old.off).into();
         let id = match (base(old, 0), base(new, apart)) {
-            (Some((from, _)), Some((to, then))) => self.group(((from, to, then), 0)),
+            (Some((from, _)), Some((to, then))) => self.group(((from, to, then), less.into())),
             _ => self.fresh(),
         };
         let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };

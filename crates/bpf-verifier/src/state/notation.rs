@@ -84,6 +84,7 @@ impl Shown<'_> {
         }
         match value.kind {
             Kind::Packet | Kind::PacketMeta => list.item("r", &value.range.max(0)),
+            Kind::Scalar if value.index != 0 => list.item("r", &value.index),
             Kind::Reserved
             | Kind::ReservedOrNull
             | Kind::Memory

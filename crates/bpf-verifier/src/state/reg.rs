@@ -262,7 +262,9 @@ pub struct Value {
     /// Kind.
     pub kind: Kind,
     /// Frame of a stack pointer, or index of a map's definition. Of a packet pointer: what
-    /// a comparison told of this very address, not to lie before the end.
+    /// a comparison told of this very address, not to lie before the end. Of a number with an
+    /// identity: how many bytes the packet is known to have at least behind as many as the number
+    /// that it names; 0 where nothing is known.
     pub index: u32,
     /// Values of one kind with the same identity (not 0) are related: numbers
     /// are the same one but for what was added since, pointers are null

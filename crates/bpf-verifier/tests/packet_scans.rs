@@ -1,0 +1,162 @@
+//! Loops through a packet in which addresses are made anew from its start and a counter.
+
+mod common;
+
+use common::{PACKET, XDP};
+
+/// A scan of at most 400 bytes: the packet's start is in R2, its end in R3, a counter in R6.
+fn scan(entry: &str, round: &str) -> String {
+    format!(
+        "{PACKET}
+         r6 = 0
+         {entry}
+         again:
+         {round}
+         r6 += 1
+         if r6 < 400 goto again
+         out:
+         r0 = 0
+         exit"
+    )
+}
+
+/// An address of what lies `off` bytes behind the counter, in R4.
+fn at(off: i32) -> String {
+    format!("r4 = r2\nr4 += r6\nr4 += {off}")
+}
+
+/// So many bytes behind the counter are there.
+fn proven(bytes: i32) -> String {
+    format!("{}\nif r4 > r3 goto out", at(bytes))
+}
+
+fn accepts(text: &str) {
+    let info = XDP.accepts(text);
+    assert!(info.processed < 200, "{info:?}\n{text}");
+}
+
+#[test]
+fn an_address_is_made_twice_in_a_round() {
+    let twice = |bytes: i32, off: i32| {
+        let load = format!("{}\nr5 = *(u8 *)(r4 +0)", at(off));
+        let first = format!("{}\nr5 = *(u8 *)(r4 +0)", at(0));
+        scan("", &format!("{}\n{first}\n{load}", proven(bytes)))
+    };
+    for bytes in 1..5 {
+        for off in 0..bytes {
+            accepts(&twice(bytes, off));
+        }
+        XDP.rejects("access to packet", &twice(bytes, bytes));
+    }
+}
+
+/// Bytes are proven for the next round, and for the first one in front of the loop.
+#[test]
+fn the_round_before_proves() {
+    let ahead = |entry: i32, bytes: i32| {
+        let entry = format!("r4 = r2\nr4 += {entry}\nif r4 > r3 goto out");
+        let round = format!("{}\nr5 = *(u8 *)(r4 +0)\n{}", at(0), proven(bytes));
+        scan(&entry, &round)
+    };
+    accepts(&ahead(1, 2));
+    accepts(&ahead(7, 2));
+    accepts(&ahead(1, 9));
+    XDP.rejects("access to packet", &ahead(0, 2));
+    XDP.rejects("access to packet", &ahead(1, 1));
+}
+
+#[test]
+fn what_is_proven_on_one_way_alone_is_not() {
+    let round = |other: &str| {
+        format!(
+            "r5 = *(u32 *)(r1 +16)
+             if r5 == 7 goto other
+             {}
+             goto both
+             other:
+             {other}
+             both:
+             {}
+             r5 = *(u8 *)(r4 +0)",
+            proven(1),
+            at(0)
+        )
+    };
+    accepts(&scan("", &round(&proven(1))));
+    accepts(&scan("", &round(&proven(3))));
+    XDP.rejects("access to packet", &scan("", &round("r5 = 0")));
+    XDP.rejects("access to packet", &scan("", &round(&proven(1).replace("r6", "r5"))));
+}
+
+/// Another number than the one that is proven: it went on, or was never that.
+#[test]
+fn another_number() {
+    let after = |change: &str| {
+        scan("", &format!("{}\n{change}\n{}\nr5 = *(u8 *)(r4 +0)", proven(4), at(0)))
+    };
+    accepts(&after("r6 += 3"));
+    accepts(&after("r7 = r6\nr6 = r7\nr6 += 2"));
+    accepts(&after("*(u64 *)(r10 -8) = r6\nr6 = 0\nr6 = *(u64 *)(r10 -8)"));
+    accepts(&after("w6 = w6\nr6 += 1\nw6 = w6"));
+    for change in [
+        "r6 += 4",
+        "r6 <<= 1",
+        "r6 *= 3",
+        "r6 ^= 1\nr6 += 3",
+        "r7 = *(u32 *)(r1 +16)\nr7 &= 7\nr6 += r7",
+    ] {
+        XDP.rejects("access to packet", &after(change));
+    }
+}
+
+/// The last of so many bytes, the one before that, and so on.
+#[test]
+fn backwards() {
+    let back = |bytes: i32, off: i32| {
+        format!(
+            "{PACKET}
+             r6 = 0
+             again:
+             r4 = r2
+             r4 += r6
+             r5 = r4
+             r5 += {bytes}
+             if r5 > r3 goto next
+             r0 = *(u8 *)(r4 +{off})
+             next:
+             r6 += -1
+             if r6 != -300 goto again
+             r0 = 0
+             exit"
+        )
+    };
+    accepts(&back(300, 299));
+    XDP.rejects("access to packet", &back(300, 300));
+    XDP.rejects("access to packet", &back(300, 298));
+}
+
+/// A packet that moved has other bytes, wherever a number says that they are there.
+#[test]
+fn a_packet_that_moves() {
+    let moved = |again: &str| {
+        scan(
+            "r9 = r1",
+            &format!(
+                "{}
+                 r1 = r9
+                 r2 = 0
+                 call 44
+                 r1 = r9
+                 r2 = *(u32 *)(r1 +0)
+                 r3 = *(u32 *)(r1 +4)
+                 {again}
+                 {}
+                 r5 = *(u8 *)(r4 +0)",
+                proven(1),
+                at(0)
+            ),
+        )
+    };
+    XDP.accepts(&moved(&proven(1)));
+    XDP.rejects("access to packet", &moved(""));
+}
