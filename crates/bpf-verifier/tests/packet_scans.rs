@@ -160,3 +160,24 @@ fn a_packet_that_moves() {
     XDP.accepts(&moved(&proven(1)));
     XDP.rejects("access to packet", &moved(""));
 }
+
+/// An address with the counter's name is not the one that was proven in front of the loop: it is
+/// made anew behind a helper that moves the packet.
+#[test]
+fn an_address_made_anew_does_not_carry_what_was_proven() {
+    let carried = |moves: &str, made: &str| {
+        scan(
+            "r9 = r1\nr5 = r2\nr5 += 400\nif r5 > r3 goto out\nr4 = r2",
+            &format!("r0 = *(u8 *)(r4 +0)\n{moves}\n{made}\nr4 += 1"),
+        )
+    };
+    let moves = "r1 = r9\nr2 = 20\ncall 44\nr1 = r9\nr2 = *(u32 *)(r1 +0)";
+    let sometimes = format!("r5 = *(u32 *)(r9 +16)\nif r5 == 7 goto stays\n{moves}\nstays:");
+    let anew = "r4 = r2\nr4 += r6";
+    accepts(&carried("", ""));
+    accepts(&carried("", anew));
+    for moves in [moves, &sometimes] {
+        XDP.rejects("access to packet", &carried(moves, anew));
+        XDP.rejects("access to packet", &carried(moves, &format!("r7 = 0\n{anew}\nr4 += r7")));
+    }
+}

@@ -17,10 +17,11 @@
 //! what those became is more. A guess is made so only after one without has failed.
 //!
 //! So it is with how far a packet reaches behind an address, which is proven in front of the
-//! loop: after `k` rounds that is what it was, less `k` times what is added. That the address
-//! is the one at the head and a sum, on every way round, shows that the packet did not move:
-//! after that there would be no address of it but a new one. A number that something else
-//! bounds is left to that then.
+//! loop: after `k` rounds that is what it was, less `k` times what is added. That holds as long as
+//! the packet does not move. The address being the one at the head and a sum does not show that,
+//! as it may have been made anew from a number that moves along, so nothing of the kind is guessed
+//! of a loop in which anything moves the packet, on any way. A number that something else bounds is
+//! left to that then.
 //!
 //! Such a guess speaks of the first round and those that follow from it. It covers
 //! no other state that comes to the head, so its node serves no comparison later.
@@ -32,6 +33,7 @@ use super::Explorer;
 use super::hint::Hint;
 use super::summary::rounds_of;
 use super::trial::{Carried, Change, MAX_CARRIED, Trial};
+use crate::arena::NONE;
 use crate::domain::{Scalar, Tnum, alu};
 use crate::state::snapshot::Snapshot;
 use crate::state::{NO_RANGE, State, Value};
@@ -231,6 +233,7 @@ impl Explorer<'_> {
             return;
         }
         self.guess_linear(trial, changes);
+        let moves = trial.refuses_reach(&self.arena);
         for (place, change, resets) in changes.iter().filter(|(place, ..)| *place != 0) {
             let related = trial.linear(&self.arena).any(|line| line.place == *place);
             let now = self.at_place(&self.state, *place);
@@ -259,17 +262,18 @@ impl Explorer<'_> {
                 }
                 continue;
             }
-            let again = trial.carried_as(&self.arena, *place).number && !related;
-            let reach = reach_after(&start, most, rounds);
+            let before = trial.carried_as(&self.arena, *place);
+            let again = before.number && !related;
+            let reach = if moves { NO_RANGE } else { reach_after(&start, most, rounds) };
             // What another value bounds as well may be carried for the packet's sake.
             let what = Carried { number: again || narrower, reach: reach != NO_RANGE };
             let bound = if what.number { number } else { now.number };
-            if (what.number || what.reach)
+            if (what.number || what.reach || before.reach)
                 && bound.covers(&start.number)
                 && trial.add_carried(&mut self.arena, *place, what)
             {
                 self.set_number(*place, bound);
-                if what.reach {
+                if what.reach || before.reach {
                     self.set_range(*place, reach);
                 }
             }
@@ -370,6 +374,19 @@ impl Explorer<'_> {
         trial.carried(&self.arena).map(entry)
     }
 
+    /// The packet moves: no loop that does so carries how far it reaches.
+    pub(super) fn refuse_reach(&mut self) {
+        let (mut trial, frame) = (self.walker.active, self.state.frame);
+        while trial.0 != NONE {
+            let (arena, own) = (&self.arena, trial.frame(&self.arena));
+            let inside = || self.code.is_in_loop(arena, self.walker.pc, trial.subject(arena));
+            if frame > own || (frame == own && inside()) {
+                trial.refuse_reach(&mut self.arena);
+            }
+            trial = trial.outer(&self.arena);
+        }
+    }
+
     /// Whether all that is carried stays within the guess for so many rounds.
     pub(super) fn carries(&mut self, trial: Trial, rounds: u64) -> bool {
         let guess = trial.node(&self.arena).snapshot(&self.arena);
@@ -395,7 +412,9 @@ impl Explorer<'_> {
             let held = drift(&with_resets(start.number, resets), steps, rounds);
             let what = trial.carried_as(&self.arena, place);
             let within = !what.number || held.is_some_and(|all| now.number.covers(&all));
-            let reaches = !what.reach || now.range <= reach_after(&start, steps.1, rounds);
+            let moves = trial.refuses_reach(&self.arena);
+            let reaches =
+                !what.reach || (!moves && now.range <= reach_after(&start, steps.1, rounds));
             if !may_be_carried(place, &now, &start) || !within || !reaches {
                 return false;
             }

@@ -181,6 +181,7 @@ impl Explorer<'_> {
     /// The packet moved: what pointed into it does so no more.
     pub(super) fn invalidate_packet(&mut self) {
         self.effects.moves_packet = true;
+        self.refuse_reach();
         self.state
             .revoke(&mut self.arena, |value| value.kind.is_packet() || value.is_packet_slice());
         self.state.for_each(&mut self.arena, |value| {

@@ -87,9 +87,11 @@ const CARRIED_AS: u64 = ((1 << (2 * MAX_CARRIED)) - 1) << CARRIED_NUMBER;
 const _: () = assert!(CARRIED_NUMBER as usize + MAX_CARRIED == CARRIED_REACH as usize);
 /// On some way round numbers were not in the ratio that was guessed.
 const NO_LINEAR: u64 = 1 << 61;
+/// The packet may move in the loop: how far it reaches is not carried.
+const NO_REACH: u64 = 1 << 62;
 /// What holds beyond a phase.
 const LASTING: u64 =
-    NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED | CARRIED_AS | NO_LINEAR;
+    NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED | CARRIED_AS | NO_LINEAR | NO_REACH;
 /// Words of what a loop carries along and counts by.
 pub(super) const COURSE_WORDS: usize = 3;
 /// Values that a loop may carry along.
@@ -284,6 +286,17 @@ impl Trial {
     pub fn refuse_linear(self, arena: &mut Arena<'_>) {
         let word = arena.word(self.field(RESETS));
         arena.set(self.field(RESETS), (word | NO_LINEAR) & !NUMBERS);
+    }
+
+    /// The packet moves in the loop: how far it reaches is not to be carried.
+    pub fn refuse_reach(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word | NO_REACH);
+    }
+
+    /// Whether it is not.
+    pub fn refuses_reach(self, arena: &Arena<'_>) -> bool {
+        arena.word(self.field(RESETS)) & NO_REACH != 0
     }
 
     /// Whether none are to be guessed so.
