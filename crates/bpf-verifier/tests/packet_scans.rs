@@ -181,3 +181,31 @@ fn an_address_made_anew_does_not_carry_what_was_proven() {
         XDP.rejects("access to packet", &carried(moves, &format!("r7 = 0\n{anew}\nr4 += r7")));
     }
 }
+
+/// An inner loop that begins where the outer one is knows how much was proven there, and needs
+/// nothing of it: what is left of that, one byte less in each round, is no reason to guess anew.
+#[test]
+fn what_is_proven_in_front_of_an_inner_loop_is_of_no_use_in_it() {
+    let inner = |inside: &str| {
+        scan(
+            "r9 = r1",
+            &format!(
+                "{}
+                 r7 = r6
+                 inner:
+                 r0 = *(u32 *)(r9 +16)
+                 if r0 == 7 goto next
+                 {inside}
+                 next:
+                 r7 += 1
+                 if r7 < 1000 goto inner",
+                proven(40)
+            ),
+        )
+    };
+    accepts(&inner("r0 = 0"));
+    accepts(&inner(
+        "r4 = r2\nr4 += r7\nr5 = r4\nr5 += 1\nif r5 > r3 goto out\nr0 = *(u8 *)(r4 +0)",
+    ));
+    XDP.rejects("access to packet", &inner("r4 = r2\nr4 += r7\nr0 = *(u8 *)(r4 +0)"));
+}

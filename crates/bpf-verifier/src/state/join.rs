@@ -350,7 +350,10 @@ impl<'a> Join<'a> {
             }
             _ => (self.fresh(), 0),
         };
-        let index = if self.mode.is_merge() { 0 } else { self.reach(old, new, off) };
+        // What is carried along, and not proven anew, is less in each guess than in the last one.
+        let reach = if self.mode.is_merge() { 0 } else { self.reach(old, new, off) };
+        let carried = (old.id, old.index) == (new.id, new.index) && reach < old.index;
+        let index = if carried { 0 } else { reach };
         let ends = (i64::MIN, i64::MAX);
         let number = self.wider(&old.number, &new.number, (old.id, new.id), off, ends);
         match i32::try_from(off) {
