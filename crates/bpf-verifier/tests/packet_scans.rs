@@ -209,3 +209,54 @@ fn what_is_proven_in_front_of_an_inner_loop_is_of_no_use_in_it() {
     ));
     XDP.rejects("access to packet", &inner("r4 = r2\nr4 += r7\nr0 = *(u8 *)(r4 +0)"));
 }
+
+/// What follows from what was proven in front of the loop rests on that, wherever the start lies
+/// of which it was proven, and whatever of it the loop reads: another way that comes there proved
+/// less.
+#[test]
+fn what_is_proven_in_front_of_the_loop_is_on_every_way() {
+    let ways = |[first, second]: [i32; 2], keeps: &str, read: &str| {
+        format!(
+            "r9 = r1
+             {PACKET}
+             *(u64 *)(r10 -8) = r2
+             r0 = *(u32 *)(r1 +16)
+             if r0 == 7 goto second
+             r4 = r2
+             r4 += {first}
+             if r4 > r3 goto out
+             goto both
+             second:
+             r4 = r2
+             r4 += {second}
+             if r4 > r3 goto out
+             both:
+             r0 = 0
+             r4 = 0
+             {keeps}
+             r6 = 0
+             again:
+             r2 = *(u32 *)(r9 +0)
+             {}
+             r0 = *(u8 *)(r4 +3)
+             {}
+             r6 += 1
+             if r6 < 400 goto again
+             {read}
+             out:
+             r0 = 0
+             exit",
+            at(0),
+            proven(5)
+        )
+    };
+    let places = [("", ""), ("", "r0 = *(u64 *)(r10 -8)"), ("r8 = r2", "r0 = r8"), ("r8 = r2", "")];
+    for (keeps, read) in places {
+        for proven in [[4, 3], [3, 4], [4, 0], [6, 2]] {
+            XDP.rejects("access to packet", &ways(proven, keeps, read));
+        }
+    }
+    for proven in [[4, 4], [4, 6]] {
+        accepts(&ways(proven, "r8 = r2", "r0 = r8"));
+    }
+}

@@ -12,6 +12,7 @@
 //! far the packet is known to reach behind its start.
 
 use super::State;
+use super::cells::{Cell, SAVED};
 use super::reg::{Kind, NO_RANGE, Value};
 use super::snapshot::Snapshot;
 use crate::arena::Arena;
@@ -34,6 +35,12 @@ impl Start {
         (at_start && value.range > 0).then(|| Self { bytes: value.range.into(), deps: value.deps })
     }
 
+    /// The same of a register that a caller keeps. What lies on the stack is forgotten where its
+    /// bytes are not read, whatever rests on its value.
+    fn of_cell(cell: &Cell) -> Option<Self> {
+        Some(&cell.value).filter(|_| cell.addr >= SAVED).and_then(Self::of)
+    }
+
     /// The one that says more.
     fn better(self, more: Option<Self>) -> Self {
         more.filter(|more| more.bytes > self.bytes).unwrap_or(self)
@@ -42,7 +49,7 @@ impl Start {
     /// What a state says.
     pub fn of_state(state: &State, arena: &Arena<'_>) -> Option<Self> {
         let cells = (0..state.cells.len()).filter_map(|index| state.cells.get(arena, index));
-        let cells = cells.filter_map(|cell| Self::of(&cell.value));
+        let cells = cells.filter_map(|cell| Self::of_cell(&cell));
         let regs = state.regs().iter().filter_map(Self::of);
         regs.chain(cells).reduce(|a, b| a.better(Some(b)))
     }
@@ -61,7 +68,7 @@ impl Start {
             note(Self::of(&entries.value(arena)), origin());
         }
         for _ in 0..snapshot.cells(arena) {
-            let found = Self::of(&entries.cell(arena).value);
+            let found = Self::of_cell(&entries.cell(arena));
             note(found, origin());
             // What its bytes rest on.
             origin();
