@@ -307,3 +307,51 @@ fn a_way_round_may_rest_on_the_outer_loop() {
         XDP.rejects("", &program(&jumps));
     }
 }
+
+/// The address and the number are kept on the stack from round to round, in `-264` and `-272`.
+fn kept(inside: &str, address: i32) -> String {
+    format!(
+        "r8 = r10
+         r8 += -256
+         *(u64 *)(r10 -264) = r8
+         *(u64 *)(r10 -272) = 0
+         head: call 7
+         r3 = *(u64 *)(r10 -264)
+         r4 = *(u64 *)(r10 -272)
+         {DOWN}
+         {inside}
+         r8 = *(u64 *)(r10 -264)
+         r8 += {address}
+         *(u64 *)(r10 -264) = r8
+         r7 = *(u64 *)(r10 -272)
+         r7 += 1
+         *(u64 *)(r10 -272) = r7
+         if r7 != 32 goto head
+         r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn on_the_stack() {
+    let info = XDP.accepts(&kept("", 8));
+    assert!(info.processed < 400, "{info:?}");
+    XDP.accepts(&kept(
+        "r1 = *(u64 *)(r10 -272)\n*(u64 *)(r10 -272) = 0\n*(u64 *)(r10 -272) = r1",
+        8,
+    ));
+    XDP.rejects("", &kept("", 16));
+    for change in [
+        "*(u64 *)(r10 -272) = 9",
+        "*(u32 *)(r10 -272) = 9",
+        "*(u32 *)(r10 -268) = 9",
+        "*(u8 *)(r10 -272) = 9",
+        "r1 = *(u64 *)(r10 -272)\nr1 += 1\n*(u64 *)(r10 -272) = r1",
+        "r1 = *(u64 *)(r10 -264)\nr1 += 8\n*(u64 *)(r10 -264) = r1",
+        "r1 = r10\nr1 += -256\n*(u64 *)(r10 -264) = r1",
+        // Eight bytes somewhere from the number on.
+        "r0 &= 8\nr1 = r10\nr1 += -272\nr1 += r0\n*(u64 *)(r1 +0) = 9",
+    ] {
+        XDP.rejects("", &kept(&format!("if r0 == 1 goto on\n{change}\non:"), 8));
+    }
+}

@@ -35,6 +35,7 @@ use super::summary::rounds_of;
 use super::trial::{Carried, Change, MAX_CARRIED, Trial};
 use crate::arena::NONE;
 use crate::domain::{Scalar, Tnum, alu};
+use crate::state::cells::SAVED;
 use crate::state::snapshot::Snapshot;
 use crate::state::{NO_RANGE, State, Value};
 
@@ -67,6 +68,11 @@ pub(super) fn may_be_carried(place: Place, now: &Value, start: &Value) -> bool {
         // Of a cell, another part might have been written.
         return start.is_scalar() && is_register(place);
     }
+    is_one_address(now, start)
+}
+
+/// Whether both are addresses that differ in their unknown part at most.
+pub(super) fn is_one_address(now: &Value, start: &Value) -> bool {
     let same = start.kind == now.kind && start.index == now.index && start.off == now.off;
     now.kind.is_pointer() && same
 }
@@ -132,6 +138,24 @@ impl Explorer<'_> {
             return Some(state.reg(found)).filter(Value::is_init);
         };
         state.cells.at_addr(&self.arena, addr).map(|(_, cell)| cell.value)
+    }
+
+    /// The same, where it is a register or a whole one that is kept on the stack.
+    pub(super) fn whole_at(&self, state: &State, place: Place) -> Option<Value> {
+        let whole = match place.checked_sub(CELLS) {
+            Some(addr) => state
+                .cells
+                .at_addr(&self.arena, addr)
+                .is_some_and(|(_, cell)| cell.len == 8 && cell.addr < SAVED),
+            None => true,
+        };
+        self.at_place(state, place).filter(|_| whole)
+    }
+
+    /// What the bytes of the running state at a place on the stack rest on.
+    pub(super) fn bytes_at(&self, place: Place) -> u64 {
+        let cell = |addr| self.state.cells.at_addr(&self.arena, addr);
+        place.checked_sub(CELLS).and_then(cell).map_or(0, |(_, cell)| cell.live)
     }
 
     pub(super) fn set_number(&mut self, place: Place, number: Scalar) {

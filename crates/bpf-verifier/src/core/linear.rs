@@ -18,6 +18,9 @@
 //! - All of this is modulo 2^64, as sums and products of registers are. Only bounds are not: where
 //!   the product of a bound, and the sum, do not fit, none are told.
 //!
+//! A place is a register, or eight bytes of the stack that were written at once: compilers keep
+//! there what they have no register for.
+//!
 //! What bounds the other number may be how many rounds there are, if it is carried itself. So what
 //! is related to one bounds no rounds.
 //!
@@ -30,7 +33,7 @@
 use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::Explorer;
-use super::carried::{Changes, Place, is_register, may_be_carried};
+use super::carried::{Changes, Place, is_one_address};
 use super::node::Node;
 use super::trial::{Change, Trial};
 use crate::arena::{Arena, At, NONE, high, low, pair};
@@ -202,20 +205,21 @@ impl Explorer<'_> {
         }
         for (place, change, resets) in changes {
             let (&Change::Sum(least, most), None, 1..) = (change, resets, *place) else { continue };
-            let value = self.at_place(&self.state, *place);
-            let start = self.at_place(&self.scratch, *place);
+            let value = self.whole_at(&self.state, *place);
+            let start = self.whole_at(&self.scratch, *place);
             let (Some(value), Some(start)) = (value, start) else { continue };
-            if !is_register(*place) || !may_be_carried(*place, &value, &start) {
+            let numbers = value.is_scalar() && start.is_scalar();
+            if !numbers && !is_one_address(&value, &start) {
                 continue;
             }
             for (of, by, resets) in changes {
                 let (&Change::Sum(down, up), None) = (by, resets) else { continue };
-                if *of == *place || !is_register(*of) {
+                if *of == *place {
                     continue;
                 }
                 let Some(times) = ratio((least, most), (down, up)) else { continue };
-                let found = self.at_place(&self.state, *of).filter(Value::is_scalar);
-                let began = self.at_place(&self.scratch, *of).filter(Value::is_scalar);
+                let found = self.whole_at(&self.state, *of).filter(Value::is_scalar);
+                let began = self.whole_at(&self.scratch, *of).filter(Value::is_scalar);
                 let (Some(found), Some(began)) = (found, began) else { continue };
                 // What moves alike has one name.
                 if found.id == value.id {
@@ -250,8 +254,8 @@ impl Explorer<'_> {
         let lines = trial.linear(&self.arena);
         trial.clear_linear(&mut self.arena);
         for line in lines {
-            let value = self.at_place(&self.state, line.place);
-            let of = self.at_place(&self.state, line.of).filter(Value::is_scalar);
+            let value = self.whole_at(&self.state, line.place);
+            let of = self.whole_at(&self.state, line.of).filter(Value::is_scalar);
             if let (Some(value), Some(of)) = (value, of)
                 && let (Some(a), Some(b)) = (name(&value), name(&of))
                 && a.0 != b.0
@@ -269,8 +273,8 @@ impl Explorer<'_> {
     pub(super) fn enter_linear(&mut self, trial: Trial) -> bool {
         let (outer, from) = (trial.outer(&self.arena), trial.start(&self.arena).parent);
         for line in trial.linear(&self.arena) {
-            let value = self.at_place(&self.scratch, line.place);
-            let of = self.at_place(&self.scratch, line.of);
+            let value = self.whole_at(&self.scratch, line.place);
+            let of = self.whole_at(&self.scratch, line.of);
             let (Some(value), Some(of)) = (value, of) else { return false };
             let more = self.proven_apart(outer, (&value, &of), line.times, from);
             if more != Some(line.more.into()) {
@@ -353,15 +357,17 @@ impl Explorer<'_> {
     /// The state comes back to the head: whether the numbers are still related. Bounds follow.
     pub(super) fn keep_linear(&mut self, trial: Trial) -> bool {
         for line in trial.linear(&self.arena) {
-            let value = self.at_place(&self.state, line.place);
-            let of = self.at_place(&self.state, line.of);
+            let value = self.whole_at(&self.state, line.place);
+            let of = self.whole_at(&self.state, line.of);
             let (Some(value), Some(of)) = (value, of) else { return false };
+            let live = self.bytes_at(line.place) | self.bytes_at(line.of);
             let more = self.proven_apart(trial, (&value, &of), line.times, self.walker.parent);
             if more != Some(line.more.into()) {
                 return false;
             }
             // All ways are to be seen, and not one that stands for another.
             self.mark_precise(value.deps | of.deps);
+            self.mark_read(live);
             if let Some(number) = line.number(&value, &of)
                 && let Some(number) = value.number.meet(number)
             {
@@ -392,6 +398,7 @@ impl Explorer<'_> {
             for place in [line.place, line.of] {
                 if let Some((entry, _)) = self.entry_at(guess, place) {
                     self.mark_entry(node, entry);
+                    self.mark_entry_read(node, entry);
                 }
             }
         }

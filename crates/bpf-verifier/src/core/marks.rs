@@ -51,6 +51,11 @@ impl Explorer<'_> {
         self.mark_from(node, Mark::Precise, entry_bit(entry));
     }
 
+    /// The same of its bytes, if it is of some on the stack.
+    pub(super) fn mark_entry_read(&mut self, node: Node, entry: u32) {
+        self.mark_from(node, Mark::Read, entry_bit(entry));
+    }
+
     fn mark(&mut self, mark: Mark, bits: u64) {
         self.mark_from(Node(self.walker.parent), mark, bits);
     }
