@@ -3,6 +3,8 @@
 
 mod lines;
 
+use std::fmt::Write;
+
 use crate::common::chance::Chance;
 use crate::common::draft::Draft;
 
@@ -47,6 +49,36 @@ pub struct Maker {
     around: Vec<[String; 2]>,
     /// Variables that are not used yet: registers, and slots of the stack below 0.
     free: Vec<i32>,
+    /// Labels of the loops' heads, by their level.
+    heads: Vec<(usize, String)>,
+}
+
+/// Where a register of a loop is kept from round to round.
+const KEPT: i32 = -56;
+
+/// The same program, where whatever a register becomes is kept on the stack as well, of which the
+/// heads of its loop read it. Behind the line `hit`, something else is written over part of it.
+fn kept_on_stack(text: &str, register: u8, heads: &[String], hit: (usize, &str)) -> String {
+    let mut out = String::new();
+    for (at, line) in text.lines().enumerate() {
+        let (label, code) = line.split_once(": ").map_or((None, line), |(a, b)| (Some(a), b));
+        out += line;
+        out.push('\n');
+        if label.is_some_and(|label| heads.iter().any(|head| head == label)) {
+            let _ = writeln!(out, "r{register} = *(u64 *)(r10 {KEPT})");
+        }
+        let writes = ["r", "w"].iter().any(|kind| {
+            let name = format!("{kind}{register} ");
+            code.strip_prefix(&name).is_some_and(|rest| rest.starts_with(['=', '+', '-']))
+        });
+        if writes {
+            let _ = writeln!(out, "*(u64 *)(r10 {KEPT}) = r{register}");
+        }
+        if at == hit.0 && code.starts_with('r') {
+            let _ = writeln!(out, "*({} *)(r10 {KEPT}) = 1", hit.1);
+        }
+    }
+    out
 }
 
 impl Maker {
@@ -76,6 +108,7 @@ impl Maker {
             apart,
             around: Vec::new(),
             free,
+            heads: Vec::new(),
         };
         if ground == Ground::Packet {
             maker.draft.code("r2 = *(u32 *)(r1 +0); r3 = *(u32 *)(r1 +4); *(u64 *)(r10 -64) = r2");
@@ -83,7 +116,16 @@ impl Maker {
         }
         maker.looped(0);
         maker.draft.code("end: r0 = 0; exit");
-        maker.draft.whole()
+        // Decided last, so that a seed makes the same program but for that.
+        let kept = (ground != Ground::Stack && !calls && maker.chance.in_all(2))
+            .then(|| (maker.chance.below(2), maker.chance.below(2)));
+        let hit = maker.chance.in_all(4).then(|| maker.chance.below(maker.draft.lines));
+        let size = maker.chance.of(&["u8", "u32", "u64"]);
+        let text = maker.draft.whole();
+        let Some((level, which)) = kept else { return text };
+        let heads = maker.heads.into_iter().filter(|(own, _)| *own == level);
+        let heads: Vec<String> = heads.map(|(_, label)| label).collect();
+        kept_on_stack(&text, PAIRS[level][which], &heads, (hit.unwrap_or(usize::MAX), size))
     }
 
     /// A loop at a level, and what it begins with.
@@ -126,6 +168,7 @@ impl Maker {
             self.second_entry(pair, outer, if twice { Some(start) } else { None });
         }
         self.draft.place(&again);
+        self.heads.push((level, again.clone()));
         if let Some(fuel) = fuel {
             let step = self.chance.of(&[1, 3]);
             let last = self.chance.of(&[20, 40, 60, 150]) + self.small(20);
