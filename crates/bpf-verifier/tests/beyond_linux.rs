@@ -252,6 +252,37 @@ fn loops_over_proven_bytes() {
     XDP.rejects("invalid access to packet", &text(17));
 }
 
+/// An address may be a constant and less an unknown number, as that of the last of so many bytes.
+#[test]
+fn bytes_in_front_of_a_constant() {
+    // R5 is from 0 to 7, and so many bytes in front of that many R4 points.
+    let less = |bytes: i32, access: &str| {
+        format!(
+            "{PACKET}
+             r5 = *(u32 *)(r1 +16)
+             r5 &= 7
+             r4 = r2
+             r4 -= r5
+             r4 += {bytes}
+             if r4 > r3 goto out
+             r0 = {access}
+             out: r0 = 0
+             exit"
+        )
+    };
+    XDP.accepts(&less(8, "*(u8 *)(r4 -1)"));
+    XDP.accepts(&less(15, "*(u64 *)(r4 -8)"));
+    for (bytes, access) in [
+        (8, "*(u8 *)(r4 +0)"),
+        (7, "*(u8 *)(r4 -1)"),
+        (8, "*(u16 *)(r4 -1)"),
+        (14, "*(u64 *)(r4 -8)"),
+        (6, "*(u8 *)(r4 -1)"),
+    ] {
+        XDP.rejects("access to packet", &less(bytes, access));
+    }
+}
+
 /// What an unknown number in R6, made so, leads to in a value of 48 bytes.
 fn indexed(number: &str, access: &str) -> String {
     with_value(&format!(
