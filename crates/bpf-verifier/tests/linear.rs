@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::XDP;
+use common::{TC, XDP};
 
 /// An insertion sort of 128 numbers, which are all of the stack, as compilers make it: R2 and R4
 /// are addresses of what R1 and R0 count. The inner loop begins `more` bytes behind, and goes
@@ -353,5 +353,199 @@ fn on_the_stack() {
         "r0 &= 8\nr1 = r10\nr1 += -272\nr1 += r0\n*(u64 *)(r1 +0) = 9",
     ] {
         XDP.rejects("", &kept(&format!("if r0 == 1 goto on\n{change}\non:"), 8));
+    }
+}
+
+/// As `rounds`, but R8 and R7 lie in `-8` and `-16` from round to round, and there are 58.
+fn kept_rounds(begin: &str, inside: &str) -> String {
+    format!(
+        "r6 = r1
+         call 7
+         r9 = r0
+         r7 = 0
+         r8 = r10
+         r8 += -512
+         {begin}
+         *(u64 *)(r10 -8) = r8
+         *(u64 *)(r10 -16) = r7
+         head: call 7
+         {inside}
+         next: r8 = *(u64 *)(r10 -8)
+         r8 += 8
+         *(u64 *)(r10 -8) = r8
+         r7 = *(u64 *)(r10 -16)
+         r7 += 1
+         *(u64 *)(r10 -16) = r7
+         if r7 != 58 goto head
+         end: r0 = 0
+         exit"
+    )
+}
+
+/// The inner loop has both on the stack, too: in `-24` and `-32`.
+const DOWN_KEPT: &str = "
+    down: r3 = *(u64 *)(r10 -24)
+    *(u64 *)(r3 +0) = 0
+    r3 += -8
+    *(u64 *)(r10 -24) = r3
+    r4 = *(u64 *)(r10 -32)
+    r4 += -1
+    *(u64 *)(r10 -32) = r4
+    if r4 s> -1 goto down
+";
+
+/// What the inner loop begins with.
+const FROM_OUTER: &str = "
+    r3 = *(u64 *)(r10 -8)
+    *(u64 *)(r10 -24) = r3
+    r4 = *(u64 *)(r10 -16)
+    *(u64 *)(r10 -32) = r4
+";
+
+/// The inner loop with one of both on the stack, or none.
+fn partly_kept() -> [String; 3] {
+    let number = "r4 = *(u64 *)(r10 -32)";
+    let address = "r3 = *(u64 *)(r10 -24)";
+    let put = |register: i32, slot: i32| format!("*(u64 *)(r10 {slot}) = r{register}");
+    let (put_number, put_address) = (put(4, -32), put(3, -24));
+    let inner = |[first, second]: [&str; 2], [read, moved, next, done]: [&str; 4]| {
+        format!(
+            "{first}\n{second}\ndown: r5 = 0\n{read}\n*(u64 *)(r3 +0) = 0\nr3 += -8\n{moved}\n\
+             {next}\nr4 += -1\n{done}\nif r4 s> -1 goto down\n"
+        )
+    };
+    [
+        inner([address, number], ["", "", "", ""]),
+        inner([address, ""], ["", "", number, &put_number]),
+        inner([number, ""], [address, &put_address, "", ""]),
+    ]
+}
+
+#[test]
+fn ways_that_meet_with_something_else_on_the_stack() {
+    let meet = |first: &str, second: &str, inner: &str| {
+        let ways = format!("if r0 == 1 goto two\n{first}\ngoto met\ntwo: {second}\n");
+        // No way leads back to the outer loop.
+        let behind = format!("met: r5 = 0\n{inner}if r5 == 0 goto end");
+        kept_rounds("", &format!("if r0 == 2 goto next\n{ways}{behind}"))
+    };
+    let with = |more: &str| format!("{FROM_OUTER}{more}");
+    let bad = [
+        "r3 = r10\nr3 += -512\n*(u64 *)(r10 -24) = r3",
+        "*(u64 *)(r10 -32) = 3",
+        "*(u32 *)(r10 -32) = 9",
+        "*(u8 *)(r10 -31) = 1",
+        "r4 += 1\n*(u32 *)(r10 -32) = r4",
+        "r2 = r10\nr2 += -32\nr4 += 1\n*(u64 *)(r2 +0) = r4",
+        "r0 = r9\nr0 &= 8\nr2 = r10\nr2 += r0\n*(u64 *)(r2 -40) = 9",
+        "r1 = r6\nr2 = 0\nr3 = r10\nr3 += -32\nr4 = 1\ncall 26",
+    ];
+    let fine = [
+        "r3 += 8\n*(u64 *)(r10 -24) = r3\nr4 += 1\n*(u64 *)(r10 -32) = r4",
+        "*(u64 *)(r10 -32) = 0",
+        "r2 = r10\nr2 += -32\n*(u64 *)(r2 +0) = 9\n*(u64 *)(r2 +0) = r4",
+    ];
+    let inners = [vec![DOWN_KEPT.to_owned()], partly_kept().to_vec()].concat();
+    for (index, inner) in inners.iter().enumerate() {
+        for more in fine {
+            TC.accepts(&meet(FROM_OUTER, &with(more), inner));
+            TC.accepts(&meet(&with(more), FROM_OUTER, inner));
+        }
+        for more in bad.iter().skip(index).step_by(2) {
+            TC.rejects("", &meet(FROM_OUTER, &with(more), inner));
+            TC.rejects("", &meet(&with(more), FROM_OUTER, inner));
+        }
+    }
+}
+
+/// The outer loop's own number and address differ where ways meet, or where it begins.
+#[test]
+fn something_else_of_the_outer_loop_on_the_stack() {
+    let program = |begin: &str, ways: &str| {
+        let inside = format!("{ways}r5 = 0\n{FROM_OUTER}{DOWN_KEPT}if r5 == 0 goto end");
+        kept_rounds(begin, &format!("if r0 == 2 goto next\n{inside}"))
+    };
+    let meet = |first: &str, second: &str| {
+        let ways = format!("if r0 == 1 goto two\n{first}\ngoto met\ntwo: {second}\nmet: ");
+        let text = program("", &ways);
+        let called = ways.contains("call local");
+        let behind = if called { "write: *(u64 *)(r1 -16) = 5\nr0 = 0\nexit" } else { "" };
+        format!("{text}\n{behind}")
+    };
+    TC.accepts(&meet("r2 = 0", "r2 = 1"));
+    TC.accepts(&meet("r2 = 0", "*(u64 *)(r10 -16) = 0"));
+    for other in [
+        "*(u64 *)(r10 -16) = 5",
+        "*(u32 *)(r10 -16) = 5",
+        "r2 = r10\nr2 += -504\n*(u64 *)(r10 -8) = r2",
+        "r2 = *(u64 *)(r10 -16)\nr2 += 1\n*(u32 *)(r10 -16) = r2",
+        "r1 = r6\nr2 = 0\nr3 = r10\nr3 += -16\nr4 = 2\ncall 26",
+        "r1 = r10\ncall local write",
+    ] {
+        TC.rejects("", &meet("r2 = 0", other));
+        TC.rejects("", &meet(other, "r2 = 0"));
+    }
+    let enter = |first: &str, second: &str| {
+        let put = "*(u64 *)(r10 -8) = r8\n*(u64 *)(r10 -16) = r7";
+        program(&format!("{first}\n{put}\nif r9 == 7 goto head\n{second}"), "")
+    };
+    let off = |number: i32, off: i32| format!("r7 = {number}\nr8 = r10\nr8 += {off}");
+    TC.accepts(&enter("", &off(10, -432)));
+    for (number, address) in [(10, -512), (2, -504), (10, -440)] {
+        TC.rejects("", &enter("", &off(number, address)));
+        TC.rejects("", &enter(&off(number, address), ""));
+    }
+}
+
+/// The loops are in a function, and what they keep is on its caller's stack.
+#[test]
+fn on_the_stack_of_a_caller() {
+    let program = |begin: &str, step: i32, change: &str| {
+        format!(
+            "r8 = r10
+             r8 += -480
+             *(u64 *)(r10 -8) = r8
+             *(u64 *)(r10 -16) = 0
+             {begin}
+             r1 = r10
+             r1 += -16
+             call local loops
+             r0 = 0
+             exit
+             loops: r6 = r1
+             head: call 7
+             r3 = *(u64 *)(r6 +8)
+             r4 = *(u64 *)(r6 +0)
+             {DOWN}
+             {change}
+             on: r3 = *(u64 *)(r6 +8)
+             r3 += {step}
+             *(u64 *)(r6 +8) = r3
+             r4 = *(u64 *)(r6 +0)
+             r4 += 1
+             *(u64 *)(r6 +0) = r4
+             if r4 != 50 goto head
+             r0 = 0
+             exit"
+        )
+    };
+    let info = XDP.accepts(&program("", 8, ""));
+    assert!(info.processed < 400, "{info:?}");
+    XDP.accepts(&program("", 8, "r3 = *(u64 *)(r6 +0)\n*(u64 *)(r6 +0) = 1\n*(u64 *)(r6 +0) = r3"));
+    XDP.rejects("", &program("", 16, ""));
+    for change in [
+        "*(u32 *)(r6 +0) = 9",
+        "r3 = *(u64 *)(r6 +8)\nr3 += -8\n*(u64 *)(r6 +8) = r3",
+        "r3 = *(u64 *)(r6 +0)\nr3 += 1\n*(u32 *)(r6 +0) = r3",
+    ] {
+        XDP.rejects("", &program("", 8, &format!("if r0 == 1 goto on\n{change}")));
+        XDP.rejects("", &program("", 8, &format!("if r0 != 1 goto on\n{change}")));
+    }
+    for number in [7, 40] {
+        let begin = |cond: &str| {
+            format!("call 7\nif r0 {cond} 1 goto met\n*(u64 *)(r10 -16) = {number}\nmet: r0 = 0")
+        };
+        XDP.rejects("", &program(&begin("=="), 8, ""));
+        XDP.rejects("", &program(&begin("!="), 8, ""));
     }
 }

@@ -148,6 +148,10 @@ impl State {
         &mut self.frames[frame].slots[off]
     }
 
+    fn byte(&mut self, address: u64) -> u64 {
+        *self.slot(address) >> (8 * (address % 8)) & 0xff
+    }
+
     fn get(&self, register: Register) -> u64 {
         self.regs[register.index()]
     }
@@ -188,16 +192,23 @@ impl State {
             }
             Instruction::Load { size, dst, base, off, .. } => {
                 let address = self.get(base).wrapping_add_signed(off.into());
-                self.regs[dst.index()] = concrete::low(*self.slot(address), size.bits());
+                let bytes = (0..u64::from(size.bits() / 8)).rev();
+                self.regs[dst.index()] =
+                    bytes.fold(0, |all, at| all << 8 | self.byte(address.wrapping_add(at)));
             }
-            Instruction::Store { base, off, src, .. } => {
+            Instruction::Store { size, base, off, src } => {
                 let value = self.operand(src);
                 let address = self.get(base).wrapping_add_signed(off.into());
                 if (VALUE / 2..CONTEXT).contains(&address) {
                     check_shared(address);
                     return true;
                 }
-                *self.slot(self.get(base).wrapping_add_signed(off.into())) = value;
+                for at in 0..u64::from(size.bits() / 8) {
+                    let address = address.wrapping_add(at);
+                    let (shift, byte) = (8 * (address % 8), value >> (8 * at) & 0xff);
+                    let slot = self.slot(address);
+                    *slot = *slot & !(0xff << shift) | byte << shift;
+                }
             }
             Instruction::MayGoto { off } => match self.grants.checked_sub(1) {
                 Some(left) => self.grants = left,

@@ -1,6 +1,7 @@
 //! Programs with loops in loops, of which each moves an address in a fixed ratio to a number, or
 //! almost so: made at random.
 
+mod kept;
 mod lines;
 
 use std::fmt::Write;
@@ -84,6 +85,15 @@ fn kept_on_stack(text: &str, register: u8, heads: &[String], hit: (usize, &str))
 impl Maker {
     /// A program of `seed`.
     pub fn program(seed: u64) -> String {
+        Self::made(seed, false)
+    }
+
+    /// The same, of which registers are kept on the stack, more of them and in more ways.
+    pub fn kept(seed: u64) -> String {
+        Self::made(seed, true)
+    }
+
+    fn made(seed: u64, hard: bool) -> String {
         let mut chance = Chance::seeded(seed, 0x1e);
         let grounds = [Ground::Value, Ground::Value, Ground::Stack, Ground::Packet, Ground::Number];
         let ground = chance.of(&grounds);
@@ -122,6 +132,10 @@ impl Maker {
         let hit = maker.chance.in_all(4).then(|| maker.chance.below(maker.draft.lines));
         let size = maker.chance.of(&["u8", "u32", "u64"]);
         let text = maker.draft.whole();
+        if hard && ground != Ground::Stack {
+            let pairs = (&PAIRS[..], times);
+            return kept::kept(&mut maker.chance, &text, &maker.heads, pairs);
+        }
         let Some((level, which)) = kept else { return text };
         let heads = maker.heads.into_iter().filter(|(own, _)| *own == level);
         let heads: Vec<String> = heads.map(|(_, label)| label).collect();
