@@ -15,7 +15,7 @@ mod maker;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{StackPolicy, Verifier};
-use common::program;
+use common::{number, program};
 use machine::{MOST_STEPS, Machine};
 use maker::Maker;
 
@@ -23,10 +23,6 @@ const PROGRAMS: u64 = 150;
 /// Programs that were accepted once and leave what they may access, or last too long.
 const FOUND: [u64; 4] = [378, 2_048, 2_684, 5_249];
 const STEPS: u64 = 8_000;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 #[test]
 fn no_run_does_what_it_may_not() {
@@ -71,5 +67,5 @@ fn tried(made: fn(u64) -> String, found: &[u64], tight: bool) {
         }
     }
     println!("{accepted} accepted, {refused} refused");
-    assert!(accepted > tries / 10 && refused > tries / 10, "{accepted} {refused}");
+    assert!(accepted > tries / 5 && refused > tries / 5, "{accepted} {refused}");
 }

@@ -16,7 +16,7 @@ use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{StackPolicy, Verifier};
 use common::chance::Chance;
-use common::program;
+use common::{number, program};
 use machine::{End, Machine};
 use maker::Maker;
 
@@ -27,10 +27,6 @@ const STEPS: u64 = 6_000;
 /// Lengths of packets, and runs over each.
 const LENGTHS: u64 = 40;
 const RUNS: u64 = 4;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 #[test]
 fn no_run_leaves_the_packet() {

@@ -11,7 +11,7 @@ use bpf_bytecode::text::assemble;
 use bpf_profile::ActiveProfile;
 use bpf_profile::config::PROGRAM_CAPACITY;
 use bpf_verifier::{ErrorClass, HelperTable, Verifier, VerifyError};
-use common::{Program, built};
+use common::{Program, built, number};
 use maker::Maker;
 
 const PROGRAMS: u64 = 400;
@@ -19,10 +19,6 @@ const PROGRAMS: u64 = 400;
 const STEPS: u64 = 10_000;
 /// The same where every path is walked.
 const ALL_STEPS: u64 = 20_000;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// Whether it says nothing of the program but that more of it is to be walked, or that it goes
 /// on and on.

@@ -16,6 +16,11 @@ use bpf_verifier::{
     VerifyErrorKind,
 };
 
+/// The number that the environment sets by a name, if it does.
+pub fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 pub type Program = BpfProgram<ActiveProfile>;
 
 /// The maps that the tests' programs carry, by index.

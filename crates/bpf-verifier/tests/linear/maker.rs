@@ -4,8 +4,6 @@
 mod kept;
 mod lines;
 
-use std::fmt::Write;
-
 use crate::common::chance::Chance;
 use crate::common::draft::Draft;
 
@@ -54,46 +52,23 @@ pub struct Maker {
     heads: Vec<(usize, String)>,
 }
 
-/// Where a register of a loop is kept from round to round.
-const KEPT: i32 = -56;
-
-/// The same program, where whatever a register becomes is kept on the stack as well, of which the
-/// heads of its loop read it. Behind the line `hit`, something else is written over part of it.
-fn kept_on_stack(text: &str, register: u8, heads: &[String], hit: (usize, &str)) -> String {
-    let mut out = String::new();
-    for (at, line) in text.lines().enumerate() {
-        let (label, code) = line.split_once(": ").map_or((None, line), |(a, b)| (Some(a), b));
-        out += line;
-        out.push('\n');
-        if label.is_some_and(|label| heads.iter().any(|head| head == label)) {
-            let _ = writeln!(out, "r{register} = *(u64 *)(r10 {KEPT})");
-        }
-        let writes = ["r", "w"].iter().any(|kind| {
-            let name = format!("{kind}{register} ");
-            code.strip_prefix(&name).is_some_and(|rest| rest.starts_with(['=', '+', '-']))
-        });
-        if writes {
-            let _ = writeln!(out, "*(u64 *)(r10 {KEPT}) = r{register}");
-        }
-        if at == hit.0 && code.starts_with('r') {
-            let _ = writeln!(out, "*({} *)(r10 {KEPT}) = 1", hit.1);
-        }
-    }
-    out
-}
-
 impl Maker {
     /// A program of `seed`.
     pub fn program(seed: u64) -> String {
-        Self::made(seed, false)
+        Self::made(seed).draft.whole()
     }
 
-    /// The same, of which registers are kept on the stack, more of them and in more ways.
+    /// The same, of which registers are kept on the stack, where that has room.
     pub fn kept(seed: u64) -> String {
-        Self::made(seed, true)
+        let mut maker = Self::made(seed);
+        let text = std::mem::take(&mut maker.draft).whole();
+        if maker.ground == Ground::Stack {
+            return text;
+        }
+        kept::kept(&mut maker.chance, &text, &maker.heads, (&PAIRS[..], maker.times))
     }
 
-    fn made(seed: u64, hard: bool) -> String {
+    fn made(seed: u64) -> Self {
         let mut chance = Chance::seeded(seed, 0x1e);
         let grounds = [Ground::Value, Ground::Value, Ground::Stack, Ground::Packet, Ground::Number];
         let ground = chance.of(&grounds);
@@ -126,20 +101,7 @@ impl Maker {
         }
         maker.looped(0);
         maker.draft.code("end: r0 = 0; exit");
-        // Decided last, so that a seed makes the same program but for that.
-        let kept = (ground != Ground::Stack && !calls && maker.chance.in_all(2))
-            .then(|| (maker.chance.below(2), maker.chance.below(2)));
-        let hit = maker.chance.in_all(4).then(|| maker.chance.below(maker.draft.lines));
-        let size = maker.chance.of(&["u8", "u32", "u64"]);
-        let text = maker.draft.whole();
-        if hard && ground != Ground::Stack {
-            let pairs = (&PAIRS[..], times);
-            return kept::kept(&mut maker.chance, &text, &maker.heads, pairs);
-        }
-        let Some((level, which)) = kept else { return text };
-        let heads = maker.heads.into_iter().filter(|(own, _)| *own == level);
-        let heads: Vec<String> = heads.map(|(_, label)| label).collect();
-        kept_on_stack(&text, PAIRS[level][which], &heads, (hit.unwrap_or(usize::MAX), size))
+        maker
     }
 
     /// A loop at a level, and what it begins with.
