@@ -142,14 +142,9 @@ impl Explorer<'_> {
 
     /// The same, where it is a register or a whole one that is kept on the stack.
     pub(super) fn whole_at(&self, state: &State, place: Place) -> Option<Value> {
-        let whole = match place.checked_sub(CELLS) {
-            Some(addr) => state
-                .cells
-                .at_addr(&self.arena, addr)
-                .is_some_and(|(_, cell)| cell.len == 8 && cell.addr < SAVED),
-            None => true,
-        };
-        self.at_place(state, place).filter(|_| whole)
+        let Some(addr) = place.checked_sub(CELLS) else { return self.at_place(state, place) };
+        let (_, cell) = state.cells.at_addr(&self.arena, addr)?;
+        (cell.len == 8 && cell.addr < SAVED).then_some(cell.value)
     }
 
     /// What the bytes of the running state at a place on the stack rest on.

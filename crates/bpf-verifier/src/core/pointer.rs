@@ -90,7 +90,7 @@ impl Explorer<'_> {
 
     /// How far the packet reaches behind the number that `number` names, as it or a register with
     /// the same identity says, and what that rests on.
-    fn reach_behind(&self, number: &Value) -> (i32, u64) {
+    fn reach_of_named(&self, number: &Value) -> (i32, u64) {
         let named = |value: &&Value| value.is_scalar() && value.id == number.id && value.index > 0;
         let best = self.state.regs().iter().filter(named).max_by_key(|value| value.index);
         let best = best.filter(|best| best.index > number.index).unwrap_or(number);
@@ -150,7 +150,7 @@ impl Explorer<'_> {
                     let more = number.off.saturating_neg();
                     (out.id, out.number) = (number.id, plus(number.number, more));
                     out.off = pointer.off.saturating_add(number.off);
-                    let (known, deps) = self.reach_behind(&number);
+                    let (known, deps) = self.reach_of_named(&number);
                     out.range = range_behind(pointer.range, op, &out.number).max(known);
                     out.deps |= number.deps | deps;
                     self.mark_precise(deps);

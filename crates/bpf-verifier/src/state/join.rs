@@ -192,7 +192,7 @@ impl<'a> Join<'a> {
             return 0;
         }
         let [before, now] = self.starts;
-        let found = old.reach_behind(off, before).zip(new.reach_behind(off, now));
+        let found = old.bytes_behind(off, before).zip(new.bytes_behind(off, now));
         let Some(((first, by_start), (second, _))) = found else { return 0 };
         self.on_start |= by_start;
         first.min(second)

@@ -42,8 +42,8 @@ impl Start {
     }
 
     /// The one that says more.
-    fn better(self, more: Option<Self>) -> Self {
-        more.filter(|more| more.bytes > self.bytes).unwrap_or(self)
+    fn better(self, other: Self) -> Self {
+        if other.bytes > self.bytes { other } else { self }
     }
 
     /// What a state says.
@@ -51,7 +51,7 @@ impl Start {
         let cells = (0..state.cells.len()).filter_map(|index| state.cells.get(arena, index));
         let cells = cells.filter_map(|cell| Self::of_cell(&cell));
         let regs = state.regs().iter().filter_map(Self::of);
-        regs.chain(cells).reduce(|a, b| a.better(Some(b)))
+        regs.chain(cells).reduce(Self::better)
     }
 
     /// What a snapshot says, which rests on what that entry does.
@@ -62,7 +62,7 @@ impl Start {
         let mut best: Option<Self> = None;
         let mut note = |found: Option<Self>, deps| {
             let found = found.map(|found| Self { deps, ..found });
-            best = best.map_or(found, |best| Some(best.better(found)));
+            best = [best, found].into_iter().flatten().reduce(Self::better);
         };
         for _ in 0..snapshot.regs(arena) {
             note(Self::of(&entries.value(arena)), origin());
@@ -80,7 +80,7 @@ impl Start {
 impl Value {
     /// How many bytes the packet has at least behind what is `off` less than the number, and
     /// whether that follows from what it has behind its start; none, where that is not known.
-    pub(super) fn reach_behind(&self, off: i64, start: Option<Start>) -> Option<(u32, bool)> {
+    pub(super) fn bytes_behind(&self, off: i64, start: Option<Start>) -> Option<(u32, bool)> {
         let fits = |bytes: i64| u32::try_from(bytes).ok().filter(|_| (1..=MOST).contains(&bytes));
         if self.is_scalar() && self.index != 0 {
             let bytes = i64::from(self.index).wrapping_add(off).wrapping_sub(self.off.into());
@@ -96,7 +96,7 @@ impl Value {
 /// `old`, if it does.
 pub(super) fn reaches(old: &Value, new: &Value, state: &State, arena: &Arena<'_>) -> Option<u64> {
     let start = if new.index == 0 { Start::of_state(state, arena) } else { None };
-    let (bytes, by_start) = new.reach_behind(old.off.into(), start)?;
+    let (bytes, by_start) = new.bytes_behind(old.off.into(), start)?;
     let deps = start.filter(|_| by_start).map_or(0, |start| start.deps);
     (old.index <= bytes).then_some(new.deps | deps)
 }
