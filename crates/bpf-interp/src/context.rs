@@ -27,6 +27,11 @@ pub enum ContextKind {
 }
 
 impl ContextKind {
+    /// Whether there is a packet.
+    pub(crate) const fn has_packet(self) -> bool {
+        matches!(self, Self::Xdp | Self::Socket)
+    }
+
     /// Every one, in the order of their numbers.
     pub(crate) const ALL: [Self; 4] = [Self::Empty, Self::Bytes, Self::Xdp, Self::Socket];
 }

@@ -33,7 +33,6 @@ pub use tail_call::MAX_TAIL_CALLS;
 pub(crate) use memory::address;
 
 use callback::Callbacks;
-use memory::Regions;
 use records::Records;
 use stack::Stack;
 use values::Values;
@@ -61,14 +60,14 @@ pub struct Run<'r> {
     env: &'r Environment<'r>,
     program: ProgramInfo<'r>,
     layout: &'static CtxLayout,
-    regions: Regions,
     stack: Stack<'r>,
     records: Records<'r>,
     /// None where no program is under way.
     context: Option<Taken<'r>>,
     fault: Option<BpfError>,
     tail_calls: u32,
-    may_goto: u32,
+    /// Rounds that were granted by `may_goto`.
+    rounds: u32,
     /// The CPU that the program runs on, once somebody has asked.
     cpu: Option<u32>,
     callbacks: Callbacks<'r>,
@@ -155,17 +154,16 @@ impl<'r> Run<'r> {
     ) -> Result<Self, Refusal> {
         let rooms = stack.rooms.for_run();
         Ok(Self {
-            hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: 0, stopped: 0 },
+            hot: Hot { data: 0, data_end: 0, data_meta: 0, budget: env.budget(), stopped: 0 },
             env,
             layout: program.prog_type().context(),
             program,
-            regions: Regions::NONE,
-            stack: Stack::new(&mut stack.frames, env.stack_policy())?,
+            stack: Stack::new(&mut stack.frames, env.stack_policy(), program.wants_zeros())?,
             records: Records::new(&mut rooms.records),
             context: None,
             fault: None,
             tail_calls: 0,
-            may_goto: 0,
+            rounds: 0,
             cpu: None,
             callbacks: Callbacks::new(&mut rooms.callbacks),
             values: Values::default(),
@@ -189,6 +187,7 @@ impl<'r> Run<'r> {
     ) -> Result<(), Refusal> {
         contexts.check(context)?;
         let taken = context.take_mut()?;
+        self.reset();
         // SAFETY: the caller's promise.
         self.enter(unsafe { taken.held() });
         Ok(())
@@ -214,9 +213,8 @@ impl<'r> Run<'r> {
     ) -> Result<Shown<'c>, Refusal> {
         contexts.check(context)?;
         let taken = context.take_mut()?;
-        let (regions, packet) = Regions::of(&taken, &taken.view());
+        let ([r1, _], packet) = memory::at_entry(&taken);
         self.publish(packet);
-        let [r1, _] = regions.entry();
         Ok(Shown { r1, _taken: taken })
     }
 
@@ -251,18 +249,18 @@ impl<'r> Run<'r> {
         self.stack.first_frame_pointer()
     }
 
-    /// Begins anew, over `context`.
+    /// Begins over `context`, where the run is as it was made but for what was
+    /// [closed](Self::close). Gives R1 and R2 at the program's entry.
     #[inline(always)]
-    pub(crate) fn enter(&mut self, context: Taken<'r>) {
-        let (regions, packet) = Regions::of(&context, &context.view());
-        self.regions = regions;
+    pub(crate) fn enter(&mut self, context: Taken<'r>) -> [u64; 2] {
+        // First, so that nothing has to be kept over it.
+        self.stack.begin();
+        let (registers, packet) = memory::at_entry(&context);
         self.publish(packet);
         // There is none that would have to be given back.
         core::mem::forget(self.context.replace(context));
-        (self.hot.budget, self.hot.stopped) = (self.env.budget(), 0);
-        (self.fault, self.tail_calls, self.may_goto) = (None, 0, MAY_GOTO_ALLOWANCE);
         self.cpu = None;
-        self.stack.begin(self.program.wants_zeros());
+        registers
     }
 
     /// Ends what [`enter_over`](Self::enter_over) began, as a drop does: the context
@@ -271,11 +269,35 @@ impl<'r> Run<'r> {
     pub fn leave(&mut self) {
         self.records.discard_all();
         self.callbacks.clear();
-        self.context = None;
+        self.close();
+    }
+
+    /// Gives the context back, where the run holds nothing else.
+    #[inline(always)]
+    pub(crate) fn close(&mut self) {
         // What it was is no memory of the run any more, and the packet ends before it
         // begins.
-        self.regions.close();
+        self.context = None;
         self.hot.data_end = 0;
+    }
+
+    /// Whether a run that has ended holds something, or is not as it was made, beside its
+    /// context, the CPU, and the budget, which only those count who reset it.
+    #[inline(always)]
+    pub(crate) fn has_traces(&self) -> bool {
+        // Together, as each by itself would be a jump.
+        let counts = u64::from(self.tail_calls | self.rounds);
+        let depths = self.stack.calls() | self.callbacks.depth() | self.records.held();
+        let depths = u64::try_from(depths).unwrap_or(u64::MAX);
+        counts | depths | self.hot.stopped != 0
+    }
+
+    /// Makes a run that has been left as it was made.
+    #[inline(always)]
+    pub(crate) const fn reset(&mut self) {
+        (self.hot.budget, self.hot.stopped) = (self.env.budget(), 0);
+        (self.fault, self.tail_calls, self.rounds) = (None, 0, 0);
+        self.stack.reset(self.program.wants_zeros());
     }
 
     /// Says which program is to be entered next, one of the same type as before.
@@ -288,13 +310,17 @@ impl<'r> Run<'r> {
     /// the frame pointer in R10, 0 elsewhere.
     #[inline(always)]
     pub fn entry_registers(&self) -> [u64; 11] {
-        let [r1, r2] = self.regions.entry();
+        let [r1, r2] = self.context_registers();
         [0, r1, r2, 0, 0, 0, 0, 0, 0, 0, self.frame_pointer()]
+    }
+
+    fn context_registers(&self) -> [u64; 2] {
+        self.context.as_ref().map_or([0; 2], |context| memory::at_entry(context).0)
     }
 
     /// What R1 holds at a program's entry.
     pub(crate) fn context_address(&self) -> u64 {
-        let [r1, _] = self.regions.entry();
+        let [r1, _] = self.context_registers();
         r1
     }
 
@@ -436,13 +462,9 @@ impl<'r> Run<'r> {
 
     /// Whether the jump of a `may_goto` is *not* taken; counts it.
     pub fn may_goto(&mut self) -> bool {
-        match self.may_goto.checked_sub(1) {
-            Some(left) => {
-                self.may_goto = left;
-                true
-            }
-            None => false,
-        }
+        let granted = self.rounds < MAY_GOTO_ALLOWANCE;
+        self.rounds = self.rounds.saturating_add(granted.into());
+        granted
     }
 
     /// Records that the program is stopped at slot `pc`, and sets the flag that

@@ -3,6 +3,7 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bpf_bytecode::BpfProgType;
 use bpf_bytecode::abi::helper::{ArgKind, HelperSig, RetKind};
@@ -40,6 +41,16 @@ fn each_form(env: Environment<'_>, programs: &[Verified], look: &dyn Fn(&mut Pre
         let refs: Vec<&TranslatedProgram<ActiveProfile>> = programs.iter().collect();
         let translated = TranslatedInterpreter::with_env(env).with_programs(&refs);
         look(&mut translated.prepare(refs[0], &mut StackMemory::new()).unwrap());
+    }
+}
+
+/// A helper that fails, the next time panics, and does nothing the third time.
+fn fails() -> impl Fn(&mut HelperCall<'_, '_>) -> Result<u64, Fault> + Sync {
+    let calls = AtomicU32::new(0);
+    move |_| match calls.fetch_add(1, Ordering::Relaxed) % 3 {
+        0 => Err(Fault::Unsupported("a test")),
+        1 => panic!("as a test asks"),
+        _ => Ok(0),
     }
 }
 
@@ -179,15 +190,7 @@ fn a_program_that_was_returned_to_has_its_zeros_in_the_next_run() {
 
 #[test]
 fn a_run_that_ends_early_holds_nothing() {
-    // Fails as often as it says, and then panics once.
-    let calls = std::sync::atomic::AtomicU32::new(0);
-    let fails = |_: &mut HelperCall<'_, '_>| -> Result<u64, Fault> {
-        match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 3 {
-            0 => Err(Fault::Unsupported("a test")),
-            1 => panic!("as a test asks"),
-            _ => Ok(0),
-        }
-    };
+    let fails = fails();
     let none = ArgKind::None;
     let signatures = [HelperSig::new(10_000, "fails", [none; 5], RetKind::Integer)];
     let ring = RingBuf::<ActiveProfile>::with_bytes(4096).unwrap();
@@ -226,6 +229,37 @@ fn a_run_that_ends_early_holds_nothing() {
             ring.consume(&mut |_| ()).unwrap();
             assert_eq!(prepared.run(&mut context), Ok(4));
             ring.consume(&mut |_| ()).unwrap();
+        }
+    });
+}
+
+/// A program that was stopped in a function begins with its own frame again.
+#[test]
+fn what_was_stopped_in_a_function_begins_in_the_first_one() {
+    let fails = fails();
+    let signatures = [HelperSig::new(10_000, "fails", [ArgKind::None; 5], RetKind::Integer)];
+    let text = "*(u64 *)(r10 -8) = 5
+        call f
+        r0 = *(u64 *)(r10 -8)
+        exit
+    f:
+        *(u64 *)(r10 -8) = 9
+        call 10000
+        r0 = 0
+        exit";
+    let program = program(BpfProgType::Xdp, &[], text);
+    let table = HelperTable::with(&signatures).unwrap();
+    let program = [Verifier::<ActiveProfile>::with_env(table).verify_program(&program).unwrap()];
+    let helpers: [&dyn Helper; 1] = [&fails];
+    let env = Environment::new().with_helpers(&signatures, &helpers);
+    each_form(env, &program, &|prepared| {
+        for _ in 0..2 {
+            let mut context = BpfContext::empty();
+            let stopped = fault(5, Fault::Unsupported("a test"));
+            assert_eq!(prepared.run(&mut context), stopped);
+            let run = AssertUnwindSafe(|| prepared.run(&mut context));
+            assert!(catch_unwind(run).is_err());
+            assert_eq!(prepared.run(&mut context), Ok(5));
         }
     });
 }

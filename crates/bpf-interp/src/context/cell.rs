@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
+use core::hint::cold_path;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Range;
@@ -139,6 +140,7 @@ impl<'a> Cell<'a> {
     pub fn take_mut(&mut self) -> Option<Taken<'_>> {
         let taken = self.taken.get_mut();
         if *taken {
+            cold_path();
             return None;
         }
         *taken = true;

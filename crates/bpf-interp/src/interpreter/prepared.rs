@@ -7,7 +7,7 @@ use bpf_profile::PhysicalProfile;
 #[cfg(feature = "cloud-profile")]
 use super::threaded::translated::Translated;
 use super::threaded::{Code, Form, InPlace, Machine, Programs};
-use crate::context::BpfContext;
+use crate::context::{BpfContext, Taken};
 use crate::env::Environment;
 use crate::error::{BpfError, BpfResult, Refusal};
 use crate::run::{Contexts, Run, StackMemory};
@@ -90,11 +90,17 @@ impl<'r> Prepared<'r> {
         self.contexts.check(context).map_err(BpfError::Refused)?;
         let context = context.take_mut().map_err(BpfError::Refused)?;
         match &mut self.machine {
-            AnyMachine::InPlace(machine) => machine.execute_over(context),
+            AnyMachine::InPlace(machine) => in_place(machine, context),
             #[cfg(feature = "cloud-profile")]
             AnyMachine::Translated(machine) => machine.execute_over(context),
         }
     }
+}
+
+// By itself, so that what it keeps is not kept for a program in translation.
+#[inline(never)]
+fn in_place(machine: &mut Machine<'_, InPlace>, context: Taken<'_>) -> BpfResult {
+    machine.execute_over(context)
 }
 
 impl fmt::Debug for Prepared<'_> {

@@ -19,12 +19,18 @@ impl Registers {
         Self(all)
     }
 
-    /// Gives those their values that a verified program may read at its entry, where the
-    /// entry has these.
+    /// Gives those their values that a verified program may read at its entry, beside R10.
     #[inline(always)]
-    pub const fn begin(&mut self, entry: [u64; Register::COUNT]) {
-        let [_, r1, r2, _, _, _, _, _, _, _, r10, ..] = &mut self.0;
-        [_, *r1, *r2, _, _, _, _, _, _, _, *r10] = entry;
+    pub const fn begin(&mut self, first: u64, second: u64) {
+        let [_, r1, r2, ..] = &mut self.0;
+        (*r1, *r2) = (first, second);
+    }
+
+    /// Sets R10.
+    #[inline(always)]
+    pub const fn set_frame_pointer(&mut self, pointer: u64) {
+        let [_, _, _, _, _, _, _, _, _, _, r10, ..] = &mut self.0;
+        *r10 = pointer;
     }
 
     #[inline(always)]

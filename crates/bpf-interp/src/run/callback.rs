@@ -74,6 +74,12 @@ impl<'r> Callbacks<'r> {
         !self.active.is_empty()
     }
 
+    /// How many.
+    #[inline]
+    pub const fn depth(&self) -> usize {
+        self.active.len()
+    }
+
     /// Takes all away.
     #[inline]
     pub const fn clear(&mut self) {

@@ -1,6 +1,7 @@
 //! From a program's address to memory.
 #![allow(unsafe_code)]
 
+use core::hint::cold_path;
 use core::num::NonZero;
 use core::ptr::NonNull;
 
@@ -12,18 +13,6 @@ use super::Run;
 use crate::context::{self, ContextKind, Taken};
 use crate::error::Fault;
 use crate::semantics;
-
-/// The memory of the context.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Regions {
-    kind: ContextKind,
-    structure: NonNull<u8>,
-    structure_len: usize,
-    /// First byte of the packet's buffer.
-    buffer: NonNull<u8>,
-    /// R1 at a program's entry.
-    r1: u64,
-}
 
 /// The packet's addresses as a program sees them; 0 where there is no packet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,64 +54,19 @@ enum Place {
     Narrow(NonNull<u8>, bool),
 }
 
-impl Regions {
-    /// Those of a context with this view, and the packet's bounds.
-    #[inline(always)]
-    pub fn of(context: &Taken<'_>, view: &context::View) -> (Self, Bounds) {
-        let (kind, buffer) = (context.kind(), view.base);
-        let (structure, structure_len) = context.structure();
-        let (r1, bounds) = match kind {
-            ContextKind::Empty => (0, Bounds::default()),
-            ContextKind::Bytes => (address(structure), Bounds::default()),
-            ContextKind::Xdp | ContextKind::Socket => (address(structure), Bounds::of(view)),
-        };
-        (Self { kind, structure, structure_len, buffer, r1 }, bounds)
+/// What R1 and R2 hold at a program's entry: the address of the context, or 0 where there
+/// is none, and its length if it has no structure. And the packet's addresses.
+#[inline(always)]
+pub(super) fn at_entry(context: &Taken<'_>) -> ([u64; 2], Bounds) {
+    let kind = context.kind();
+    if kind.has_packet() {
+        let (structure, _) = context.structure();
+        return ([address(structure), 0], Bounds::of(&context.view()));
     }
-
-    /// Of a run that has no context.
-    pub const NONE: Self = Self {
-        kind: ContextKind::Empty,
-        structure: NonNull::dangling(),
-        structure_len: 0,
-        buffer: NonNull::dangling(),
-        r1: 0,
-    };
-
-    /// Nothing is memory of the run any more.
-    #[inline(always)]
-    pub const fn close(&mut self) {
-        self.structure_len = 0;
-    }
-
-    /// The context's kind.
-    pub const fn kind(&self) -> ContextKind {
-        self.kind
-    }
-
-    /// What R1 and R2 hold at a program's entry: the address of the context, or 0
-    /// where there is none, and its length if it has no structure.
-    #[inline(always)]
-    pub fn entry(&self) -> [u64; 2] {
-        let len = u64::try_from(self.structure_len).unwrap_or(u64::MAX);
-        [self.r1, if self.has_packet() { 0 } else { len }]
-    }
-
-    /// Bytes behind R1.
-    pub const fn context_bytes(&self) -> usize {
-        self.structure_len
-    }
-
-    /// Whether there is a packet.
-    pub const fn has_packet(&self) -> bool {
-        matches!(self.kind, ContextKind::Xdp | ContextKind::Socket)
-    }
-
-    /// The offset of `at` in what R1 points to, with `len` bytes from there on.
-    #[inline]
-    fn context_offset(&self, at: usize, len: usize) -> Option<usize> {
-        let offset = at.checked_sub(self.structure.addr().get())?;
-        (offset.checked_add(len)? <= self.structure_len).then_some(offset)
-    }
+    cold_path();
+    let (bytes, len) = context.structure();
+    let r1 = if kind == ContextKind::Empty { 0 } else { address(bytes) };
+    ([r1, u64::try_from(len).unwrap_or(u64::MAX)], Bounds::default())
 }
 
 /// A pointer as a program sees it. Its provenance is exposed: who knows that an
@@ -154,8 +98,8 @@ impl Run<'_> {
                 let allowed = access == Access::Read || self.layout.packet_writable;
                 return allowed.then_some(Place::Own(at));
             }
-            if let Some(offset) = self.regions.context_offset(at, len) {
-                return self.context_place(offset, len, access);
+            if let Some((at, offset)) = self.resolve_context(at, len) {
+                return self.context_place(at, offset, len, access);
             }
             self.value_at(at, len, access).map(Place::Shared).or_else(|| {
                 if let Some(at) = self.records.resolve(at, len) {
@@ -176,14 +120,28 @@ impl Run<'_> {
         let inside =
             from >= self.hot.data_meta && from.checked_add(u64::try_from(len).ok()?)? <= end;
         let address = NonZero::new(at).filter(|_| inside)?;
-        Some(self.regions.buffer.with_addr(address))
+        Some(self.buffer().base.with_addr(address))
     }
 
-    /// An access to what R1 points to, by its layout. The bytes are there.
-    fn context_place(&self, offset: usize, len: usize, access: Access) -> Option<Place> {
-        // SAFETY: the caller has checked that the bytes are there.
-        let at = unsafe { self.regions.structure.add(offset) };
-        if !self.regions.has_packet() {
+    /// The `len` bytes at `address` if they are in what R1 points to, and their offset there.
+    #[inline]
+    fn resolve_context(&self, at: usize, len: usize) -> Option<(NonNull<u8>, usize)> {
+        let (structure, bytes) = self.context.as_ref()?.structure();
+        let offset = at.checked_sub(structure.addr().get())?;
+        let inside = offset.checked_add(len)? <= bytes;
+        // SAFETY: the bytes are there.
+        inside.then(|| (unsafe { structure.add(offset) }, offset))
+    }
+
+    /// An access to what R1 points to, by its layout.
+    fn context_place(
+        &self,
+        at: NonNull<u8>,
+        offset: usize,
+        len: usize,
+        access: Access,
+    ) -> Option<Place> {
+        if !self.has_packet() {
             let allowed = access == Access::Read || writable(self.layout);
             return allowed.then_some(Place::Own(at));
         }

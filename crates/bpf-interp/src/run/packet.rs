@@ -21,8 +21,14 @@ const ETH_HLEN: usize = 14;
 impl Run<'_> {
     /// The packet's buffer. All offsets in it were checked by who set them.
     #[inline]
-    fn buffer(&self) -> context::View {
+    pub(super) fn buffer(&self) -> context::View {
         self.context.as_ref().map_or(context::View::NONE, context::Taken::view)
+    }
+
+    /// Whether there is one.
+    #[inline]
+    pub(super) fn has_packet(&self) -> bool {
+        self.context.as_ref().is_some_and(|context| context.kind().has_packet())
     }
 
     /// Brings the addresses that the program sees up to date.
@@ -35,7 +41,7 @@ impl Run<'_> {
     /// The packet's bytes; none where there is no packet.
     pub fn packet(&self) -> View<'_> {
         let packet = self.buffer();
-        if !self.regions.has_packet() {
+        if !self.has_packet() {
             return View::from(&[][..]);
         }
         let len = packet.end.saturating_sub(packet.data);
@@ -61,7 +67,7 @@ impl Run<'_> {
         };
         let start = start.checked_add(usize::try_from(distance).ok()?)?;
         let inside = start.checked_add(size.bytes())? <= packet.end;
-        if !inside || !self.regions.has_packet() {
+        if !inside || !self.has_packet() {
             return None;
         }
         let mut bytes = [0; 8];
@@ -104,7 +110,7 @@ impl Run<'_> {
             return false;
         };
         let longest = packet.end.checked_sub(ETH_HLEN);
-        if !self.regions.has_packet() || longest.is_none_or(|longest| data > longest) {
+        if !self.has_packet() || longest.is_none_or(|longest| data > longest) {
             return false;
         }
         // SAFETY: both runs of `metadata` bytes are in the buffer, which this
@@ -125,7 +131,7 @@ impl Run<'_> {
             return false;
         };
         let shortest = packet.data.checked_add(ETH_HLEN);
-        if !self.regions.has_packet() || shortest.is_none_or(|shortest| end < shortest) {
+        if !self.has_packet() || shortest.is_none_or(|shortest| end < shortest) {
             return false;
         }
         let added = end.saturating_sub(packet.end);

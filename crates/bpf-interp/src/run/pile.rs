@@ -40,6 +40,12 @@ impl<'r, T: Copy> Pile<'r, T> {
         self.len == 0
     }
 
+    /// How many there are.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
     /// Takes all values away.
     #[inline]
     pub const fn clear(&mut self) {

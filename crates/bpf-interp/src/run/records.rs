@@ -57,8 +57,9 @@ impl<'r> Records<'r> {
     }
 
     /// Records that are reserved.
-    pub fn held(&self) -> usize {
-        self.reserved.all().len()
+    #[inline]
+    pub const fn held(&self) -> usize {
+        self.reserved.len()
     }
 
     /// Takes the record that begins at `addr`.

@@ -1,6 +1,7 @@
 //! The stack frames of a run.
 #![allow(unsafe_code)]
 
+use core::hint::cold_path;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -129,36 +130,40 @@ impl<'r> Stack<'r> {
     pub fn new<P: PhysicalProfile>(
         memory: &'r mut Frames<P>,
         policy: StackPolicy,
+        zeroed: bool,
     ) -> Result<Self, OutOfMemory> {
         let (frame, limit) = (policy.frame_bytes(), policy.frames());
         let stride = frame.saturating_add(GAP);
         let base = memory.provide(stride.saturating_mul(limit))?;
         let (newest, memory) = (base, PhantomData);
-        Ok(Self {
-            base,
-            newest,
-            frame: 0,
-            full: frame,
-            stride,
-            limit,
-            depth: 1,
-            zeroed: true,
-            memory,
-        })
+        Ok(Self { base, newest, frame: 0, full: frame, stride, limit, depth: 1, zeroed, memory })
     }
 
-    /// Begins with the first frame; frames are of zeros if the program may read
-    /// what it has not written.
+    /// Begins with the first frame, where no other has begun since it was
+    /// [made](Self::new) or [reset](Self::reset).
     #[inline(always)]
-    pub fn begin(&mut self, zeroed: bool) {
-        (self.depth, self.newest, self.zeroed) = (1, self.base, zeroed);
+    pub fn begin(&mut self) {
         self.frame = self.full;
-        self.begin_frame();
+        if self.zeroed {
+            cold_path();
+            self.begin_frame();
+        }
+    }
+
+    /// The first frame is the newest one; frames are of zeros if the program may read what
+    /// it has not written.
+    pub const fn reset(&mut self, zeroed: bool) {
+        (self.depth, self.newest, self.zeroed) = (1, self.base, zeroed);
     }
 
     /// Live frames.
     pub const fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Live frames beside the first one.
+    pub const fn calls(&self) -> usize {
+        self.depth.wrapping_sub(1)
     }
 
     /// Makes this the number of live frames, at least 1 and at most `limit`.

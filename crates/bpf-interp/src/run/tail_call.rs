@@ -5,6 +5,7 @@ use bpf_bytecode::abi::map::MapType;
 use bpf_verifier::VerifiedInfo;
 
 use super::{ProgramInfo, Run, admission};
+use crate::context::ContextKind;
 use crate::error::Fault;
 
 /// Tail calls that may follow one another, as on Linux.
@@ -51,17 +52,14 @@ impl<'r> Run<'r> {
         Ok(Some(number))
     }
 
-    /// Whether there was a tail call since the run was entered.
-    #[inline]
-    pub(crate) const fn was_replaced(&self) -> bool {
-        self.tail_calls > 0
-    }
-
     /// Whether `target` may follow the running program.
     fn admits(&self, target: &ProgramInfo<'r>) -> bool {
         let same_kind = target.prog_type() == self.program.prog_type()
             && target.verified().is_some() == self.program.verified().is_some();
-        let (kind, bytes) = (self.regions.kind(), self.regions.context_bytes());
+        let (kind, bytes) = self
+            .context
+            .as_ref()
+            .map_or((ContextKind::Empty, 0), |context| (context.kind(), context.structure().1));
         same_kind
             && admission::check_maps(self.env, target).is_ok()
             && admission::Contexts::of(target).check_kind(kind, bytes).is_ok()

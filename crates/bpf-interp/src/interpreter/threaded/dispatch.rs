@@ -14,6 +14,7 @@
 
 #[cfg(tail_dispatch)]
 use core::arch::asm;
+use core::hint::cold_path;
 
 use super::form::{Form, Hand};
 use super::machine::Machine;
@@ -163,23 +164,38 @@ pub(super) unsafe fn guard<F: Form>(
     unsafe { next(ip, machine, hand) }
 }
 
-/// Runs from `ip` on to the end, with `hand` there.
+/// Runs from `ip` on to the end, with `hand` there. Gives whether handlers came to the end
+/// by themselves.
+#[inline(always)]
 pub(super) fn drive<F: Form>(
-    mut ip: *const F::Op,
+    ip: *const F::Op,
     machine: &mut Machine<'_, F>,
-    mut hand: Hand<F::Held>,
-) {
-    loop {
-        machine.floor = stack_pointer().wrapping_sub(GROWTH);
-        // SAFETY: `ip` is the program's first operation, or one that a handler
-        // says comes next.
+    hand: Hand<F::Held>,
+) -> bool {
+    machine.floor = stack_pointer().wrapping_sub(GROWTH);
+    // SAFETY: `ip` is the program's first operation.
+    let next = unsafe {
+        let handler = F::handler(machine, &*ip);
+        handler(ip, machine, hand.a, hand.b, hand.c, hand.d)
+    };
+    if next.is_null() {
+        return true;
+    }
+    cold_path();
+    drive_on(next, machine);
+    false
+}
+
+/// The same from an operation on to which a handler says comes next.
+#[inline(never)]
+fn drive_on<F: Form>(mut ip: *const F::Op, machine: &mut Machine<'_, F>) {
+    machine.floor = stack_pointer().wrapping_sub(GROWTH);
+    while !ip.is_null() {
+        let hand = machine.hand;
+        // SAFETY: a handler says that `ip` comes next.
         unsafe {
             let handler = F::handler(machine, &*ip);
             ip = handler(ip, machine, hand.a, hand.b, hand.c, hand.d);
         }
-        if ip.is_null() {
-            return;
-        }
-        hand = machine.hand;
     }
 }

@@ -66,7 +66,8 @@ pub(in crate::interpreter) trait Code<'r>: Copy {
     fn info(self) -> ProgramInfo<'r>;
     /// The operation that begins at `slot`.
     fn at(self, slot: usize) -> Option<*const <Self::Form as Form>::Op>;
-    /// Numbers of the registers in the hand.
+    /// Numbers of the registers in the hand: R2 is at most at the last place, and R1 not
+    /// there.
     fn hand(self) -> [u8; HAND];
 }
 
@@ -133,6 +134,14 @@ impl<H: Held> Hand<H> {
             3 => self.d = H::of(value),
             _ => regs.set(number, value),
         }
+    }
+
+    /// The hand at the entry of a program, with these values in R1 and R2: whatever the
+    /// others hold, a verified program does not read it.
+    #[inline(always)]
+    pub fn begin(r1: u64, r2: u64) -> Self {
+        let first = H::of(r1);
+        Self { a: first, b: first, c: first, d: H::of(r2) }
     }
 
     /// Takes the registers of these numbers up.

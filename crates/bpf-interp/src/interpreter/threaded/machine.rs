@@ -1,6 +1,9 @@
 //! What handlers share.
 #![allow(unsafe_code)]
 
+use core::hint::cold_path;
+use core::ptr::NonNull;
+
 use super::dispatch;
 use super::form::{Code, Form, Hand};
 use crate::context::Taken;
@@ -24,7 +27,7 @@ pub(in crate::interpreter) struct Machine<'r, F: Form> {
     program: u32,
     /// The first one, and the operation that it begins with.
     entry: F::Code<'r>,
-    first: Option<*const F::Op>,
+    first: Option<NonNull<F::Op>>,
     programs: &'r dyn Programs<F>,
     pub run: Run<'r>,
 }
@@ -39,8 +42,10 @@ impl<'r, F: Form> Machine<'r, F> {
     /// A machine that is to execute `entry` in a run of it.
     #[inline(always)]
     pub fn new(run: Run<'r>, entry: F::Code<'r>, programs: &'r dyn Programs<F>) -> Self {
+        let mut regs = Registers::default();
+        regs.set_frame_pointer(run.first_frame_pointer());
         Self {
-            regs: Registers::default(),
+            regs,
             hand: Hand::default(),
             floor: 0,
             code: entry,
@@ -48,7 +53,7 @@ impl<'r, F: Form> Machine<'r, F> {
             fault: None,
             program: ENTRY,
             entry,
-            first: entry.at(0),
+            first: entry.at(0).and_then(|first| NonNull::new(first.cast_mut())),
             programs,
             run,
         }
@@ -59,16 +64,9 @@ impl<'r, F: Form> Machine<'r, F> {
     /// one and did not fault.
     #[inline(always)]
     pub fn execute(&mut self) -> BpfResult {
-        let Some(first) = self.first else {
-            return Err(BpfError::Fault { pc: 0, fault: Fault::JumpOutOfRange });
-        };
-        self.regs.begin(self.run.entry_registers());
-        let hand = Hand::take_up(&self.regs, self.entry.hand());
-        dispatch::drive(first, self, hand);
-        match self.fault {
-            None => Ok(self.r0),
-            Some(fault) => Err(fault),
-        }
+        let [_, r1, r2, ..] = self.run.entry_registers();
+        self.go([r1, r2]);
+        self.outcome()
     }
 
     /// Executes the program once, in a run that was prepared for it.
@@ -76,8 +74,54 @@ impl<'r, F: Form> Machine<'r, F> {
     pub fn execute_over(&mut self, context: Taken<'_>) -> BpfResult {
         let entered = Entered(self);
         // SAFETY: the run is left before this function is, also where a helper panics.
-        entered.0.run.enter(unsafe { context.held() });
-        entered.0.execute()
+        let registers = entered.0.run.enter(unsafe { context.held() });
+        let straight = entered.0.go(registers);
+        core::mem::forget(entered);
+        if !straight || self.fault.is_some() || self.run.has_traces() {
+            cold_path();
+            return self.end();
+        }
+        self.run.close();
+        Ok(self.r0)
+    }
+
+    /// Leaves a run in which more was done than to execute the program to its end.
+    #[inline(never)]
+    fn end(&mut self) -> BpfResult {
+        let outcome = self.outcome();
+        self.leave();
+        outcome
+    }
+
+    /// Leaves the run, and makes everything as it was made.
+    #[inline(never)]
+    fn leave(&mut self) {
+        self.run.leave();
+        self.fault = None;
+        (self.code, self.program) = (self.entry, ENTRY);
+        self.run.set_program(self.entry.info());
+        self.run.reset();
+        self.regs.set_frame_pointer(self.run.first_frame_pointer());
+    }
+
+    /// From the first operation to the end, with these values in R1 and R2. Gives whether
+    /// that was all that was done.
+    #[inline(always)]
+    fn go(&mut self, [r1, r2]: [u64; 2]) -> bool {
+        let Some(first) = self.first else {
+            self.fault = Some(BpfError::Fault { pc: 0, fault: Fault::JumpOutOfRange });
+            return false;
+        };
+        self.regs.begin(r1, r2);
+        dispatch::drive(first.as_ptr(), self, Hand::begin(r1, r2))
+    }
+
+    #[inline(always)]
+    fn outcome(&self) -> BpfResult {
+        match self.fault {
+            None => Ok(self.r0),
+            Some(fault) => Err(fault),
+        }
     }
 
     /// Executes the instruction at `op` with the checked step, and gives the
@@ -173,18 +217,12 @@ impl<'r, F: Form> Machine<'r, F> {
     }
 }
 
-/// Leaves a machine's run.
+/// Leaves a machine's run, whatever was under way, when it is dropped.
 struct Entered<'m, 'r, F: Form>(&'m mut Machine<'r, F>);
 
 impl<F: Form> Drop for Entered<'_, '_, F> {
     #[inline(always)]
     fn drop(&mut self) {
-        let machine = &mut *self.0;
-        machine.run.leave();
-        if machine.fault.is_some() || machine.run.was_replaced() {
-            machine.fault = None;
-            (machine.code, machine.program) = (machine.entry, ENTRY);
-            machine.run.set_program(machine.entry.info());
-        }
+        self.0.leave();
     }
 }

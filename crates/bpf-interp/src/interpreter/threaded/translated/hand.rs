@@ -41,7 +41,18 @@ pub(super) fn choose(insns: &[BpfInsn]) -> Result<[u8; HAND], OutOfMemory> {
             (*place, *count) = (register, None);
         }
     }
+    arrange(&mut chosen);
     Ok(chosen)
+}
+
+/// Puts R2 at the last place, or R1 at another one: there the entry has them.
+fn arrange(chosen: &mut [u8; HAND]) {
+    let second = chosen.iter().position(|register| *register == Register::R2.number());
+    match (second, *chosen) {
+        (Some(place), _) => chosen.swap(place, HAND - 1),
+        (None, [.., last]) if last == Register::R1.number() => chosen.swap(0, HAND - 1),
+        _ => {}
+    }
 }
 
 /// For each slot, how many more loops it is in than the one before. A loop is
