@@ -21,9 +21,18 @@ fn verified(program: &Program) -> Verified {
 /// Runs the first program, in each form that the profile has; the others are
 /// targets of tail calls.
 fn results(env: Environment<'_>, programs: &[Verified]) -> Vec<BpfResult> {
+    results_over(env, programs, &BpfContext::empty())
+}
+
+/// The same over a context.
+fn results_over(
+    env: Environment<'_>,
+    programs: &[Verified],
+    context: &BpfContext<'_>,
+) -> Vec<BpfResult> {
     let refs: Vec<&Verified> = programs.iter().collect();
     let in_place = VerifiedInterpreter::with_env(env).with_programs(&refs);
-    let result = in_place.execute(refs[0], &BpfContext::empty());
+    let result = in_place.execute(refs[0], context);
     #[cfg(feature = "cloud-profile")]
     {
         use bpf_interp::{TranslatedInterpreter, TranslatedProgram};
@@ -32,7 +41,7 @@ fn results(env: Environment<'_>, programs: &[Verified]) -> Vec<BpfResult> {
             refs.iter().map(|program| TranslatedProgram::new(program).unwrap()).collect();
         let refs: Vec<&TranslatedProgram<ActiveProfile>> = programs.iter().collect();
         let translated = TranslatedInterpreter::with_env(env).with_programs(&refs);
-        vec![result, translated.execute(refs[0], &BpfContext::empty())]
+        vec![result, translated.execute(refs[0], context)]
     }
     #[cfg(not(feature = "cloud-profile"))]
     vec![result]
@@ -224,6 +233,76 @@ fn a_tail_call_in_a_function_returns_to_the_caller() {
     for (text, runs) in [(nested, 7), (wide, 34)] {
         for result in tail_calling(&[text], 0) {
             assert_eq!(result, Ok(runs));
+        }
+    }
+}
+
+/// Instructions that are executed together are so by themselves, too, where a jump leads
+/// to the second one.
+#[test]
+fn what_is_executed_in_pairs_is_executed_alone() {
+    // A number and the exit, in the program and in a function of it; both widths.
+    for (number, expected) in [("r0 = -2", u64::MAX - 1), ("w0 = -2", 0xffff_fffe)] {
+        for (jumps, expected) in [(7, expected), (8, 40)] {
+            let text = format!(
+                "call f
+                r6 = r0
+                call g
+                r7 = r0
+                r1 = r6
+                r1 += r7
+                r0 = {jumps}
+                r1 += r0
+                r0 = 40
+                if r1 == 12 goto out
+                {number}
+            out: exit
+            f: r0 = 3
+                exit
+            g: w0 = 1
+                r2 = 0
+                if r2 == 0 goto to
+                r0 = 9
+            to: exit"
+            );
+            let program = verified(&program(BpfProgType::SocketFilter, &[], &text));
+            for result in results(Environment::new(), &[program]) {
+                assert_eq!(result, Ok(expected), "{text}");
+            }
+        }
+    }
+    // The packet's addresses, in both orders and either one twice; the second load alone
+    // where there are marks.
+    let first = ["data", "data_end"];
+    for (one, other) in first.iter().flat_map(|one| first.map(|other| (*one, other))) {
+        let load = |register: u8, field| {
+            let offset = if field == "data" { 0 } else { 4 };
+            format!("r{register} = *(u32 *)(r6 +{offset})\n")
+        };
+        let text = format!(
+            "r6 = r1
+            {}r3 = r2
+            r5 = *(u32 *)(r1 +16)
+            if r5 == 0 goto second
+            {}second: {}r0 = r3
+            r0 -= r2
+            r0 &= 255
+            exit",
+            load(2, "data"),
+            load(3, one),
+            load(2, other)
+        );
+        let program = program(BpfProgType::Xdp, &[], &text);
+        let verified = [verified(&program)];
+        for queue in [0, 1] {
+            let mut packet = [0; 60];
+            let context = BpfContext::xdp(&mut packet).with_rx_queue(queue);
+            let expected =
+                bpf_interp::Interpreter::<ActiveProfile>::new().execute(&program, &context);
+            assert!(expected.is_ok(), "{text}");
+            for result in results_over(Environment::new(), &verified, &context) {
+                assert_eq!(result, expected, "{text}");
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::run::ProgramInfo;
 mod choose;
 mod hand;
 mod own;
+mod pairs;
 mod translate;
 
 /// One operation.

@@ -190,6 +190,24 @@ pub(super) fn packet(end: bool, dst: u8) -> Handler<Translated> {
     }
 }
 
+/// The handler of the packet's address and its end's, or the other way around.
+pub(super) fn packet_addresses(end: bool, (first, second): (u8, u8)) -> Handler<Translated> {
+    if end {
+        at!(own::packet_addresses<Translated, true>, (first, second))
+    } else {
+        at!(own::packet_addresses<Translated, false>, (first, second))
+    }
+}
+
+/// The handler of an exit with a number as the result, which is at this place.
+pub(super) fn exit_with(wide: bool, r0: u8) -> Handler<Translated> {
+    if wide {
+        at!(own::exit_with<Translated, true>, (r0))
+    } else {
+        at!(own::exit_with<Translated, false>, (r0))
+    }
+}
+
 /// The handler of the address of a byte in a map's value.
 pub(super) fn value(dst: u8) -> Handler<Translated> {
     at!(own::value_address<Translated>, (dst))

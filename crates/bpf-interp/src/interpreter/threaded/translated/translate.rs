@@ -9,7 +9,7 @@ use bpf_bytecode::opcode::{AluOp, Width};
 use bpf_profile::{OutOfMemory, PhysicalProfile, Sequence};
 use bpf_verifier::{InsnFact, VerifiedProgram};
 
-use super::{Op, choose, own};
+use super::{Op, choose, own, pairs};
 use crate::interpreter::threaded::form::{HAND, MEMORY};
 use crate::interpreter::threaded::{call, jump, slow};
 use crate::run::Run;
@@ -31,10 +31,11 @@ pub(super) fn translate<P: PhysicalProfile>(
     Sequence::try_reserve(&mut ops, most)?;
     Sequence::try_reserve(&mut starts, insns.len())?;
     let select = Select { hand };
-    let mut behind = 0;
+    let (mut behind, mut before) = (0, None);
     for pc in 0..insns.len() {
         if ops.len() % MARK_EVERY == MARK_EVERY - 1 {
             ops.push(Op::of(own::mark));
+            before = None;
         }
         starts.push(u32::try_from(ops.len()).unwrap_or(u32::MAX));
         // The second half of an instruction has no operation of its own.
@@ -44,6 +45,12 @@ pub(super) fn translate<P: PhysicalProfile>(
         let insn = Instruction::decode(insns, pc);
         let op = insn.map_or(left(pc), |insn| select.op(pc, insn, program.fact(pc)));
         behind = pc.saturating_add(insn.map_or(1, |insn| insn.slots()));
+        let this = insn.ok().map(|insn| (insn, program.fact(pc)));
+        let both = before.zip(this).and_then(|(before, this)| pairs::choose(&select, before, this));
+        if let (Some(handler), Some(before)) = (both, ops.last_mut()) {
+            before.handler = handler;
+        }
+        before = this;
         ops.push(op);
     }
     for (index, op) in ops.iter_mut().enumerate().filter(|(_, op)| op.jumps) {
@@ -74,13 +81,13 @@ fn slot(pc: usize) -> i32 {
 }
 
 /// Selects operations, given which registers are in the hand.
-struct Select {
+pub(super) struct Select {
     hand: [u8; HAND],
 }
 
 impl Select {
     /// The place of a register.
-    fn place(&self, register: Register) -> u8 {
+    pub(super) fn place(&self, register: Register) -> u8 {
         let held = self.hand.iter().position(|held| *held == register.number());
         held.and_then(|place| u8::try_from(place).ok()).unwrap_or(MEMORY)
     }
@@ -193,7 +200,7 @@ impl Select {
 }
 
 /// How memory is accessed.
-enum Access {
+pub(super) enum Access {
     /// At the address; others may access it at the same time if it is shared.
     Plain { shared: bool },
     /// Not at all: the packet's first byte or its end is asked for.
@@ -202,7 +209,7 @@ enum Access {
     Other,
 }
 
-const fn access(fact: InsnFact) -> Access {
+pub(super) const fn access(fact: InsnFact) -> Access {
     match fact {
         InsnFact::Stack | InsnFact::Context | InsnFact::Packet => Access::Plain { shared: false },
         InsnFact::MapValue | InsnFact::Reserved | InsnFact::Memory => {
