@@ -60,6 +60,22 @@ fn masked() {
     ));
 }
 
+/// Bits that a register counts, counts under a mask, and masks of what is only compared with 0;
+/// not where a mask leaves too little, widths differ, or the register that counts has changed.
+#[test]
+fn bits() {
+    insta::assert_snapshot!(show(
+        "r2 = 1\nr2 <<= r3\nr1 |= r2\nw2 = 1\nw2 <<= w3\nw4 ^= w2\nr2 = 1\nr2 <<= r4
+         r2 ^= -1\nr1 &= r2\nr2 = 1\nr2 <<= r4\nr2 |= r1\nr1 += r2
+         w2 = 1\nw2 <<= w3\nr1 |= r2\nr2 = 1\nr2 <<= r3\nr3 += 1\nr3 ^= r4\nr1 |= r2
+         r2 = 1\nr2 <<= r3\nr1 ^= r2\nr4 &= r2\nif r4 == 0 goto +1\nr1 += r3
+         r2 = r3\nr2 &= 63\nr5 = r1\nr5 >>= r2\nr2 = r3\nr2 &= 31\nr1 >>= r2\nr1 += r5
+         r2 = r3\nr2 &= 1016\nr5 = r1\nr5 ^= r3\nif r2 == 0 goto +1\nr5 += 3
+         r2 = r3\nr2 &= 6\nr5 += 1\nr5 ^= r1\nif r2 != 0 goto +1\nr5 += r2
+         r2 = r5\nr2 <<= 1\nr2 ^= r3\nr0 = r5\nr0 ^= r2\nexit"
+    ));
+}
+
 /// Sums of halves: the two change places where nobody sees it.
 #[test]
 fn parts() {

@@ -54,10 +54,11 @@ pub(super) fn push(dice: &mut Dice, items: &mut Vec<Item>, style: Style) {
     let wide = Wide(dice.one_in(2));
     let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(8));
     let mut insns = Vec::new();
-    match dice.below(17) {
+    match dice.below(20) {
         0 | 1 => address(dice, items, [a, b, c], style),
         2 => rotation(dice, &mut insns, [a, b, c], wide),
         15 | 16 => masked(dice, items, [a, b, c]),
+        17..=19 => bits(dice, items, [a, b, c], wide),
         13 | 14 => parts(dice, &mut insns, [a, b, c], wide),
         3 => {
             let up = dice.pick(&[32, 32, 48, 56, 24, 16]);
@@ -187,6 +188,58 @@ fn masked(dice: &mut Dice, items: &mut Vec<Item>, [a, b, c]: [u8; 3]) {
         insns.push(near(dice).reg(dice.pick(&[XOR, MOV]), b, c));
     }
     items.extend(insns.into_iter().map(Item::plain));
+}
+
+/// Bits that a register counts, which may be under a mask, and what is done with them.
+fn bits(dice: &mut Dice, items: &mut Vec<Item>, [a, b, c]: [u8; 3], wide: Wide) {
+    let near = |dice: &mut Dice| Wide(wide.0 != dice.one_in(8));
+    let [other, more] = core::array::from_fn(|_| dice.pick(&REGISTERS));
+    let mut insns = Vec::new();
+    let masked = |dice: &mut Dice, insns: &mut Vec<BpfInsn>, dst, src| {
+        if !dice.one_in(4) {
+            insns.push(near(dice).reg(MOV, dst, src));
+        }
+        insns.push(near(dice).imm(AND, dst, dice.pick(&[63, 31, 15, 255, -1, -64, 0x1f_ffff])));
+    };
+    let count = if dice.one_in(2) { c } else { b };
+    if count == c {
+        masked(dice, &mut insns, c, b);
+    }
+    match dice.below(4) {
+        0 => insns.push(near(dice).reg(dice.pick(&[LSH, RSH, ARSH]), a, count)),
+        1 => {
+            masked(dice, &mut insns, a, b);
+            insns.push(near(dice).reg(dice.pick(&[MOV, ADD, XOR]), other, more));
+            if dice.one_in(3) {
+                masked(dice, &mut insns, a, a);
+            }
+            items.extend(insns.drain(..).map(Item::plain));
+            let compared = near(dice);
+            branch(dice, items, compared, a, 0);
+        }
+        _ => {
+            insns.push(near(dice).imm(MOV, a, dice.pick(&[1, 1, 1, 2])));
+            insns.push(near(dice).reg(LSH, a, count));
+            if dice.one_in(3) {
+                insns.push(near(dice).imm(XOR, a, -1));
+            }
+            if dice.one_in(3) {
+                insns.push(near(dice).reg(dice.pick(&[MOV, ADD, XOR]), b, more));
+            }
+            let (into, from) = if dice.one_in(3) { (a, other) } else { (other, a) };
+            insns.push(near(dice).reg(dice.pick(&[OR, XOR, AND]), into, from));
+            items.extend(insns.drain(..).map(Item::plain));
+            if dice.one_in(2) {
+                let compared = near(dice);
+                branch(dice, items, compared, into, 0);
+            }
+        }
+    }
+    items.extend(insns.into_iter().map(Item::plain));
+    if dice.one_in(2) {
+        let dead = dice.pick(&[a, b, c]);
+        items.push(Item::plain(BpfInsn::mov64_imm(dead, 5)));
+    }
 }
 
 /// `b = (b & mask) + (b >> n)`, with other steps in between.

@@ -24,13 +24,14 @@ use super::alu::Arith;
 use super::buffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
-use super::value::{Motion, Parts, Place, Shift, Sum, Value, Word};
+use super::value::{Masked, Motion, Parts, Place, Shift, Sum, Value, Word};
 use crate::flow::Flow;
 use crate::functions::Functions;
 use crate::lower::{Lowered, Note, Op, Registers, Step, Then, Trap};
 use crate::runtime::Shim;
 
 mod alu;
+mod bits;
 mod branch;
 mod choice;
 mod cut;
@@ -628,13 +629,18 @@ impl Selector<'_, '_> {
                 self.out.rotate(width, native(register), native(from), by);
             }
             Value::Shift(shift) => self.put_shift(register, shift),
+            Value::Masked(masked) => self.put_masked(register, masked),
         }
     }
 
     #[inline(never)]
     fn put_shift(&mut self, register: Register, Shift { from, motion, by, width }: Shift) {
+        let op = match motion {
+            Motion::Left => AluOp::Lsh,
+            Motion::Right => AluOp::Rsh,
+            _ => return self.put_bit(register, Shift { from, motion, by, width }),
+        };
         let (dst, from) = (native(register), native(from));
-        let op = if motion == Motion::Left { AluOp::Lsh } else { AluOp::Rsh };
         if dst != from {
             self.out.copy(width, dst, from);
         }
@@ -698,9 +704,19 @@ impl Selector<'_, '_> {
     fn put_scaled(&mut self, register: Register, index: (Register, u8), disp: i32, width: Width) {
         let (dst, (index, scale)) = (native(register), index);
         if index != register {
+            if scale == 1 {
+                let index = native(index);
+                let twice = Mem { base: index, index: Some((index, 0)), disp };
+                return self.out.lea(width, dst, twice);
+            }
             self.out.copy(width, dst, native(index));
         }
-        self.out.shift(AluOp::Lsh, width, dst, Source::Imm(scale.into()));
+        if scale == 1 {
+            // More of the CPU's units add than shift.
+            self.out.arith_registers(Arith::Add, width, dst, dst);
+        } else {
+            self.out.shift(AluOp::Lsh, width, dst, Source::Imm(scale.into()));
+        }
         if disp != 0 {
             self.out.arith(Arith::Add, width, dst, Source::Imm(disp));
         }

@@ -10,6 +10,16 @@ use super::regs::{RCX, SCRATCH, SCRATCH_TOO};
 /// Numbers of the instructions in opcodes.
 const ROTATE_LEFT: u8 = 0;
 
+/// What is done to a bit that a register counts out: `bt` and its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bit {
+    /// It goes into the carry flag, and nothing else is done.
+    Ask = 0xa3,
+    Set = 0xab,
+    Clear = 0xb3,
+    Turn = 0xbb,
+}
+
 const fn number(op: AluOp) -> u8 {
     match op {
         AluOp::Lsh => 4,
@@ -81,6 +91,11 @@ impl Emitter<'_> {
         }
         let right = i8::try_from(width.bits().cast_signed().wrapping_sub(left)).unwrap_or(0);
         self.code.three((3, 3, 0xf0), width, dst, 0, from, Imm::Byte(right));
+    }
+
+    /// A bit of a register, counted as a shift of the width counts.
+    pub(super) fn bit(&mut self, bit: Bit, width: Width, reg: u8, count: u8) {
+        self.code.insn(Opcode::two(bit as u8), width, count, Rm::Reg(reg), Imm::None);
     }
 
     fn move_bits(&mut self, number: u8, width: Width, dst: u8, count: i32) {

@@ -21,6 +21,8 @@ pub(super) enum Value {
     Sum(Sum),
     /// A register shifted or rotated.
     Shift(Shift),
+    /// A register under a mask.
+    Masked(Masked),
     /// What stands for the map of an index.
     Map(u32),
     /// What stands for the function at a slot.
@@ -71,6 +73,10 @@ pub(super) enum Motion {
     Left,
     Right,
     RotateLeft,
+    /// Not the register's bits: the one that it counts, as a shift counts.
+    Bit,
+    /// All others.
+    OtherBits,
 }
 
 /// A register whose bits are moved.
@@ -78,8 +84,16 @@ pub(super) enum Motion {
 pub(super) struct Shift {
     pub(super) from: Register,
     pub(super) motion: Motion,
-    /// Bits, 1 to less than the width.
+    /// Bits, 1 to less than the width; 0 where the register says it.
     pub(super) by: u8,
+    pub(super) width: Width,
+}
+
+/// `from & imm`, which keeps the upper half where the width is 64 and the number negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Masked {
+    pub(super) from: Register,
+    pub(super) imm: i32,
     pub(super) width: Width,
 }
 
@@ -109,7 +123,8 @@ impl Default for Word {
 impl Word {
     // Above the fields of a sum, what kind of value it is, and how bits move.
     const KIND: u32 = 57;
-    const MOTION: u32 = 60;
+    const MOTION: u32 = 61;
+    const KINDS: u64 = 15;
     const SUM: u64 = 1;
     const SHIFT: u64 = 2;
     const CONST: u64 = 3;
@@ -117,8 +132,18 @@ impl Word {
     const FUNCTION: u64 = 5;
     const PLACE: u64 = 6;
     const HALF: u64 = 7;
-    const MOTIONS: [Motion; 4] =
-        [Motion::Left, Motion::Right, Motion::RotateLeft, Motion::RotateLeft];
+    const MASKED: u64 = 8;
+    // As many as three bits can say, so that an index needs no check.
+    const MOTIONS: [Motion; 8] = [
+        Motion::Left,
+        Motion::Right,
+        Motion::RotateLeft,
+        Motion::Bit,
+        Motion::OtherBits,
+        Motion::OtherBits,
+        Motion::OtherBits,
+        Motion::OtherBits,
+    ];
 
     /// [`Value::Own`].
     pub(super) const OWN: Self = Self::numbered(0, 0);
@@ -139,6 +164,7 @@ impl Word {
                 let fields = Sum::copy(from, width).0 | u64::from(by) << Sum::SCALE;
                 Self(Self::SHIFT << Self::KIND | (motion as u64) << Self::MOTION | fields)
             }
+            Value::Masked(Masked { from, imm, width }) => Self::masked(from, width, imm),
             Value::Map(index) => Self::numbered(Self::MAP, index),
             Value::Function(slot) => Self::numbered(Self::FUNCTION, slot),
             Value::Place(Place { link, off }) => {
@@ -152,6 +178,13 @@ impl Word {
     pub(super) fn sum_with(register: Register, width: Width, disp: i32) -> Self {
         let disp = u64::from(disp.cast_unsigned());
         Self(Self::SUM << Self::KIND | Sum::copy(register, width).0 | disp)
+    }
+
+    /// A register under a mask.
+    #[inline(always)]
+    pub(super) fn masked(register: Register, width: Width, imm: i32) -> Self {
+        let imm = u64::from(imm.cast_unsigned());
+        Self(Self::MASKED << Self::KIND | Sum::copy(register, width).0 | imm)
     }
 
     /// A register shifted left by 1 to less than the width: a sum, where the CPU's form of
@@ -170,7 +203,7 @@ impl Word {
     /// to the right so that this rotates it.
     pub(super) fn rotation(self, other: Self, width: Width) -> Option<Self> {
         let (one, two) = (self.shifted()?, other.shifted()?);
-        let motions = 3 << Self::MOTION;
+        let motions = 7 << Self::MOTION;
         let counts = 0xff << Sum::SCALE;
         // Left is 0, right is 1.
         let apart = (one.0 ^ two.0) & !counts == (Motion::Right as u64) << Self::MOTION;
@@ -188,7 +221,7 @@ impl Word {
     /// It as a register whose bits are moved, also where they are so few that it is a sum.
     #[inline(always)]
     fn shifted(self) -> Option<Self> {
-        let kind = 7 << Self::KIND;
+        let kind = Self::KINDS << Self::KIND;
         if self.0 & kind == Self::SHIFT << Self::KIND {
             return Some(self);
         }
@@ -208,14 +241,18 @@ impl Word {
         let [d0, d1, d2, d3, base, _, scale, _] = self.0.to_le_bytes();
         let number = u32::from_le_bytes([d0, d1, d2, d3]);
         let sum = Sum(self.0 & (Sum::WIDE << 1).wrapping_sub(1));
-        match self.0 >> Self::KIND & 7 {
+        match self.0 >> Self::KIND & Self::KINDS {
             Self::SUM => Value::Sum(sum),
             Self::SHIFT => {
                 let from = Register::new(base).unwrap_or(Register::R0);
-                let [motion, ..] = (self.0 >> Self::MOTION & 3).to_le_bytes();
-                let motion = Self::MOTIONS.get(usize::from(motion)).copied();
+                let [motion, ..] = (self.0 >> Self::MOTION).to_le_bytes();
+                let motion = Self::MOTIONS.get(usize::from(motion & 7)).copied();
                 let motion = motion.unwrap_or(Motion::Left);
                 Value::Shift(Shift { from, motion, by: scale, width: sum.width() })
+            }
+            Self::MASKED => {
+                let from = Register::new(base).unwrap_or(Register::R0);
+                Value::Masked(Masked { from, imm: number.cast_signed(), width: sum.width() })
             }
             Self::CONST => Value::Const(number.cast_signed()),
             Self::HALF => Value::Half(number),
@@ -226,10 +263,25 @@ impl Word {
         }
     }
 
+    /// Whether it is one bit that a register counts, or all others.
+    #[inline(always)]
+    pub(super) fn is_bit(self) -> bool {
+        self.0 >= (Motion::Bit as u64) << Self::MOTION
+    }
+
+    /// It as a register under a mask, if it is one.
+    #[inline(always)]
+    pub(super) fn under_mask(self) -> Option<Masked> {
+        match self.value() {
+            Value::Masked(masked) => Some(masked),
+            _ => None,
+        }
+    }
+
     /// It as a sum, if it is one.
     #[inline(always)]
     pub(super) fn sum(self) -> Option<Sum> {
-        let is_sum = self.0 >> Self::KIND & 7 == Self::SUM;
+        let is_sum = self.0 >> Self::KIND & Self::KINDS == Self::SUM;
         is_sum.then_some(Sum(self.0 & (Sum::WIDE << 1).wrapping_sub(1)))
     }
 
@@ -237,7 +289,8 @@ impl Word {
     #[inline(always)]
     pub(super) fn near(self, own: Register) -> Option<Self> {
         let one = Self::SUM << Self::KIND | Sum::WIDE | Sum::NONE << Sum::INDEX;
-        let fields = 7 << Self::KIND | Sum::WIDE | 0xff << Sum::INDEX | Sum::NONE << Sum::BASE;
+        let fields =
+            Self::KINDS << Self::KIND | Sum::WIDE | 0xff << Sum::INDEX | Sum::NONE << Sum::BASE;
         if self.0 & fields == one {
             Some(self)
         } else {
@@ -414,7 +467,7 @@ mod tests {
     use bpf_bytecode::Register;
     use bpf_bytecode::opcode::Width;
 
-    use super::{Motion, Parts, Place, Shift, Sum, Value, Word};
+    use super::{Masked, Parts, Place, Shift, Sum, Value, Word};
     use crate::lower::Registers;
 
     #[test]
@@ -440,8 +493,11 @@ mod tests {
                     cases.push((Value::Sum(sum), of(&[base, other])));
                 }
                 let Some(from) = base else { continue };
-                for motion in [Motion::Left, Motion::Right, Motion::RotateLeft] {
-                    for by in [1, 31, 63] {
+                for imm in [0, -1, 0x7f, i32::MIN] {
+                    cases.push((Value::Masked(Masked { from, imm, width }), of(&[base])));
+                }
+                for motion in Word::MOTIONS {
+                    for by in [0, 1, 31, 63] {
                         let shift = Shift { from, motion, by, width };
                         cases.push((Value::Shift(shift), of(&[base])));
                     }

@@ -2,16 +2,15 @@
 
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::Operand;
-use bpf_bytecode::opcode::{AluOp, Cond, Size, Width};
+use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::super::alu::Arith;
 use super::super::encode::{Rm, Source};
 use super::super::muldiv::Spare;
 use super::super::regs::native;
-use super::choice::Compared;
 use super::{Parts, Selector, Sum, Value, Word, bits_of, size_bits};
 
-use crate::lower::{Op, Registers, Step};
+use crate::lower::Step;
 
 impl Selector<'_, '_> {
     #[inline(always)]
@@ -127,9 +126,6 @@ impl Selector<'_, '_> {
                 let bits = self.result_bits(AluOp::And, width, dst, src);
                 match src {
                     Operand::Imm(imm) if !self.out.hides(src) => {
-                        if let Some(done) = self.tests(step, width, dst, imm) {
-                            return done;
-                        }
                         if let Some(size) = whole_bytes(imm)
                             && self.exchanges(step, size, dst)
                         {
@@ -141,6 +137,14 @@ impl Selector<'_, '_> {
                         self.zero_extend(Size::W, dst);
                         return 0;
                     }
+                    Operand::Reg(other) if self.is_either_a_bit(dst, other) => {
+                        if let Some(done) = self.tests_bits(step, width, dst, other) {
+                            return done;
+                        }
+                        if !self.changes_bit(op, width, dst, other) {
+                            self.two_operands(AluOp::And, width, dst, src);
+                        }
+                    }
                     _ => self.two_operands(AluOp::And, width, dst, src),
                 }
                 self.set_bits(dst, bits);
@@ -149,6 +153,13 @@ impl Selector<'_, '_> {
                 let bits = self.result_bits(AluOp::Or, width, dst, src);
                 match src {
                     Operand::Reg(other) if self.is_rotation(width, dst, other) => {}
+                    Operand::Reg(other)
+                        if self.is_either_a_bit(dst, other)
+                            && self.changes_bit(op, width, dst, other) => {}
+                    Operand::Imm(-1)
+                        if op == AluOp::Xor
+                            && self.pending.has(dst)
+                            && self.turns_bits(width, dst) => {}
                     _ => self.two_operands(op, width, dst, src),
                 }
                 self.set_bits(dst, bits);
@@ -277,40 +288,7 @@ impl Selector<'_, '_> {
         if possible.unwrap_or(0) & !mask == 0 {
             return;
         }
-        let Some(size) = whole_bytes(imm) else {
-            // A negative immediate keeps the upper half, if there is one.
-            let narrow = self.bits(dst) <= 32;
-            let width = if narrow { Width::W32 } else { width };
-            return self.two_operands(AluOp::And, width, dst, Operand::Imm(imm));
-        };
-        let src = self.origin(dst, Width::W32);
-        self.out.zero_extend(size, native(dst), Rm::Reg(src));
-    }
-
-    /// Where this is an `and` whose result is compared with 0 and read no more, it and
-    /// the comparison become one `test`. How many steps behind it are done with, then.
-    fn tests(&mut self, step: &Step, width: Width, dst: Register, imm: i32) -> Option<u32> {
-        let next = self.following_on(step, dst).filter(|next| next.effect.turns())?;
-        let Op::Branch { cond, width: compared, lhs, rhs: Operand::Imm(0), target } =
-            self.lowered.op(&next)
-        else {
-            return None;
-        };
-        let wide_enough = compared == Width::W64 || width == Width::W32 || imm >= 0;
-        let cond = match cond {
-            Cond::Eq => Cond::Eq,
-            Cond::Ne => Cond::Set,
-            _ => return None,
-        };
-        let behind = self.lowered.live_behind(&next);
-        if lhs != dst || behind.has(dst) || !wide_enough {
-            return None;
-        }
-        self.live = behind;
-        self.needed = behind.with(Registers::of(dst));
-        let what = Compared { cond, common: true, width, lhs, rhs: Operand::Imm(imm) };
-        let more = self.branch_on_bits(&next, target, what);
-        Some(more.saturating_add(1))
+        self.mask(width, dst, imm);
     }
 
     /// The register of which `dst` is a copy that a value may speak of, perhaps
@@ -418,7 +396,7 @@ impl Selector<'_, '_> {
 }
 
 /// The low bytes that a mask leaves.
-const fn whole_bytes(mask: i32) -> Option<Size> {
+pub(super) const fn whole_bytes(mask: i32) -> Option<Size> {
     match mask {
         0xff => Some(Size::B),
         0xffff => Some(Size::H),

@@ -130,6 +130,11 @@ impl Selector<'_, '_> {
         // Mostly nothing is put off.
         if !self.pending.is_empty() {
             self.settle_for(way.target, lhs);
+            if rhs == Operand::Imm(0)
+                && let Some(flag) = self.tested(cond, width, lhs)
+            {
+                return self.go(way, flag);
+            }
         }
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
@@ -172,6 +177,12 @@ impl Selector<'_, '_> {
         lhs: Register,
         rhs: Operand,
     ) -> Flag {
+        if let Operand::Reg(other) = rhs
+            && self.is_either_a_bit(lhs, other)
+            && let Some(flag) = self.asked_bit(cond, width, lhs, other)
+        {
+            return flag;
+        }
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);
         let lhs = self.register_of(lhs, width);

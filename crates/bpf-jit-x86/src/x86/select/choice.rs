@@ -167,6 +167,11 @@ impl Selector<'_, '_> {
         if common {
             return self.test_bits(cond, width, lhs, rhs);
         }
+        if rhs == Operand::Imm(0)
+            && let Some(flag) = self.tested(cond, width, lhs)
+        {
+            return flag;
+        }
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
         let rhs = self.placed(rhs, width);

@@ -34,6 +34,7 @@ impl Selector<'_, '_> {
     }
 
     /// A place that is ready.
+    #[inline]
     pub(super) fn place(&self, at: Address) -> Mem {
         let form = if self.pending.has(at.base) { self.form_of(at) } else { None };
         form.unwrap_or(Mem::of(at))

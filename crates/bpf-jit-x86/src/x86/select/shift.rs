@@ -168,9 +168,12 @@ impl Selector<'_, '_> {
     }
 
     fn by_register(&mut self, op: AluOp, width: Width, dst: Register, count: Register) {
-        self.ready(count, Width::W32);
+        if op == AluOp::Lsh && self.counts_out(width, dst, count) {
+            return;
+        }
+        self.ready_count(count, width);
         let from = self.origin(dst, width);
-        let count = if count == dst { from } else { self.register_of(count, Width::W32) };
+        let count = if count == dst { from } else { native(self.count_of(count, width)) };
         self.out.shift_by_register(op, width, native(dst), from, count);
     }
 }
