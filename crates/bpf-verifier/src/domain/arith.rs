@@ -69,9 +69,22 @@ fn by_views<const BITS: u32>(
     }
     let full = View { bits: a.bits, range: a.full };
     let by = View { bits: b.bits, range: b.full };
-    let out = apply(op, BITS, full, by);
+    let mut out = apply(op, BITS, full, by);
+    if matches!(op, AluOp::Lsh) && b.as_constant() == Some(half_bits.into()) {
+        out.range = out.range.meet(raised(&ha.range, half_bits));
+    }
     let half = low_half_of(op, ha, hb, by, half_bits);
     Scalar { bits: out.bits, full: out.range, half }.or_unknown()
+}
+
+/// A low half as the upper one, zeros behind it.
+const fn raised(half: &Range, by: u32) -> Range {
+    Range {
+        umin: half.umin.wrapping_shl(by),
+        umax: half.umax.wrapping_shl(by),
+        smin: half.smin.wrapping_shl(by),
+        smax: half.smax.wrapping_shl(by),
+    }
 }
 
 /// A low half of which nothing is known moved to the upper one, or back with its sign: how
@@ -465,7 +478,7 @@ fn wide(value: u64) -> i128 {
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
-    use super::{AluOp, Scalar, Width, by_views, moved_half, upper_half};
+    use super::{AluOp, Scalar, Width, alu, by_views, moved_half, upper_half};
 
     fn moved<const BITS: u32>() {
         let by = Scalar::<BITS>::constant((BITS / 2).into());
@@ -481,6 +494,19 @@ mod tests {
             }
         }
         assert_eq!(found, 4);
+    }
+
+    /// A low half that is negative is so with zeros behind it, and again when it comes back.
+    #[test]
+    fn a_half_that_is_moved_keeps_its_sign() {
+        let numbers = Scalar::<64>::constant(0xffff_ffff).join(&Scalar::constant(5));
+        let half = numbers.half();
+        assert_eq!((half.smin, half.smax), (-1, 5));
+        let by = Scalar::constant(32);
+        let up = alu(AluOp::Lsh, Width::W64, numbers, by);
+        assert_eq!((up.full().smin, up.full().smax), (-1 << 32, 5 << 32));
+        let down = alu(AluOp::Arsh, Width::W64, up, by);
+        assert_eq!((down.full().smin, down.full().smax), (-1, 5));
     }
 
     #[test]
