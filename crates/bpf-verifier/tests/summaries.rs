@@ -14,6 +14,21 @@ fn quick(suite: Suite, most: u64, text: &str) -> VerifiedInfo {
     info
 }
 
+/// Where a sum of 32 bits has its sign extended, as compilers have it that count an `int` in 64
+/// bits, the counter may come to lie below 0.
+#[test]
+fn counters_with_their_sign_extended_go_below_0() {
+    let signs = ["r0 <<= 32\nr0 s>>= 32", "r0 = (s32)r0"];
+    let tests = ["if w0 != -1", "if r0 s>= 0", "if r0 != -1", "if w0 s> -1"];
+    for rounds in [20, 100_000_000_u64] {
+        for (sign, test) in signs.iter().flat_map(|sign| tests.map(|test| (sign, test))) {
+            let down = format!("r0 = {rounds}\nagain: w0 += -1\n{sign}\n{test} goto again\nexit");
+            let insns = sign.lines().count() as u64 + 2;
+            assert_eq!(quick(SOCKET, 110, &down).max_insns, 2 + insns * (rounds + 1));
+        }
+    }
+}
+
 #[test]
 fn time_does_not_depend_on_the_rounds() {
     for rounds in [10, 1000, 100_000_000_u64] {
@@ -145,6 +160,51 @@ fn what_is_added_between_two_shifts_is_known() {
     SOCKET.accepts(&below("r6 <<= 32\nr6 s>>= 33", 12));
     for (load, most) in [("r6 &= 0xffff\nr6 -= 12", 13), ("r6 <<= 32\nr6 s>>= 32", 12)] {
         SOCKET.rejects("stack", &below(load, most));
+    }
+}
+
+/// A 32-bit sum of which the sign is extended is the number and so much, if that fits with a sign.
+#[test]
+fn a_sum_with_its_sign_extended_is_known() {
+    for sign in ["r2 <<= 32\nr2 s>>= 32", "r2 = (s32)r2"] {
+        let program =
+            |load: &str, sum: &str, cond: &str| guarded(load, &format!("{sum}\n{sign}"), cond);
+        for (load, sum, cond) in [
+            ("r6 &= 0xffff", "w2 += -1", "s> 6"),
+            ("r6 &= 0xffff", "w2 -= 1", "s> 6"),
+            ("r6 &= 0xffff", "w2 += -1\nw2 += -1", "s> 5"),
+            ("r6 &= 0xffff", "w2 += -3\nw2 += 5", "s> 9"),
+            ("r6 >>= 2", "w2 += -1", "s> 6"),
+        ] {
+            SOCKET.accepts(&program(load, sum, cond));
+        }
+        for (load, sum, cond) in [
+            // One more than there may be.
+            ("r6 &= 0xffff", "w2 += -1", "s> 7"),
+            ("r6 &= 0xffff", "w2 += -1\nw2 += -1", "s> 6"),
+            ("r6 &= 0xffff", "w2 += -3\nw2 += 5", "s> 10"),
+            // The sum does not fit: the greatest is negative.
+            ("r6 &= 0x7fffffff", "w2 += 1", "s> 8"),
+            ("r6 &= 0x7fffffff", "w2 += -1\nw2 += 2", "s> 8"),
+            ("r6 += 0", "w2 += -1", "s> 6"),
+        ] {
+            SOCKET.rejects("stack", &program(load, sum, cond));
+        }
+    }
+    // Below zero as well, down to where the sum of the least wraps.
+    let below = |load: &str, sum: &str, most: i32| {
+        let text = guarded(load, &format!("{sum}\nr2 <<= 32\nr2 s>>= 32"), &format!("s> {most}"));
+        text.replace("r4 += -8", "if r6 s< -12 goto next")
+    };
+    SOCKET.accepts(&below("r6 &= 0xffff\nr6 -= 12", "w2 += 13", 12));
+    SOCKET.accepts(&below("r6 <<= 32\nr6 s>>= 33", "w2 += -13", -14));
+    for (load, sum, most) in [
+        ("r6 &= 0xffff\nr6 -= 12", "w2 += 13", 13),
+        ("r6 <<= 32\nr6 s>>= 32", "w2 += 13", 12),
+        // The number has more than 32 bits, and the sum of its low half is small.
+        ("r5 = 0x100000000 ll\nr6 &= 7\nr6 *= r5\nr6 -= 8", "w2 += 13", 12),
+    ] {
+        SOCKET.rejects("stack", &below(load, sum, most));
     }
 }
 

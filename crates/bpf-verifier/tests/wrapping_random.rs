@@ -17,7 +17,7 @@ use common::built;
 use common::chance::Chance;
 use machine::Machine;
 
-const PROGRAMS: u64 = 600;
+const PROGRAMS: u64 = 900;
 /// Bounds beyond are not compared: runs take too long.
 const LONGEST: u64 = 80_000;
 
@@ -81,7 +81,7 @@ impl Maker {
         let (cond, small, few) =
             (self.chance.of(&CONDS), self.chance.below(12), self.chance.below(4));
         let (number, more, step) = (self.number(), self.number(), self.chance.step());
-        let line = match self.chance.below(10) {
+        let line = match self.chance.below(12) {
             0 => {
                 let head = self.chance.below(self.depth);
                 format!("call 7\nr0 &= 3\nif r0 == {few} goto h{head}")
@@ -106,6 +106,14 @@ impl Maker {
                 format!("{half}1 = {half}{r}\nw1 += {step}\nif w1 {cond} {number} goto e{depth}")
             }
             8 => format!("r{r} += {step}"),
+            9 => format!("w{r} += {step}\n{}", extended(r)),
+            10 => {
+                let half = self.chance.of(&["r", "w"]);
+                format!(
+                    "r1 = r{r}\nw1 += {more}\n{}\nif {half}1 {cond} {number} goto e{depth}",
+                    extended("1")
+                )
+            }
             _ => format!("if w{r} != {number} goto +1\nw{r} = {more}"),
         };
         self.line(&line);
@@ -133,10 +141,20 @@ impl Maker {
             ));
             return;
         }
+        // Or extend the sign of the sum, to compare it whole.
+        let (sign, half) = match self.chance.below(2) {
+            0 => (String::new(), "w"),
+            _ => (extended(r), self.chance.of(&["r", "w"])),
+        };
         self.line(&format!(
-            "w{r} += {step}\nif w{r} {cond} {number} goto h{depth}\ne{depth}: r0 = 0"
+            "w{r} += {step}\n{sign}\nif {half}{r} {cond} {number} goto h{depth}\ne{depth}: r0 = 0"
         ));
     }
+}
+
+/// The low half of a register, and its sign.
+fn extended(register: &str) -> String {
+    format!("r{register} <<= 32\nr{register} s>>= 32")
 }
 
 fn wrapping(seed: u64) -> String {

@@ -10,6 +10,7 @@ use crate::domain::{Scalar, alu, byte_swap, negate, sign_extend};
 use crate::error::{Sink, VerifyErrorKind};
 use crate::state::{
     DOUBLED, HALVED, MODULO, RAISED, RAISED_SIGNED, SHIFTED, SHIFTED_HALF, Value, WRAPPED,
+    WRAPPED_SIGNED,
 };
 
 /// What may be added to a number so that it keeps its identity.
@@ -39,6 +40,9 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     if counts && let Some(by) = cut_by(width, b) {
         match op {
             AluOp::Lsh if a.range == 0 => return raised(width, a, by, out),
+            AluOp::Lsh if width == Width::W64 && a.same_bits().saturating_add(by) >= 64 => {
+                return raised_half(a, by, out);
+            }
             AluOp::Rsh | AluOp::Arsh if a.shift() == Some((width, by)) => {
                 return lowered(op, a, out);
             }
@@ -76,25 +80,37 @@ fn sum(op: AluOp, width: Width, (a, b): (&Value, &Value), counts: bool, out: Val
     if least < MAX_SUM.wrapping_neg() || most > MAX_SUM || least > most {
         return out;
     }
-    let mut wraps = low_half;
-    if width == Width::W32 && !low_half {
-        // The whole must be the low half before, and a sum that is no copy as well.
-        let max = i64::from(u32::MAX);
-        let (from, to) = (named.number.full().smin, named.number.full().smax);
-        wraps = from.wrapping_add(least) < 0 || to.wrapping_add(most) > max;
-        if from < 0 || to > max || (wraps && least != most) {
-            return out;
-        }
-    }
     let off = i64::from(named.off).wrapping_add(least);
-    match (i32::try_from(off), i32::try_from(most.wrapping_sub(least))) {
-        (Ok(off), Ok(range)) if i64::from(off).abs() <= MAX_SUM => {
-            let range = if wraps { WRAPPED } else { range };
+    let range = match width {
+        Width::W64 => i32::try_from(most.wrapping_sub(least)).ok(),
+        Width::W32 => half_sum(named, (least, most), counts),
+    };
+    match (i32::try_from(off), range) {
+        (Ok(off), Some(range)) if i64::from(off).abs() <= MAX_SUM => {
             let index = if range == 0 { named.index } else { 0 };
             Value { id: named.id, index, off, range, ..out }
         }
         _ => out,
     }
+}
+
+/// What a 32-bit sum of `named` and so much is of the whole sum: by how much more that may be, or
+/// its low half; none, if that is of no use.
+fn half_sum(named: &Value, (least, most): (i64, i64), counts: bool) -> Option<i32> {
+    let max = i64::from(u32::MAX);
+    let (from, to) = match named.range {
+        0 => (named.number.full().smin, named.number.full().smax),
+        WRAPPED_SIGNED => (named.number.half().smin, named.number.half().smax),
+        _ => return Some(WRAPPED),
+    };
+    let whole = named.range == 0 && from >= 0 && to <= max;
+    let (first, last) = (from.saturating_add(least), to.saturating_add(most));
+    if whole && first >= 0 && last <= max {
+        return i32::try_from(most.wrapping_sub(least)).ok();
+    }
+    let fits = first >= i32::MIN.into() && last <= i32::MAX.into();
+    let low_half = if fits { WRAPPED_SIGNED } else { WRAPPED };
+    (least == most && (whole || counts || named.range != 0)).then_some(low_half)
 }
 
 /// The greatest number of a width.
@@ -172,6 +188,17 @@ fn raised(width: Width, a: &Value, by: u32, out: Value) -> Value {
     let full = a.number.full();
     let range = raised_between((width, by), full.smin, full.smax);
     if a.id == 0 { out } else { Value { id: a.id, off: a.off, range, ..out } }
+}
+
+/// `out` is `a`, which is the low half of what it has the identity of, so many bits higher that
+/// no more of it is left. Of what is known, nobody compares whether it is that.
+fn raised_half(a: &Value, by: u32, out: Value) -> Value {
+    if out.number.as_constant().is_some() {
+        return out;
+    }
+    let signed = a.range == WRAPPED_SIGNED && by == 32;
+    let range = if signed { RAISED_SIGNED } else { SHIFTED.wrapping_sub_unsigned(by) };
+    Value { id: a.id, off: a.off, range, ..out }
 }
 
 /// `out` is `a op b`: if `b` is a constant of the upper bits, the sum that `a` is, and more, as
@@ -436,7 +463,12 @@ impl Explorer<'_> {
         let a = self.read(src)?;
         let out = if a.is_scalar() {
             let out = result(&a, |number| sign_extend(width, from.bits(), number));
-            self.cut_in_loop(&a, from.bits(), out)
+            let whole = (width, from) == (Width::W64, Size::W) && a.range == WRAPPED_SIGNED;
+            if whole && self.counts_by(a.id) && out.number.as_constant().is_none() {
+                Value { id: a.id, off: a.off, deps: a.deps, ..out }
+            } else {
+                self.cut_in_loop(&a, from.bits(), out)
+            }
         } else {
             self.number_of_address(src, width.bits())?
         };

@@ -12,7 +12,7 @@
 //! ([`Kind::names`], without a default). What is not named so is compared as it is:
 //! a kind that forgets to say it is covered too rarely, and not too often.
 
-use super::reg::{Kind, Value, WRAPPED};
+use super::reg::{Kind, Value, WRAPPED, WRAPPED_SIGNED};
 
 /// What a field of a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,7 +300,16 @@ impl Ids {
         if bits < 64 && old.number.as_constant().is_some() {
             return true;
         }
-        let base = if old.range == WRAPPED && new.number.umax() > u32::MAX.into() {
+        let most = new.number.umax();
+        let other = match old.range {
+            WRAPPED => most > u32::MAX.into(),
+            WRAPPED_SIGNED => match new.base() {
+                Some(_) => most > i32::MAX.cast_unsigned().into(),
+                None => new.range != WRAPPED_SIGNED,
+            },
+            _ => false,
+        };
+        let base = if other {
             None
         } else if bits <= new.same_bits() && new.number.as_constant().is_none() {
             Some((new.id, new.off.into()))
@@ -347,7 +356,9 @@ impl Ids {
 mod tests {
     use super::{Ids, Kind, MAX_IDS, Value, WRAPPED};
     use crate::domain::Scalar;
-    use crate::state::{MODULO, RAISED, RAISED_SIGNED, SHIFTED, SHIFTED_HALF, SLICE_BITS};
+    use crate::state::{
+        MODULO, RAISED, RAISED_SIGNED, SHIFTED, SHIFTED_HALF, SLICE_BITS, WRAPPED_SIGNED,
+    };
 
     #[test]
     fn two_things_never_become_one() {
@@ -413,6 +424,42 @@ mod tests {
         }
         // Of so few, nothing is known.
         assert!(matches(number(1, 1, MODULO - 8), Value::UNKNOWN));
+    }
+
+    /// Such a sum is found again where it is one, or where it is known to fit.
+    #[test]
+    fn sums_that_fit_with_a_sign_are_others_that_do() {
+        let number = |id, off, range, most: i64| {
+            let number = Scalar::constant(0).join(&Scalar::constant(most.cast_unsigned()));
+            Value { id, off, range, ..Value::scalar(number) }
+        };
+        let known = |number| Value { id: 5, off: 3, ..Value::scalar(Scalar::constant(number)) };
+        let matches = |new| {
+            let mut ids = Ids::new(true, 0);
+            let (first, old) = (number(1, 2, 0, 9), number(1, 1, WRAPPED_SIGNED, 0xffff_ffff));
+            ids.number_matches(&first, &number(5, 4, 0, 9)) && ids.number_matches(&old, &new)
+        };
+        let (fits, wraps) = (i64::from(i32::MAX), i64::from(i32::MAX) + 1);
+        assert!(matches(number(5, 3, WRAPPED_SIGNED, 0xffff_ffff)));
+        assert!(matches(number(5, 3, 0, fits)) && !matches(number(5, 3, 0, wraps)));
+        for other in [WRAPPED, MODULO - 40, MODULO - 32] {
+            assert!(!matches(number(5, 3, other, fits)) && !matches(number(5, 3, other, 7)));
+        }
+        assert!(!matches(number(6, 3, WRAPPED_SIGNED, 7)));
+        assert!(!matches(number(5, 4, WRAPPED_SIGNED, 7)));
+        // A number that is known is the sum only where that is known as well.
+        assert!(!matches(known(7)));
+        let at = |number| {
+            let mut ids = Ids::new(true, 0);
+            let old = number_of(1, WRAPPED_SIGNED);
+            ids.number_matches(&old, &known(number)) && ids.place_matches(1, Some((0, 6)))
+        };
+        assert!(at(7) && !at(0x1_0000_0007) && !at(0xffff_ffff));
+    }
+
+    /// Any number of 32 bits, one more than what is named.
+    fn number_of(id: u32, range: i32) -> Value {
+        Value { id, off: 1, range, ..Value::scalar(Scalar::of_bits(32)) }
     }
 
     #[test]

@@ -306,7 +306,9 @@ pub(crate) const RAISED: i32 = -3;
 /// The same, 2^32 times that, which fits into 32 bits with a sign.
 pub(crate) const RAISED_SIGNED: i32 = -4;
 /// In the same place, but whatever that is: the number that is named plus the offset,
-/// modulo 2^32. Every 32-bit sum of a copy and a constant is that, whether it wraps or not.
+/// modulo 2^32, where that sum fits into 32 bits with a sign. So extending the sign gives it.
+pub(crate) const WRAPPED_SIGNED: i32 = -6;
+/// The same, whether the sum fits or not: every 32-bit sum of a copy and a constant is that.
 pub(crate) const WRAPPED: i32 = -7;
 /// So many less than this, 1 to 63: that number and this one are the same modulo 2 to the power of
 /// that many, whatever else they are.
@@ -401,7 +403,7 @@ impl Value {
         match self.range {
             _ if self.id == 0 => 0,
             0 => 64,
-            WRAPPED => 32,
+            WRAPPED | WRAPPED_SIGNED => 32,
             range => match MODULO.saturating_sub(range) {
                 // What fewer are of is a hint, and nothing is learned by them.
                 bits @ 16..64 => bits.unsigned_abs(),
