@@ -120,6 +120,31 @@ fn every_map_reference_is_resolved() {
     }
 }
 
+/// As an assembler leaves it that writes the symbol's place into the instruction.
+#[test]
+fn the_symbol_of_a_map_says_which_one_it_is() {
+    let linked = |bytes: &[u8]| {
+        let object = parse(bytes);
+        let insns = object.programs().map(|program| {
+            program.link().unwrap().insns().map(Result::unwrap).collect::<Vec<BpfInsn>>()
+        });
+        insns.collect::<Vec<_>>()
+    };
+    let mut bytes = example!("dispatcher.bpf.o").to_vec();
+    let before = linked(&bytes);
+    let mut changed = 0;
+    for at in (0..bytes.len() - 16).step_by(8) {
+        let load = &mut bytes[at..at + 16];
+        if matches!(load, [0x18, 0..=10, rest @ ..] if rest.iter().all(|byte| *byte == 0)) {
+            load[4] = 32;
+            changed += 1;
+        }
+    }
+    let maps = before.iter().flatten().filter(|insn| insn.code() == 0x18 && insn.src() == 5);
+    assert_eq!((changed, changed > 1), (maps.count(), true));
+    assert_eq!(linked(&bytes), before);
+}
+
 #[test]
 fn flat_images_are_those_of_the_objects() {
     for (name, bytes, committed) in EXAMPLES {

@@ -7,7 +7,7 @@ use bpf_profile::PhysicalProfile;
 use super::{CALL, LD_IMM64};
 use crate::LoadError;
 use crate::bytes::index;
-use crate::elf::{Relocation, SHN_UNDEF, Symbol, r_bpf};
+use crate::elf::{Relocation, SHN_UNDEF, STT_SECTION, Symbol, r_bpf};
 use crate::error::Name;
 use crate::function::{self, Function, SLOT};
 use crate::maps::configured::Given;
@@ -218,7 +218,13 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             .and_then(|value| value.checked_add(i64::from(first.imm())))
             .and_then(|place| u32::try_from(place).ok())
             .ok_or_else(|| refuse("a reference to nowhere"))?;
-        if let Some(map) = self.found.declared_at(section, place.into()) {
+        // A map's own symbol says which one it is; some assemblers write its place into the
+        // instruction, too.
+        let map = match symbol.kind() {
+            STT_SECTION => None,
+            _ => self.found.declared_at(section, symbol.value),
+        };
+        if let Some(map) = map.or_else(|| self.found.declared_at(section, place.into())) {
             let map = u32::try_from(map).map_err(|_| refuse("a reference to nowhere"))?;
             return Ok(BpfInsn::ld_map(first.dst(), map));
         }
