@@ -17,7 +17,7 @@ use kernel_bpf_benches::{LiveMaps, Program, WORKLOADS, Workload};
 
 /// One hash, one parser, code on the stack, calls, and a helper.
 const RUN: [&str; 5] = ["murmur3", "tcp_options", "sort", "calls", "map_lookup"];
-/// What is run compiled: it does nothing.
+/// What is run compiled, and prepared in translation: it does nothing.
 const ENTERED: &str = "enter";
 /// What is compiled; of about 100 and 460 slots.
 const COMPILED: [&str; 2] = ["adler32", "chacha20"];
@@ -38,6 +38,7 @@ fn main() -> Result<()> {
         println!("compile/all");
         println!("compiled/{ENTERED}");
         println!("prepared/{ENTERED}");
+        println!("prepared-translated/{ENTERED}");
         return Ok(());
     }
     let (way, name) = wanted.split_once('/').context("a subject is WAY/NAME")?;
@@ -85,6 +86,13 @@ fn main() -> Result<()> {
             let engine = JitExecutor::<ActiveProfile>::with_env(env);
             let (mut stack, mut context) = (StackMemory::new(), context);
             let mut prepared = engine.prepare(&compiled, &mut stack)?;
+            counted_region(|| done(prepared.run(&mut context)))
+        }
+        "prepared-translated" => {
+            let translated = TranslatedProgram::new(&program.verify()?)?;
+            let engine = TranslatedInterpreter::<ActiveProfile>::with_env(env);
+            let (mut stack, mut context) = (StackMemory::new(), context);
+            let mut prepared = engine.prepare(&translated, &mut stack)?;
             counted_region(|| done(prepared.run(&mut context)))
         }
         _ => bail!("no way `{way}`"),
