@@ -14,6 +14,7 @@ pub(crate) struct Panic(Option<Box<dyn Any + Send>>);
 
 impl Panic {
     /// What `call` gives; nothing where it panics, which is kept.
+    #[inline(always)]
     pub fn catch<T>(&mut self, call: impl FnOnce() -> T) -> Option<T> {
         // What `call` left behind is not used: the execution ends, and the panic
         // goes on where it leaves compiled code.
