@@ -72,20 +72,20 @@ impl Explorer<'_> {
 
     /// Whether the unknown part of `pointer op number` has the identity of the number: the
     /// pointer has none, and a loop that is summarised counts by the number, or it is known how
-    /// far the packet reaches behind that.
+    /// far the packet reaches behind that. A comparison of the number then tells of the address.
     fn is_named_by(&self, op: AluOp, pointer: &Value, number: &Value) -> bool {
-        let at_start = pointer.kind == Kind::Packet
-            && pointer.id == 0
-            && pointer.number.as_constant() == Some(0);
+        let in_packet = pointer.kind == Kind::Packet;
+        let kind = in_packet || matches!(pointer.kind, Kind::Stack | Kind::MapValue);
+        let at_start = kind && pointer.id == 0 && pointer.number.as_constant() == Some(0);
         let named = number.is_scalar() && number.id != 0 && number.range == 0;
         let known = |off: i32| i64::from(off.unsigned_abs()) < LIMIT;
         let base = plus(number.number, number.off.saturating_neg());
         op == AluOp::Add
             && at_start
             && named
-            && (number.index != 0 || self.counts_by(number.id))
+            && (in_packet && number.index != 0 || self.counts_by(number.id))
             && known(pointer.off.saturating_add(number.off))
-            && base.smin() >= MAX_PACKET_OFFSET.wrapping_neg()
+            && (!in_packet || base.smin() >= MAX_PACKET_OFFSET.wrapping_neg())
     }
 
     /// How far the packet reaches behind the number that `number` names, as it or a register with
@@ -150,10 +150,13 @@ impl Explorer<'_> {
                     let more = number.off.saturating_neg();
                     (out.id, out.number) = (number.id, plus(number.number, more));
                     out.off = pointer.off.saturating_add(number.off);
-                    let (known, deps) = self.reach_of_named(&number);
-                    out.range = range_behind(pointer.range, op, &out.number).max(known);
-                    out.deps |= number.deps | deps;
-                    self.mark_precise(deps);
+                    out.deps |= number.deps;
+                    if kind == Kind::Packet {
+                        let (known, deps) = self.reach_of_named(&number);
+                        out.range = range_behind(pointer.range, op, &out.number).max(known);
+                        out.deps |= deps;
+                        self.mark_precise(deps);
+                    }
                 }
                 Kind::Packet | Kind::PacketMeta => {
                     // Another unknown part.
