@@ -101,7 +101,7 @@ impl<'w, P: PhysicalProfile> Verifier<'w, P> {
     }
 
     /// The same verifier with another limit on the instructions it walks. The
-    /// default is a million, as on Linux.
+    /// default is 1,500,000: Linux walks a million, and here attempts that fail count, too.
     #[must_use]
     pub fn step_limit(mut self, steps: u64) -> Self {
         self.rules.steps = steps;

@@ -97,7 +97,7 @@ fn loops_that_do_not_end_cost_the_budget_at_most() {
     let endless =
         program(BpfProgType::SocketFilter, "r0 = 0\nagain: r0 += 2\nif r0 != 7 goto again\nexit");
     let error = Verifier::<ActiveProfile>::new().verify(&endless).unwrap_err();
-    assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 1_000_000 });
+    assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 1_500_000 });
     let error = Verifier::<ActiveProfile>::new().step_limit(5000).verify(&endless).unwrap_err();
     assert_eq!(error.kind(), VerifyErrorKind::TooComplex { limit: 5000 });
     // Depends on data that nobody bounds.

@@ -45,7 +45,7 @@ fn lines_are_those_of_linux() {
     };
     let shown: Vec<String> = log[..8].iter().map(|line| without_ids(line)).collect();
     assert_eq!(shown, expected, "{text}");
-    assert!(log[8].starts_with("processed 6 insns (limit 1000000) max_states_per_insn "), "{text}");
+    assert!(log[8].starts_with("processed 6 insns (limit 1500000) max_states_per_insn "), "{text}");
     assert!(log[8].ends_with(" mark_read 0"), "{text}");
 }
 
