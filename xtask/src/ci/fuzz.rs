@@ -13,8 +13,8 @@ pub fn steps() -> Vec<Step> {
         .into_iter()
         .map(|profile| {
             Step::new(format!("{} fuzz oracles", profile.name()), move |context| {
-                cargo(context, &["test", "--release", "--no-default-features"], profile)?
-                    .check(&context.log)
+                let args = ["test", "--release", "--no-default-features", "--features", "shadow"];
+                cargo(context, &args, profile)?.check(&context.log)
             })
         })
         .collect();
