@@ -10,7 +10,7 @@ const LOADS: [&str; 6] = ["u64", "u32", "u16", "u8", "s32", "s16"];
 const CONDS: [&str; 10] = ["==", "!=", ">", "<", ">=", "<=", "s>", "s<", "s>=", "s<="];
 const REGISTERS: [&str; 6] = ["1", "2", "3", "4", "5", "9"];
 /// How a register `#` is cut to some of its bits, at times with something added in between.
-const CUTS: [&str; 22] = [
+const CUTS: [&str; 25] = [
     "r# &= 0xff",
     "r# &= 0xffff",
     "r# &= 7",
@@ -33,6 +33,9 @@ const CUTS: [&str; 22] = [
     "r# <<= 56; r0 = 0x300000000000000 ll; r# += r0; r# s>>= 56",
     "r# <<= 48; r0 = 0x1000000000000 ll; r# -= r0; r# >>= 48",
     "r# <<= 32; r0 = -0x500000000 ll; r# += r0; r# s>>= 32",
+    "w# += -3; r# <<= 32; r# s>>= 32",
+    "w# += 3; r0 = r#; w0 += -5; r# = r0; r# <<= 32; r# s>>= 32",
+    "w# += -1; r# = (s32)r#",
 ];
 
 /// A program over 64 bytes. R7 is the context, R8 counts, and 64 bytes of the stack are zero;
