@@ -101,6 +101,18 @@ fn fused() {
     ));
 }
 
+/// A load that is shifted up and down again is one with a sign; not where it has
+/// more bits.
+#[test]
+fn extended() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u32 *)(r1 +4)\nr2 <<= 32\nr2 s>>= 32\nr3 = *(u16 *)(r1 +8)\nw3 <<= 16\nw3 s>>= 16
+         r2 += r3\nr3 = *(u8 *)(r1 +1)\nr3 <<= 56\nr3 s>>= 56\nr2 += r3
+         r3 = *(u16 *)(r1 +2)\nw3 <<= 24\nw3 s>>= 24\nr2 += r3
+         r1 = *(u16 *)(r1 +2)\nr1 <<= 48\nr1 s>>= 48\nr2 += r1\nr0 = r2\nexit"
+    ));
+}
+
 /// What is put together of bytes is one load, perhaps with a swap; not what is read again.
 #[test]
 fn merged() {

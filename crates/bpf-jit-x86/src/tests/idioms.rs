@@ -392,6 +392,14 @@ fn memory(dice: &mut Dice, items: &mut Vec<Item>, [a, b]: [u8; 2], wide: Wide) {
     };
     items.extend(middle.into_iter().flatten().map(Item::plain));
     if dice.one_in(3) {
+        // A sign, or nearly one.
+        let up = dice.pick(&[32, 48, 56, 16, 24]) % wide.bits();
+        let down = if dice.one_in(6) { up + 1 } else { up };
+        let near = Wide(wide.0 != dice.one_in(8));
+        let right = near.imm(dice.pick(&[ARSH, ARSH, ARSH, RSH]), a, down);
+        items.extend([load, wide.imm(LSH, a, up), right].map(Item::plain));
+    }
+    if dice.one_in(3) {
         items.push(Item::plain(load));
         let imm = dice.pick(&[0, 1, 6, 255, 256, -1]);
         branch(dice, items, wide, a, imm);

@@ -6,8 +6,9 @@ use bpf_bytecode::opcode::{AluOp, Cond, Size, Width};
 
 use super::super::alu::{Arith, width_of};
 use super::super::control::flag;
-use super::super::encode::{Mem, Source};
+use super::super::encode::{Mem, Rm, Source};
 use super::super::regs::native;
+use super::shift::kept;
 use super::{Parts, Selector, Stored, size_bits};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
@@ -115,11 +116,15 @@ impl Selector<'_, '_> {
                     return done;
                 }
             } else if next.may_change(dst) {
-                if let Some(last) = self.following_on(&next, dst)
-                    && !last.effect.is_pure()
-                    && self.changes(&next, &last, size, dst, at)
-                {
-                    return 2;
+                if let Some(last) = self.following_on(&next, dst) {
+                    let done = if last.effect.is_pure() {
+                        self.extends(&next, &last, size, dst, at)
+                    } else {
+                        self.changes(&next, &last, size, dst, at)
+                    };
+                    if done {
+                        return 2;
+                    }
                 }
                 swapped =
                     next.effect.is_special() && self.is_swapped(&self.lowered.op(&next), size, dst);
@@ -232,6 +237,35 @@ impl Selector<'_, '_> {
         }
         self.set_bits(other, super::bits_of(width));
         self.written(dst, 64);
+        true
+    }
+
+    /// What is loaded and shifted up and down again is loaded with its sign.
+    fn extends(
+        &mut self,
+        next: &Step,
+        last: &Step,
+        size: Size,
+        dst: Register,
+        at: Address,
+    ) -> bool {
+        let Op::Alu { op: AluOp::Lsh, width, dst: shifted, src: Operand::Imm(up) } =
+            self.lowered.op(next)
+        else {
+            return false;
+        };
+        let down = Op::Alu { op: AluOp::Arsh, width, dst, src: Operand::Imm(up) };
+        let whole = u8::try_from(up).ok().and_then(|up| kept(width, up)) == Some(size);
+        if shifted != dst || !whole || self.lowered.op(last) != down {
+            return false;
+        }
+        self.live = self.lowered.live_behind(last);
+        self.needed = self.live.without(Registers::of(dst)).with(Registers::of(at.base));
+        self.ready_place(at);
+        self.overwrite(dst, at.base);
+        let place = self.place(at);
+        self.written(dst, super::bits_of(width));
+        self.out.sign_extend(width, size, native(dst), Rm::Mem(place));
         true
     }
 

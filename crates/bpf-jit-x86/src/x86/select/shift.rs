@@ -179,7 +179,7 @@ impl Selector<'_, '_> {
 }
 
 /// What is left of a register shifted up and down again.
-const fn kept(width: Width, by: u8) -> Option<Size> {
+pub(super) const fn kept(width: Width, by: u8) -> Option<Size> {
     match (width, by) {
         (Width::W64, 32) => Some(Size::W),
         (Width::W64, 48) | (Width::W32, 16) => Some(Size::H),
