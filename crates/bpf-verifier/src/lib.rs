@@ -255,8 +255,8 @@
 //! verifier's next program. The instructions walked
 //! have a limit, too ([`Verifier::step_limit`]). Beside that, everything that takes
 //! time is counted as work, in words of states that are kept, read again or compared,
-//! so that a program of large states cannot take long: a walk may do half as much
-//! work again as its limit of instructions alone would make. Beyond any of these the answer is
+//! so that a program of large states cannot take long: a walk may do as much
+//! work as its limit of instructions alone would make. Beyond any of these the answer is
 //! a [`VerifyErrorKind::WorkspaceExhausted`] or [`VerifyErrorKind::TooComplex`].
 //!
 //! # Addresses
