@@ -499,7 +499,8 @@ mod tests {
     /// A low half that is negative is so with zeros behind it, and again when it comes back.
     #[test]
     fn a_half_that_is_moved_keeps_its_sign() {
-        let numbers = Scalar::<64>::constant(0xffff_ffff).join(&Scalar::constant(5));
+        let less = Scalar::<64>::signed_between(0, 6);
+        let numbers = alu(AluOp::Sub, Width::W32, less, Scalar::constant(1));
         let half = numbers.half();
         assert_eq!((half.smin, half.smax), (-1, 5));
         let by = Scalar::constant(32);
