@@ -1,8 +1,8 @@
 //! Looks for what the verifier takes longest for, until its budget ends:
 //! `costliest SECONDS [FIRST_SEED] [IMAGE…]`. Programs of all generators, of the corpus and of
 //! the flat images are changed; what takes longer is kept and changed further. The search
-//! has a part of the budget that the profile has; in the end those that took longest are
-//! verified with all of it, and the times of these are printed; and with `KBPF_SHOW` in the
+//! has a part of the steps that the verifier takes by default; in the end those that took longest
+//! are verified with all of them, and the times of these are printed; and with `KBPF_SHOW` in the
 //! environment the first of them.
 
 use std::error::Error;
@@ -17,11 +17,8 @@ use kernel_bpf_fuzz::mutate::{self, Rng};
 use kernel_bpf_fuzz::program;
 use kernel_bpf_tests::case::Case;
 
-/// Steps that the verifier may take by default.
-const DEFAULT_STEPS: u64 = 1_500_000;
-
-/// The part of the budget that the search has.
-const PART: u64 = 16;
+/// Steps that the verifier may take in the search; in the end it has its own limit.
+const STEPS: u64 = 100_000;
 
 /// Programs that are changed further.
 const KEPT: usize = 48;
@@ -59,8 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             change(&mut case.insns, &mut rng);
         }
         let least = found.get(KEPT - 1).map_or(Duration::ZERO, |found| found.took);
-        let limit = DEFAULT_STEPS / PART;
-        let Some(took) = shortest(&case, limit, least) else { continue };
+        let Some(took) = shortest(&case, least) else { continue };
         if found.iter().any(|found| found.case.insns == case.insns) {
             continue;
         }
@@ -70,9 +66,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{tries} programs in {:.0} s", began.elapsed().as_secs_f64());
     for Found { case, took } in found.iter().take(SHOWN) {
-        let Some((whole, answer)) = verify(case, DEFAULT_STEPS) else { continue };
+        let Some((whole, answer)) = verify(case, None) else { continue };
         println!(
-            "{:.0} ms, {:.1} ms with a part of {PART}: {} slots of {}: {answer}",
+            "{:.0} ms, {:.1} ms for {STEPS} steps: {} slots of {}: {answer}",
             whole.as_secs_f64() * 1e3,
             took.as_secs_f64() * 1e3,
             case.insns.len(),
@@ -90,10 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The time that verifying takes, if it is more than `least` in each of three tries: the
 /// machine has other things to do.
-fn shortest(case: &Case, limit: u64, least: Duration) -> Option<Duration> {
+fn shortest(case: &Case, least: Duration) -> Option<Duration> {
     let mut shortest = Duration::MAX;
     for _ in 0..3 {
-        let (took, _) = verify(case, limit)?;
+        let (took, _) = verify(case, Some(STEPS))?;
         shortest = shortest.min(took);
         if shortest <= least {
             return None;
@@ -102,9 +98,15 @@ fn shortest(case: &Case, limit: u64, least: Duration) -> Option<Duration> {
     Some(shortest)
 }
 
-fn verify(case: &Case, limit: u64) -> Option<(Duration, String)> {
+/// The time that verifying takes in so many steps, or as many as there are by default, and the
+/// answer.
+fn verify(case: &Case, steps: Option<u64>) -> Option<(Duration, String)> {
     let program = program::build(case)?;
-    let verifier = Verifier::<ActiveProfile>::new().step_limit(limit);
+    let verifier = Verifier::<ActiveProfile>::new();
+    let verifier = match steps {
+        Some(steps) => verifier.step_limit(steps),
+        None => verifier,
+    };
     let began = processor_time();
     let answer = verifier.verify_program(&program);
     let took = processor_time().saturating_sub(began);

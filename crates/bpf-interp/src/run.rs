@@ -314,7 +314,9 @@ impl<'r> Run<'r> {
         [0, r1, r2, 0, 0, 0, 0, 0, 0, 0, self.frame_pointer()]
     }
 
-    fn context_registers(&self) -> [u64; 2] {
+    /// What R1 and R2 hold there.
+    #[inline(always)]
+    pub(crate) fn context_registers(&self) -> [u64; 2] {
         self.context.as_ref().map_or([0; 2], |context| memory::at_entry(context).0)
     }
 

@@ -27,7 +27,7 @@ const INSN_WORK: u64 = 32;
 /// Work for each instruction of the limit: as much as an instruction's, which leaves none for
 /// states where all of the limit is walked. Of the programs that Linux accepts, none was found
 /// to need all of it; and what a word takes is such that the worst found end within a second.
-const WORK_PER_STEP: u64 = 32;
+const WORK_PER_STEP: u64 = INSN_WORK;
 /// Work for a word of a state that is kept: it is measured, and written.
 const KEPT_WORK: u64 = 1;
 /// Work for a word of a state that waits: it is read again, too.

@@ -64,8 +64,7 @@ impl<'r, F: Form> Machine<'r, F> {
     /// one and did not fault.
     #[inline(always)]
     pub fn execute(&mut self) -> BpfResult {
-        let [_, r1, r2, ..] = self.run.entry_registers();
-        self.go([r1, r2]);
+        self.go(self.run.context_registers());
         self.outcome()
     }
 
