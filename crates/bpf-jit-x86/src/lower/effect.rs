@@ -173,6 +173,9 @@ impl Effect {
     pub const NONE: Self = Self { bits: 0 };
 
     const WRITES: u32 = 11;
+    /// Control comes to it from two places or more that name it. It is where R10 would be
+    /// written, which it never is.
+    const CROSSED: u32 = 1 << 21;
     /// Control need not go on behind it, or registers are read elsewhere.
     const TURNS: u32 = 1 << 22;
     /// It gives registers values, and does nothing else.
@@ -196,8 +199,10 @@ impl Effect {
 
     /// Registers get values, and that is all.
     pub(super) const PURELY: Self = Self { bits: Self::PURE };
-    /// Control comes there from elsewhere, too.
-    pub(super) const JOIN: Self = Self { bits: Self::JOINED };
+    /// Registers that may be written.
+    const WRITTEN: u32 = Registers::ALL.0 >> 1;
+    /// Control comes there from more than one place elsewhere, too.
+    pub(super) const CROSSING: Self = Self { bits: Self::JOINED | Self::CROSSED };
     /// Nothing is done.
     pub(super) const SECOND_HALF: Self = Self { bits: Self::VOID };
     /// Control goes back, with R0.
@@ -220,8 +225,14 @@ impl Effect {
         Self { bits: if to <= from { Self::JOINED | Self::LOOPED } else { Self::JOINED } }
     }
 
+    /// With one more way by which control comes to it.
+    pub(super) const fn and_joined(self, joined: Self) -> Self {
+        let crossed = if self.is_joined() { Self::CROSSED } else { 0 };
+        Self { bits: self.bits | joined.bits | crossed }
+    }
+
     const fn new(reads: Registers, writes: Registers) -> Self {
-        Self { bits: reads.0 | writes.0 << Self::WRITES }
+        Self { bits: reads.0 | (writes.0 & Self::WRITTEN) << Self::WRITES }
     }
 
     const fn and(self, flags: u32) -> Self {
@@ -309,7 +320,7 @@ impl Effect {
 
     /// Registers that it gives other values.
     pub const fn writes(self) -> Registers {
-        Registers(self.bits >> Self::WRITES & Registers::ALL.0)
+        Registers(self.bits >> Self::WRITES & Self::WRITTEN)
     }
 
     /// Registers that are read by it or behind it, where `behind` are read behind it.
@@ -326,7 +337,7 @@ impl Effect {
 
     /// Whether it turns without any register, and is not the start of a loop, as a jump.
     pub const fn is_plain_jump(self) -> bool {
-        self.bits & !Self::JOINED == Self::TO_SLOT.bits
+        self.bits & !(Self::JOINED | Self::CROSSED) == Self::TO_SLOT.bits
     }
 
     /// Whether it turns, begins a loop, or more than the instruction says what it does.
@@ -348,6 +359,11 @@ impl Effect {
     /// Whether control comes to it from elsewhere than the slot in front.
     pub const fn is_joined(self) -> bool {
         self.bits & Self::JOINED != 0
+    }
+
+    /// Whether one slot further up names it, and no other.
+    pub const fn is_joined_once(self) -> bool {
+        self.bits & (Self::JOINED | Self::CROSSED | Self::LOOPED) == Self::JOINED
     }
 
     /// Whether control comes to it from further down.

@@ -270,6 +270,7 @@ impl Lowered<'_> {
     }
 
     /// Notes which slot an instruction names, and whether a function begins there.
+    #[inline(always)]
     fn leads(
         &mut self,
         noted: &Noted<'_>,
@@ -282,7 +283,7 @@ impl Lowered<'_> {
             own.set(if joined.is_looped() {
                 note.with_transfer(joined, self.transfers.len())
             } else {
-                Note { effect: note.effect.with(joined), ..note }
+                Note { effect: note.effect.and_joined(joined), ..note }
             });
         }
         if self.transfers.len() == self.transfers.capacity() {

@@ -42,7 +42,7 @@ impl Lowered<'_> {
             self.tails.push(tail);
             let end = usize::try_from(tail.end).ok().filter(|_| tail.ends);
             if let Some(note) = end.and_then(|end| self.notes.get_mut(end)) {
-                note.effect = note.effect.with(Effect::JOIN);
+                note.effect = note.effect.with(Effect::CROSSING);
             }
         }
         Ok(())

@@ -32,22 +32,26 @@ const fn signed(value: u64) -> i64 {
     value.cast_signed()
 }
 
-/// Whether bits are set decides, where the condition is an `and` that is compared with 0.
+/// Whether bits are set decides, where the condition is an `and` that is compared with 0. It may
+/// be read again.
 #[test]
 fn bits_decide() {
     for (mask, sign) in [(1, "=="), (0x80, "!="), (-16, "=="), (0x7fff_ffff, "!=")] {
         for (wide, a) in [true, false].into_iter().flat_map(|wide| VALUES.map(|a| (wide, a))) {
             let (part, class) = if wide { (u64::MAX, 'r') } else { (0xffff_ffff, 'w') };
-            let none = a & part & i64::from(mask).cast_unsigned() == 0;
-            let taken = none == (sign == "==");
-            let text = format!(
-                "r6 = 2\nr0 = 0\nr2 = {a:#x} ll\n*(u64 *)(r10 -8) = r2
-                 again: r3 = *(u64 *)(r10 -8)\nr4 = r3\n{class}3 &= {mask}\nw1 = 9
-                 if {class}3 {sign} 0 goto +1\nw1 = w4\nr0 += r0\nr0 ^= r1
-                 r6 += -1\nif r6 != 0 goto again\nexit"
-            );
-            let value = if taken { 9 } else { a & 0xffff_ffff };
-            gives(&text, value.wrapping_add(value) ^ value);
+            let masked = a & part & i64::from(mask).cast_unsigned();
+            let taken = (masked == 0) == (sign == "==");
+            for (again, more) in [("", 0), ("\nr0 += r3", masked)] {
+                let text = format!(
+                    "r6 = 2\nr0 = 0\nr2 = {a:#x} ll\n*(u64 *)(r10 -8) = r2
+                     again: r3 = *(u64 *)(r10 -8)\nr4 = r3\n{class}3 &= {mask}\nw1 = 9
+                     if {class}3 {sign} 0 goto +1\nw1 = w4\nr0 += r0\nr0 ^= r1{again}
+                     r6 += -1\nif r6 != 0 goto again\nexit"
+                );
+                let value = if taken { 9 } else { a & 0xffff_ffff };
+                let round = |r0: u64| (r0.wrapping_add(r0) ^ value).wrapping_add(more);
+                gives(&text, round(round(0)));
+            }
         }
     }
 }
@@ -69,7 +73,7 @@ fn chosen(condition: &str, choice: &str) -> String {
 /// not hold; of these, a number for R2 and for its lower half.
 type Choice = (&'static str, fn(u64) -> u64, fn(u64) -> u64);
 
-const CHOICES: [Choice; 11] = [
+const CHOICES: [Choice; 15] = [
     ("r1 = 1\nif C goto +1\nr1 = 0", |_| 1, |_| 0),
     ("r1 = 0\nif C goto +1\nr1 = 1", |_| 0, |_| 1),
     ("r1 = 5\nif C goto +1\nr1 = 77777", |_| 5, |_| 77_777),
@@ -85,6 +89,27 @@ const CHOICES: [Choice; 11] = [
         |a| a & 0xffff_ffff,
     ),
     ("w1 = w8\nif C goto +1\nw1 = 0", |a| a & 0xffff_ffff, |_| 0),
+    // What is put off in front of a choice and read behind it.
+    (
+        "r1 = r2\nr1 *= 3\nr9 = r1\nr9 += 4\nif C goto +1\nr1 = 9\nr1 += r9",
+        |a| a.wrapping_mul(6).wrapping_add(4),
+        |a| a.wrapping_mul(3).wrapping_add(13),
+    ),
+    (
+        "r9 = r2\nr9 <<= 2\nr1 = 1\nif C goto +1\nr1 = 0\nr9 += r1\nr1 = r9",
+        |a| a.wrapping_mul(4).wrapping_add(1),
+        |a| a.wrapping_mul(4),
+    ),
+    (
+        "w9 = w2\nw9 &= 255\nw1 = w8\nif C goto +1\nw1 = w9\nw1 += w9",
+        |a| (a & 0xffff_ffff).wrapping_add(a & 255) & 0xffff_ffff,
+        |a| (a & 255) * 2,
+    ),
+    (
+        "r9 = r2\nr9 += 4\nr1 = 3\nif r3 == 5 goto +2\nif C goto +1\nr1 = r9\nr1 ^= r9",
+        |a| a.wrapping_add(4) ^ 3,
+        |_| 0,
+    ),
 ];
 
 fn expected(pair: [u64; 2], holds: bool, (_, yes, no): Choice) -> u64 {

@@ -150,6 +150,20 @@ fn chosen() {
     ));
 }
 
+/// What is put off in front of a conditional move stays so, where no jump leads behind it.
+#[test]
+fn straight() {
+    insta::assert_snapshot!(show(
+        "again: r2 = *(u32 *)(r1 +0)\nr3 = *(u8 *)(r1 +4)\nr4 = r10\nr4 += -64\nr4 += r3
+         if r2 < r7 goto +1\nr2 = r7\nr5 = *(u8 *)(r4 +0)\nr0 += r5\nr0 += r2
+         w5 = w3\nw5 &= 12\nr4 = r3\nif w5 == 0 goto +1\nr4 = r2\nr0 += r4
+         r4 = r8\nif w5 == 0 goto +1\nr4 = r7\nr0 ^= r4
+         r4 = r10\nr4 += -32\nr4 += r3\nif r2 == 5 goto +2\nif r3 < r2 goto +1\nr2 = r3
+         r5 = *(u8 *)(r4 +0)\nr0 += r5\nr0 += r2
+         r1 += 8\nr6 += -1\nif r6 != 0 goto again\nexit"
+    ));
+}
+
 /// A bound is no matter of chance; another number in its place is, and what another register
 /// gets.
 #[test]

@@ -111,6 +111,9 @@ pub(super) struct Selector<'a, 'o> {
     needed: Registers,
     flags: Option<Flags>,
     stored: Option<Stored>,
+    /// The slot to which control comes from the one in front alone now, as what led there from
+    /// elsewhere is no jump; `u32::MAX` without one.
+    straight: u32,
 }
 
 impl<'a, 'o> Selector<'a, 'o> {
@@ -133,6 +136,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             needed: Registers::NONE,
             flags: None,
             stored: None,
+            straight: u32::MAX,
         }
     }
 
@@ -236,7 +240,11 @@ impl<'a, 'o> Selector<'a, 'o> {
     }
 
     /// Control meets at a slot.
+    #[inline(never)]
     fn join(&mut self, slot: u32) {
+        if self.straight == slot {
+            return;
+        }
         self.needed = self.lowered.live_at(slot);
         self.settle();
         self.bits = [64; ROOM];

@@ -61,8 +61,14 @@ impl Selector<'_, '_> {
         self.tested_under_mask(cond, width, lhs)
     }
 
+    /// The same of one that may be read again, if it is put off: it stays so.
     #[inline(never)]
-    fn tested_under_mask(&mut self, cond: Cond, width: Width, lhs: Register) -> Option<Flag> {
+    pub(super) fn tested_under_mask(
+        &mut self,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+    ) -> Option<Flag> {
         let Masked { from, imm, width: masked } = self.word(lhs).under_mask()?;
         let whole = width == Width::W64 || masked == Width::W32;
         if !whole || !matches!(cond, Cond::Eq | Cond::Ne) {

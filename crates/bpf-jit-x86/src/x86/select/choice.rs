@@ -82,7 +82,9 @@ impl Selector<'_, '_> {
         {
             return None;
         }
-        let operands = step.effect.reads();
+        if matches!(chosen, Chosen::Outcome | Chosen::Opposite) && step.effect.reads().has(dst) {
+            return None;
+        }
         let there = self.lowered.live_at(target);
         if self.out.random.is_some()
             || !there.has(dst)
@@ -90,12 +92,16 @@ impl Selector<'_, '_> {
         {
             return None;
         }
+        // Where nothing else leads to what is behind the move, control does not part.
+        let straight =
+            steps == 1 && self.lowered.effect(target).is_some_and(Effect::is_joined_once);
+        self.straight = if straight { target } else { u32::MAX };
         // The shorter form leaves no upper half.
         let narrow = self.bits(dst) <= 32;
         let mut bits = 64;
         match chosen {
             Chosen::Copy(width, src) => {
-                self.settle_for(target, what.lhs);
+                self.settle_choice(target, dst, what);
                 self.ready(src, width);
                 let half = width == Width::W32 && !narrow;
                 if half {
@@ -107,11 +113,11 @@ impl Selector<'_, '_> {
                 let moved = if short { Width::W32 } else { Width::W64 };
                 self.out.move_if(moved, flag.turned(), native(dst), from);
                 if short {
-                    bits = 32;
+                    bits = self.bits(src).min(32).max(self.bits(dst));
                 }
             }
             Chosen::Number(value) => {
-                self.settle_for(target, what.lhs);
+                self.settle_choice(target, dst, what);
                 self.out.set(SCRATCH, value);
                 let flag = self.outcome(what);
                 let moved = if narrow { Width::W32 } else { Width::W64 };
@@ -119,11 +125,8 @@ impl Selector<'_, '_> {
                 bits = bits_of(moved);
             }
             Chosen::Outcome | Chosen::Opposite => {
-                if operands.has(dst) {
-                    return None;
-                }
                 self.forget(dst);
-                self.settle_for(target, what.lhs);
+                self.settle_choice(target, dst, what);
                 self.spare_readers(dst, None);
                 self.out.set(native(dst), 0);
                 let flag = self.outcome(what);
@@ -140,6 +143,17 @@ impl Selector<'_, '_> {
             self.out.code.jump(CodeBuffer::slot(target));
         }
         Some(steps)
+    }
+
+    /// Puts in place what has to be in front of a choice: all that is read behind it, where
+    /// control comes there from elsewhere, too, or else what the register holds that gets
+    /// another value.
+    fn settle_choice(&mut self, target: u32, dst: Register, what: Compared) {
+        if self.straight == target {
+            self.modify(dst);
+        } else {
+            self.settle_for(target, what.lhs);
+        }
     }
 
     /// What a step gives a register, if it is a matter of one instruction under a condition.
@@ -168,7 +182,8 @@ impl Selector<'_, '_> {
             return self.test_bits(cond, width, lhs, rhs);
         }
         if rhs == Operand::Imm(0)
-            && let Some(flag) = self.tested(cond, width, lhs)
+            && self.pending.has(lhs)
+            && let Some(flag) = self.tested_under_mask(cond, width, lhs)
         {
             return flag;
         }
