@@ -114,6 +114,24 @@ fn an_end_that_is_a_loop() {
     assert_eq!(branches(text), 3, "a copy goes back to the loop");
 }
 
+/// Behind the end of a loop stands the jump that goes on with it: its copies take none to that.
+#[test]
+fn no_jump_leads_to_a_jump() {
+    let text =
+        "r0 = 0\nr1 = 5\nr3 = 10\nr4 = 0\ngoto again\ndone: r0 ^= r1\nr0 <<= 10\nr0 += r4\nexit
+         again: r2 = r3\nr2 &= 3\nif r2 == 1 goto other\nr4 <<= 1\nr4 += 1
+         next: r0 += r1\nr3 += -1\nif r3 == 0 goto done\ngoto again
+         other: r4 <<= 1\nr1 += r4\ngoto next";
+    gives(text, value(u64::wrapping_add));
+    assert_eq!(branches(text), 3, "there is a copy");
+    let insns = decode(proven(&program(text)).code());
+    let jumps = || insns.iter().filter(|insn| insn.is_jmp_short_or_near());
+    for jump in jumps() {
+        let to = jump.near_branch_target();
+        assert!(jumps().all(|other| other.ip() != to), "{jump} leads to a jump");
+    }
+}
+
 #[test]
 fn what_leads_to_the_next_slot_is_no_end() {
     // The last jump leads to one that leads to the slot behind it: to no copy of that.

@@ -19,7 +19,7 @@ use crate::lower::{Op, Registers, Step};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) target: u32,
-    turned: bool,
+    pub(super) turned: bool,
 }
 
 impl Selector<'_, '_> {
@@ -51,11 +51,21 @@ impl Selector<'_, '_> {
 
     /// Jumps to a slot. Nothing is put off.
     pub(super) fn go_on_at(&mut self, target: u32) {
+        let target = self.jump_at(target).unwrap_or(target);
         let goes_back = self.lowered.step(target).is_some_and(|step| step.is_exit());
         if goes_back && self.out.returns_shortly() {
             return self.out.ret();
         }
         self.out.code.jump(CodeBuffer::slot(target));
+    }
+
+    /// Where a slot leads that does nothing but jump.
+    fn jump_at(&self, slot: u32) -> Option<u32> {
+        let step = self.lowered.step(slot).filter(|step| step.effect.is_plain_jump())?;
+        match self.lowered.op(&step) {
+            Op::Jump { target } => Some(target),
+            _ => None,
+        }
     }
 
     pub(super) fn call(&mut self, target: u32) {
