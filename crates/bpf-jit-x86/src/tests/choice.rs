@@ -12,9 +12,9 @@ use super::{gives, program, proven};
 const VALUES: [u64; 6] = [0, 1, 0x7fff_ffff, 0xffff_ffff, 1 << 63, u64::MAX];
 
 /// A condition, and whether it holds of 64 and of 32 bits.
-type Condition = (&'static str, fn(u64, u64) -> bool, fn(u32, u32) -> bool);
+pub(super) type Condition = (&'static str, fn(u64, u64) -> bool, fn(u32, u32) -> bool);
 
-const CONDITIONS: [Condition; 11] = [
+pub(super) const CONDITIONS: [Condition; 11] = [
     ("&", |a, b| a & b != 0, |a, b| a & b != 0),
     ("==", |a, b| a == b, |a, b| a == b),
     ("!=", |a, b| a != b, |a, b| a != b),

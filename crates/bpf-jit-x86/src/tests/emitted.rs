@@ -126,6 +126,20 @@ fn merged() {
     ));
 }
 
+/// What is loaded to be compared is compared where it is, but on the stack; and what is changed by
+/// what is loaded sets the flags.
+#[test]
+fn compared() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nif r3 > r2 goto out\nr3 = *(u64 *)(r1 +8)
+         if r6 == r3 goto out\nr3 = *(u32 *)(r1 +16)\nif w6 s< w3 goto out
+         r4 = *(u8 *)(r1 +20)\nr5 = r1\nr5 += r2\nr3 = *(u8 *)(r5 +21)\nif r4 != r3 goto out
+         r3 = *(u16 *)(r1 +22)\nif r4 < r3 goto out\nr3 = *(u16 *)(r1 +24)\nif r6 < r3 goto out
+         r3 = *(u64 *)(r10 -8)\nif r3 == r6 goto out\nr3 = *(u64 *)(r1 +32)\nr6 &= r3
+         if r6 == 0 goto out\nr0 = r2\nexit\nout: r0 = 2\nexit"
+    ));
+}
+
 /// A branch over a jump is a branch under the opposite condition.
 #[test]
 fn turned() {

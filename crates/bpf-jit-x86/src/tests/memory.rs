@@ -2,6 +2,7 @@
 
 use std::format;
 
+use super::choice::CONDITIONS;
 use super::gives;
 
 /// Bytes at `r10-16` to `r10-8`, then `line`.
@@ -42,6 +43,47 @@ fn loads() {
         for off in [0, 7, -100, 127, 128, -128, -129] {
             let line = format!("r{base} += {}\nr0 = *(u32 *)(r{base} {off:+})", 284 - off);
             gives(&on_stack(base, &line), 0x8586_8788);
+        }
+    }
+}
+
+/// How a number comes to R3, and what it is there.
+type Made = (&'static str, fn(u64) -> u64);
+
+/// What is loaded is compared with a register where it is, on whichever side it stands.
+#[test]
+fn loads_are_compared() {
+    const VALUE: u64 = 0x8182_8384_8586_8788;
+    let sizes = [("u8", 0xff), ("u16", 0xffff), ("u32", 0xffff_ffff), ("u64", u64::MAX)];
+    let others: [Made; 5] = [
+        ("r3 = N ll", |n| n),
+        ("r3 = N ll\nr3 &= 255", |n| n & 255),
+        ("r5 = N ll\nr3 = r5", |n| n),
+        ("r5 = N ll\nw3 = w5", low),
+        ("r5 = N ll\nr5 &= 0xffff\nr3 = r5", |n| n & 0xffff),
+    ];
+    let mut number = 0;
+    for (size, mask) in sizes {
+        for (sign, long, short) in CONDITIONS {
+            for given in [VALUE, VALUE & mask, VALUE + 1, 0x7f, 0x99, u64::MAX] {
+                number += 1;
+                let (made, other) = others[number % others.len()];
+                let (loaded, other) = (VALUE & mask, other(given));
+                for (wide, first) in [(true, true), (true, false), (false, true), (false, false)] {
+                    let (a, b) = if first { (loaded, other) } else { (other, loaded) };
+                    let half = |value| u32::try_from(low(value)).unwrap();
+                    let holds = if wide { long(a, b) } else { short(half(a), half(b)) };
+                    let class = if wide { 'r' } else { 'w' };
+                    let (lhs, rhs) = if first { (4, 3) } else { (3, 4) };
+                    let text = format!(
+                        "r2 = {VALUE:#x} ll\n*(u64 *)(r10 -8) = r2\nr1 = r10\nr1 += -9\nr0 = 1\n{}
+                         r4 = *({size} *)(r1 +1)\nif {class}{lhs} {sign} {class}{rhs} goto +2
+                         r0 += 5\nr0 ^= r3\nr0 += 1\nexit",
+                        made.replace('N', &format!("{given:#x}"))
+                    );
+                    gives(&text, if holds { 2 } else { (6 ^ other).wrapping_add(1) });
+                }
+            }
         }
     }
 }

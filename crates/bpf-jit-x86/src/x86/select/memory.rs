@@ -8,8 +8,9 @@ use super::super::alu::{Arith, width_of};
 use super::super::control::flag;
 use super::super::encode::{Mem, Rm, Source};
 use super::super::regs::native;
+use super::choice::Compared;
 use super::shift::kept;
-use super::{Parts, Selector, Stored, size_bits};
+use super::{Parts, Selector, Stored, Value, size_bits};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
 
@@ -155,19 +156,28 @@ impl Selector<'_, '_> {
         wide && self.out.features.movbe && *next == Op::Swap { size, dst }
     }
 
-    /// `if *at cond imm`, where the value is read no more. How many steps behind the load
+    /// `if *at cond operand`, where the value is read no more. How many steps behind the load
     /// are done with, then.
     fn compares(&mut self, next: &Step, size: Size, dst: Register, at: Address) -> Option<u32> {
-        let Op::Branch { cond, width, lhs, rhs: Operand::Imm(imm), target } = self.lowered.op(next)
-        else {
+        let Op::Branch { cond, width, lhs, rhs, target } = self.lowered.op(next) else {
             return None;
+        };
+        let imm = match rhs {
+            Operand::Imm(imm) => imm,
+            Operand::Reg(_) if lhs == dst => {
+                let what = Compared { cond, common: false, width, lhs, rhs };
+                return self.compares_with(next, target, what, size, at);
+            }
+            Operand::Reg(loaded) => {
+                let (cond, rhs) = (turned(cond)?, Operand::Reg(lhs));
+                let what = Compared { cond, common: false, width, lhs: loaded, rhs };
+                return self.compares_with(next, target, what, size, at);
+            }
         };
         if lhs != dst {
             return None;
         }
         let behind = self.lowered.live_behind(next);
-        let unsigned =
-            matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
         let fits = match size {
             Size::B => (0..=0xff).contains(&imm),
             // A 16-bit immediate is slow to decode.
@@ -175,13 +185,13 @@ impl Selector<'_, '_> {
             Size::W => imm >= 0 || width == Width::W32,
             Size::Dw => width == Width::W64,
         };
-        if behind.has(dst) || !unsigned || !fits {
+        if behind.has(dst) || !is_unsigned(cond) || !fits {
             return None;
         }
         self.live = behind;
         self.needed = behind.with(Registers::of(at.base));
         let way = self.way(next, target);
-        self.settle_beside(way.target, at.base);
+        self.settle_beside(way.target, Registers::of(at.base));
         self.ready_place(at);
         let place = self.place(at);
         self.written(dst, 64);
@@ -189,13 +199,53 @@ impl Selector<'_, '_> {
         Some(self.go(way, flag(cond)).saturating_add(1))
     }
 
-    /// Puts in place what is read at a branch's target.
-    fn settle_beside(&mut self, target: u32, base: Register) {
+    /// `if *at cond other`, the same of a register that has no bits beyond those. What is on the
+    /// stack is loaded by itself, as for arithmetic.
+    #[inline(never)]
+    fn compares_with(
+        &mut self,
+        next: &Step,
+        target: u32,
+        what: Compared,
+        size: Size,
+        at: Address,
+    ) -> Option<u32> {
+        let Compared { cond, width, lhs: dst, rhs: Operand::Reg(other), .. } = what else {
+            return None;
+        };
+        let behind = self.lowered.live_behind(next);
+        if other == dst || behind.has(dst) || at.base == Register::R10 || cond == Cond::Set {
+            return None;
+        }
+        let whole = match size {
+            Size::Dw => width == Width::W64,
+            Size::W if width == Width::W32 => true,
+            _ => self.bits(other) <= size_bits(size) && is_unsigned(cond),
+        };
+        let way = self.way(next, target);
+        let number = matches!(self.value(other), Value::Const(_));
+        if !whole || number || (!way.turned && self.is_over_move(next, target)) {
+            return None;
+        }
+        self.live = behind;
+        let read = Registers::of(at.base).with(Registers::of(other));
+        self.needed = behind.with(read);
+        self.settle_beside(way.target, read);
+        self.ready(other, width_of(size));
+        self.ready_place(at);
+        let (place, reg) = (self.place(at), self.register_of(other, width_of(size)));
+        self.written(dst, 64);
+        self.out.arith_memory(Arith::Cmp, size, place, Source::Reg(reg));
+        Some(self.go(way, flag(cond)).saturating_add(1))
+    }
+
+    /// Puts in place what is read at a branch's target; what is `read` by the branch may wait.
+    fn settle_beside(&mut self, target: u32, read: Registers) {
         let there = self.lowered.live_at(target);
         for register in self.pending.iter() {
             if there.has(register) {
                 self.own(register);
-            } else if !self.live.has(register) && register != base {
+            } else if !self.live.has(register) && !read.has(register) {
                 self.forget(register);
             }
         }
@@ -232,7 +282,10 @@ impl Selector<'_, '_> {
         // The base may have been put in place for that.
         let place = self.place(at);
         match Arith::of(op) {
-            Some(arith) => self.out.arith(arith, width, reg, Source::Mem(place)),
+            Some(arith) => {
+                self.out.arith(arith, width, reg, Source::Mem(place));
+                self.set_flags(other, width, matches!(arith, Arith::And | Arith::Or | Arith::Xor));
+            }
             None => self.out.multiply(width, reg, reg, Source::Mem(place)),
         }
         self.set_bits(other, super::bits_of(width));
@@ -365,7 +418,7 @@ impl Selector<'_, '_> {
     /// The number that a register holds for the last time.
     fn constant_of(&self, register: Register) -> Option<i32> {
         match self.value(register) {
-            super::Value::Const(value) if !self.live.has(register) => Some(value),
+            Value::Const(value) if !self.live.has(register) => Some(value),
             _ => None,
         }
     }
@@ -397,4 +450,25 @@ impl Selector<'_, '_> {
         self.set_bits(dst, size_bits(size));
         0
     }
+}
+
+/// Whether a comparison takes no bit for a sign.
+const fn is_unsigned(cond: Cond) -> bool {
+    matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le)
+}
+
+/// What a condition is of its operands in the other order; of bits in common `None`.
+const fn turned(cond: Cond) -> Option<Cond> {
+    Some(match cond {
+        Cond::Eq | Cond::Ne => cond,
+        Cond::Gt => Cond::Lt,
+        Cond::Ge => Cond::Le,
+        Cond::Lt => Cond::Gt,
+        Cond::Le => Cond::Ge,
+        Cond::Sgt => Cond::Slt,
+        Cond::Sge => Cond::Sle,
+        Cond::Slt => Cond::Sgt,
+        Cond::Sle => Cond::Sge,
+        Cond::Set => return None,
+    })
 }
