@@ -140,6 +140,16 @@ fn compared() {
     ));
 }
 
+/// Of what is stored in part, for the last time, only the lower half is computed.
+#[test]
+fn halves() {
+    insta::assert_snapshot!(show(
+        "r2 = *(u32 *)(r1 +0)\nr3 = r2\nr3 += 1\n*(u32 *)(r1 +0) = r3\nr3 = r2\nr3 <<= 5
+         *(u16 *)(r1 +4) = r3\nr3 = r2\nr3 &= -8\n*(u8 *)(r1 +6) = r3\nr3 = r2\nr3 += r6
+         *(u64 *)(r1 +8) = r3\nr3 += 8\n*(u32 *)(r1 +16) = r3\nr0 = r3\nexit"
+    ));
+}
+
 /// A branch over a jump is a branch under the opposite condition.
 #[test]
 fn turned() {

@@ -47,6 +47,42 @@ fn loads() {
     }
 }
 
+/// What is stored in part is computed in part, but for an address, and for what is read again.
+#[test]
+fn stores_of_lower_halves() {
+    const VALUE: u64 = 0xfff1_f2f3_f4f5_f6ff;
+    let cases = [
+        ("r3 += 1", VALUE.wrapping_add(1)),
+        ("r3 += r3", VALUE.wrapping_add(VALUE)),
+        ("r3 <<= 5", VALUE << 5),
+        ("r3 <<= 33", VALUE << 33),
+        ("r3 &= -4", VALUE & !3),
+        ("r3 -= r1", VALUE.wrapping_sub(7)),
+    ];
+    for (line, r3) in cases {
+        for (size, mask) in [("u8", 0xff), ("u16", 0xffff), ("u32", 0xffff_ffff_u64)] {
+            for again in ["", "r0 ^= r3\n"] {
+                let text = format!(
+                    "r1 = 7\nr2 = -1\n*(u64 *)(r10 -8) = r2\nr2 = {VALUE:#x} ll\nr3 = r2\n{line}
+                     *({size} *)(r10 -8) = r3\nr0 = *(u64 *)(r10 -8)\n{again}exit"
+                );
+                let stored = r3 & mask | !mask;
+                gives(&text, if again.is_empty() { stored } else { stored ^ r3 });
+            }
+        }
+    }
+    gives(
+        "r2 = 0\n*(u64 *)(r10 -8) = r2\nr1 = r10\nr1 += -8\n*(u32 *)(r1 +0) = r1
+         r0 = *(u64 *)(r10 -8)\nr3 = r10\nr3 += -8\nw3 = w3\nr0 -= r3\nexit",
+        0,
+    );
+    gives(
+        "r2 = 5\n*(u64 *)(r10 -8) = r2\nr1 = r10\nr1 += -8\nr3 = *(u32 *)(r1 +0)\nr3 += r1
+         *(u32 *)(r1 +0) = r3\nr0 = *(u64 *)(r10 -8)\nr3 = r10\nr3 += -3\nw3 = w3\nr0 -= r3\nexit",
+        0,
+    );
+}
+
 /// How a number comes to R3, and what it is there.
 type Made = (&'static str, fn(u64) -> u64);
 

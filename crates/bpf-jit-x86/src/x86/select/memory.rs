@@ -10,7 +10,9 @@ use super::super::encode::{Mem, Rm, Source};
 use super::super::regs::native;
 use super::choice::Compared;
 use super::shift::kept;
-use super::{Parts, Selector, Stored, Value, size_bits};
+use super::{
+    Masked, Motion, Parts, Selector, Shift, Stored, Value, Word, bits_of, index, size_bits,
+};
 
 use crate::lower::{Address, Effect, Op, Registers, Step};
 
@@ -162,21 +164,18 @@ impl Selector<'_, '_> {
         let Op::Branch { cond, width, lhs, rhs, target } = self.lowered.op(next) else {
             return None;
         };
-        let imm = match rhs {
+        let (cond, other) =
+            if lhs == dst { (cond, rhs) } else { (turned(cond)?, Operand::Reg(lhs)) };
+        let imm = match other {
             Operand::Imm(imm) => imm,
-            Operand::Reg(_) if lhs == dst => {
-                let what = Compared { cond, common: false, width, lhs, rhs };
-                return self.compares_with(next, target, what, size, at);
-            }
-            Operand::Reg(loaded) => {
-                let (cond, rhs) = (turned(cond)?, Operand::Reg(lhs));
-                let what = Compared { cond, common: false, width, lhs: loaded, rhs };
-                return self.compares_with(next, target, what, size, at);
-            }
+            Operand::Reg(register) => match self.value(register) {
+                Value::Const(number) if register != dst => number,
+                _ => {
+                    let what = Compared { cond, common: false, width, lhs: dst, rhs: other };
+                    return self.compares_with(next, target, what, size, at);
+                }
+            },
         };
-        if lhs != dst {
-            return None;
-        }
         let behind = self.lowered.live_behind(next);
         let fits = match size {
             Size::B => (0..=0xff).contains(&imm),
@@ -223,8 +222,7 @@ impl Selector<'_, '_> {
             _ => self.bits(other) <= size_bits(size) && is_unsigned(cond),
         };
         let way = self.way(next, target);
-        let number = matches!(self.value(other), Value::Const(_));
-        if !whole || number || (!way.turned && self.is_over_move(next, target)) {
+        if !whole || (!way.turned && self.is_over_move(next, target)) {
             return None;
         }
         self.live = behind;
@@ -354,7 +352,7 @@ impl Selector<'_, '_> {
         let effect = Effect::of(Op::Store { size, order: crate::lower::Order::Relaxed, at, src });
         self.needed = behind.with(effect.reads());
         self.forget(dst);
-        self.ready_source(src, size);
+        self.ready_source(src, size, at);
         self.ready_place(at);
         let (src, place) = (self.source(src, size), self.place(at));
         self.out.arith_memory(op, size, place, src);
@@ -378,7 +376,7 @@ impl Selector<'_, '_> {
 
     #[inline(never)]
     fn store_pending(&mut self, size: Size, at: Address, src: Operand) {
-        self.ready_source(src, size);
+        self.ready_source(src, size, at);
         self.ready_place(at);
         let (value, place) = (self.source(src, size), self.place(at));
         self.store_at(size, place, value);
@@ -396,11 +394,32 @@ impl Selector<'_, '_> {
         ((stored.size, stored.place) == (size, place)).then_some(stored.value)
     }
 
-    fn ready_source(&mut self, src: Operand, size: Size) {
+    fn ready_source(&mut self, src: Operand, size: Size, at: Address) {
         if let Operand::Reg(register) = src
             && self.constant_of(register).is_none()
         {
+            if size != Size::Dw && register != at.base && !self.live.has(register) {
+                self.narrow(register);
+            }
             self.ready(register, width_of(size));
+        }
+    }
+
+    /// Of what is put off and stored for the last time, but not all of it, only the lower half is
+    /// computed. That is shorter, and a CPU can take what is loaded there next from the register
+    /// that was stored, as nothing is in its upper half.
+    fn narrow(&mut self, register: Register) {
+        let width = Width::W32;
+        let lower = match self.value(register) {
+            Value::Sum(sum) => Value::Sum(sum.at(width)),
+            Value::Masked(masked) => Value::Masked(Masked { width, ..masked }),
+            Value::Shift(shift) if shift.motion == Motion::Left && shift.by < bits_of(width) => {
+                Value::Shift(Shift { width, ..shift })
+            }
+            _ => return,
+        };
+        if let Some(entry) = self.values.get_mut(index(register)) {
+            *entry = Word::of(lower);
         }
     }
 
