@@ -42,7 +42,7 @@ impl Loop {
 
 /// Loops around a step that are looked at, and the steps of each.
 const LOOPS: usize = 4;
-const STEPS: usize = 96;
+const STEPS: usize = 192;
 
 /// What is stored in a loop, if it depends on what a register was given there: the last few
 /// places.

@@ -159,6 +159,20 @@ fn has_conditional_move(text: &str) -> bool {
     })
 }
 
+/// A loop may be long, but not of any length.
+#[test]
+fn long_loops_are_looked_at() {
+    for (steps, chosen) in [(0, true), (150, true), (250, false)] {
+        let filled = "r5 ^= r6\n".repeat(steps);
+        let text = format!(
+            "r0 = 0\nr3 = 7\nr5 = 0\nr6 = 9\n*(u64 *)(r10 -8) = r3\nagain: r2 = *(u64 *)(r10 -8)
+             {filled}r4 = 6\nif r2 < 9 goto +1\nr4 = r6\nr0 += r4\nr0 += r5
+             r6 += -1\nif r6 != 0 goto again\nexit"
+        );
+        assert_eq!(has_conditional_move(&text), chosen, "{steps}");
+    }
+}
+
 /// What decides in the next round is guessed; so is what is computed of nothing that was
 /// loaded in the loop.
 #[test]
