@@ -48,6 +48,7 @@ mod socket;
 mod stack;
 mod strides;
 mod summary;
+mod thresholds;
 mod trial;
 mod triangle;
 

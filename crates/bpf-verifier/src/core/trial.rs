@@ -62,6 +62,8 @@ const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
 const THRESHOLDS: u32 = TRIANGLES + 1;
 pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
+/// Beside how many low bits are compared: with an end of something else.
+const IS_END: u32 = 1 << 31;
 const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
 
 /// Entries of the head's state that may be what a loop counts by: the first ones.
@@ -630,7 +632,11 @@ impl Trial {
     pub fn add_threshold(self, arena: &mut Arena<'_>, more: Threshold, end: bool) {
         let (list, len) = self.thresholds(arena);
         let (list, head) = (list.get(..len).unwrap_or_default(), self.head_id(arena));
-        if list.contains(&more) {
+        let known = list.iter().position(|known| (Threshold { end: more.end, ..*known }) == more);
+        if let Some(index) = known {
+            let end = more.end && list.get(index).is_none_or(|known| known.end);
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.set_threshold(arena, index, Threshold { end, ..more });
             return;
         }
         let count = low(arena.word(self.field(THRESHOLDS)));
@@ -646,7 +652,7 @@ impl Trial {
 
     pub fn set_threshold(self, arena: &mut Arena<'_>, index: u32, known: Threshold) {
         let place = self.field(THRESHOLDS + 1).saturating_add(index.saturating_mul(2));
-        arena.set(place, pair(known.id, known.bits));
+        arena.set(place, pair(known.id, known.bits | if known.end { IS_END } else { 0 }));
         arena.set(place.saturating_add(1), known.at.cast_unsigned());
     }
 
@@ -661,7 +667,8 @@ impl Trial {
         let mut place = self.field(THRESHOLDS + 1);
         for slot in list.iter_mut().take(len) {
             let (named, at) = (arena.word(place), arena.word(place.saturating_add(1)));
-            *slot = Threshold { id: low(named), bits: high(named), at: at.cast_signed() };
+            let (bits, end) = (high(named) & !IS_END, high(named) & IS_END != 0);
+            *slot = Threshold { id: low(named), bits, at: at.cast_signed(), end };
             place = place.saturating_add(2);
         }
         (list, len)

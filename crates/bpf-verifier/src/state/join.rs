@@ -31,6 +31,10 @@ const PACKET_END: i64 = 0x7fff;
 /// take from it as well, before it is refused.
 const LEAST_OFFSET: i64 = -(1 << 28);
 
+/// How far up a guess goes that looks where a number ends: so far that a loop adds to it without
+/// passing the end of 32 bits with a sign.
+const FAR: i64 = 1 << 30;
+
 /// The greatest number of 32 bits.
 const LOW_HALF_END: i64 = 0xffff_ffff;
 
@@ -79,6 +83,8 @@ pub(crate) struct Threshold {
     pub bits: u32,
     /// With what, less what was added to that.
     pub at: i64,
+    /// Whether that is an end of what something else lies between.
+    pub end: bool,
 }
 
 /// Joins two states.
@@ -482,6 +488,7 @@ impl<'a> Join<'a> {
             Mode::Extreme => {
                 if up {
                     let end = match high {
+                        _ if fits && high <= FAR => FAR,
                         _ if fits => greatest,
                         ..=LOW_HALF_END if low >= 0 => LOW_HALF_END,
                         // So far that the loop adds to it without wrapping.
@@ -506,7 +513,7 @@ impl<'a> Join<'a> {
                     known.1 < 63 && around(known, high).into_iter().any(|at| is_by(at, high))
                 });
                 // What came from as far off as it can may have gone back a little.
-                let far_up = up && (high > greatest.min(most) >> 1 || by_low_bits);
+                let far_up = up && (high > FAR.min(most) >> 1 || by_low_bits);
                 let far_down = down && (low <= least || (low < 0 && old.smin() >= 0));
                 let within = match low {
                     _ if fits => least..=greatest,
@@ -514,19 +521,30 @@ impl<'a> Join<'a> {
                     0.. => 0..=i64::MAX,
                     _ => i64::MIN..=i64::MAX,
                 };
-                let ends = |from| {
-                    let all = self.near(ids, off).flat_map(move |known| around(known, from));
+                let ends = |from, likely: u32| {
+                    let near = self.near_if(ids, off, move |known, at| match likely {
+                        0 => true,
+                        1 => old.smin() > at || at > old.smax(),
+                        _ => !known.end && (old.smin() > at || at > old.smax()),
+                    });
+                    let all = near.flat_map(move |known| around(known, from));
                     all.filter(|at| within.contains(at))
                 };
-                let above = ends(over).filter(|&at| at >= over).min();
-                let below = ends(under).filter(|&at| at <= under).max();
+                let next = |likely| {
+                    let above = ends(over, likely).filter(|&at| at >= over).min();
+                    (above, ends(under, likely).filter(|&at| at <= under).max())
+                };
+                // Of what goes past an end and round, bounds of something else say less than
+                // numbers that are known, and where it begins says nothing.
+                let found = (0..=2).rev().map(next).find(|ends| *ends != (None, None));
+                let (above, below) = found.unwrap_or_default();
                 if up && down && (above.is_some() || below.is_some()) {
                     // It went past an end and round: there is a comparison for that.
                     high = above.unwrap_or(old.smax());
                     low = below.unwrap_or(old.smin());
                 } else {
                     if far_up {
-                        let end = if high >= greatest.min(most) { top(new) } else { high };
+                        let end = if high >= FAR.min(most) { top(new) } else { high };
                         high = above.unwrap_or(end);
                     }
                     if far_down {
@@ -558,13 +576,22 @@ impl<'a> Join<'a> {
     }
 
     /// What is compared with what has one of these identities, and in how many low bits.
-    fn near(&self, (old, new): (u32, u32), off: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
+    fn near(&self, ids: (u32, u32), off: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
+        self.near_if(ids, off, |_, _| true)
+    }
+
+    /// The same, of those that are as is asked for.
+    fn near_if<'b>(
+        &'b self,
+        (old, new): (u32, u32),
+        off: i64,
+        is_so: impl Fn(&Threshold, i64) -> bool + 'b,
+    ) -> impl Iterator<Item = (i64, u32)> + 'b {
         let named = move |id: u32| id != 0 && (id == old || id == new);
         let own = self.thresholds.iter().filter(move |known| named(known.id));
-        own.flat_map(move |known| {
-            let at = known.at.wrapping_add(off);
-            (-1..=1).map(move |by| (at.wrapping_add(by), known.bits))
-        })
+        let own = own.map(move |known| (known, known.at.wrapping_add(off)));
+        let own = own.filter(move |(known, at)| is_so(known, *at));
+        own.flat_map(|(known, at)| (-1..=1).map(move |by| (at.wrapping_add(by), known.bits)))
     }
 
     /// The next bound from `least` on, of a guess that ended before.
