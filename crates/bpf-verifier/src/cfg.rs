@@ -33,7 +33,7 @@ use crate::verified::InsnFact;
 
 pub(crate) use calls::Chain;
 pub(crate) use global::{Effects, Progress};
-pub(crate) use loops::Loop;
+pub(crate) use loops::{Differences, Loop};
 pub(crate) use slots::Known;
 use slots::bit;
 

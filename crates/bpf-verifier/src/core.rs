@@ -20,6 +20,7 @@ mod context;
 #[cfg_attr(feature = "cloud-profile", path = "core/no_costliest.rs")]
 pub(crate) mod costliest;
 mod derived;
+mod differences;
 mod done;
 mod dynptr;
 mod dynptr_kfunc;
@@ -224,6 +225,8 @@ pub(crate) struct Explorer<'a> {
     effects: Effects,
     /// Whether some path made a dynptr, or lent bytes of the stack to a part of one.
     dynptrs: bool,
+    /// Loops of which guesses said how far two numbers are apart.
+    differences: u32,
     /// The latest of the walks that wait for a function to be verified.
     suspended: At,
     /// What is walked after the program.
@@ -285,6 +288,7 @@ impl<'a> Explorer<'a> {
             entry: 0,
             effects: Effects::default(),
             dynptrs: false,
+            differences: 0,
             suspended: NONE,
             later: Later::NONE,
             copies: Copies::NONE,

@@ -307,6 +307,6 @@ pub use policy::StackPolicy;
 #[cfg(feature = "embedded-profile")]
 pub use rules::Place;
 pub use rules::Privilege;
-pub use state::{Bytes, Kind, StateView, Value};
+pub use state::{Apart, Bytes, Kind, StateView, Value};
 pub use verified::{InsnFact, VerifiedInfo, VerifiedProgram};
 pub use verifier::Verifier;

@@ -12,6 +12,7 @@
 pub(crate) mod cells;
 mod class;
 pub(crate) mod cover;
+pub(crate) mod difference;
 mod identity;
 pub(crate) mod join;
 mod notation;
@@ -31,11 +32,11 @@ pub(crate) use reg::{
     SHIFTED_HALF, SLICE_BITS, WRAPPED, WRAPPED_SIGNED,
 };
 pub use reg::{Kind, Value};
-pub use view::{Bytes, StateView};
+pub use view::{Apart, Bytes, StateView};
 
 use crate::arena::{Arena, At, NONE, NoRoom};
 use crate::rules::Privilege;
-use cells::{Cell, Cells, REFS, SAVED};
+use cells::{Cell, Cells, DIFFERENCES, REFS, SAVED};
 
 /// Where what a call from `frame` saves is kept: R6 to R9 and the return, at
 /// their numbers from here. Frames are further apart than any number.
@@ -325,7 +326,7 @@ impl State {
         let mut to = from;
         self.drop_regs(!1);
         while let Some(cell) = self.cells.get(arena, to) {
-            if cell.addr >= REFS {
+            if cell.addr >= DIFFERENCES {
                 break;
             }
             let number = cell.addr.saturating_sub(base);

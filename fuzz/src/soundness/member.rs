@@ -3,7 +3,7 @@
 use kernel_bpf::bytecode::Register;
 use kernel_bpf::bytecode::opcode::Size;
 use kernel_bpf::execution::{Run, Step};
-use kernel_bpf::verifier::{Bytes, Kind, Value};
+use kernel_bpf::verifier::{Apart, Bytes, Kind, Value};
 
 use super::states::AbstractState;
 use super::world::{self, World};
@@ -15,6 +15,7 @@ pub(super) enum Mismatch {
     References(u32),
     Register(Register),
     Stack { frame: u32, off: i32, len: u32 },
+    Apart { first: u32, second: u32 },
 }
 
 impl Mismatch {
@@ -27,6 +28,7 @@ impl Mismatch {
                 format!("{register:?} = {:#x}", step.registers[register.index()])
             }
             Self::Stack { frame, off, len } => format!("fp{off}[{len}] of frame {frame}"),
+            Self::Apart { first, second } => format!("the numbers {first} and {second}"),
         }
     }
 }
@@ -36,6 +38,12 @@ impl Mismatch {
 pub(super) struct Identities(Vec<(Kind, u32, u64)>);
 
 impl Identities {
+    /// The number with this identity.
+    fn named(&self, id: u32) -> Option<u64> {
+        let known = self.0.iter().find(|(kind, known, _)| (*kind, *known) == (Kind::Scalar, id));
+        known.map(|known| known.2)
+    }
+
     /// Whether `what` agrees with what the identity stood for before. The kinds
     /// of number, of value or null, and of packet pointer are told apart.
     fn agree(&mut self, kind: Kind, id: u32, what: u64) -> bool {
@@ -76,6 +84,14 @@ pub(super) fn check(
         if !stack_is_member(bytes, step.run, world, ids) {
             let Bytes { frame, off, len, .. } = *bytes;
             return Err(Mismatch::Stack { frame, off, len });
+        }
+    }
+    for &Apart { first, second, number } in state.apart {
+        let named = |id| ids.named(id);
+        if let (Some(a), Some(b)) = (named(first), named(second))
+            && !number.contains(a.wrapping_sub(b))
+        {
+            return Err(Mismatch::Apart { first, second });
         }
     }
     Ok(())

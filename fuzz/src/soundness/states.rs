@@ -2,7 +2,7 @@
 
 use kernel_bpf::bytecode::{BpfProgram, Register};
 use kernel_bpf::profile::ActiveProfile;
-use kernel_bpf::verifier::{Bytes, Observer, StateView, Value, Verifier};
+use kernel_bpf::verifier::{Apart, Bytes, Observer, StateView, Value, Verifier};
 
 /// Instructions that the verifier may walk, and so states that it may give.
 const STEPS: u64 = 8_000;
@@ -17,6 +17,7 @@ pub(super) struct AbstractState<'s> {
     pub references: u32,
     pub regs: &'s [(Register, Value)],
     pub stack: &'s [Bytes],
+    pub apart: &'s [Apart],
 }
 
 /// Where the parts of a state end; they begin where those of the one before do.
@@ -27,6 +28,7 @@ struct Head {
     references: u32,
     regs: usize,
     stack: usize,
+    apart: usize,
 }
 
 /// Every state, by instruction.
@@ -35,6 +37,7 @@ pub(super) struct States {
     heads: Vec<Head>,
     regs: Vec<(Register, Value)>,
     stack: Vec<Bytes>,
+    apart: Vec<Apart>,
     at: Vec<Vec<usize>>,
 }
 
@@ -45,6 +48,7 @@ impl States {
         self.heads.clear();
         self.regs.clear();
         self.stack.clear();
+        self.apart.clear();
         self.at.iter_mut().for_each(Vec::clear);
         if self.at.len() < program.len() {
             self.at.resize_with(program.len(), Vec::new);
@@ -79,12 +83,14 @@ impl States {
     pub fn get(&self, number: usize) -> AbstractState<'_> {
         let head = &self.heads[number];
         let before = number.checked_sub(1).map(|before| &self.heads[before]);
-        let (regs, stack) = before.map_or((0, 0), |before| (before.regs, before.stack));
+        let ends = |before: &Head| (before.regs, before.stack, before.apart);
+        let (regs, stack, apart) = before.map_or((0, 0, 0), ends);
         AbstractState {
             frame: head.frame,
             references: head.references,
             regs: &self.regs[regs..head.regs],
             stack: &self.stack[stack..head.stack],
+            apart: &self.apart[apart..head.apart],
         }
     }
 }
@@ -93,6 +99,7 @@ impl Observer for States {
     fn step(&mut self, pc: usize, state: &StateView<'_>) {
         self.regs.extend(state.regs());
         self.stack.extend(state.stack());
+        self.apart.extend(state.apart());
         self.at[pc].push(self.heads.len());
         self.heads.push(Head {
             pc,
@@ -100,6 +107,7 @@ impl Observer for States {
             references: state.references(),
             regs: self.regs.len(),
             stack: self.stack.len(),
+            apart: self.apart.len(),
         });
     }
 }

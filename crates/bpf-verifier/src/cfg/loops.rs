@@ -36,6 +36,21 @@ const LARGE: u64 = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loop(pub At);
 
+/// When guesses at a loop say how far numbers are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Differences {
+    /// Always, as it helped.
+    First,
+    /// Where others came to nothing.
+    Late,
+    /// Never: it did not help.
+    Never,
+}
+
+/// How often it may not have helped, and what is noted where it did.
+const DIFFERENCES_FAIL: u32 = 2;
+const DIFFERENCES_HELP: u32 = 16;
+
 impl Loop {
     const fn field(self, index: u32) -> At {
         self.0.saturating_add(index)
@@ -96,6 +111,25 @@ impl Loop {
         let pause = 1_u32.wrapping_shl(failures.min(30)).saturating_mul(long);
         let next = low(arena.word(self.field(3))).saturating_add(pause);
         arena.set(self.field(2), pair(failures, next));
+    }
+
+    /// Whether guesses say how far numbers are apart, from the first one on, or where others
+    /// came to nothing.
+    pub fn differences(self, arena: &Arena<'_>) -> Differences {
+        match high(arena.word(self.field(4))) {
+            0..DIFFERENCES_FAIL => Differences::Late,
+            DIFFERENCES_HELP => Differences::First,
+            _ => Differences::Never,
+        }
+    }
+
+    /// Notes whether it helped that guesses said so.
+    pub fn note_differences(self, arena: &mut Arena<'_>, helped: bool) {
+        let word = arena.word(self.field(4));
+        let failures = if high(word) == DIFFERENCES_HELP { 0 } else { high(word) };
+        let more = failures.saturating_add(1).min(DIFFERENCES_FAIL);
+        let noted = if helped { DIFFERENCES_HELP } else { more };
+        arena.set(self.field(4), pair(low(word), noted));
     }
 
     /// A guess that held; or none.

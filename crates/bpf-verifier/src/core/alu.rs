@@ -346,7 +346,11 @@ impl Explorer<'_> {
                         0 => rests(op, width, (a.number, a.deps), (b.number, b.deps), number),
                         _ => out.deps,
                     };
-                    Value { deps, ..out }
+                    let mut out = Value { deps, ..out };
+                    if self.differences > 0 && op == AluOp::Sub {
+                        self.meet_difference(width, (&a, &b), &mut out);
+                    }
+                    out
                 }
             }
             _ => self.pointer_alu(op, width, (dst, a), (src, b))?,

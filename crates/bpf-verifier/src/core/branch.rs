@@ -87,7 +87,7 @@ impl Explorer<'_> {
     pub(super) fn branch(&mut self, insn: &Instruction) -> Step<Flow> {
         let Some(test) = self.test(insn)? else { return Ok(Flow::End) };
         let sort = self.sort(&test);
-        let mut known = None;
+        let (mut known, mut apart) = (None, None);
         let (holds, fails) = match sort {
             Sort::Numbers => {
                 self.note_thresholds(test.width, &test.a, &test.b);
@@ -104,7 +104,13 @@ impl Explorer<'_> {
                     may_hold
                 };
                 // Where neither is possible, no execution comes here at all.
-                (!may_fail || holds, !holds || may_fail)
+                let sides = (!may_fail || holds, !holds || may_fail);
+                apart = self.said_apart(test.cond, test.width, &test.a, &test.b);
+                let left = apart.map_or(sides, |apart| apart.sides(sides));
+                if left != sides {
+                    known = test.one_side(left.0);
+                }
+                left
             }
             Sort::NotNull { holds_if_null } => (!holds_if_null, holds_if_null),
             Sort::Addresses => {
@@ -119,7 +125,8 @@ impl Explorer<'_> {
         if holds && fails {
             self.fork(insn)?;
         } else {
-            self.mark_precise(test.a.deps | test.b.deps);
+            let apart = apart.map_or(0, |apart| apart.said.deps);
+            self.mark_precise(test.a.deps | test.b.deps | apart);
         }
         if matches!(sort, Sort::NullCheck { .. } | Sort::NotNull { .. }) {
             // That the other operand is null was decided on its number.
@@ -190,6 +197,9 @@ impl Explorer<'_> {
             Sort::Numbers => {
                 if let Some((a, b)) = known {
                     self.learn_numbers(test, taken, *a, *b);
+                    if self.differences > 0 {
+                        self.learn_apart(test, taken)?;
+                    }
                 }
             }
             Sort::NullCheck { holds_if_null } => {
@@ -253,6 +263,29 @@ impl Explorer<'_> {
             }
             _ => {}
         }
+    }
+
+    /// How far two numbers are apart is known better now, if it was, and what each of them is, by
+    /// the other.
+    fn learn_apart(&mut self, test: &Test, taken: bool) -> Step {
+        let Operand::Reg(src) = test.src else { return Ok(()) };
+        let Some(apart) = self.said_apart(test.cond, test.width, &test.a, &test.b) else {
+            return self.say_apart((test.cond, test.width), (&test.a, &test.b), taken);
+        };
+        let Some(number) = apart.side(taken) else { return Ok(()) };
+        let deps = test.a.deps | test.b.deps;
+        self.state.set_difference(&mut self.arena, &apart.said, number, deps);
+        let deps = deps | apart.said.deps;
+        let (a, b) = (self.state.reg(test.dst), self.state.reg(src));
+        let greater = alu(AluOp::Add, Width::W64, b.number, number);
+        if let Some(both) = a.number.meet(greater) {
+            self.learn_number(test.dst, a, both, deps);
+        }
+        let less = alu(AluOp::Sub, Width::W64, a.number, number);
+        if let Some(both) = b.number.meet(less) {
+            self.learn_number(src, b, both, deps);
+        }
+        Ok(())
     }
 
     /// A register's number is now known to be `number`, and so are its copies.

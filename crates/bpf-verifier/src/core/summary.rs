@@ -51,7 +51,11 @@ impl Explorer<'_> {
             if trial.is_inside_only(arena) {
                 return Some(Tail::round(trial.level(arena) as usize));
             }
-            self.walker.active = trial.outer(arena);
+            let (first, outer) = (trial.first_id(arena), trial.outer(arena));
+            if self.differences > 0 {
+                self.state.drop_differences(&mut self.arena, first);
+            }
+            self.walker.active = outer;
         }
         None
     }
@@ -123,6 +127,10 @@ impl Explorer<'_> {
                 self.unwind(trial);
                 self.begin_once(trial)?;
             }
+            return Ok(Arrival::Elsewhere);
+        }
+        if !self.keep_differences(trial) {
+            self.improve(trial)?;
             return Ok(Arrival::Elsewhere);
         }
         let first = trial.first_id(&self.arena);
@@ -204,6 +212,7 @@ impl Explorer<'_> {
             return Ok(false);
         }
         let Some(trial) = self.new_trial(found) else { return Ok(false) };
+        self.expect_differences(trial, found);
         let hint = found.hint(&self.arena);
         if hint.0 != NONE {
             let last = hint.last_id(&self.arena);
@@ -265,6 +274,7 @@ impl Explorer<'_> {
     /// A phase begins, with the state as the guess at the head.
     pub(super) fn begin(&mut self, trial: Trial, phase: Phase) -> Step {
         self.name_numbers();
+        self.hold_differences(trial, phase)?;
         self.hold_linear(trial);
         self.keep_thresholds(trial);
         let until = self.lasts_until(trial, phase);
@@ -492,13 +502,16 @@ impl Explorer<'_> {
         };
         if proven {
             self.note_triangle(trial, node, rounds);
+            if trial.guesses_differences(&self.arena) {
+                trial.subject(&self.arena).note_differences(&mut self.arena, true);
+            }
         }
         self.free_resting(trial);
         let carried = trial.carried(&self.arena).iter().any(|place| *place != 0)
             || trial.linear(&self.arena).next().is_some();
         let strides = trial.stride(&self.arena).is_some();
         // What is carried alone fits what the loop is entered with once more too seldom.
-        if proven && (strides || !carried) {
+        if proven && (strides || !carried) && !trial.guesses_differences(&self.arena) {
             self.keep_hint(trial, node);
         }
         let outer = trial.outer(&self.arena);
@@ -569,6 +582,9 @@ impl Explorer<'_> {
         after: &Value,
         own: u32,
     ) -> Change {
+        if before.kind == Kind::Difference {
+            return self.change_of_difference(trial, before);
+        }
         let derived = trial.derived_change(&self.arena, (before, after));
         derived.unwrap_or_else(|| change(before, after, own))
     }
@@ -599,6 +615,9 @@ impl Explorer<'_> {
         if proof && rounds_of(before, change).is_some() {
             // That the loop ends may rest on it, and on what it was at the head.
             self.mark_precise(after.deps);
+            if before.kind == Kind::Difference {
+                self.mark_difference(trial, before);
+            }
             let node = trial.node(&self.arena);
             self.mark_entry(node, entry);
         }
@@ -615,6 +634,7 @@ impl Explorer<'_> {
         let mut best = None;
         let carried = self.carried_entries(trial, guess);
         let related = self.linear_entries(trial, guess);
+        let firm = carried.iter().chain(&related).all(Option::is_none);
         for entry in 0..regs.saturating_add(cells) {
             let value = if entry < regs { entries.value(arena) } else { entries.cell(arena).value };
             let rounds = match trial.change(arena, entry) {
@@ -623,6 +643,8 @@ impl Explorer<'_> {
                 // What is bounded by the rounds does not bound them, and neither does what is
                 // bounded by something else that may be.
                 Some(_) if carried.contains(&Some(entry)) || related.contains(&Some(entry)) => None,
+                // The same of how far such are apart.
+                Some(_) if value.kind == Kind::Difference && !firm => None,
                 Some(change) => rounds_of(&value, change),
             };
             best = match (best, rounds) {

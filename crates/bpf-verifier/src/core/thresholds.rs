@@ -22,6 +22,7 @@ impl Explorer<'_> {
     #[inline(never)]
     fn note_both(&mut self, width: Width, a: &Value, b: &Value) {
         if a.id == 0 || a.id != b.id {
+            self.note_pair(a, b);
             self.note_threshold(a, width, &b.number);
             self.note_threshold(b, width, &a.number);
             return;

@@ -2,6 +2,7 @@
 
 use super::Walker;
 use super::carried::Place;
+use super::differences::DIFFERENCE_WORDS;
 use super::done::Done;
 use super::linear::LINEAR_WORDS;
 use super::node::Node;
@@ -56,7 +57,9 @@ const STRIDE: u32 = CARRIED + 2;
 const DERIVED: u32 = STRIDE + 1;
 /// Numbers that the loop moves in a fixed ratio.
 const LINEAR: u32 = DERIVED + 1;
-const RANKS: u32 = LINEAR + LINEAR_WORDS;
+/// Numbers that the loop compares, and how far apart a guess says that they are.
+const DIFFERENCES: u32 = LINEAR + LINEAR_WORDS;
+const RANKS: u32 = DIFFERENCES + DIFFERENCE_WORDS;
 const RESETS: u32 = RANKS + 1 + MAX_RANKS;
 const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
 const THRESHOLDS: u32 = TRIANGLES + 1;
@@ -191,6 +194,7 @@ impl Trial {
         arena.set(self.derived_field(), pair(NONE, 0));
         self.clear_carried(arena);
         self.clear_linear(arena);
+        self.clear_pairs(arena);
         self.set_stride(arena, None);
     }
 
@@ -200,6 +204,10 @@ impl Trial {
 
     pub(super) const fn linear_field(self) -> At {
         self.field(LINEAR)
+    }
+
+    pub(super) const fn differences_field(self) -> At {
+        self.field(DIFFERENCES)
     }
 
     /// Notes how many steps had been taken before the trial.
@@ -492,6 +500,12 @@ impl Trial {
 
     pub fn add_attempt(self, arena: &mut Arena<'_>) {
         let word = self.half(arena, 2, false).saturating_add(0x1_0000);
+        self.set_half(arena, 2, false, word);
+    }
+
+    /// Other guesses are made from here on, of which none failed.
+    pub fn clear_attempts(self, arena: &mut Arena<'_>) {
+        let word = self.half(arena, 2, false) & 0xffff;
         self.set_half(arena, 2, false, word);
     }
 

@@ -8,6 +8,8 @@ use crate::domain::Scalar;
 
 /// Cells from this address on are registers and return addresses of callers.
 pub(crate) const SAVED: u32 = 0x8000_0000;
+/// Cells from this address on are differences of numbers.
+pub(crate) const DIFFERENCES: u32 = 0xa000_0000;
 /// Cells from this address on are references.
 pub(crate) const REFS: u32 = 0xc000_0000;
 

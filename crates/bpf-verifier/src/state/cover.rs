@@ -1,6 +1,7 @@
 //! Whether everything that can happen from one state was seen from another.
 
-use super::cells::{Cell, REFS, SAVED, first_behind, origins_of, span_of, value_of};
+use super::cells::{Cell, DIFFERENCES, REFS, SAVED, first_behind, origins_of, span_of, value_of};
+use super::difference::{MOST, differences_cover};
 use super::identity::{Field, Ids, Renamed};
 use super::reach::reaches;
 use super::reg::{Kind, Value};
@@ -99,10 +100,11 @@ pub(crate) fn covers(
         index = index.saturating_add(1);
     }
     let (mut at, held) = (0, new.cells.all(arena));
+    let mut said = [None; MOST];
     for _ in 0..old.cells(arena) {
         let entry = index;
         index = index.saturating_add(1);
-        let shown = entries.next_span(words).filter(|((addr, _), _)| *addr < REFS);
+        let shown = entries.next_span(words).filter(|((addr, _), _)| *addr < DIFFERENCES);
         if let Some((span @ (addr, _), behind)) = shown {
             at = first_behind(held, addr, at);
             if let Some(cell) = held.get(at as usize) {
@@ -118,19 +120,14 @@ pub(crate) fn covers(
             }
         }
         let cell = entries.cell(arena);
+        if cell.value.kind == Kind::Difference {
+            *said.iter_mut().find(|said| said.is_none())? = Some(cell.value);
+            continue;
+        }
         at = first_behind(held, cell.addr, at);
         let (value, live) = if cell.addr >= SAVED {
-            // References are in the order of acquisition, the number behind
-            // the others; they correspond by place.
-            let found = if cell.addr >= REFS {
-                let from_end =
-                    old.cells(arena).saturating_sub(index.saturating_sub(old.regs(arena)));
-                let at = new.cells.len().checked_sub(from_end.saturating_add(1))?;
-                new.cells.get(arena, at)?
-            } else {
-                new.cells.get(arena, at).filter(|found| found.addr == cell.addr)?
-            };
-            (found.value, 0)
+            let before_end = old.cells(arena).saturating_sub(index.saturating_sub(old.regs(arena)));
+            (kept(&cell, (at, before_end), new, arena)?, 0)
         } else if cell.len > 8 {
             // Zero or unknown bytes, more than one read can take.
             let wide = wide_covers(&cell, new, arena)?;
@@ -154,6 +151,7 @@ pub(crate) fn covers(
             }
         }
     }
+    rests.deps |= differences_cover(old, &said, (new, shared), arena, same)?;
     rests.deps |= ids.owed();
     rests.renamed = ids.renamed;
     Some(rests)
@@ -165,6 +163,25 @@ fn has_form(old: Snapshot, new: &State, arena: &Arena<'_>, same: bool) -> bool {
     old.frame(arena) == new.frame
         && old.refs(arena) == new.refs
         && (!same || old.cells(arena) == new.cells.len())
+}
+
+/// What `new` has of what callers keep, or is held, in the place of a cell, before which so many
+/// are left. The cell at an index is the first that ends behind its address.
+fn kept(
+    cell: &Cell,
+    (at, before_end): (u32, u32),
+    new: &State,
+    arena: &Arena<'_>,
+) -> Option<Value> {
+    // References are in the order of acquisition, the number behind the others; they correspond
+    // by place.
+    let found = if cell.addr >= REFS {
+        let at = new.cells.len().checked_sub(before_end.saturating_add(1))?;
+        new.cells.get(arena, at)?
+    } else {
+        new.cells.get(arena, at).filter(|found| found.addr == cell.addr)?
+    };
+    Some(found.value)
 }
 
 /// What bytes of a cell that one read takes are in `new`, of which the cell at an index is the

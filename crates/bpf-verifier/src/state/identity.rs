@@ -84,6 +84,7 @@ impl Kind {
             | Self::Return
             | Self::ReturnToHelper
             | Self::Function
+            | Self::Difference
             | Self::FlowKeys => Names::of(Field::Plain),
             Self::Scalar | Self::Stack | Self::Packet | Self::PacketMeta => {
                 Names::of(Field::Number)

@@ -233,6 +233,10 @@ impl<'a> Join<'a> {
     }
 
     fn cell(&mut self, old: &Cell, new: &State, arena: &Arena<'_>) -> Result<Value, Apart> {
+        if old.value.kind == Kind::Difference {
+            // Whatever the newer one says of these numbers is as true of the guess, or it is not.
+            return Ok(if self.mode.is_merge() { Value::NOT_INIT } else { old.value });
+        }
         if old.addr >= SAVED {
             let found = new.cells.at_addr(arena, old.addr);
             let found = found.map_or(Value::NOT_INIT, |(_, cell)| cell.value);

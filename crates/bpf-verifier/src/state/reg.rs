@@ -77,6 +77,9 @@ pub enum Kind {
     /// A dynptr of its caller that a function verified apart was given; the identity is the
     /// dynptr's.
     GivenDynptr,
+    /// Not a value: how far two numbers are apart. Its index is the identity of the one, its
+    /// range that of the other, and its number what the one is more than the other, modulo 2^64.
+    Difference,
     /// A map of a map of maps, or null.
     MapOrNull = 40,
     /// A socket of any kind.
@@ -130,6 +133,7 @@ impl Kind {
             26 => Self::Slice,
             27 => Self::SliceOrNull,
             28 => Self::GivenDynptr,
+            29 => Self::Difference,
             40 => Self::MapOrNull,
             41 => Self::SocketCommon,
             42 => Self::SocketCommonOrNull,
@@ -159,6 +163,7 @@ impl Kind {
                 | Self::NoPreemption
                 | Self::RcuSection
                 | Self::Dynptr
+                | Self::Difference
         )
     }
 
@@ -236,6 +241,7 @@ impl Kind {
             Self::RcuSection => "RCU read section",
             Self::Dynptr => "dynptr",
             Self::GivenDynptr => "dynptr_ptr",
+            Self::Difference => "difference",
             Self::MapOrNull => "map_ptr_or_null",
             Self::SocketCommon => "sock_common",
             Self::SocketCommonOrNull => "sock_common_or_null",

@@ -20,7 +20,7 @@ mod sharing;
 )]
 mod tests;
 
-use super::cells::{Packed, SAVED, origins_of};
+use super::cells::{DIFFERENCES, Packed, REFS, SAVED, origins_of};
 use super::class::Class;
 use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
@@ -304,7 +304,8 @@ impl Snapshot {
             let halves = words.half_words();
             let Found { at, addr, head, held, end } = entries.find(halves, cell);
             if cell {
-                if addr < SAVED && read & bit == 0 {
+                let marks = if (DIFFERENCES..REFS).contains(&addr) { exact } else { read };
+                if (addr < SAVED || (DIFFERENCES..REFS).contains(&addr)) && marks & bit == 0 {
                     continue;
                 }
                 kept = kept.wrapping_add(1);

@@ -10,6 +10,7 @@ use super::cells::SAVED;
 use super::notation::Shown;
 use super::reg::Value;
 use crate::arena::Arena;
+use crate::domain::Scalar;
 
 /// What is known at one instruction of one path.
 ///
@@ -33,6 +34,17 @@ pub struct Bytes {
     /// Content, as a number in the host's byte order where there are at most
     /// eight bytes; else unknown or zero bytes.
     pub value: Value,
+}
+
+/// How far two numbers are apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Apart {
+    /// The identity of the one number.
+    pub first: u32,
+    /// The identity of the other.
+    pub second: u32,
+    /// What the first is more than the second, modulo 2^64.
+    pub number: Scalar,
 }
 
 impl<'a> StateView<'a> {
@@ -64,6 +76,11 @@ impl<'a> StateView<'a> {
             let (frame, off) = state.stack_place(cell.addr);
             Bytes { frame, off, len: cell.len, value: cell.value }
         })
+    }
+
+    /// How far numbers that values name are apart, beside what follows from their bounds.
+    pub fn apart(&self) -> impl Iterator<Item = Apart> + use<'a> {
+        self.state.all_apart(self.arena)
     }
 
     /// Reservations that are still to be released.
