@@ -101,6 +101,25 @@ fn what_is_left_up_to_where_they_meet_is_not_below_zero() {
     rejects(&until("", "r7 == r6", &swapped));
 }
 
+/// An address goes back from where an outer loop is as the number goes on.
+#[test]
+fn an_address_goes_back_to_where_they_meet() {
+    let inner = |more: i32, by: i32| {
+        format!(
+            "r9 = r8\nr9 += r6\nr9 += {more}\n{}",
+            again("r7 == r6", &format!("*(u8 *)(r9 +0) = 1\nr9 += {by}\nr7 += 1"))
+        )
+    };
+    accepts(&around(&inner(0, -1)));
+    rejects(&around(&inner(-2, -1)));
+    rejects(&around(&inner(0, -2)));
+    // From somewhere else.
+    let other = inner(0, -1).replace("r9 += r6", "call 7\nr0 &= 127\nr9 += r0");
+    rejects(&around(&other));
+    let other = inner(0, -1).replace("r9 += r6", "r0 = r6\nr0 >>= 1\nr9 += r0");
+    rejects(&around(&other));
+}
+
 #[test]
 fn two_numbers_come_nearer_from_both_ends() {
     let round = |this, that| format!("{}\n{}", write("r7", 0), by_chance(this, that));

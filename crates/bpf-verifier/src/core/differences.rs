@@ -15,14 +15,15 @@ use bpf_bytecode::Register;
 use bpf_bytecode::opcode::{AluOp, Cond, Width};
 
 use super::carried::{Place, place_of, place_of_cell};
+use super::node::Node;
 use super::trial::{Change, Phase, Trial};
 use super::{Explorer, Step};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::{Differences, Loop};
 use crate::domain::{Scalar, alu, one_side};
-use crate::state::Value;
 use crate::state::difference::Difference;
 use crate::state::snapshot::Snapshot;
+use crate::state::{Kind, Value};
 
 /// Pairs of numbers that are noted for a loop, at the most.
 const MAX_PAIRS: u32 = 2;
@@ -313,6 +314,25 @@ impl Explorer<'_> {
         let by = moved(first).zip(moved(second)).map(|(a, b)| a.wrapping_sub(b));
         let by = by.and_then(|by| i32::try_from(by).ok());
         by.map_or(Change::Other, |by| Change::Sum(by, by))
+    }
+
+    /// A proof rests on what is named so at an open node, and how far that is from others.
+    pub(super) fn mark_named(&mut self, node: Node, id: u32) {
+        let guess = node.snapshot(&self.arena);
+        let (regs, mut entries) = (guess.regs(&self.arena), guess.read(&self.arena));
+        for entry in 0..regs.saturating_add(guess.cells(&self.arena)) {
+            let value = if entry < regs {
+                entries.value(&self.arena)
+            } else {
+                entries.cell(&self.arena).value
+            };
+            let (first, second) = value.compared();
+            let said = value.kind == Kind::Difference && (first == id || second == id);
+            if value.id == id || said {
+                self.mark_entry(node, entry);
+                self.mark_entry_read(node, entry);
+            }
+        }
     }
 
     /// The loop ends as two numbers come nearer: that rests on where they lie.

@@ -45,17 +45,20 @@ use crate::state::snapshot::Snapshot;
 /// Relations that a guess may hold.
 pub(super) const MAX_LINEAR: u32 = 2;
 /// Words of each.
-const WORDS: u32 = 4;
+const WORDS: u32 = 5;
 /// Words of all.
 pub(super) const LINEAR_WORDS: u32 = MAX_LINEAR * WORDS;
 
-/// What lies at a place is so many times what lies at another, and so much more.
+/// What lies at a place is so many times what lies at another, and so much more; and, where that
+/// is so, what is named outside of the loop more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Linear {
     pub place: Place,
     of: Place,
     times: i32,
     more: i32,
+    /// The identity of the number that is added as well; 0 for none.
+    base: u32,
     /// What names the two at the head, and what was added to that: 0 for what is not at the head
     /// yet.
     names: [(u32, i32); 2],
@@ -67,15 +70,15 @@ impl Linear {
         let (place, of) = (low(word(0)), high(word(0)));
         let (times, more) = (low(word(1)).cast_signed(), high(word(1)).cast_signed());
         let name = |word: u64| (low(word), high(word).cast_signed());
-        let names = [name(word(2)), name(word(3))];
-        (place != 0).then_some(Self { place, of, times, more, names })
+        let (names, base) = ([name(word(2)), name(word(3))], low(word(4)));
+        (place != 0).then_some(Self { place, of, times, more, base, names })
     }
 
     fn store(self, arena: &mut Arena<'_>, at: At) {
         let name = |(id, off): (u32, i32)| pair(id, off.cast_unsigned());
         let [first, second] = self.names.map(name);
         let line = pair(self.times.cast_unsigned(), self.more.cast_unsigned());
-        let words = [pair(self.place, self.of), line, first, second];
+        let words = [pair(self.place, self.of), line, first, second, self.base.into()];
         for (index, word) in (0..).zip(words) {
             arena.set(at.saturating_add(index), word);
         }
@@ -99,16 +102,21 @@ impl Linear {
 
     /// How much more the first of two values is than so many times the second, which are
     /// named so.
-    fn apart(&self, a: (u32, i64), b: (u32, i64), times: i32) -> Option<i64> {
+    fn apart(&self, a: (u32, i64), b: (u32, i64), times: i32) -> Option<More> {
         let [(first, first_off), (second, second_off)] = self.names;
         if (first, second, self.times) != (a.0, b.0, times) || first == 0 || second == 0 {
             return None;
         }
         let ends = a.1.wrapping_sub(first_off.into());
         let by = b.1.wrapping_sub(second_off.into());
-        Some(i64::from(self.more).wrapping_add(ends).wrapping_sub(by.wrapping_mul(times.into())))
+        let more = i64::from(self.more).wrapping_add(ends);
+        Some((more.wrapping_sub(by.wrapping_mul(times.into())), self.base))
     }
 }
+
+/// How much more a value is than a multiple of another: so much, and what has this identity; 0
+/// for nothing.
+type More = (i64, u32);
 
 impl Trial {
     fn linear_at(self, index: u32) -> At {
@@ -163,13 +171,18 @@ fn ratio(change: (i32, i32), of: (i32, i32)) -> Option<i32> {
 impl Explorer<'_> {
     /// How much more a value is than so many times another, modulo 2^64, where that is known by
     /// what the summaries from `trial` outwards say; and the one of them that says it.
-    fn apart(&self, trial: Trial, (a, b): (&Value, &Value), times: i32) -> Option<(i64, Trial)> {
-        if let (Some(a), Some(b)) = (known(a), known(b)) {
-            return Some((a.wrapping_sub(b.wrapping_mul(times.into())), Trial(NONE)));
+    fn apart(&self, trial: Trial, (a, b): (&Value, &Value), times: i32) -> Option<(More, Trial)> {
+        let multiple = known(b).map(|b| b.wrapping_mul(times.into()));
+        if let (Some(a), Some(multiple)) = (known(a), multiple) {
+            return Some(((a.wrapping_sub(multiple), 0), Trial(NONE)));
         }
-        let (a, b) = (name(a)?, name(b)?);
+        let a = name(a)?;
+        if let Some(multiple) = multiple {
+            return Some(((a.1.wrapping_sub(multiple), a.0), Trial(NONE)));
+        }
+        let b = name(b)?;
         if times == 1 && a.0 == b.0 {
-            return Some((a.1.wrapping_sub(b.1), Trial(NONE)));
+            return Some(((a.1.wrapping_sub(b.1), 0), Trial(NONE)));
         }
         let mut trial = trial;
         while trial.0 != NONE {
@@ -190,7 +203,7 @@ impl Explorer<'_> {
         pair: (&Value, &Value),
         times: i32,
         from: At,
-    ) -> Option<i64> {
+    ) -> Option<More> {
         let (more, by) = self.apart(trial, pair, times)?;
         self.rest_on_linear(by, from);
         Some(more)
@@ -226,14 +239,21 @@ impl Explorer<'_> {
                     continue;
                 }
                 let outer = trial.outer(&self.arena);
-                let Some((more, _)) = self.apart(outer, (&start, &began), times) else { continue };
+                let Some(((more, base), _)) = self.apart(outer, (&start, &began), times) else {
+                    continue;
+                };
                 let Ok(more) = i32::try_from(more) else { continue };
+                if base != 0 && !trial.guesses_differences(&self.arena) {
+                    continue;
+                }
                 let names = [(0, 0); 2];
-                let line = Linear { place: *place, of: *of, times, more, names };
-                let Some(number) = line.number(&value, &found) else { continue };
+                let line = Linear { place: *place, of: *of, times, more, base, names };
+                let Some((number, _)) = self.number_by(&line, &value, &found) else { continue };
                 let ends = value.number.smin()..=value.number.smax();
                 let within = ends.contains(&number.smin()) && ends.contains(&number.smax());
-                if !within || number.covers(&value.number) {
+                // How far that is from what is named besides may yet be said.
+                let narrower = base != 0 || !number.covers(&value.number);
+                if !within || !narrower {
                     continue;
                 }
                 if value.is_scalar() && !trial.carries_numbers(&self.arena) {
@@ -248,6 +268,26 @@ impl Explorer<'_> {
         }
     }
 
+    /// The number that a value at a relation's place is in the state, or the unknown part of its
+    /// offset, where the other one is `of`, and what that rests on beside the two.
+    fn number_by(&self, line: &Linear, value: &Value, of: &Value) -> Option<(Scalar, u64)> {
+        if line.base == 0 {
+            return Some((line.number(value, of)?, 0));
+        }
+        let base = self.state.named(&self.arena, line.base)?;
+        let (whole, deps) = match line.times {
+            // How far the two are apart may be known better than each of them.
+            -1 => self.state.apart(&self.arena, &base, of),
+            times => {
+                let times = Scalar::signed_constant(times.into());
+                let product = alu(AluOp::Mul, Width::W64, of.number, times);
+                (alu(AluOp::Add, Width::W64, base.number, product), base.deps)
+            }
+        };
+        let off = if value.is_scalar() { 0 } else { value.off };
+        Some((plus(plus(whole, line.more), off.checked_neg()?), deps))
+    }
+
     /// A phase begins with the state as the guess: says how numbers are named that are related,
     /// and what bounds follow.
     pub(super) fn hold_linear(&mut self, trial: Trial) {
@@ -259,7 +299,7 @@ impl Explorer<'_> {
             if let (Some(value), Some(of)) = (value, of)
                 && let (Some(a), Some(b)) = (name(&value), name(&of))
                 && a.0 != b.0
-                && let Some(number) = line.number(&value, &of)
+                && let Some((number, _)) = self.number_by(&line, &value, &of)
             {
                 self.set_number(line.place, number);
                 let names = [(value.id, value.off), (of.id, of.off)];
@@ -277,16 +317,16 @@ impl Explorer<'_> {
             let of = self.whole_at(&self.scratch, line.of);
             let (Some(value), Some(of)) = (value, of) else { return false };
             let more = self.proven_apart(outer, (&value, &of), line.times, from);
-            if more != Some(line.more.into()) {
+            if more != Some((line.more.into(), line.base)) {
                 return false;
             }
-            if let Some(number) = line.number(&value, &of)
+            core::mem::swap(&mut self.state, &mut self.scratch);
+            if let Some((number, _)) = self.number_by(&line, &value, &of)
                 && let Some(number) = value.number.meet(number)
             {
-                core::mem::swap(&mut self.state, &mut self.scratch);
                 self.set_number(line.place, number);
-                core::mem::swap(&mut self.state, &mut self.scratch);
             }
+            core::mem::swap(&mut self.state, &mut self.scratch);
         }
         true
     }
@@ -325,13 +365,13 @@ impl Explorer<'_> {
         let [(id, off), (other, more)] = line.names;
         let named = |value: &&Value| value.is_scalar() && value.id == other && value.range == 0;
         let Some(of) = self.state.regs().iter().find(named).copied() else { return };
-        let Some(more) = more.checked_sub(of.off) else { return };
-        let (Some(whole), Some(off)) = (line.whole(&plus(of.number, more)), off.checked_neg())
-        else {
-            return;
-        };
+        let Some(by) = more.checked_sub(of.off) else { return };
+        let of = Value { number: plus(of.number, by), off: more, ..of };
+        let number = self.number_by(line, &Value::UNKNOWN, &of);
+        let (Some((whole, deps)), Some(off)) = (number, off.checked_neg()) else { return };
         // What is named, without what was added at the head.
         let number = plus(whole, off);
+        let deps = of.deps | deps;
         let (mut learned, mut pointers) = (false, false);
         self.state.for_each_named(&mut self.arena, id, |copy| {
             if name(copy).is_none() {
@@ -341,13 +381,13 @@ impl Explorer<'_> {
             let Some(both) = copy.number.meet(own).filter(|both| *both != copy.number) else {
                 return false;
             };
-            (copy.number, copy.deps) = (both, copy.deps | of.deps);
+            (copy.number, copy.deps) = (both, copy.deps | deps);
             learned = true;
             pointers |= !copy.is_scalar();
             true
         });
         if pointers {
-            self.mark_precise(of.deps);
+            self.mark_precise(deps);
         }
         if learned {
             self.rest_on_linear(trial, self.walker.parent);
@@ -362,16 +402,17 @@ impl Explorer<'_> {
             let (Some(value), Some(of)) = (value, of) else { return false };
             let live = self.bytes_at(line.place) | self.bytes_at(line.of);
             let more = self.proven_apart(trial, (&value, &of), line.times, self.walker.parent);
-            if more != Some(line.more.into()) {
+            if more != Some((line.more.into(), line.base)) {
                 return false;
             }
             // All ways are to be seen, and not one that stands for another.
             self.mark_precise(value.deps | of.deps);
             self.mark_read(live);
-            if let Some(number) = line.number(&value, &of)
+            if let Some((number, deps)) = self.number_by(&line, &value, &of)
                 && let Some(number) = value.number.meet(number)
             {
                 self.set_number(line.place, number);
+                self.mark_precise(deps);
             }
         }
         true
@@ -400,6 +441,9 @@ impl Explorer<'_> {
                     self.mark_entry(node, entry);
                     self.mark_entry_read(node, entry);
                 }
+            }
+            if line.base != 0 {
+                self.mark_named(node, line.base);
             }
         }
     }

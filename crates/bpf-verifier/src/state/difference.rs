@@ -63,6 +63,18 @@ fn reverse(number: Scalar) -> Scalar {
 }
 
 impl State {
+    /// The number of this name, as a register or a cell has it, without what was added to it.
+    pub fn named(&self, arena: &Arena<'_>, id: u32) -> Option<Value> {
+        let of = |value: &Value| {
+            let off = if value.names_offset() { Some(0) } else { value.name().map(|name| name.1) };
+            let number = add(value.number, off.filter(|_| value.id == id)?.wrapping_neg());
+            Some(Value { id, deps: value.deps, ..Value::scalar(number) })
+        };
+        let mut cells = (0..self.cells.len()).filter(|index| self.cells.id(arena, *index) == id);
+        let in_cells = || cells.find_map(|index| of(&self.cells.get(arena, index)?.value));
+        self.regs().iter().find_map(of).or_else(in_cells)
+    }
+
     /// All that it says of how far numbers are apart.
     pub(super) fn all_apart<'a>(
         &'a self,
