@@ -39,6 +39,7 @@ mod memory;
 mod merge;
 mod narrow;
 mod node;
+mod operands;
 mod packet;
 pub(crate) mod path;
 mod pending;

@@ -263,6 +263,14 @@ impl Explorer<'_> {
             }
             _ => {}
         }
+        if test.a.number != a {
+            self.learn_operands(test.dst, &a, deps);
+        }
+        if let Operand::Reg(src) = test.src
+            && test.b.number != b
+        {
+            self.learn_operands(src, &b, deps);
+        }
     }
 
     /// How far two numbers are apart is known better now, if it was, and what each of them is, by
@@ -289,7 +297,13 @@ impl Explorer<'_> {
     }
 
     /// A register's number is now known to be `number`, and so are its copies.
-    fn learn_number(&mut self, register: Register, before: Value, number: Scalar, deps: u64) {
+    pub(super) fn learn_number(
+        &mut self,
+        register: Register,
+        before: Value,
+        number: Scalar,
+        deps: u64,
+    ) {
         if before.number == number {
             return;
         }
