@@ -143,9 +143,12 @@ fn a_way_that_is_found_late() {
         rounds(BEGIN, &format!("if r0 == 2 goto next\n{way}"))
     };
     XDP.accepts(&program(0));
-    for by in [8, -8, 1] {
+    for by in [8, 1] {
         XDP.rejects("", &program(by));
     }
+    // Those rounds leave the address where it is, so that it gets no further.
+    XDP.accepts(&program(-8));
+    XDP.rejects("", &program(-16));
 }
 
 #[test]

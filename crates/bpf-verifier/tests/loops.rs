@@ -6,7 +6,7 @@ mod common;
 use bpf_bytecode::BpfProgType;
 use bpf_profile::ActiveProfile;
 use bpf_verifier::{Verifier, VerifyErrorKind};
-use common::{PACKET, SOCKET, UNPRIVILEGED, XDP, program};
+use common::{PACKET, SOCKET, UNPRIVILEGED, XDP, program, with_value};
 
 /// Counts to `rounds`.
 fn counting(rounds: u32) -> String {
@@ -487,4 +487,69 @@ fn crowded_stacks() {
         SOCKET.accepts(&text(16, bytes));
         SOCKET.rejects("invalid stack access", &text(640, bytes));
     }
+}
+
+/// A pattern with `?` and `*` is looked for in a packet: the walk goes round by round, and in the
+/// end comes to states that it has walked from, behind many of other rounds.
+#[test]
+fn many_rounds_in_between_are_no_reason_to_forget_one() {
+    let rest = with_value(
+        "r4 = r7
+         r4 += 42
+         *(u64 *)(r10 -16) = r4
+         r7 += 43
+         if r6 < r7 goto done
+         r8 = 64
+         r2 = 0
+         r3 = -1
+         r1 = r2
+         r5 = r2
+         again: r7 = *(u64 *)(r10 -16)
+         r7 += r5
+         r7 = *(u8 *)(r7 +0)
+         if w1 s> 4 goto past
+         r4 = r0
+         r4 += r1
+         r5 = *(u8 *)(r4 +0)
+         r5 <<= 56
+         r5 s>>= 56
+         if w5 == w7 goto both
+         if w5 != 63 goto other
+         both: w1 += 1
+         r1 <<= 32
+         r1 s>>= 32
+         w2 += 1
+         r2 <<= 32
+         r2 s>>= 32
+         goto next
+         other: if w5 != 42 goto past
+         r4 = r1
+         w4 += 1
+         r4 <<= 32
+         r3 = r1
+         r1 = r4
+         r1 s>>= 32
+         next: r5 = r8
+         w5 += -1
+         w8 = w5
+         if w5 == 0 goto out
+         r5 = r2
+         r4 = r2
+         r4 += 1
+         r7 = *(u64 *)(r10 -16)
+         r7 += r4
+         if r6 < r7 goto out
+         if w2 != 61 goto again
+         out: *(u32 *)(r0 +0) = r1
+         r0 = 3
+         exit
+         past: if w3 == -1 goto out
+         r1 = r3
+         goto both
+         done: r0 = 2
+         exit",
+    );
+    let text = format!("r7 = *(u32 *)(r1 +0)\nr6 = *(u32 *)(r1 +4)\n{rest}");
+    let program = program(BpfProgType::Xdp, &text);
+    Verifier::<ActiveProfile>::new().verify(&program).expect("safe");
 }

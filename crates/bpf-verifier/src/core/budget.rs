@@ -8,9 +8,11 @@
 
 use bpf_bytecode::instruction::Instruction;
 
+use super::done::Done;
 use super::node::Node;
 use super::{Explorer, Step, reject};
 use crate::error::VerifyErrorKind;
+use crate::state::snapshot::Snapshot;
 
 /// Words of a state that are handled without a charge in steps; ordinary states
 /// have fewer.
@@ -119,6 +121,14 @@ impl Explorer<'_> {
     /// Counts a comparison with a node.
     pub(super) fn charge_node(&mut self, node: Node) {
         self.charge(node.weight(&self.arena));
+    }
+
+    /// Counts a comparison with a done node, of whose state so many entries were looked at.
+    pub(super) fn charge_compared(&mut self, node: Done, old: Snapshot, looked: u32) {
+        let (weight, all) = (old.weight(&self.arena), old.entries(&self.arena));
+        let part = u64::from(weight).saturating_mul(u64::from(looked).saturating_add(1));
+        let part = part.checked_div(u64::from(all).saturating_add(1)).unwrap_or(0);
+        self.charge(node.with_head(old, u32::try_from(part).unwrap_or(weight).min(weight)));
     }
 
     /// Counts that a state of so many words is kept.

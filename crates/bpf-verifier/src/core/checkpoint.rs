@@ -18,7 +18,7 @@ use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::{Known, slot_number};
 use crate::error::VerifyErrorKind;
 use crate::meter::Meter;
-use crate::state::cover::{Closeness, covers};
+use crate::state::cover::{Closeness, covers, covers_so_far};
 use crate::state::snapshot::{Plan, Snapshot};
 use crate::state::{Kind, State};
 use crate::tail::Tail;
@@ -274,13 +274,18 @@ impl Explorer<'_> {
                 continue;
             };
             let old = node.snapshot(&self.arena);
-            self.charge(node.with_head(old, old.weight(&self.arena)));
             let close = Closeness::Matters { instances: is_inside };
             let usable = self.resolves(node, inner);
             // What goes round says how it came to be.
             let goes_round = is_inside || node.owner(&self.arena).is_some();
-            if usable
-                && let Some(rests) = covers(old, &self.state, &self.arena, close, shared)
+            let mut looked = 0;
+            let found = if usable {
+                covers_so_far(old, &self.state, &self.arena, close, shared, &mut looked)
+            } else {
+                None
+            };
+            self.charge_compared(node, old, looked);
+            if let Some(rests) = found
                 && (!goes_round || self.stands_for_derived(old))
             {
                 node.count(&mut self.arena, true);

@@ -37,8 +37,9 @@ const DEAD: u32 = 1 << 31;
 const NEST_SHIFT: u32 = 28;
 
 /// Vain comparisons after which a state is given up, and how many more a success
-/// is worth.
-const MISSES: u32 = 3;
+/// is worth. Where a loop is walked round by round, states of many other rounds come by before one
+/// of the same.
+const MISSES: u32 = 48;
 
 /// Words before the state, where there are rounds of so many instances behind it and it
 /// speaks of `nest` summaries.

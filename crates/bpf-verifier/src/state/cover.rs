@@ -55,6 +55,18 @@ pub(crate) fn covers(
     close: Closeness,
     shared: u32,
 ) -> Option<RestsOn> {
+    covers_so_far(old, new, arena, close, shared, &mut 0)
+}
+
+/// The same, and how many entries of the older one were looked at for that.
+pub(crate) fn covers_so_far(
+    old: Snapshot,
+    new: &State,
+    arena: &Arena<'_>,
+    close: Closeness,
+    shared: u32,
+    index: &mut u32,
+) -> Option<RestsOn> {
     let same = close == Closeness::Same;
     if !has_form(old, new, arena, same) {
         return None;
@@ -69,7 +81,7 @@ pub(crate) fn covers(
     let mut rests = RestsOn::default();
     let words = arena.half_words();
     let mut entries = old.read(arena);
-    let (mask, mut index) = (old.reg_mask(arena), 0_u32);
+    let mask = old.reg_mask(arena);
     for (number, value) in (0_u32..).zip(new.regs()) {
         if mask.wrapping_shr(number) & 1 == 0 {
             if same && value.is_init() {
@@ -79,8 +91,8 @@ pub(crate) fn covers(
         }
         match entries.passes_value(words, value, same) {
             Sight::Covers(deps) => {
-                rests.deps |= beyond(deps, index);
-                index = index.saturating_add(1);
+                rests.deps |= beyond(deps, *index);
+                *index = index.saturating_add(1);
                 continue;
             }
             Sight::Differs => return None,
@@ -88,22 +100,22 @@ pub(crate) fn covers(
         }
         let before = entries.value(arena);
         let reach = entry_covers(&before, value, (new, arena), same, &mut ids)?;
-        rests.deps |= beyond(reach, index);
+        rests.deps |= beyond(reach, *index);
         let any = before.number.is_unknown() && before.id == 0;
         if before.says_reach() || before.is_scalar() && !any {
             if before.is_scalar() && loose(&before) {
                 ids.owe(before.id, value.deps);
             } else {
-                rests.deps |= beyond(value.deps, index);
+                rests.deps |= beyond(value.deps, *index);
             }
         }
-        index = index.saturating_add(1);
+        *index = index.saturating_add(1);
     }
     let (mut at, held) = (0, new.cells.all(arena));
     let mut said = [None; MOST];
     for _ in 0..old.cells(arena) {
-        let entry = index;
-        index = index.saturating_add(1);
+        let entry = *index;
+        *index = index.saturating_add(1);
         let shown = entries.next_span(words).filter(|((addr, _), _)| *addr < DIFFERENCES);
         if let Some((span @ (addr, _), behind)) = shown {
             at = first_behind(held, addr, at);
@@ -126,7 +138,8 @@ pub(crate) fn covers(
         }
         at = first_behind(held, cell.addr, at);
         let (value, live) = if cell.addr >= SAVED {
-            let before_end = old.cells(arena).saturating_sub(index.saturating_sub(old.regs(arena)));
+            let before_end =
+                old.cells(arena).saturating_sub((*index).saturating_sub(old.regs(arena)));
             (kept(&cell, (at, before_end), new, arena)?, 0)
         } else if cell.len > 8 {
             // Zero or unknown bytes, more than one read can take.

@@ -376,7 +376,7 @@ impl Snapshot {
         Size { words: before, halves }.weight()
     }
 
-    pub(super) fn entries(self, arena: &Arena<'_>) -> u32 {
+    pub fn entries(self, arena: &Arena<'_>) -> u32 {
         self.regs(arena).saturating_add(self.cells(arena))
     }
 
