@@ -3,11 +3,11 @@
 //! Where a loop goes on until one number *is* another (`j != i`), or two come nearer from both
 //! sides (`low < high`), what bounds them is how they lie to each other, and bounds of each alone
 //! do not say it. Where no guess without comes to anything, a guess says of two numbers that the
-//! loop compares, and that its head names, that the one is not less than the other, or not by more
-//! than one, if that is so where the loop begins. That is an entry of the state at the head
-//! ([`difference`](crate::state::State::difference)), and so it is checked as the rest is: of what
-//! enters the loop, and of all that comes back. On the way, comparisons of the two tell how far
-//! they are apart, and what they are then.
+//! loop compares, and that its head names, that the one is more than the other, or not less, or
+//! less by one at the most, if that is so where the loop begins. That is an entry of the state at
+//! the head ([`difference`](crate::state::State::difference)), and so it is checked as the rest
+//! is: of what enters the loop, and of all that comes back. On the way, comparisons of the two tell
+//! how far they are apart, and what they are then.
 //!
 //! If what comes back is no such state, the next guess says less of the two, until it says nothing.
 
