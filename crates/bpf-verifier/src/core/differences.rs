@@ -174,7 +174,7 @@ impl Explorer<'_> {
         }
         let guess = node.snapshot(&self.arena);
         self.charge_parts(guess.weight(&self.arena));
-        let place = |id| self.place_named(guess, id);
+        let place = |id| self.entry_named(guess, id).map(|(place, ..)| place);
         let Some((first, second)) = place(first).zip(place(second)) else { return };
         let places = pair(first, second);
         for index in 0..MAX_PAIRS {
@@ -190,21 +190,22 @@ impl Explorer<'_> {
         }
     }
 
-    /// Where a guess has a number of this name, that may be compared as a whole.
-    fn place_named(&self, guess: Snapshot, id: u32) -> Option<Place> {
+    /// Where a guess has a number of this name, that may be compared as a whole, which entry that
+    /// is, and its value.
+    fn entry_named(&self, guess: Snapshot, id: u32) -> Option<(Place, u32, Value)> {
         let named = |value: &Value| value.name().is_some_and(|name| name.0 == id);
         let (mask, mut entries) = (guess.reg_mask(&self.arena), guess.read(&self.arena));
-        for register in Register::all() {
-            if mask.wrapping_shr(register.number().into()) & 1 == 1
-                && named(&entries.value(&self.arena))
-            {
-                return Some(place_of(register));
+        let listed = |register: &Register| mask.wrapping_shr(register.number().into()) & 1 == 1;
+        for (entry, register) in (0_u32..).zip(Register::all().filter(listed)) {
+            let value = entries.value(&self.arena);
+            if named(&value) {
+                return Some((place_of(register), entry, value));
             }
         }
-        for _ in 0..guess.cells(&self.arena) {
+        for entry in (guess.regs(&self.arena)..).take(guess.cells(&self.arena) as usize) {
             let cell = entries.cell(&self.arena);
             if cell.len == 8 && named(&cell.value) {
-                return Some(place_of_cell(cell.addr));
+                return Some((place_of_cell(cell.addr), entry, cell.value));
             }
         }
         None
@@ -306,9 +307,8 @@ impl Explorer<'_> {
         let (first, second) = said.compared();
         let guess = trial.node(&self.arena).snapshot(&self.arena);
         let moved = |id: u32| {
-            let place = self.place_named(guess, id)?;
-            let before = self.in_guess(guess, place)?.name()?;
-            let after = self.whole_at(&self.state, place)?.name()?;
+            let (place, _, before) = self.entry_named(guess, id)?;
+            let (before, after) = (before.name()?, self.whole_at(&self.state, place)?.name()?);
             (before.0 == after.0).then(|| after.1.wrapping_sub(before.1))
         };
         let by = moved(first).zip(moved(second)).map(|(a, b)| a.wrapping_sub(b));
@@ -341,14 +341,12 @@ impl Explorer<'_> {
         let node = trial.node(&self.arena);
         let guess = node.snapshot(&self.arena);
         for id in [first, second] {
-            let Some(place) = self.place_named(guess, id) else { continue };
+            let Some((place, entry, _)) = self.entry_named(guess, id) else { continue };
             let after = self.whole_at(&self.state, place);
             self.mark_precise(after.map_or(0, |after| after.deps));
             self.mark_read(self.bytes_at(place));
-            if let Some((entry, _)) = self.entry_at(guess, place) {
-                self.mark_entry(node, entry);
-                self.mark_entry_read(node, entry);
-            }
+            self.mark_entry(node, entry);
+            self.mark_entry_read(node, entry);
         }
     }
 

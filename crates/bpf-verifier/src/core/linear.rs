@@ -18,6 +18,10 @@
 //! - All of this is modulo 2^64, as sums and products of registers are. Only bounds are not: where
 //!   the product of a bound, and the sum, do not fit, none are told.
 //!
+//! What is named outside of the loop may be added as well: an address that begins at `v + i` and
+//! goes back as `j` goes on is `v + i - j`. The identity of `i` stands for one number throughout;
+//! where the state says how far `i` and `j` are apart, that bounds the address.
+//!
 //! A place is a register, or eight bytes of the stack that were written at once: compilers keep
 //! there what they have no register for.
 //!
@@ -149,9 +153,8 @@ impl Trial {
 
 /// What a number, or an address's offset, is named, and what it is more than that.
 fn name(value: &Value) -> Option<(u32, i64)> {
-    let named =
-        if value.is_scalar() { value.id != 0 && value.range == 0 } else { value.names_offset() };
-    named.then(|| (value.id, value.off.into()))
+    let offset = || value.names_offset().then(|| (value.id, value.off.into()));
+    value.name().or_else(offset)
 }
 
 /// A number, or an address's offset, that is known.
