@@ -263,11 +263,15 @@ impl Explorer<'_> {
             }
             _ => {}
         }
-        if test.a.number != a {
+        // No operand was known to be greater than what it is part of.
+        let less = |now: &Scalar, before: &Scalar| {
+            now.umax() < before.umax() || now.half().umax < before.half().umax
+        };
+        if less(&a, &test.a.number) {
             self.learn_operands(test.dst, &a, deps);
         }
         if let Operand::Reg(src) = test.src
-            && test.b.number != b
+            && less(&b, &test.b.number)
         {
             self.learn_operands(src, &b, deps);
         }
