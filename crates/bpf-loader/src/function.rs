@@ -5,6 +5,7 @@ use bpf_profile::PhysicalProfile;
 use crate::LoadError;
 use crate::bytes::{Table, push};
 use crate::elf::{Elf, STB_LOCAL, STT_FUNC};
+use crate::section;
 
 /// Functions that a table of fixed size holds, entry points included.
 pub(crate) const FUNCTION_CAPACITY: usize = 64;
@@ -16,8 +17,11 @@ const MAX_FUNCTIONS: usize = 4096;
 /// Bytes of a slot.
 pub(crate) const SLOT: u64 = 8;
 
-/// Where subprograms are that several programs may call.
-const TEXT: &str = ".text";
+/// Whether a section of this name holds only what programs call. Compilers put
+/// what is hardly ever run into `.text.unlikely.` and its like.
+fn holds_subprograms(section: &str) -> bool {
+    section::is_named(section, ".text")
+}
 
 /// A function: a run of slots of a section.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +64,7 @@ pub(crate) fn find<P: PhysicalProfile>(elf: &Elf<'_>) -> Result<Functions<P>, Lo
             start: u32::try_from(symbol.value / SLOT).map_err(|_| broken)?,
             len: u32::try_from(symbol.size / SLOT).map_err(|_| broken)?,
             symbol: number,
-            is_entry: symbol.binding() != STB_LOCAL && section.name != TEXT,
+            is_entry: symbol.binding() != STB_LOCAL && !holds_subprograms(section.name),
         };
         if found.len() >= MAX_FUNCTIONS {
             return Err(LoadError::Limit { what: "functions", limit: MAX_FUNCTIONS });
@@ -74,7 +78,7 @@ pub(crate) fn find<P: PhysicalProfile>(elf: &Elf<'_>) -> Result<Functions<P>, Lo
         // object does so by section.
         let is_text = functions
             .first()
-            .is_some_and(|f| elf.section(f.section).is_ok_and(|section| section.name == TEXT));
+            .is_some_and(|f| elf.section(f.section).is_ok_and(|s| holds_subprograms(s.name)));
         if !is_text && functions.iter().all(|f| !f.is_entry) {
             for function in functions {
                 function.is_entry = true;

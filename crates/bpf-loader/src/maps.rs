@@ -37,6 +37,9 @@ pub enum Contents<'d> {
     /// Zeros, in the one value of an array map: variables without initial value.
     Zeroed,
     /// These bytes, in the one value of an array map: variables or constants.
+    /// Where a variable begins with the address of another, they have what the
+    /// object's bytes say, which is no address: nobody relocates data, as libbpf
+    /// and aya do not.
     Bytes(&'d [u8]),
 }
 

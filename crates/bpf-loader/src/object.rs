@@ -149,8 +149,8 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
             }
         }
         let functions = function::find::<P>(&elf)?;
-        let found = maps::find(&elf, btf.as_ref(), config)?;
-        let relocated = relocated_sections::<P>(&elf, &found)?;
+        let found: Found<'d, P> = maps::find(&elf, btf.as_ref(), config)?;
+        let relocated = relocated_sections::<P>(&elf)?;
         let annotated = match &btf {
             Some(btf) => Annotated::find(&elf, btf, ext)?,
             None => Annotated::none(),
@@ -206,8 +206,8 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
         Self { own_types, ..self }
     }
 
-    /// The programs, by section and place. What is in `.text` is no program,
-    /// but called by programs.
+    /// The programs, by section and place. What is in `.text` or `.text.NAME` is
+    /// no program, but called by programs.
     pub fn programs(&self) -> impl Iterator<Item = Program<'_, 'd, P>> {
         let entries = self.functions.iter().enumerate().filter(|(_, f)| f.is_entry);
         entries.map(|(number, _)| Program { object: self, number })
@@ -327,7 +327,6 @@ impl<'d, P: PhysicalProfile> Object<'d, P> {
 /// The relocations of code and of declared maps.
 fn relocated_sections<'d, P: PhysicalProfile>(
     elf: &Elf<'d>,
-    found: &Found<'d, P>,
 ) -> Result<Table<P, Relocated<'d>, RELOCATED_CAPACITY>, LoadError> {
     let mut out = Table::<P, Relocated<'d>, RELOCATED_CAPACITY>::default();
     for section in elf.sections() {
@@ -336,9 +335,6 @@ fn relocated_sections<'d, P: PhysicalProfile>(
             continue;
         }
         let target: Section<'d> = elf.section(section.info)?;
-        if found.of_data(target.index).is_some() {
-            return Err(LoadError::unsupported("addresses in global variables", target.name));
-        }
         if !target.is_code() && target.name != maps::DECLARED_SECTION {
             continue;
         }

@@ -43,6 +43,11 @@ const LINUX_ONLY: &[(&str, &str)] = &[
     ("struct_ops.s", "struct_ops"),
 ];
 
+/// Whether a section has the name `base`, behind which a `.` and more may follow.
+pub(crate) fn is_named(section: &str, base: &str) -> bool {
+    section.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Bytes of `section` up to its end or to a `/`, if that is what `prefix` is.
 fn fit(section: &str, prefix: &str) -> Option<usize> {
     let rest = section.strip_prefix(prefix)?;

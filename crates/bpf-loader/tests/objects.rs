@@ -352,6 +352,11 @@ fn a_refused_program_does_not_keep_others_from_loading() {
     insta::assert_snapshot!(describe(object!("refused")));
 }
 
+#[test]
+fn data_with_addresses_stay_as_the_object_has_them() {
+    insta::assert_snapshot!(describe(object!("addresses")));
+}
+
 const CONFIG: &str = "CONFIG_SMP=y\nCONFIG_NF_TABLES=m\nCONFIG_HZ=-250\n\
     CONFIG_CC_VERSION_TEXT=\"clang version 19\"\nCONFIG_LOG_BUF_SHIFT=256";
 

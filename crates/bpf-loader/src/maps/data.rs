@@ -9,13 +9,10 @@ use crate::LoadError;
 use crate::btf::{Btf, Kind};
 use crate::elf::{Elf, Section, sht};
 use crate::error::Name;
+use crate::section::is_named;
 
 /// Names of such sections; a `.` and more may follow.
 const SECTIONS: [&str; 3] = [".rodata", ".data", ".bss"];
-
-fn is_named(name: &str, base: &str) -> bool {
-    name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
 
 /// Whether the variables of `section` become a map.
 pub(crate) fn holds_variables(section: &Section<'_>) -> bool {
