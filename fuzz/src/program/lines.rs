@@ -1,7 +1,7 @@
 //! A program in the making, as text.
 
 use kernel_bpf::bytecode::abi::map::MapDef;
-use kernel_bpf::bytecode::text::assemble;
+use kernel_bpf::bytecode::text::{AsmError, AsmErrorKind, assemble};
 use kernel_bpf::bytecode::{BpfInsn, BpfProgType};
 use kernel_bpf::profile::ActiveProfile;
 use kernel_bpf_tests::case::{self, Case, Verdict};
@@ -44,8 +44,20 @@ impl<'i, 'd> Lines<'i, 'd> {
     }
 
     /// The instructions; none, where the lines are more than the profile takes.
+    ///
+    /// # Panics
+    /// When they are no instructions, which is a mistake of who made them.
     pub(super) fn insns(&self) -> Vec<BpfInsn> {
-        assemble::<ActiveProfile>(&self.text).unwrap_or_default().into_iter().collect()
+        let insns = assemble::<ActiveProfile>(&self.text);
+        let full = |error: &AsmError| {
+            matches!(error.kind, AsmErrorKind::ProgramTooLong | AsmErrorKind::TooManyLabels)
+        };
+        if let Err(error) = insns.as_ref()
+            && !full(error)
+        {
+            panic!("{error}\n{}", self.text);
+        }
+        insns.unwrap_or_default().into_iter().collect()
     }
 
     /// A program over 64 bytes of context; an empty one, where the lines are more

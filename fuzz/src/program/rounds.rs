@@ -285,7 +285,7 @@ impl Maker<'_, '_> {
     fn constant(&mut self) {
         let base = 8 * self.out.input.below(6);
         if self.out.input.below(3) > 0 {
-            self.out.line(&format!("r1 = map[idx:3][{base}] ll"));
+            self.out.line(&format!("r1 = map[idx:3][0]+{base} ll"));
             self.load_constant("1");
         } else {
             self.code(&["*(u32 *)(r10 -136) = 0", "r2 = r10", "r2 += -136"]);
