@@ -6,7 +6,8 @@
 //! compute with unknown numbers, as they are or changed in places; programs of
 //! loops; programs of functions, iterators and helpers that call back; programs of
 //! functions that end before their exit; of many branches one behind the other; loops that
-//! hand numbers on from round to round; and loops that compare low bits of numbers.
+//! hand numbers on from round to round; loops that compare low bits of numbers; and loops of
+//! numbers that go together.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -28,6 +29,7 @@ mod joins;
 mod lines;
 mod looping;
 mod low_bits;
+mod related;
 mod rounds;
 mod seeds;
 mod unknown;
@@ -56,7 +58,9 @@ pub fn case(data: &[u8]) -> Case {
     let kind = input.u8();
     let mut case = match kind % 16 {
         0 if kind < 128 => free(&mut input),
-        0..4 => tame(&mut input),
+        0..3 => tame(&mut input),
+        3 => related::case(&mut input),
+        4 if kind >= 128 => related::case(&mut input),
         5 if kind >= 128 => low_bits::case(&mut input),
         4..6 => looping::case(&mut input),
         6 if kind < 128 => joins::case(&mut input),

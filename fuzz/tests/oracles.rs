@@ -138,8 +138,14 @@ fn nothing_is_held_or_used_for_too_long() {
 #[test]
 fn programs_are_of_all_kinds() {
     let (mut built, mut accepted) = (0, 0);
-    let mut kinds =
-        [("tame", 5, 0), ("rounds", 30, 0), ("ends", 5, 0), ("joins", 1, 0), ("delayed", 1, 0)];
+    let mut kinds = [
+        ("tame", 5, 0),
+        ("rounds", 30, 0),
+        ("ends", 5, 0),
+        ("joins", 1, 0),
+        ("delayed", 1, 0),
+        ("related", 10, 0),
+    ];
     for attempt in 0..2_000 {
         let case = program::case(&mutate::bytes(&mut Rng::new(attempt), &[]));
         let Some(program) = program::build(&case) else { continue };
