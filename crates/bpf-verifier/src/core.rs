@@ -44,6 +44,7 @@ mod packet;
 pub(crate) mod path;
 mod pending;
 mod pointer;
+mod ranks;
 mod recover;
 mod rounds;
 mod socket;

@@ -284,6 +284,7 @@ impl Explorer<'_> {
         self.walker.active = trial;
         let node = self.add_open_node()?;
         trial.set_node(&mut self.arena, node);
+        self.rank_entries(trial, node.snapshot(&self.arena));
         self.settled = true;
         if phase != Phase::Full {
             return Ok(());

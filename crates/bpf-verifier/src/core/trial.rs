@@ -6,6 +6,7 @@ use super::differences::DIFFERENCE_WORDS;
 use super::done::Done;
 use super::linear::LINEAR_WORDS;
 use super::node::Node;
+use super::ranks::RANKED_WORDS;
 use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
@@ -61,7 +62,9 @@ const LINEAR: u32 = DERIVED + 1;
 const DIFFERENCES: u32 = LINEAR + LINEAR_WORDS;
 const RANKS: u32 = DIFFERENCES + DIFFERENCE_WORDS;
 const RESETS: u32 = RANKS + 1 + MAX_RANKS;
-const TRIANGLES: u32 = RESETS + 1 + MAX_RANKS;
+/// Which entries have a rank.
+const RANKED: u32 = RESETS + 1 + MAX_RANKS;
+const TRIANGLES: u32 = RANKED + RANKED_WORDS;
 const THRESHOLDS: u32 = TRIANGLES + 1;
 pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
@@ -69,8 +72,9 @@ const THRESHOLD_WORDS: u32 = 16;
 const IS_END: u32 = 1 << 31;
 const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
 
-/// Entries of the head's state that may be what a loop counts by: the first ones.
-const MAX_RANKS: u32 = 16;
+/// Entries of the head's state that may be what a loop counts by, and are given ranks for that:
+/// see [`ranks`](super::ranks).
+pub(super) const MAX_RANKS: u32 = 16;
 /// In the word in front of resets, from a bit on one for each entry: something was added to
 /// it on a way round; it became another number; it became what is not listed.
 const SUMMED: u32 = 0;
@@ -200,6 +204,10 @@ impl Trial {
 
     pub(super) const fn derived_field(self) -> At {
         self.field(DERIVED)
+    }
+
+    pub(super) const fn ranked_field(self) -> At {
+        self.field(RANKED)
     }
 
     pub(super) const fn linear_field(self) -> At {
@@ -456,11 +464,9 @@ impl Trial {
     /// Notes that on one way round an entry of the head, a number, became another one, which
     /// is within these bounds; none, if that is not so.
     pub fn note_reset(self, arena: &mut Arena<'_>, entry: u32, bounds: Option<(i32, i32)>) {
-        if entry >= MAX_RANKS {
-            return;
-        }
-        let bit = |group: u32| 1_u64.wrapping_shl(entry.saturating_add(group));
-        let (masks, at) = (self.field(RESETS), self.field(RESETS + 1).saturating_add(entry));
+        let Some(rank) = self.rank(arena, entry) else { return };
+        let bit = |group: u32| 1_u64.wrapping_shl(rank.saturating_add(group));
+        let (masks, at) = (self.field(RESETS), self.field(RESETS + 1).saturating_add(rank));
         let mask = arena.word(masks);
         let Some(ends) = bounds else {
             arena.set(masks, mask | bit(LOST_RESET) | BECAME_OTHER);
@@ -473,12 +479,13 @@ impl Trial {
     /// What was added to an entry of the head on the ways round, and between which numbers it
     /// was on all others, if there were any; none, where that is not known.
     pub fn sum_and_resets(self, arena: &Arena<'_>, entry: u32) -> Option<SumAndResets> {
+        let rank = self.rank(arena, entry)?;
         let mask = arena.word(self.field(RESETS));
-        let has = |group: u32| mask.wrapping_shr(entry.saturating_add(group)) & 1 == 1;
-        if entry >= MAX_RANKS || has(LOST_RESET) {
+        let has = |group: u32| mask.wrapping_shr(rank.saturating_add(group)) & 1 == 1;
+        if has(LOST_RESET) {
             return None;
         }
-        let ends = |field: u32| ends_at(arena, self.field(field).saturating_add(entry));
+        let ends = |field: u32| ends_at(arena, self.field(field).saturating_add(rank));
         let sum = if has(SUMMED) { ends(RANKS + 1) } else { (0, 0) };
         Some((sum, has(RESET).then(|| ends(RESETS + 1))))
     }
@@ -595,13 +602,11 @@ impl Trial {
 
     /// Notes how an entry of the head changed on one way round.
     pub fn note_change(self, arena: &mut Arena<'_>, entry: u32, change: Change) {
-        if entry >= MAX_RANKS {
-            return;
-        }
-        let bit = |group: u32| 1_u64.wrapping_shl(entry.saturating_add(group.saturating_mul(16)));
-        let (masks, at) = (self.field(RANKS), self.field(RANKS + 1).saturating_add(entry));
+        let Some(rank) = self.rank(arena, entry) else { return };
+        let bit = |group: u32| 1_u64.wrapping_shl(rank.saturating_add(group.saturating_mul(16)));
+        let (masks, at) = (self.field(RANKS), self.field(RANKS + 1).saturating_add(rank));
         let mut mask = arena.word(masks);
-        let before = self.change(arena, entry);
+        let before = self.change_of(arena, rank);
         if let Change::Sum(least, most) = change {
             // Whatever happens on other ways.
             let summed = arena.word(self.field(RESETS));
@@ -622,19 +627,23 @@ impl Trial {
     /// How an entry of the head changed on all ways round; none, if there was
     /// none.
     pub fn change(self, arena: &Arena<'_>, entry: u32) -> Option<Change> {
-        if entry >= MAX_RANKS {
-            return Some(Change::Other);
+        match self.rank(arena, entry) {
+            Some(rank) => self.change_of(arena, rank),
+            None => Some(Change::Other),
         }
+    }
+
+    fn change_of(self, arena: &Arena<'_>, rank: u32) -> Option<Change> {
         let mask = arena.word(self.field(RANKS));
         let has =
-            |group: u32| mask.wrapping_shr(entry.saturating_add(group.saturating_mul(16))) & 1 == 1;
+            |group: u32| mask.wrapping_shr(rank.saturating_add(group.saturating_mul(16))) & 1 == 1;
         match (has(0), has(1), has(2), has(3)) {
             (false, ..) => None,
             (_, _, _, true) => Some(Change::Other),
             (_, true, ..) => Some(Change::Halved),
             (_, _, true, _) => Some(Change::Doubled),
             _ => {
-                let (least, most) = ends_at(arena, self.field(RANKS + 1).saturating_add(entry));
+                let (least, most) = ends_at(arena, self.field(RANKS + 1).saturating_add(rank));
                 Some(Change::Sum(least, most))
             }
         }
