@@ -76,3 +76,46 @@ fn an_address_above_many_numbers() {
         beyond(&above(kept, 513, 1));
     }
 }
+
+/// The greatest and the least of numbers, each compared with many, of `rounds` times two bytes.
+fn greatest(rounds: u32) -> String {
+    format!(
+        "r0 = *(u32 *)(r1 +0)
+         r3 = *(u32 *)(r1 +4)
+         r2 = r0
+         r2 += 512
+         if r2 > r3 goto out
+         r3 = 0
+         r4 = 0
+         w5 = -1
+         r6 = 0
+         again: r1 = *(u16 *)(r0 +0)
+         if r1 <= r4 goto least
+         r4 = r1
+         least: if r1 >= r5 goto first
+         r5 = r1
+         first: if r5 > 1000 goto second
+         r6 += 1
+         second: if r4 > 2000 goto third
+         r6 += 1
+         third: if r5 > 3000 goto fourth
+         r6 += 1
+         fourth: if r4 > 4000 goto next
+         r6 += 1
+         next: r0 += 2
+         r3 += 1
+         if r3 != {rounds} goto again
+         r0 = r4
+         r0 ^= r5
+         r0 ^= r6
+         exit
+         out: r0 = 0
+         exit"
+    )
+}
+
+#[test]
+fn a_counter_among_many_comparisons() {
+    quick(1300, &greatest(256));
+    beyond(&greatest(257));
+}

@@ -153,6 +153,17 @@ fn widen(arena: &mut Arena<'_>, at: At, holds: bool, (least, most): (i32, i32)) 
     arena.set(at, pair(least.cast_unsigned(), most.cast_unsigned()));
 }
 
+/// Which of a full list makes room for the first threshold of another name: one of the name
+/// that has most of them, and an end of something else rather than a number.
+fn least_missed(list: &[Threshold], more: Threshold, end: bool) -> Option<usize> {
+    let of = |id: u32| list.iter().filter(|known| known.id == id).count();
+    if of(more.id) > 0 {
+        return None;
+    }
+    let others = list.iter().enumerate().filter(|(_, known)| of(known.id) > 1 && known.end >= end);
+    others.max_by_key(|(_, known)| (of(known.id), known.end)).map(|(index, _)| index)
+}
+
 impl Trial {
     const fn field(self, index: u32) -> At {
         self.0.saturating_add(index)
@@ -650,8 +661,8 @@ impl Trial {
     }
 
     /// Notes that what has this identity is compared with a number, or with what has that
-    /// `end`. Where there is no room, one of the state at the head takes that of another;
-    /// half of it is kept for numbers.
+    /// `end`. Where there is no room, one of the state at the head takes that of another, or, if
+    /// it is the first of its name, of the name that has most; half of it is kept for numbers.
     pub fn add_threshold(self, arena: &mut Arena<'_>, more: Threshold, end: bool) {
         let (list, len) = self.thresholds(arena);
         let (list, head) = (list.get(..len).unwrap_or_default(), self.head_id(arena));
@@ -666,10 +677,12 @@ impl Trial {
         if len < if end { MAX_THRESHOLDS / 2 } else { MAX_THRESHOLDS } {
             self.set_threshold(arena, count, more);
             self.set_thresholds(arena, count.saturating_add(1));
-        } else if more.id <= head
-            && let Some((index, _)) = (0..count).zip(list).find(|(_, known)| known.id > head)
-        {
-            self.set_threshold(arena, index, more);
+        } else if more.id <= head {
+            let other = list.iter().position(|known| known.id > head);
+            let index = other.or_else(|| least_missed(list, more, end));
+            if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
+                self.set_threshold(arena, index, more);
+            }
         }
     }
 
