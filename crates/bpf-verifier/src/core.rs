@@ -34,6 +34,7 @@ pub(crate) mod hint;
 pub(crate) mod iterator;
 mod later;
 mod linear;
+mod loosen;
 mod marks;
 mod memory;
 mod merge;

@@ -181,8 +181,9 @@
 //!    covered, in full and not only in what matters. It can fail, and then the
 //!    program ends. Had something not been covered, a wider guess would have been
 //!    next. After an error, it may be a narrower one: what some ways round leave as it
-//!    is, as the place of the least element so far, is what the others make it. After
-//!    ten guesses, or another error, the attempt is undone.
+//!    is, as the place of the least element so far, is what the others make it. If it
+//!    took too long, it may be one that says nothing of numbers on which nothing is
+//!    decided. After ten guesses, or another error, the attempt is undone.
 //! 4. The loop must end. `r0` got an identity at the head, and came back as the same
 //!    number plus 1; at the head it is always from 0 to 99999999. So it goes back
 //!    99999999 times at the most. A value that is halved or doubled, that changes by

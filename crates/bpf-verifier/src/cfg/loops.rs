@@ -62,7 +62,7 @@ impl Loop {
     }
 
     /// The next one around it.
-    fn outer(self, arena: &Arena<'_>) -> Self {
+    pub fn outer(self, arena: &Arena<'_>) -> Self {
         Self(high(arena.word(self.0)))
     }
 

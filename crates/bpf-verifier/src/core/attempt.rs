@@ -70,7 +70,7 @@ impl Explorer<'_> {
     /// Nothing came of an attempt: where it began the walk goes on without, at least
     /// for a while.
     pub(super) fn fail(&mut self, trial: Trial) -> Step {
-        if self.assume(trial)? || self.try_differences(trial)? {
+        if self.assume(trial)? || self.try_loose(trial)? || self.try_differences(trial)? {
             return Ok(());
         }
         let taken = self.steps().saturating_sub(trial.began(&self.arena));

@@ -123,6 +123,7 @@ impl Explorer<'_> {
             self.check_comparison(&test)?;
         }
         if holds && fails {
+            self.note_way_out(insn, test.a.deps | test.b.deps);
             self.fork(insn)?;
         } else {
             let apart = apart.map_or(0, |apart| apart.said.deps);

@@ -58,7 +58,7 @@ pub(super) const LINEAR_WORDS: u32 = MAX_LINEAR * WORDS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Linear {
     pub place: Place,
-    of: Place,
+    pub of: Place,
     times: i32,
     more: i32,
     /// The identity of the number that is added as well; 0 for none.

@@ -141,7 +141,9 @@ impl Explorer<'_> {
             self.improve(trial)?;
             return Ok(Arrival::Elsewhere);
         };
-        self.mark_precise(rests.deps);
+        if !self.looks_for_decisions(trial) {
+            self.mark_precise(rests.deps);
+        }
         self.mark_read(rests.live);
         self.figures.unwritten_reads |= rests.unwritten;
         self.note_changes(trial, guess);
@@ -168,7 +170,7 @@ impl Explorer<'_> {
     }
 
     /// Whether a phase took too many steps.
-    fn is_overdue(&self, trial: Trial) -> bool {
+    pub(super) fn is_overdue(&self, trial: Trial) -> bool {
         self.clock() > trial.until(&self.arena)
     }
 
@@ -458,6 +460,9 @@ impl Explorer<'_> {
                 }
                 let guess = node.snapshot(&self.arena);
                 guess.load(&mut self.arena, &mut self.state)?;
+                if trial.is_loose(&self.arena) {
+                    self.loosen(trial, node);
+                }
                 self.unwind(trial);
                 self.begin(trial, Phase::Full)?;
             }
@@ -607,6 +612,9 @@ impl Explorer<'_> {
             let number = after.number;
             let ends = i32::try_from(number.smin()).ok().zip(i32::try_from(number.smax()).ok());
             trial.note_reset(&mut self.arena, entry, ends.filter(|_| after.is_scalar()));
+        }
+        if self.looks_for_decisions(trial) {
+            return;
         }
         if before.is_scalar() && trial.carries_numbers(&self.arena) {
             // All ways are to be seen, and not one that stands for another.

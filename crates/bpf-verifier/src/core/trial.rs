@@ -98,9 +98,18 @@ const _: () = assert!(CARRIED_NUMBER as usize + MAX_CARRIED == CARRIED_REACH as 
 const NO_LINEAR: u64 = 1 << 61;
 /// The packet may move in the loop: how far it reaches is not carried.
 const NO_REACH: u64 = 1 << 62;
+/// Guesses say nothing of numbers on which nothing is decided.
+const LOOSE: u64 = 1 << 63;
 /// What holds beyond a phase.
-const LASTING: u64 =
-    NUMBERS | MIGHT_HELP | NO_STRIDES | BECAME_OTHER | NARROWED | CARRIED_AS | NO_LINEAR | NO_REACH;
+const LASTING: u64 = NUMBERS
+    | MIGHT_HELP
+    | NO_STRIDES
+    | BECAME_OTHER
+    | NARROWED
+    | CARRIED_AS
+    | NO_LINEAR
+    | NO_REACH
+    | LOOSE;
 /// Words of what a loop carries along and counts by.
 pub(super) const COURSE_WORDS: usize = 3;
 /// Values that a loop may carry along.
@@ -458,6 +467,17 @@ impl Trial {
         let word = arena.word(self.field(RESETS));
         arena.set(self.field(RESETS), word | NARROWED);
         word & (BECAME_OTHER | NARROWED) == BECAME_OTHER
+    }
+
+    /// Whether guesses say nothing of numbers on which nothing is decided.
+    pub fn is_loose(self, arena: &Arena<'_>) -> bool {
+        arena.word(self.field(RESETS)) & LOOSE != 0
+    }
+
+    /// They do not from here on.
+    pub fn set_loose(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(RESETS));
+        arena.set(self.field(RESETS), word | LOOSE);
     }
 
     /// The loop is guessed at from its first round on.
