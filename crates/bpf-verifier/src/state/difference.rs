@@ -190,8 +190,9 @@ enum Counterpart {
 }
 
 /// What it rests on that numbers of the newer state are no further apart than the older one says of
-/// what they stand for, if so; to be the `same`, that is said of them as well. What no entry of the
-/// older state names matters to nothing. Identities up to `shared` are the same in both.
+/// what they stand for, if so; to be the `same`, that is said of them as well. Identities up to
+/// `shared` are the same in both; of others, what no entry of the older state names matters to
+/// nothing.
 ///
 /// Every entry was compared: where several have one name, their counterparts are one number, each
 /// but for the constant that the older one says.
@@ -246,7 +247,7 @@ pub(super) fn differences_cover(
     let mut deps = 0;
     for ((said, ids), (a, b)) in all.iter().zip(ids).zip(found) {
         let known = |side, id| match side {
-            Counterpart::Unclear if id <= shared => {
+            Counterpart::None | Counterpart::Unclear if id <= shared => {
                 Counterpart::Known(Value { id, ..Value::UNKNOWN }, 0)
             }
             _ => side,
@@ -265,4 +266,45 @@ pub(super) fn differences_cover(
         }
     }
     Some(deps)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use crate::arena::{Arena, Words};
+    use crate::domain::Scalar;
+    use crate::rules::Privilege;
+    use crate::state::cover::{Closeness, covers};
+    use crate::state::snapshot::Snapshot;
+    use crate::state::{State, Value};
+
+    /// A state that says of the numbers 1 and 2, which it does not have, that they are so far
+    /// apart at the least.
+    fn apart(arena: &mut Arena<'_>, least: i64) -> State {
+        let mut state = State::new(512, Privilege::Privileged);
+        let [a, b] = [1, 2].map(|id| Value { id, ..Value::UNKNOWN });
+        let number = Scalar::signed_between(least, 100);
+        assert!(state.add_difference(arena, (&a, &b), number, 0).is_ok());
+        state
+    }
+
+    /// What is named at the head of a loop may be told of by its name alone.
+    #[test]
+    fn numbers_that_both_states_name_alike_are_as_far_apart() {
+        let mut words = [0_u64; 500];
+        let mut arena = Arena::new(Words::Given(&mut words), 0);
+        let state = apart(&mut arena, 8);
+        let size = Snapshot::measure(&state, &arena);
+        let at = arena.alloc(size.words() as usize).unwrap();
+        let old = Snapshot::write(&state, &mut arena, at, size);
+        let close = Closeness::Matters { instances: true };
+        for (least, shared, covered) in [(8, 2, true), (7, 2, false), (9, 2, true), (7, 0, true)] {
+            let new = apart(&mut arena, least);
+            let found = covers(old, &new, &arena, close, shared);
+            assert_eq!(found.is_some(), covered, "{least} {shared}");
+        }
+        let none = State::new(512, Privilege::Privileged);
+        assert!(covers(old, &none, &arena, close, 2).is_none());
+        assert!(covers(old, &none, &arena, close, 1).is_some());
+    }
 }
