@@ -158,3 +158,37 @@ fn rounds_that_nothing_bounds() {
     let adds = "r5 = *(u64 *)(r10 -64)\nr5 += 1\n*(u64 *)(r10 -64) = r5\nif r5 == 500 goto out";
     refused(&by_row(adds));
 }
+
+/// Rounds that begin so, where R1 is a byte of the packet and a number is kept that is 0 at first.
+fn begun(top: &str) -> String {
+    let kept = "r6 = 0\n*(u64 *)(r10 -120) = r6\n";
+    let text = distances(16, "", "").replacen("r6 = 0\n", kept, 1);
+    text.replacen("r5 = r6\n", &format!("{top}\nr5 = r6\n"), 1)
+}
+
+/// What is kept is where the packet is read in the next round, and becomes one number where a
+/// jump is taken, and another one where it is not.
+fn index(taken: u32, other: u32) -> String {
+    begun(&format!(
+        "r4 = *(u64 *)(r10 -120)
+         r4 += r0
+         r4 = *(u8 *)(r4 +0)
+         r4 = {taken}
+         if r1 > 7 goto keep
+         r4 = {other}
+         keep: *(u64 *)(r10 -120) = r4"
+    ))
+}
+
+#[cfg(feature = "cloud-profile")]
+#[test]
+fn what_is_decided_on_is_not_let_go() {
+    quick(25_000, &index(5, 9));
+}
+
+#[test]
+fn what_is_walked_last() {
+    // Of the ways of a round, one that begins otherwise is walked behind all that follow.
+    beyond(&index(1000, 5));
+    beyond(&index(5, 1000));
+}

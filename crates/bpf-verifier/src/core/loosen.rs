@@ -151,10 +151,12 @@ impl Explorer<'_> {
             }
         };
         let mut entry = 0_u32;
-        let listed = |value: &Value| value.is_init();
+        // Not all registers that hold something are entries.
+        let mask = node.snapshot(&self.arena).reg_mask(&self.arena);
+        let listed = |register: Register| mask.wrapping_shr(register.number().into()) & 1 == 1;
         for register in Register::all() {
             let value = self.state.reg(register);
-            if listed(&value) {
+            if listed(register) {
                 note(self, entry, place_of(register), &value);
                 entry = entry.saturating_add(1);
             }
@@ -169,7 +171,7 @@ impl Explorer<'_> {
         entry = 0;
         for register in Register::all() {
             let value = self.state.reg(register);
-            if listed(&value) {
+            if listed(register) {
                 let at = (entry, place_of(register));
                 if value.id > own
                     && !names.has(value.id)
