@@ -256,8 +256,8 @@ fn large_states_leave_room_for_fewer_instructions() {
         assert!(matches!(error.kind(), VerifyErrorKind::TooComplex { .. }), "{error}");
         seen.0
     };
-    let (few, many) = (walked(2), walked(120));
-    assert!(few >= 10_000, "{few}");
+    let (few, many) = (walked(2), walked(136));
+    assert!(few >= 9_000, "{few}");
     assert!((1_000..few / 4).contains(&many), "{many} of {few}");
 }
 

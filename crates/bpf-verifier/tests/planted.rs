@@ -111,7 +111,7 @@ fn what_inner_rounds_set_back_counts_no_outer_ones() {
         r0 = 0
         exit";
     let program = program(BpfProgType::SchedCls, text);
-    let error = Verifier::<ActiveProfile>::new().step_limit(20_000).verify(&program);
+    let error = Verifier::<ActiveProfile>::new().step_limit(12_000).verify(&program);
     let kind = error.expect_err("it does not end").kind();
     assert!(matches!(kind, VerifyErrorKind::TooComplex { .. }), "{kind:?}");
 }

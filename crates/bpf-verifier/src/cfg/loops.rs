@@ -25,6 +25,10 @@ const LOOP_WORDS: u32 = 5;
 const FAR: u32 = 64;
 /// Arrivals at the head of a loop by an iterator until a summary is tried.
 const PATIENCE: u32 = 4;
+/// Failures after which the next try comes soon, with what the rounds since have shown. After more
+/// as many times as often are let pass.
+const SOON: u32 = 2;
+const RARELY: u32 = 4;
 /// Slots of a loop for each of which it is let pass as often after a failure, and how many
 /// times as often at the most.
 const PAUSE_SLOTS: u64 = 16;
@@ -108,6 +112,7 @@ impl Loop {
     pub fn failed(self, arena: &mut Arena<'_>) {
         let failures = low(arena.word(self.field(2))).saturating_add(1);
         let long = low(self.len(arena) / PAUSE_SLOTS).clamp(1, LONGEST_PAUSE);
+        let long = if failures > SOON { long.saturating_mul(RARELY) } else { long };
         let pause = 1_u32.wrapping_shl(failures.min(30)).saturating_mul(long);
         let next = low(arena.word(self.field(3))).saturating_add(pause);
         arena.set(self.field(2), pair(failures, next));

@@ -10,9 +10,11 @@ use crate::arena::{At, NONE, high, low, pair};
 use crate::cfg::Loop;
 use crate::state::snapshot::Snapshot;
 
-/// Steps that attempts may waste, and the part of all steps that they may waste
-/// beyond these, before no other one is begun.
+/// Steps that attempts at loops may waste, those that attempts with states that were made one may,
+/// and the part of all steps that each may waste beyond these, before no other one is begun.
+/// Of the latter nothing is gained in most programs that are walked in a few thousand steps.
 const WASTED_FREE: u64 = 8192;
+const WASTED_FREE_MERGED: u64 = 1024;
 const WASTED_PART: u64 = 4;
 
 /// Steps that attempts took which came to nothing.
@@ -64,7 +66,8 @@ impl Explorer<'_> {
     /// Whether attempts of the kind that begins like this, and came to nothing, left steps for
     /// another.
     pub(super) fn may_try(&mut self, phase: Phase) -> bool {
-        *self.wasted.of(phase) <= WASTED_FREE.saturating_add(self.steps() / WASTED_PART)
+        let free = if phase == Phase::Merge { WASTED_FREE_MERGED } else { WASTED_FREE };
+        *self.wasted.of(phase) <= free.saturating_add(self.steps() / WASTED_PART)
     }
 
     /// Nothing came of an attempt: where it began the walk goes on without, at least

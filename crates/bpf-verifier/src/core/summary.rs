@@ -30,9 +30,10 @@ const PHASE_STEPS: u64 = 64;
 /// The same of the first one. Where already one round takes longer, so do the others, and states
 /// that are made one help, which summaries do without.
 const ONCE_STEPS: u64 = 8;
-const MORE_STEPS: u64 = 4096;
-/// The part of all steps so far that a merged state may take.
+const MORE_STEPS: u64 = 1024;
+/// The part of all steps so far that a merged state may take, and more.
 const MERGE_PART: u64 = 4;
+const MORE_MERGED: u64 = 4096;
 /// The part of all steps that the last phase may take.
 const FULL_PART: u64 = 3;
 
@@ -159,7 +160,7 @@ impl Explorer<'_> {
         let limit = match phase {
             Phase::Full => self.rules.steps.checked_div(FULL_PART).unwrap_or(0),
             // It may take a part of what was done before.
-            Phase::Merge => (self.steps() / MERGE_PART).saturating_add(MORE_STEPS),
+            Phase::Merge => (self.steps() / MERGE_PART).saturating_add(MORE_MERGED),
             _ => {
                 let slots = trial.subject(&self.arena).len(&self.arena);
                 let each = if phase == Phase::Once { ONCE_STEPS } else { PHASE_STEPS };
