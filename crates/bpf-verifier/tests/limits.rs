@@ -257,7 +257,9 @@ fn large_states_leave_room_for_fewer_instructions() {
         seen.0
     };
     let (few, many) = (walked(2), walked(136));
-    assert!(few >= 9_000, "{few}");
+    // Embedded walks somewhat fewer in as many steps.
+    let least = if cfg!(feature = "embedded-profile") { 9_000 } else { 10_000 };
+    assert!(few >= least, "{few}");
     assert!((1_000..few / 4).contains(&many), "{many} of {few}");
 }
 

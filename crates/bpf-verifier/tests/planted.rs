@@ -111,7 +111,9 @@ fn what_inner_rounds_set_back_counts_no_outer_ones() {
         r0 = 0
         exit";
     let program = program(BpfProgType::SchedCls, text);
-    let error = Verifier::<ActiveProfile>::new().step_limit(12_000).verify(&program);
+    let mut workspace = vec![0_u64; 1 << 21];
+    let verifier = Verifier::<ActiveProfile>::with_workspace(&mut workspace).step_limit(20_000);
+    let error = verifier.verify(&program);
     let kind = error.expect_err("it does not end").kind();
     assert!(matches!(kind, VerifyErrorKind::TooComplex { .. }), "{kind:?}");
 }
