@@ -5,6 +5,8 @@
 //! differs gets an identity of its own, and values that moved by the same
 //! constant share one, so that they are found to move together later.
 
+use core::ops::RangeInclusive;
+
 use bpf_bytecode::Register;
 use bpf_bytecode::opcode::{AluOp, Width};
 
@@ -525,8 +527,9 @@ impl<'a> Join<'a> {
                     0.. => 0..=i64::MAX,
                     _ => i64::MIN..=i64::MAX,
                 };
-                let ends = |from, likely: u32| {
-                    let near = self.near_if(ids, off, move |known, at| match likely {
+                // What goes up to what it is compared with comes to that or, by another step, beyond.
+                let ends = |from, likely: u32, side: RangeInclusive<i64>| {
+                    let near = self.near_if(ids, off, side, move |known, at| match likely {
                         0 => true,
                         1 => old.smin() > at || at > old.smax(),
                         _ => !known.end && (old.smin() > at || at > old.smax()),
@@ -535,8 +538,8 @@ impl<'a> Join<'a> {
                     all.filter(|at| within.contains(at))
                 };
                 let next = |likely| {
-                    let above = ends(over, likely).filter(|&at| at >= over).min();
-                    (above, ends(under, likely).filter(|&at| at <= under).max())
+                    let above = ends(over, likely, 0..=1).filter(|&at| at >= over).min();
+                    (above, ends(under, likely, -1..=0).filter(|&at| at <= under).max())
                 };
                 // Of what goes past an end and round, bounds of something else say less than
                 // numbers that are known, and where it begins says nothing.
@@ -581,21 +584,24 @@ impl<'a> Join<'a> {
 
     /// What is compared with what has one of these identities, and in how many low bits.
     fn near(&self, ids: (u32, u32), off: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
-        self.near_if(ids, off, |_, _| true)
+        self.near_if(ids, off, -1..=1, |_, _| true)
     }
 
-    /// The same, of those that are as is asked for.
+    /// The same, of those that are as is asked for, as far off as the `side` says.
     fn near_if<'b>(
         &'b self,
         (old, new): (u32, u32),
         off: i64,
+        side: RangeInclusive<i64>,
         is_so: impl Fn(&Threshold, i64) -> bool + 'b,
     ) -> impl Iterator<Item = (i64, u32)> + 'b {
         let named = move |id: u32| id != 0 && (id == old || id == new);
         let own = self.thresholds.iter().filter(move |known| named(known.id));
         let own = own.map(move |known| (known, known.at.wrapping_add(off)));
         let own = own.filter(move |(known, at)| is_so(known, *at));
-        own.flat_map(|(known, at)| (-1..=1).map(move |by| (at.wrapping_add(by), known.bits)))
+        own.flat_map(move |(known, at)| {
+            side.clone().map(move |by| (at.wrapping_add(by), known.bits))
+        })
     }
 
     /// The next bound from `least` on, of a guess that ended before.
