@@ -5,7 +5,7 @@
 
 use super::Explorer;
 use super::node::Node;
-use super::trial::{COURSE_WORDS, Trial};
+use super::trial::{COURSE_WORDS, Phase, Trial};
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
 use crate::state::snapshot::Snapshot;
@@ -82,7 +82,11 @@ impl Explorer<'_> {
     /// The state of the node was guessed in an attempt, and it held.
     pub(super) fn keep_hint(&mut self, trial: Trial, node: Node) {
         let subject = trial.subject(&self.arena);
-        self.forget_hint(subject.hint(&self.arena));
+        let known = subject.hint(&self.arena);
+        if known.0 != NONE && self.is_extreme_since(known.last_id(&self.arena)) {
+            return;
+        }
+        self.forget_hint(known);
         // Not a copy of its words: it may leave out what a node holds that ends before.
         let guess = node.snapshot(&self.arena);
         if guess.load(&mut self.arena, &mut self.scratch).is_err() {
@@ -122,6 +126,16 @@ impl Explorer<'_> {
         }
         hint.subject(&self.arena).set_hint(&mut self.arena, Hint(NONE));
         self.arena.free(hint.0, hint.words(&self.arena));
+    }
+
+    /// Whether a loop around is in an extreme state since one of the identities that were given
+    /// after this one. What holds there goes further than it will.
+    fn is_extreme_since(&self, last: u32) -> bool {
+        let arena = &self.arena;
+        let around = |trial: &Trial| Some(trial.outer(arena)).filter(|trial| trial.0 != NONE);
+        let first = Some(self.walker.active).filter(|trial| trial.0 != NONE);
+        let mut around = core::iter::successors(first, around);
+        around.any(|trial| trial.phase(arena) == Phase::Probe && last < trial.head_id(arena))
     }
 
     /// Forgets the guesses of attempts that began after this identity was given.

@@ -77,7 +77,7 @@ impl Explorer<'_> {
             };
             let steps = own.filter_map(|known| steps_to(constant, end(known)?, step)).min();
             let number = steps.and_then(|steps| drift(&start.number, (step, step), steps));
-            let Some(number) = number.filter(|number| *number != now.number) else { continue };
+            let Some(number) = number else { continue };
             self.set_number(*place, number);
             trial.set_stride(&mut self.arena, Some((*place, step)));
             // What else it counts has no bounds of its own, as often as not.

@@ -422,7 +422,7 @@ impl Explorer<'_> {
                 self.unwind(trial);
                 if phase == Phase::Probe {
                     // In an extreme state, inner loops went round too often.
-                    self.forget_hints(trial.first_id(&self.arena));
+                    self.forget_hints(trial.head_id(&self.arena));
                 }
                 let (mode, next) = match phase {
                     Phase::Once => (Mode::Extreme, Phase::Probe),
