@@ -46,7 +46,10 @@ impl Explorer<'_> {
             self.begin(trial, Phase::Narrow)?;
             return Ok(true);
         }
-        if guessed {
+        if guessed && trial.is_hinted(&self.arena) {
+            // It may go further than it has to here.
+            self.give_up_guess(trial)?;
+        } else if guessed {
             self.try_numbers(trial)?;
         } else {
             self.fail(trial)?;

@@ -223,7 +223,10 @@ impl Explorer<'_> {
             if self.join(trial, trial.first(&self.arena), Mode::Hint(last))?.is_some() {
                 trial.set_hinted(&mut self.arena, true);
                 self.take_courses(trial, hint);
-                self.begin(trial, Phase::Full)?;
+                // What follows from it while it may fail would be taken for what an outer loop does.
+                let guessing = self.guessing().map(|around| around.phase(&self.arena));
+                let looks = matches!(guessing, Some(Phase::Body | Phase::Narrow));
+                self.begin(trial, if looks { Phase::Body } else { Phase::Full })?;
                 return Ok(true);
             }
         }
@@ -380,8 +383,8 @@ impl Explorer<'_> {
     }
 
     /// Nothing comes of the guess. If it was one that held before, another one is made.
-    fn give_up_guess(&mut self, trial: Trial) -> Step {
-        if trial.phase(&self.arena) == Phase::Full && trial.is_hinted(&self.arena) {
+    pub(super) fn give_up_guess(&mut self, trial: Trial) -> Step {
+        if trial.is_hinted(&self.arena) {
             self.unwind(trial);
             return self.begin_once(trial);
         }
