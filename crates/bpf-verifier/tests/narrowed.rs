@@ -275,3 +275,109 @@ fn a_depth() {
     refused(&depth(15, 0, 49));
     refused(&depth(15, -1, 0));
 }
+
+/// The place of the greatest of 64 numbers, kept as an address and as an index, of which either
+/// becomes what the round before has found.
+fn greatest(numbers: &str, behind: u32) -> String {
+    format!(
+        "{numbers}
+         r3 = r10
+         r3 += -128
+         r2 = r10
+         r2 += -126
+         w5 = 0
+         r1 = -63
+         again: w0 = w1
+         w0 += 64
+         r6 = *(u16 *)(r3 +0)
+         r7 = *(u16 *)(r2 +0)
+         if w7 > w6 goto take
+         w0 = w5
+         take: r4 = r2
+         if w7 > w6 goto kept
+         r4 = r3
+         kept: r1 += 1
+         if r1 == 0 goto done
+         r2 += 2
+         w5 = w0
+         r3 = r4
+         goto again
+         done: r1 = *(u16 *)(r4 +0)
+         r2 = r0
+         r2 <<= 1
+         r3 = r10
+         r3 += -128
+         r3 += r2
+         r0 = *(u16 *)(r3 +{behind})
+         r0 += r1
+         exit"
+    )
+}
+
+#[test]
+fn an_index_is_the_lower_half_of_itself() {
+    let fill: String = (1..17).map(|word| format!("*(u64 *)(r10 -{}) = r0\n", 8 * word)).collect();
+    let numbers = format!("call 7\n{fill}");
+    quick(400, &greatest(&numbers, 0));
+    refused(&greatest(&numbers, 2));
+}
+
+/// The first round shows nothing of what the index becomes: numbers that nothing is decided on
+/// do not tell its ways apart. So the guess goes no further than one that does not hold.
+#[test]
+fn an_index_that_the_first_round_leaves() {
+    let clear: String = (1..17).map(|word| format!("*(u64 *)(r10 -{}) = r7\n", 8 * word)).collect();
+    let numbers = format!(
+        "r7 = 0
+         {clear}
+         count: call 7
+         r0 &= 63
+         r0 <<= 1
+         r1 = r10
+         r1 += -128
+         r1 += r0
+         r0 = *(u16 *)(r1 +0)
+         r0 += 1
+         *(u16 *)(r1 +0) = r0
+         r7 += 1
+         if r7 != 99 goto count"
+    );
+    quick(1000, &greatest(&numbers, 0));
+    refused(&greatest(&numbers, 2));
+}
+
+/// Four loops, one in the other: each is guessed at a few times, and what is found of the inner
+/// ones serves the outer ones.
+#[test]
+fn loops_in_loops_in_loops() {
+    let text = |rounds: u32| {
+        format!(
+            "{VALUE}
+             r1 = 0
+             planes: r6 = r0
+             r6 += r1
+             r2 = 0
+             rows: r7 = r6
+             r7 += r2
+             r3 = 0
+             pairs: r8 = r7
+             r8 += r3
+             r4 = 0
+             bytes: r9 = r8
+             r9 += r4
+             r5 = *(u8 *)(r9 +0)
+             r4 += 1
+             if r4 != 2 goto bytes
+             r3 += 2
+             if r3 != 8 goto pairs
+             r2 += 8
+             if r2 != 16 goto rows
+             r1 += 16
+             if r1 != {rounds} goto planes
+             out: r0 = 0
+             exit"
+        )
+    };
+    quick(600, &text(64));
+    refused(&text(80));
+}

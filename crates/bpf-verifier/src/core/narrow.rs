@@ -44,7 +44,10 @@ impl Explorer<'_> {
     ) {
         // All ways are to be seen, and not one that stands for another.
         self.mark_precise(after.deps);
-        if change == Change::Sum(0, 0) {
+        // What is cut off to its lower half is as it was, if the guess becomes as narrow as that.
+        let is_half = before.is_scalar() && before.name().is_some() && after.same_bits() == 32;
+        let cut = is_half && (after.id, after.off) == (before.id, before.off);
+        if change == Change::Sum(0, 0) || cut {
             return;
         }
         let number = number_by(after, before);
