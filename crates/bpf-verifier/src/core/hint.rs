@@ -83,7 +83,7 @@ impl Explorer<'_> {
     pub(super) fn keep_hint(&mut self, trial: Trial, node: Node) {
         let subject = trial.subject(&self.arena);
         let known = subject.hint(&self.arena);
-        if known.0 != NONE && self.is_extreme_since(known.last_id(&self.arena)) {
+        if known.0 != NONE && self.is_extreme_since(trial, known.last_id(&self.arena)) {
             return;
         }
         self.forget_hint(known);
@@ -128,13 +128,12 @@ impl Explorer<'_> {
         self.arena.free(hint.0, hint.words(&self.arena));
     }
 
-    /// Whether a loop around is in an extreme state since one of the identities that were given
-    /// after this one. What holds there goes further than it will.
-    fn is_extreme_since(&self, last: u32) -> bool {
+    /// Whether a loop around that of the trial is in an extreme state since one of the identities
+    /// that were given after this one. What holds there goes further than it will.
+    fn is_extreme_since(&self, trial: Trial, last: u32) -> bool {
         let arena = &self.arena;
-        let around = |trial: &Trial| Some(trial.outer(arena)).filter(|trial| trial.0 != NONE);
-        let first = Some(self.walker.active).filter(|trial| trial.0 != NONE);
-        let mut around = core::iter::successors(first, around);
+        let outer = |trial: &Trial| Some(trial.outer(arena)).filter(|outer| outer.0 != NONE);
+        let mut around = core::iter::successors(outer(&trial), outer);
         around.any(|trial| trial.phase(arena) == Phase::Probe && last < trial.head_id(arena))
     }
 
