@@ -1,6 +1,6 @@
 //! The longest run of a program, by trying all numbers that chance may give.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bpf_bytecode::Register;
 use bpf_bytecode::instruction::{CallTarget, Imm64, Instruction, Operand, jump_target};
@@ -56,16 +56,20 @@ pub struct Machine {
     insns: Vec<Option<Instruction>>,
     grants: u32,
     longest: HashMap<State, u64>,
+    /// Places on the way to where the walk is.
+    open: HashSet<State>,
 }
 
 impl Machine {
     /// That of a program to which `may_goto` grants so many rounds.
     pub fn new(program: &Program, grants: u32) -> Self {
         let decode = |pc| Instruction::decode(program.insns(), pc).ok();
-        Self { insns: (0..program.len()).map(decode).collect(), grants, longest: HashMap::new() }
+        let insns = (0..program.len()).map(decode).collect();
+        Self { insns, grants, longest: HashMap::new(), open: HashSet::new() }
     }
 
-    /// Instructions of the longest run; none, where there are too many runs.
+    /// Instructions of the longest run, as many as there can be for one that never ends; none,
+    /// where there are too many runs.
     pub fn longest(&mut self) -> Option<u64> {
         let (frames, grants) = (Vec::new(), self.grants);
         let mut first = State { pc: 0, open: 0, regs: [0; 11], frames, grants };
@@ -77,6 +81,7 @@ impl Machine {
         while let Some(state) = stack.last() {
             let mut most = Some(0);
             let state = state.clone();
+            self.open.insert(state.clone());
             for number in 0..NUMBERS {
                 let mut after = state.clone();
                 after.regs[state.open] = number;
@@ -85,6 +90,9 @@ impl Machine {
                     Next::End => Some(0),
                     Next::Chance(next) => {
                         let known = self.longest.get(&next).copied();
+                        if known.is_none() && self.open.contains(&next) {
+                            return Some(u64::MAX);
+                        }
                         if known.is_none() {
                             stack.push(next);
                         }
@@ -94,6 +102,7 @@ impl Machine {
                 most = most.zip(rest).map(|(most, rest): (u64, u64)| most.max(steps + rest));
             }
             if let Some(most) = most {
+                self.open.remove(&state);
                 self.longest.insert(state, most);
                 stack.pop();
             }
