@@ -45,6 +45,7 @@ mod packet;
 pub(crate) mod path;
 mod pending;
 mod pointer;
+mod progress;
 mod ranks;
 mod recover;
 mod rounds;

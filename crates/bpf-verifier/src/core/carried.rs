@@ -202,20 +202,22 @@ impl Explorer<'_> {
 
     /// Where each entry of a guess lies, and its index.
     pub(super) fn each_place(&self, guess: Snapshot, mut note: impl FnMut(Place, u32)) {
-        let mut entry = 0_u32;
+        self.each_entry(guess, |place, entry, _| note(place, entry));
+    }
+
+    /// The same, and what it is.
+    pub(super) fn each_entry(&self, guess: Snapshot, mut note: impl FnMut(Place, u32, &Value)) {
+        let (mut entry, mut entries) = (0_u32, guess.read(&self.arena));
         let mask = guess.reg_mask(&self.arena);
         for register in Register::all() {
             if mask.wrapping_shr(register.number().into()) & 1 == 1 {
-                note(place_of(register), entry);
+                note(place_of(register), entry, &entries.value(&self.arena));
                 entry = entry.saturating_add(1);
             }
         }
-        let mut entries = guess.read(&self.arena);
-        for _ in 0..entry {
-            entries.value(&self.arena);
-        }
         for _ in 0..guess.cells(&self.arena) {
-            note(place_of_cell(entries.cell(&self.arena).addr), entry);
+            let cell = entries.cell(&self.arena);
+            note(place_of_cell(cell.addr), entry, &cell.value);
             entry = entry.saturating_add(1);
         }
     }

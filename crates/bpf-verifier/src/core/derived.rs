@@ -1,4 +1,4 @@
-//! Addresses in a packet that a loop moves by unknown numbers.
+//! Addresses in a packet that a loop moves by unknown numbers, and what an inner loop moves.
 //!
 //! An option says how long it is, so a walk over options moves its pointer by a number that
 //! is read from the packet, and what comes of it has another unknown part and another
@@ -7,21 +7,24 @@
 //! An identity is given once, on one path, and names the same unknown part on all that go on
 //! from there; so the note holds for whatever has that identity, as long as the phase lasts.
 //!
+//! Of what an inner loop moves on, it is noted as well ([`progress`](super::progress)), also of
+//! numbers.
+//!
 //! With that, the change of such a pointer in a round is known as if it was a constant from
 //! one number to another, and the pointer is [carried](super::carried) along. A comparison of
 //! states asks for more there: what one of them became on the way to the head stands for the
-//! other, so where a pointer of the older state has a note, that of the newer one must
+//! other, so where a value of the older state has a note, that of the newer one must
 //! come from the same identity, by no less and no more.
 
 use bpf_bytecode::Register;
-use bpf_bytecode::opcode::AluOp;
+use bpf_bytecode::opcode::{AluOp, Width};
 
 use super::Explorer;
-use super::carried::{Place, place_of, place_of_cell};
+use super::carried::place_of;
 use super::pointer::MAX_OFFSET;
 use super::trial::{Change, Trial};
 use crate::arena::{Arena, At, NONE, high, low, pair};
-use crate::domain::Scalar;
+use crate::domain::{Scalar, alu};
 use crate::state::Value;
 use crate::state::snapshot::Snapshot;
 
@@ -33,8 +36,8 @@ const WORDS: usize = (MAX_DERIVED * ENTRY_WORDS) as usize;
 /// What an unknown part came from: an identity of the head's state, and what was added to
 /// the number that it names, at least and at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Derived {
-    from: u32,
+pub(super) struct Derived {
+    pub from: u32,
     least: i32,
     most: i32,
 }
@@ -47,8 +50,67 @@ impl Derived {
         let most = end(i64::from(self.most).checked_add(most)?)?;
         Some(Self { least, most, ..self })
     }
+
+    /// The same of another name, which is so much less.
+    pub fn less(self, by: i32) -> Option<Self> {
+        let by = i64::from(by).checked_neg()?;
+        self.plus(by, by)
+    }
+
+    /// What a value comes from that names what this is of, where `base` is the number that all
+    /// of it comes from; none, where that is not known.
+    pub fn then(self, value: &Value, base: &Scalar) -> Option<Self> {
+        let off = i64::from(value.off);
+        let sum = self.plus(off, off)?;
+        match value.range {
+            _ if !value.is_scalar() || value.range == 0 => Some(sum),
+            more if more > 0 => self.plus(off, off.checked_add(more.into())?),
+            // Of 32 bits, and that number modulo 2^32, it is the number itself where that is no more.
+            // Of one below 0 it would be beyond 31 bits.
+            _ if value.same_bits() == 32 && value.number.umax() <= u32::MAX.into() => {
+                let least = base.smin().checked_add(sum.least.into())?;
+                let most = base.smax().checked_add(sum.most.into())?;
+                let low = if value.number.umax() <= END { i64::from(i32::MIN) } else { 0 };
+                (low <= least && most <= i32::MAX.into()).then_some(sum)
+            }
+            _ => None,
+        }
+    }
+
+    /// As much as this at least, and so much at the most.
+    pub fn up_to(self, most: i64) -> Option<Self> {
+        Self { most: 0, ..self }.plus(0, most).filter(|to| to.least <= to.most)
+    }
+
+    /// As much as this at the most, and so much at least.
+    pub fn down_to(self, least: i64) -> Option<Self> {
+        Self { least: 0, ..self }.plus(least, 0).filter(|to| to.least <= to.most)
+    }
+
+    /// Whether the other one is within this one.
+    pub fn covers(self, other: Self) -> bool {
+        self.from == other.from && self.least <= other.least && other.most <= self.most
+    }
 }
 
+impl Value {
+    /// The number that its identity names, of a value that has one, which is known by the value.
+    pub(super) fn number_named(&self) -> Option<Scalar> {
+        if self.names_offset() {
+            return Some(self.number);
+        }
+        let (_, more) = self.name()?;
+        Some(alu(AluOp::Sub, Width::W64, self.number, Scalar::signed_constant(more)))
+    }
+}
+
+/// Whether its identity names a number.
+fn is_named(value: &Value) -> bool {
+    value.names_offset() || value.is_scalar() && value.id != 0
+}
+
+/// The greatest number of 31 bits.
+const END: u64 = i32::MAX.unsigned_abs() as u64;
 /// As far as sums are noted, in both directions.
 const MOST: u32 = MAX_OFFSET.unsigned_abs();
 
@@ -75,7 +137,7 @@ impl Trial {
     }
 
     /// What an identity came from; none, where that is not known.
-    fn derived(self, arena: &Arena<'_>, id: u32) -> Option<Derived> {
+    pub(super) fn derived(self, arena: &Arena<'_>, id: u32) -> Option<Derived> {
         if id <= self.first_id(arena) {
             return None;
         }
@@ -92,7 +154,7 @@ impl Trial {
     }
 
     /// Notes what an identity came from, if there is room for that.
-    fn note_derived(self, arena: &mut Arena<'_>, id: u32, what: Derived) {
+    pub(super) fn note_derived(self, arena: &mut Arena<'_>, id: u32, what: Derived) {
         let (mut block, count) = self.notes(arena);
         if count >= MAX_DERIVED {
             return;
@@ -108,36 +170,35 @@ impl Trial {
         arena.set(self.derived_field(), pair(block, count.saturating_add(1)));
     }
 
-    /// How an address in a packet came to be, given that at the head, where something
-    /// unknown was added.
+    /// How a value came to be, given that at the head, where something unknown was added.
     pub fn derived_change(
         self,
         arena: &Arena<'_>,
         (before, after): (&Value, &Value),
     ) -> Option<Change> {
-        let alike = before.is_in_packet() && before.kind == after.kind;
-        if !alike || before.id == 0 || before.id == after.id {
+        if before.kind != after.kind || before.id == after.id || !is_named(before) {
             return None;
         }
         let found = self.derived(arena, after.id).filter(|found| found.from == before.id)?;
-        let by = i64::from(after.off).saturating_sub(before.off.into());
-        let all = found.plus(by, by)?;
+        let all = found.then(after, &before.number_named()?)?.less(before.off)?;
         Some(Change::Sum(all.least, all.most))
     }
 
-    /// Whether, as far as there is a note of what an address came from, that in its place
-    /// came from the same, by no less and no more.
+    /// Whether, as far as there is a note of what a value came from, that in its place
+    /// came from the same, by no less and no more, and is the same of it.
     fn stands_for(self, arena: &Arena<'_>, old: &Value, new: Option<Value>) -> bool {
-        if !old.is_in_packet() || old.id <= self.head_id(arena) {
+        if !is_named(old) || old.id <= self.head_id(arena) {
             return true;
         }
         let Some(before) = self.derived(arena, old.id) else { return true };
         let Some(new) = new.filter(|new| new.kind == old.kind) else { return false };
+        let whole = new.range == 0 && old.same_bits() > 0;
+        if old.is_scalar() && new.range != old.range && !whole {
+            return false;
+        }
         let by = i64::from(new.off).saturating_sub(old.off.into());
         let now = self.derived(arena, new.id).and_then(|now| now.plus(by, by));
-        now.is_some_and(|now| {
-            now.from == before.from && now.least >= before.least && now.most <= before.most
-        })
+        now.is_some_and(|now| before.covers(now))
     }
 }
 
@@ -162,7 +223,7 @@ impl Explorer<'_> {
     }
 
     /// Whether a snapshot of which the state was found to be a part stands for it also in
-    /// what addresses in packets came from, in all loops that are being summarised: also in
+    /// what values came from, in all loops that are being summarised: also in
     /// those that the path has left, as an open node that a loop is closed at may lie there.
     pub(super) fn stands_for_derived(&mut self, old: Snapshot) -> bool {
         let mut trial = self.trials;
@@ -180,8 +241,9 @@ impl Explorer<'_> {
                 }
                 for _ in 0..old.cells(&self.arena) {
                     let cell = entries.cell(&self.arena);
-                    let place: Place = place_of_cell(cell.addr);
-                    let now = self.at_place(&self.state, place);
+                    let now = self.state.cells.at_addr(&self.arena, cell.addr);
+                    let now = now.filter(|(_, now)| now.len == cell.len);
+                    let now = now.map(|(_, now)| now.value);
                     if !trial.stands_for(&self.arena, &cell.value, now) {
                         return false;
                     }

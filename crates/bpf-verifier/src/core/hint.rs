@@ -12,13 +12,13 @@ use crate::state::snapshot::Snapshot;
 
 /// A guess in a block of its own: the words of its state, and the last identity that was
 /// given before the attempt; its loop, and that of the guess found before it; the one of
-/// that found after it, and whether numbers were carried; what was carried, and counted by; and
-/// the state.
+/// that found after it, and whether numbers were carried; what was carried, counted by and
+/// moved; and the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint(pub At);
 
 const COURSES: u32 = 3;
-const HEAD: u32 = COURSES + 3;
+const HEAD: u32 = COURSES + 5;
 const _: () = assert!((HEAD - COURSES) as usize == COURSE_WORDS);
 
 impl Hint {
@@ -67,7 +67,7 @@ impl Hint {
         high(arena.word(self.field(2))) != 0
     }
 
-    /// What was carried and counted by, in words.
+    /// What was carried, counted by and moved, in words.
     pub fn courses(self, arena: &Arena<'_>) -> [u64; COURSE_WORDS] {
         let mut index = COURSES;
         [(); COURSE_WORDS].map(|()| {

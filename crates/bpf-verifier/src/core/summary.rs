@@ -306,6 +306,7 @@ impl Explorer<'_> {
         if covers(guess, scratch, &self.arena, Closeness::Whole { own: false }, first).is_none() {
             return self.fail(trial);
         }
+        self.note_moved(trial, guess);
         Ok(())
     }
 
@@ -457,12 +458,17 @@ impl Explorer<'_> {
                     self.carry_on(trial, rounds)?;
                     return Ok(None);
                 }
+                let guess = node.snapshot(&self.arena);
                 if phase == Phase::Full {
+                    if !self.keeps_moved(trial, guess) {
+                        self.give_up_guess(trial)?;
+                        return Ok(None);
+                    }
                     self.mark_stride(trial);
                     self.mark_linear(trial);
                     return Ok(Some(self.close(trial, node, rounds)));
                 }
-                let guess = node.snapshot(&self.arena);
+                self.find_moved(trial, guess);
                 guess.load(&mut self.arena, &mut self.state)?;
                 if trial.is_loose(&self.arena) {
                     self.loosen(trial, node);

@@ -6,6 +6,7 @@ use super::differences::DIFFERENCE_WORDS;
 use super::done::Done;
 use super::linear::LINEAR_WORDS;
 use super::node::Node;
+use super::progress::PROGRESS_WORDS;
 use super::ranks::RANKED_WORDS;
 use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
@@ -54,8 +55,10 @@ const EARLIEST: u32 = BEGAN + 1;
 const CARRIED: u32 = EARLIEST + 1;
 /// What the loop counts by in steps that are no power of two, and the step.
 const STRIDE: u32 = CARRIED + 2;
-/// Where notes are of what addresses in packets came from, and how many.
-const DERIVED: u32 = STRIDE + 1;
+/// What it moves in one direction.
+const PROGRESS: u32 = STRIDE + 1;
+/// Where notes are of what values came from, and how many.
+const DERIVED: u32 = PROGRESS + PROGRESS_WORDS;
 /// Numbers that the loop moves in a fixed ratio.
 const LINEAR: u32 = DERIVED + 1;
 /// Numbers that the loop compares, and how far apart a guess says that they are.
@@ -111,7 +114,9 @@ const LASTING: u64 = NUMBERS
     | NO_REACH
     | LOOSE;
 /// Words of what a loop carries along and counts by.
-pub(super) const COURSE_WORDS: usize = 3;
+pub(super) const COURSE_WORDS: usize = 5;
+/// Which these are.
+const COURSES: [u32; COURSE_WORDS] = [CARRIED, CARRIED + 1, STRIDE, PROGRESS, PROGRESS + 1];
 /// Values that a loop may carry along.
 pub(super) const MAX_CARRIED: usize = 4;
 
@@ -220,10 +225,15 @@ impl Trial {
         self.clear_linear(arena);
         self.clear_pairs(arena);
         self.set_stride(arena, None);
+        self.clear_moved(arena);
     }
 
     pub(super) const fn derived_field(self) -> At {
         self.field(DERIVED)
+    }
+
+    pub(super) const fn progress_field(self) -> At {
+        self.field(PROGRESS)
     }
 
     pub(super) const fn ranked_field(self) -> At {
@@ -298,13 +308,13 @@ impl Trial {
         arena.set(self.field(STRIDE), pair(place, step.cast_unsigned()));
     }
 
-    /// What the loop carries along and counts by, in words.
+    /// What the loop carries along, counts by and moves, in words.
     pub fn courses(self, arena: &Arena<'_>) -> [u64; COURSE_WORDS] {
-        [CARRIED, CARRIED + 1, STRIDE].map(|index| arena.word(self.field(index)))
+        COURSES.map(|index| arena.word(self.field(index)))
     }
 
     pub fn set_courses(self, arena: &mut Arena<'_>, words: [u64; COURSE_WORDS]) {
-        for (index, word) in [CARRIED, CARRIED + 1, STRIDE].into_iter().zip(words) {
+        for (index, word) in COURSES.into_iter().zip(words) {
             arena.set(self.field(index), word);
         }
         // A guess that held before begins with numbers alone.
