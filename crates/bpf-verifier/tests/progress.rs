@@ -389,3 +389,44 @@ fn a_packet_is_cut_into_words() {
     assert!(info.processed < 1_500, "{info:?}");
     goes_on(&nest("r6 += 0"));
 }
+
+/// Two inner loops, one up and one down; a number that is what it was; sums that wrap.
+#[test]
+fn what_comes_back_shows_no_progress() {
+    let two = |first: &str, second: &str, behind: &str| {
+        format!(
+            "r6 = 200
+             outer: r9 = 0
+             one: if r6 s> 399 goto out
+             if r6 s< 1 goto out
+             call 7
+             if r0 == 0 goto on
+             {first}
+             goto one
+             on: r9 = 0
+             two: if r6 s> 399 goto out
+             if r6 s< 1 goto out
+             call 7
+             if r0 == 0 goto past
+             {second}
+             goto two
+             past: {behind}
+             goto outer
+             out: r0 = 0
+             exit"
+        )
+    };
+    is_summed(&two("r6 += 1", "r6 += 1", "r6 += 1"));
+    goes_on(&two("r6 += 1", "r6 += 1", "r6 += 0"));
+    for behind in ["r6 += 1", "r6 += 0", "r6 += -1"] {
+        goes_on(&two("r6 += 1", "r6 += -1", behind));
+        goes_on(&two("r6 += -1", "r6 += 1", behind));
+    }
+    // What it was saved as before the inner loop.
+    let saved = "call 7\nr6 += 1\nif r0 == 2 goto on\nr6 = r8\non: r8 = r6";
+    goes_on(&nest("r6 += 1", saved));
+    goes_on(
+        &nest("r6 += 0x1000000\nr6 = (s32)r6", "r6 += 1\nr6 = (s32)r6")
+            .replace("399", "0x7ffffff0"),
+    );
+}
