@@ -1,5 +1,6 @@
 //! Longest-prefix match.
 
+mod bits;
 mod map;
 mod prefix;
 mod trie;

@@ -77,6 +77,54 @@ fn ways_are_as_the_functions() {
     }
 }
 
+/// Prefixes of addresses that begin alike, by the way and by the function.
+fn finds_longest_prefixes(key_size: usize) {
+    let def = MapDef::new(MapType::LpmTrie, key_size.try_into().unwrap(), 12, 64);
+    let map = AnyMap::<ActiveProfile>::new(def.with_flags(1)).unwrap();
+    let direct = map.direct().expect("a way");
+    let mut state = 5_u64;
+    let mut below = |bound: u64| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (state >> 33) % bound
+    };
+    let mut found = 0;
+    for round in 0..6000_u32 {
+        let mut key = vec![0; key_size];
+        let bits = u64::try_from(key_size - 4).unwrap() * 8;
+        key[..4].copy_from_slice(&u32::try_from(below(bits + 2)).unwrap().to_ne_bytes());
+        for byte in &mut key[4..] {
+            *byte = [0, 0, 0, 0x80, 0x81, 1][usize::try_from(below(6)).unwrap()];
+        }
+        match below(6) {
+            0 => drop(map.delete_on(&key, 0)),
+            1 | 2 => drop(map.update_from(
+                &key,
+                [round; 3].map(u32::to_ne_bytes).as_flattened().into(),
+                0,
+                0,
+            )),
+            _ => {
+                key[..4].copy_from_slice(&u32::try_from(bits).unwrap().to_ne_bytes());
+                if below(4) == 0 {
+                    key[..4]
+                        .copy_from_slice(&u32::try_from(below(bits + 3)).unwrap().to_ne_bytes());
+                }
+                // SAFETY: it has the size of the map's keys, and is nobody else's.
+                let value = unsafe { direct.find(NonNull::from(&mut key[..]).cast(), 0) };
+                assert_eq!(value, map.lookup_ptr(&key, 0), "{key:?}");
+                found += u32::from(value.is_some());
+            }
+        }
+    }
+    assert!((500..2900).contains(&found), "{found}");
+}
+
+#[test]
+fn longest_prefixes_are_found_as_by_the_function() {
+    finds_longest_prefixes(8);
+    finds_longest_prefixes(20);
+}
+
 #[test]
 fn other_sizes_have_no_way() {
     for key_size in [1, 5, 12, 15, 17, 64] {

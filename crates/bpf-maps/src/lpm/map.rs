@@ -9,6 +9,7 @@ use bpf_profile::PhysicalProfile;
 use super::prefix::Prefix;
 use super::trie::{Trie, storage};
 use crate::create::{Build, constructors};
+use crate::direct::{ByKey, Direct};
 use crate::key::{self, Mode};
 use crate::lock::{Caller, Lock};
 use crate::memory::View;
@@ -145,6 +146,11 @@ impl<P: PhysicalProfile> BpfMap for LpmTrie<P> {
         self.trie.region(index)
     }
 
+    /// For keys with addresses of IPv4 and IPv6.
+    fn direct(&self) -> Option<Direct<'_>> {
+        Direct::by::<8, _>(self).or_else(|| Direct::by::<20, _>(self))
+    }
+
     fn lookup_ptr(&self, key: &[u8], _cpu: u32) -> Option<NonNull<u8>> {
         Some(self.trie.find(self.prefix(key).ok()?)?.as_ptr())
     }
@@ -161,5 +167,12 @@ impl<P: PhysicalProfile> BpfMap for LpmTrie<P> {
 
     fn delete_on(&self, key: &[u8], cpu: u32) -> Result<(), MapError> {
         self.remove(key, Caller::Program(cpu))
+    }
+}
+
+impl<P: PhysicalProfile> ByKey for LpmTrie<P> {
+    #[inline(always)]
+    fn find<const SIZE: usize>(&self, key: &[u8; SIZE], _cpu: u32) -> Option<NonNull<u8>> {
+        Some(self.trie.find_key(key)?.as_ptr())
     }
 }

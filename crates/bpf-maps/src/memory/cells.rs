@@ -201,6 +201,16 @@ impl<'a> Cells<'a> {
         part.is_aligned().then(|| unsafe { AtomicU32::from_ptr(part.as_ptr()) })
     }
 
+    /// All of it as aligned 32-bit numbers; `None` where it is not aligned.
+    #[cfg(feature = "cloud-profile")]
+    #[inline]
+    pub(crate) fn atomics(&self) -> Option<&'a [AtomicU32]> {
+        let (first, count) = (self.base.cast::<AtomicU32>(), self.len >> 2);
+        // SAFETY: so many numbers are within, valid for `'a`, aligned as checked; others access
+        // them through atomics alone.
+        first.is_aligned().then(|| unsafe { core::slice::from_raw_parts(first.as_ptr(), count) })
+    }
+
     /// Loads the aligned number at `offset`; `None` where there is none.
     #[inline]
     pub(crate) fn load(&self, offset: usize, order: Ordering) -> Option<u32> {
