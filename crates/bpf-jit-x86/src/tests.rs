@@ -31,6 +31,7 @@ mod idioms;
 mod loops;
 mod maps;
 mod memory;
+mod outcomes;
 mod prepared;
 mod product;
 mod tails;

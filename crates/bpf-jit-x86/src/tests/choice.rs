@@ -73,7 +73,7 @@ fn chosen(condition: &str, choice: &str) -> String {
 /// not hold; of these, a number for R2 and for its lower half.
 type Choice = (&'static str, fn(u64) -> u64, fn(u64) -> u64);
 
-const CHOICES: [Choice; 15] = [
+const CHOICES: [Choice; 20] = [
     ("r1 = 1\nif C goto +1\nr1 = 0", |_| 1, |_| 0),
     ("r1 = 0\nif C goto +1\nr1 = 1", |_| 0, |_| 1),
     ("r1 = 5\nif C goto +1\nr1 = 77777", |_| 5, |_| 77_777),
@@ -109,6 +109,20 @@ const CHOICES: [Choice; 15] = [
         "r9 = r2\nr9 += 4\nr1 = 3\nif r3 == 5 goto +2\nif C goto +1\nr1 = r9\nr1 ^= r9",
         |a| a.wrapping_add(4) ^ 3,
         |_| 0,
+    ),
+    // An outcome that is asked for right behind it, or soon, and a condition that is asked twice.
+    ("r1 = 1\nif C goto +1\nr1 = 0\nif r1 != 1 goto +2\nr1 = 7\ngoto +1\nr1 = 8", |_| 7, |_| 8),
+    ("r1 = 0\nif C goto +1\nr1 = 1\nif w1 != 0 goto +2\nr1 = 7\ngoto +1\nr1 = 8", |_| 7, |_| 8),
+    (
+        "r1 = 1\nif C goto +1\nr1 = 0\nr9 = r2\nif r1 == 0 goto +1\nr9 += 5\nr1 += r9",
+        |a| a.wrapping_add(6),
+        |a| a,
+    ),
+    ("r1 = 0\nif C goto +1\nr1 = 1\nr9 = r2\nif w1 == 1 goto +1\nr9 = 12\nr1 = r9", |_| 12, |a| a),
+    (
+        "r1 = r2\nif C goto +1\nr1 = 4\nr9 = 6\nif C goto +1\nr9 = r2\nr1 ^= r9",
+        |a| a ^ 6,
+        |a| a ^ 4,
     ),
 ];
 

@@ -101,6 +101,34 @@ fn fused() {
     ));
 }
 
+/// An outcome that only a branch asks for is that branch; others are asked for by the flags of
+/// what they came of, as is what is compared twice. A jump to what is next is none.
+#[test]
+fn outcomes() {
+    insta::assert_snapshot!(show(
+        "w4 = 1\nif w2 < w3 goto +1\nw4 = 0\nif w4 != 1 goto out\nr0 += 2
+         w4 = 0\nif r2 & r3 goto +1\nw4 = 1\nif w4 == 0 goto out
+         r5 = *(u64 *)(r1 +0)\nw4 = 1\nif r5 != r3 goto +1\nw4 = 0\nr6 = r3\nif w4 == 0 goto +1
+         r6 = r2\nr0 += r6\nr0 += r4
+         if r2 > r5 goto out\nr7 = r3\nif r2 == r5 goto out\nr7 += r0\nif r2 s< r5 goto out
+         if r3 != 0 goto +0\nr0 += r7\nout: exit"
+    ));
+}
+
+/// Of low bits the sign is looked at as they are, if they are not read with it; not where
+/// what they are of has changed, or where it is another one's width that has the sign.
+#[test]
+fn signs() {
+    insta::assert_snapshot!(show(
+        "w2 = w1\nw2 <<= 24\nw2 s>>= 24\nw3 += 1\nif w2 s> -1 goto out
+         r2 = r1\nr2 <<= 48\nr2 s>>= 48\nif r2 s< 0 goto out
+         r2 = (s32)r1\nif r2 s>= 0 goto out\nr2 = (s8)r1\nif r2 == 0 goto out
+         w2 = w1\nw2 <<= 16\nw2 s>>= 16\nif r2 s< 0 goto out
+         w2 = (s8)w1\nr1 += 3\nif w2 s< 0 goto out\nr2 = (s8)r1\nif r2 s> -1 goto out\nr0 += r2
+         out: r0 += r3\nexit"
+    ));
+}
+
 /// A load that is shifted up and down again is one with a sign; not where it has
 /// more bits.
 #[test]

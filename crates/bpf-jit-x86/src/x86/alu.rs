@@ -271,6 +271,18 @@ impl Emitter<'_> {
     }
 }
 
+impl Emitter<'_> {
+    /// Compares the low bytes of a register with 0.
+    pub(super) fn test_part(&mut self, size: Size, reg: u8) {
+        let opcode = match size {
+            Size::B => Opcode::one(0x84).byte_rm(),
+            Size::H => TEST.prefixed(OPERAND_16),
+            Size::W | Size::Dw => TEST,
+        };
+        self.code.insn(opcode, width_of(size), reg, Rm::Reg(reg), Imm::None);
+    }
+}
+
 /// The width of an instruction on as many bytes.
 pub(super) const fn width_of(size: Size) -> Width {
     match size {

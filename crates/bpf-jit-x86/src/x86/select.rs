@@ -21,7 +21,7 @@ use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::Emitter;
 use super::alu::Arith;
-use super::buffer;
+use super::buffer::{self, Flag};
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
 use super::value::{Masked, Motion, Parts, Place, Shift, Sum, Value, Word};
@@ -55,6 +55,24 @@ struct Flags {
     width: Width,
     /// Whether they are those of a comparison with 0.
     exact: bool,
+}
+
+/// A comparison whose flags are there.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// Bytes of code behind what leaves them as they are.
+    at: u32,
+    width: Width,
+    lhs: u8,
+    rhs: Source,
+    /// A register that is 1 where a flag is set, and 0 where not.
+    outcome: Option<(Register, Flag)>,
+}
+
+impl Held {
+    /// None are there, as no code is so long.
+    const NONE: Self =
+        Self { at: u32::MAX, width: Width::W32, lhs: 0, rhs: Source::Imm(0), outcome: None };
 }
 
 /// What was stored last.
@@ -110,6 +128,7 @@ pub(super) struct Selector<'a, 'o> {
     /// Registers that are read behind the step or by it.
     needed: Registers,
     flags: Option<Flags>,
+    held: Held,
     stored: Option<Stored>,
     /// The slot to which control comes from the one in front alone now, as what led there from
     /// elsewhere is no jump; `u32::MAX` without one.
@@ -135,6 +154,7 @@ impl<'a, 'o> Selector<'a, 'o> {
             live: Registers::NONE,
             needed: Registers::NONE,
             flags: None,
+            held: Held::NONE,
             stored: None,
             straight: u32::MAX,
         }
@@ -248,7 +268,7 @@ impl<'a, 'o> Selector<'a, 'o> {
         self.needed = self.lowered.live_at(slot);
         self.settle();
         self.bits = [64; ROOM];
-        (self.flags, self.stored) = (None, None);
+        (self.flags, self.stored, self.held.at) = (None, None, Held::NONE.at);
     }
 
     /// Emits a step, or puts it off. How many steps behind it are done
@@ -289,13 +309,7 @@ impl<'a, 'o> Selector<'a, 'o> {
                 self.set_flags(dst, width, false);
                 self.set_bits(dst, bits_of(width));
             }
-            Op::SignExtend { width, from, dst, src } => {
-                self.ready(src, Width::W32);
-                self.overwrite(dst, src);
-                let src = self.register_of(src, Width::W32);
-                self.written(dst, bits_of(width));
-                self.out.sign_extend(width, from, native(dst), Rm::Reg(src));
-            }
+            Op::SignExtend { width, from, dst, src } => self.sign_extend(width, from, dst, src),
             Op::ZeroExtend { from, dst } => self.zero_extend(from, dst),
             Op::Swap { size, dst } => return self.swap(&{ step }, size, dst),
             Op::Load { at, .. } | Op::Store { at, .. } if self.out.hides_distance(at) => {
@@ -629,12 +643,16 @@ impl Selector<'_, '_> {
                 self.out.linked_value(native(register), link, off);
             }
             Value::Const(value) => {
-                self.out.set(native(register), i64::from(value).cast_unsigned());
+                self.put_number(register, i64::from(value).cast_unsigned());
             }
-            Value::Half(value) => self.out.set(native(register), value.into()),
+            Value::Half(value) => self.put_number(register, value.into()),
             Value::Sum(sum) => self.put_sum(register, sum),
             Value::Shift(Shift { from, motion: Motion::RotateLeft, by, width }) => {
                 self.out.rotate(width, native(register), native(from), by);
+            }
+            Value::Shift(Shift { from, motion: Motion::Signed, by, width }) => {
+                let size = shift::kept(width, by).unwrap_or(Size::Dw);
+                self.out.sign_extend(width, size, native(register), Rm::Reg(native(from)));
             }
             Value::Shift(shift) => self.put_shift(register, shift),
             Value::Masked(masked) => self.put_masked(register, masked),
@@ -672,12 +690,44 @@ impl Selector<'_, '_> {
 
     #[inline(never)]
     fn put_copy(&mut self, width: Width, register: Register, from: Register) {
+        if self.is_held() {
+            self.out.copy(width, native(register), native(from));
+            return self.keep_held(register);
+        }
         self.out.copy(width, native(register), native(from));
     }
 
     #[inline(never)]
     fn put_place(&mut self, width: Width, register: Register, place: Mem) {
         self.out.lea(width, native(register), place);
+    }
+
+    #[inline(never)]
+    fn put_number(&mut self, register: Register, value: u64) {
+        if value != 0 && self.is_held() {
+            self.out.set(native(register), value);
+            return self.keep_held(register);
+        }
+        self.out.set(native(register), value);
+    }
+
+    /// Whether the flags are those of a comparison. Where what is emitted next leaves them as they
+    /// are, [`Self::keep_held`] says so.
+    #[inline(always)]
+    fn is_held(&self) -> bool {
+        self.held.at == self.out.code.len()
+    }
+
+    /// What was emitted last has left the flags as they were held, and has written a register.
+    #[cold]
+    #[inline(never)]
+    fn keep_held(&mut self, written: Register) {
+        let changed = native(written);
+        let spared = self.held.lhs != changed && self.held.rhs != Source::Reg(changed);
+        self.held.at = if spared { self.out.code.len() } else { Held::NONE.at };
+        if self.held.outcome.is_some_and(|(register, _)| register == written) {
+            self.held.outcome = None;
+        }
     }
 
     /// A sum; whatever comes last here, nothing is kept for that.

@@ -73,6 +73,8 @@ pub(super) enum Motion {
     Left,
     Right,
     RotateLeft,
+    /// To the left, and down again with the sign.
+    Signed,
     /// Not the register's bits: the one that it counts, as a shift counts.
     Bit,
     /// All others.
@@ -138,8 +140,8 @@ impl Word {
         Motion::Left,
         Motion::Right,
         Motion::RotateLeft,
+        Motion::Signed,
         Motion::Bit,
-        Motion::OtherBits,
         Motion::OtherBits,
         Motion::OtherBits,
         Motion::OtherBits,

@@ -58,17 +58,31 @@ impl Selector<'_, '_> {
         if !self.pending.has(lhs) || self.live.has(lhs) {
             return None;
         }
-        self.tested_under_mask(cond, width, lhs)
+        self.tested_in_parts(cond, width, lhs)
     }
 
-    /// The same of one that may be read again, if it is put off: it stays so.
+    /// The same of one that may be read again, if it is put off: it stays so. Of low bits with
+    /// their sign, these alone are looked at.
     #[inline(never)]
-    pub(super) fn tested_under_mask(
+    pub(super) fn tested_in_parts(
         &mut self,
         cond: Cond,
         width: Width,
         lhs: Register,
     ) -> Option<Flag> {
+        if let Some((from, size, signed)) = self.signed(lhs) {
+            let known = match cond {
+                Cond::Eq | Cond::Ne => true,
+                Cond::Sgt | Cond::Sge | Cond::Slt | Cond::Sle => {
+                    signed == Width::W64 || width == Width::W32
+                }
+                _ => false,
+            };
+            return known.then(|| {
+                self.out.test_part(size, native(from));
+                flag(cond)
+            });
+        }
         let Masked { from, imm, width: masked } = self.word(lhs).under_mask()?;
         let whole = width == Width::W64 || masked == Width::W32;
         if !whole || !matches!(cond, Cond::Eq | Cond::Ne) {

@@ -118,6 +118,9 @@ impl Selector<'_, '_> {
         lhs: Register,
         rhs: Operand,
     ) -> u32 {
+        if target == step.pc.saturating_add(1) {
+            return 0;
+        }
         let way = self.way(step, target);
         if cond == Cond::Set {
             let what = Compared { cond, common: true, width, lhs, rhs };
@@ -130,6 +133,7 @@ impl Selector<'_, '_> {
             },
             _ => rhs,
         };
+        let (cond, rhs) = self.beside_zero(cond, lhs, rhs);
         if !way.turned
             && self.is_over_move(step, target)
             && let Some(steps) =
@@ -158,8 +162,10 @@ impl Selector<'_, '_> {
             return self.go(way, flag);
         }
         let lhs = self.register_of(lhs, width);
-        self.out.compare(width, lhs, rhs);
-        self.go(way, flag(cond))
+        self.compare(width, lhs, rhs);
+        let steps = self.go(way, flag(cond));
+        self.held.at = self.out.code.len();
+        steps
     }
 
     /// A branch on whether operands have bits in common. How many steps behind it are done
@@ -198,6 +204,20 @@ impl Selector<'_, '_> {
         let lhs = self.register_of(lhs, width);
         self.out.test(width, lhs, rhs);
         flag(cond)
+    }
+
+    /// Has what is compared with a number beside 0 compared with that, where it says the same: its
+    /// flags may be at hand.
+    #[inline(always)]
+    fn beside_zero(&self, cond: Cond, lhs: Register, rhs: Operand) -> (Cond, Operand) {
+        let cond = match (rhs, cond) {
+            (Operand::Imm(-1), Cond::Sgt) => Cond::Sge,
+            (Operand::Imm(-1), Cond::Sle) => Cond::Slt,
+            (Operand::Imm(1), Cond::Eq) if self.bits(lhs) <= 1 => Cond::Ne,
+            (Operand::Imm(1), Cond::Ne) if self.bits(lhs) <= 1 => Cond::Eq,
+            _ => return (cond, rhs),
+        };
+        (cond, Operand::Imm(0))
     }
 
     /// Where a branch leads. One over a jump is a branch to where that leads, under the
@@ -269,8 +289,20 @@ impl Selector<'_, '_> {
     /// The condition on the flags as they are that says how a register compares
     /// with 0.
     pub(super) fn flag_at_hand(&self, cond: Cond, width: Width, lhs: Register) -> Option<Flag> {
+        let here = self.out.code.len();
+        if self.held.at == here
+            && let Some((register, flag)) = self.held.outcome
+            && register == lhs
+            && !self.pending.has(lhs)
+        {
+            return match cond {
+                Cond::Eq => Some(flag.turned()),
+                Cond::Ne => Some(flag),
+                _ => None,
+            };
+        }
         let flags = self.flags?;
-        let current = flags.at == self.out.code.len() && flags.register == lhs;
+        let current = flags.at == here && flags.register == lhs;
         if !current || self.pending.has(lhs) {
             return None;
         }

@@ -15,9 +15,9 @@ use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
 use super::super::encode::Source;
 use super::super::regs::{SCRATCH, native};
-use super::{Selector, Value, bits_of};
+use super::{Held, Selector, Value, bits_of};
 
-use crate::lower::{Effect, Op, Step};
+use crate::lower::{Effect, Op, Registers, Step};
 
 /// What a register gets where a branch is not taken.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,26 @@ impl Compared {
         let Operand::Imm(imm) = self.rhs else { return false };
         let bound = i64::from(imm).wrapping_sub(number.cast_signed());
         !self.common && self.lhs == register && (-1..=1).contains(&bound)
+    }
+
+    /// Whether it does not hold.
+    fn opposite(self) -> Option<Self> {
+        let cond = match self.cond {
+            Cond::Eq if self.common => Cond::Set,
+            Cond::Set if self.common => Cond::Eq,
+            Cond::Eq => Cond::Ne,
+            Cond::Ne => Cond::Eq,
+            Cond::Gt => Cond::Le,
+            Cond::Ge => Cond::Lt,
+            Cond::Lt => Cond::Ge,
+            Cond::Le => Cond::Gt,
+            Cond::Sgt => Cond::Sle,
+            Cond::Sge => Cond::Slt,
+            Cond::Slt => Cond::Sge,
+            Cond::Sle => Cond::Sgt,
+            Cond::Set => return None,
+        };
+        Some(Self { cond, ..self })
     }
 }
 
@@ -85,6 +105,13 @@ impl Selector<'_, '_> {
         if matches!(chosen, Chosen::Outcome | Chosen::Opposite) && step.effect.reads().has(dst) {
             return None;
         }
+        if self.out.random.is_none()
+            && steps == 1
+            && matches!(chosen, Chosen::Outcome | Chosen::Opposite)
+            && let Some(more) = self.decides(target, dst, matches!(chosen, Chosen::Opposite), what)
+        {
+            return Some(more.saturating_add(2));
+        }
         let there = self.lowered.live_at(target);
         if self.out.random.is_some()
             || !there.has(dst)
@@ -111,7 +138,7 @@ impl Selector<'_, '_> {
                 let from = if half { SCRATCH } else { self.register_of(src, width) };
                 let short = narrow && (width == Width::W32 || self.bits(src) <= 32);
                 let moved = if short { Width::W32 } else { Width::W64 };
-                self.out.move_if(moved, flag.turned(), native(dst), from);
+                self.move_if(moved, flag.turned(), dst, from);
                 if short {
                     bits = self.bits(src).min(32).max(self.bits(dst));
                 }
@@ -121,7 +148,7 @@ impl Selector<'_, '_> {
                 self.out.set(SCRATCH, value);
                 let flag = self.outcome(what);
                 let moved = if narrow { Width::W32 } else { Width::W64 };
-                self.out.move_if(moved, flag.turned(), native(dst), SCRATCH);
+                self.move_if(moved, flag.turned(), dst, SCRATCH);
                 bits = bits_of(moved);
             }
             Chosen::Outcome | Chosen::Opposite => {
@@ -131,7 +158,7 @@ impl Selector<'_, '_> {
                 self.out.set(native(dst), 0);
                 let flag = self.outcome(what);
                 let outcome = matches!(chosen, Chosen::Outcome);
-                self.out.set_if(if outcome { flag.turned() } else { flag }, native(dst));
+                self.set_if(if outcome { flag.turned() } else { flag }, dst);
                 bits = 1;
             }
         }
@@ -143,6 +170,37 @@ impl Selector<'_, '_> {
             self.out.code.jump(CodeBuffer::slot(target));
         }
         Some(steps)
+    }
+
+    /// Where all that an outcome, or with `same` the opposite, is for is a branch right behind it,
+    /// that is a branch on what is compared. How many steps behind it are done with, too.
+    fn decides(&mut self, slot: u32, dst: Register, same: bool, what: Compared) -> Option<u32> {
+        let next = self.lowered.step(slot).filter(|next| next.effect.is_joined_once())?;
+        if !next.effect.turns() {
+            return None;
+        }
+        let Op::Branch { cond, lhs, rhs: Operand::Imm(number @ (0 | 1)), target, .. } =
+            self.lowered.op(&next)
+        else {
+            return None;
+        };
+        let behind = self.lowered.live_behind(&next);
+        if lhs != dst || !matches!(cond, Cond::Eq | Cond::Ne) || behind.has(dst) {
+            return None;
+        }
+        let where_set = (cond == Cond::Ne) == (number == 0);
+        let what = if where_set == same { what } else { what.opposite()? };
+        self.live = behind;
+        self.needed = behind.with(Registers::of(what.lhs));
+        if let Operand::Reg(rhs) = what.rhs {
+            self.needed = self.needed.with(Registers::of(rhs));
+        }
+        self.forget(dst);
+        Some(if what.common {
+            self.branch_on_bits(&next, target, what)
+        } else {
+            self.branch(&next, target, what.cond, what.width, what.lhs, what.rhs)
+        })
     }
 
     /// Puts in place what has to be in front of a choice: all that is read behind it, where
@@ -183,7 +241,7 @@ impl Selector<'_, '_> {
         }
         if rhs == Operand::Imm(0)
             && self.pending.has(lhs)
-            && let Some(flag) = self.tested_under_mask(cond, width, lhs)
+            && let Some(flag) = self.tested_in_parts(cond, width, lhs)
         {
             return flag;
         }
@@ -199,21 +257,50 @@ impl Selector<'_, '_> {
         match (cond, rhs) {
             // What asks for two flags is slower.
             (Cond::Gt, Source::Reg(rhs)) => {
-                self.out.compare(width, rhs, Source::Reg(lhs));
+                self.compare(width, rhs, Source::Reg(lhs));
                 Flag::Below
             }
             (Cond::Le, Source::Reg(rhs)) => {
-                self.out.compare(width, rhs, Source::Reg(lhs));
+                self.compare(width, rhs, Source::Reg(lhs));
                 Flag::AboveOrEqual
             }
             (Cond::Gt | Cond::Le, Source::Imm(imm)) if next_is_as_short(imm) => {
-                self.out.compare(width, lhs, Source::Imm(imm.wrapping_add(1)));
+                self.compare(width, lhs, Source::Imm(imm.wrapping_add(1)));
                 if cond == Cond::Gt { Flag::AboveOrEqual } else { Flag::Below }
             }
             _ => {
-                self.out.compare(width, lhs, rhs);
+                self.compare(width, lhs, rhs);
                 flag(cond)
             }
+        }
+    }
+
+    /// Compares, if that is not what the flags are of.
+    #[inline(always)]
+    pub(super) fn compare(&mut self, width: Width, lhs: u8, rhs: Source) {
+        let Held { at, width: held, lhs: other, rhs: with, .. } = self.held;
+        let here = self.out.code.len();
+        if at == here && (held, other, with) == (width, lhs, rhs) {
+            return;
+        }
+        self.out.compare(width, lhs, rhs);
+        self.held = Held { at: self.out.code.len(), width, lhs, rhs, outcome: None };
+    }
+
+    fn move_if(&mut self, width: Width, flag: Flag, dst: Register, from: u8) {
+        let held = self.is_held();
+        self.out.move_if(width, flag, native(dst), from);
+        if held {
+            self.keep_held(dst);
+        }
+    }
+
+    fn set_if(&mut self, flag: Flag, dst: Register) {
+        let held = self.is_held();
+        self.out.set_if(flag, native(dst));
+        if held {
+            self.keep_held(dst);
+            self.held.outcome = Some((dst, flag));
         }
     }
 }

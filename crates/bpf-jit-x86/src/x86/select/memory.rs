@@ -164,6 +164,9 @@ impl Selector<'_, '_> {
         let Op::Branch { cond, width, lhs, rhs, target } = self.lowered.op(next) else {
             return None;
         };
+        if target == next.pc.wrapping_add(1) {
+            return None;
+        }
         let (cond, other) =
             if lhs == dst { (cond, rhs) } else { (turned(cond)?, Operand::Reg(lhs)) };
         let imm = match other {

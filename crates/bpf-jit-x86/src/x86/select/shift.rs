@@ -130,9 +130,13 @@ impl Selector<'_, '_> {
             && let Some(size) = kept(width, left)
             && (left == by || left == 32 && (29..32).contains(&by))
         {
+            if left == by {
+                let signed = Shift { from, motion: Motion::Signed, by, width };
+                return self.define(dst, Value::Shift(signed));
+            }
             let from = self.take_shifted(dst, from);
             self.out.sign_extend(width, size, native(dst), Rm::Reg(from));
-            if left != by {
+            {
                 self.set_bits(dst, 64);
                 self.left(Width::W64, dst, left.wrapping_sub(by));
             }
@@ -141,6 +145,36 @@ impl Selector<'_, '_> {
         let reg = self.modify(dst);
         self.out.shift(AluOp::Arsh, width, reg, super::Source::Imm(by.into()));
         self.set_flags(dst, width, false);
+    }
+
+    /// `dst =` low bits of `src` with their sign, put off.
+    pub(super) fn sign_extend(&mut self, width: Width, from: Size, dst: Register, src: Register) {
+        self.ready(src, Width::W32);
+        let source = match self.value(src).copied(Width::W32) {
+            Some(source) if self.pending.has(src) => source,
+            _ => src,
+        };
+        let by = super::bits_of(width).wrapping_sub(super::size_bits(from));
+        let signed = Value::Shift(Shift { from: source, motion: Motion::Signed, by, width });
+        if kept(width, by) == Some(from) && self.is_stable(dst, signed) {
+            self.define(dst, signed);
+            return self.set_bits(dst, super::bits_of(width));
+        }
+        self.overwrite(dst, src);
+        let source = self.register_of(src, Width::W32);
+        self.written(dst, super::bits_of(width));
+        self.out.sign_extend(width, from, native(dst), Rm::Reg(source));
+    }
+
+    /// The register of whose low bits a value that is put off is made with their sign, the number
+    /// of them, and the width that has it.
+    pub(super) fn signed(&self, register: Register) -> Option<(Register, Size, Width)> {
+        match self.value(register) {
+            Value::Shift(Shift { from, motion: Motion::Signed, by, width }) => {
+                Some((from, kept(width, by)?, width))
+            }
+            _ => None,
+        }
     }
 
     /// The register whose bits are those of `dst` before it was shifted left, and
