@@ -73,7 +73,7 @@ fn chosen(condition: &str, choice: &str) -> String {
 /// not hold; of these, a number for R2 and for its lower half.
 type Choice = (&'static str, fn(u64) -> u64, fn(u64) -> u64);
 
-const CHOICES: [Choice; 20] = [
+const CHOICES: [Choice; 23] = [
     ("r1 = 1\nif C goto +1\nr1 = 0", |_| 1, |_| 0),
     ("r1 = 0\nif C goto +1\nr1 = 1", |_| 0, |_| 1),
     ("r1 = 5\nif C goto +1\nr1 = 77777", |_| 5, |_| 77_777),
@@ -109,6 +109,22 @@ const CHOICES: [Choice; 20] = [
         "r9 = r2\nr9 += 4\nr1 = 3\nif r3 == 5 goto +2\nif C goto +1\nr1 = r9\nr1 ^= r9",
         |a| a.wrapping_add(4) ^ 3,
         |_| 0,
+    ),
+    (
+        "r1 = 1\nif C goto +1\nr1 = 0\nr9 = r2\nr5 = 4\nif r1 == 0 goto +1\nr9 = r5\nr1 = r9",
+        |_| 4,
+        |a| a,
+    ),
+    (
+        "r1 = 1\nif C goto +1\nr1 = 0\nr2 = 9\nif r1 != 0 goto +2\nr1 = r2\ngoto +1\nr1 = 3",
+        |_| 3,
+        |_| 9,
+    ),
+    (
+        "r9 = r2\nr9 += 7\nr1 = 0\nif C goto +1\nr1 = 1\nw5 = w9\nif w1 == 0 goto +1
+         r9 = 5\nr1 = r9\nr1 += r5",
+        |a| a.wrapping_add(7).wrapping_add(a.wrapping_add(7) & 0xffff_ffff),
+        |a| 5 + (a.wrapping_add(7) & 0xffff_ffff),
     ),
     // An outcome that is asked for right behind it, or soon, and a condition that is asked twice.
     ("r1 = 1\nif C goto +1\nr1 = 0\nif r1 != 1 goto +2\nr1 = 7\ngoto +1\nr1 = 8", |_| 7, |_| 8),

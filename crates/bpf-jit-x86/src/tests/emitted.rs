@@ -101,7 +101,7 @@ fn fused() {
     ));
 }
 
-/// An outcome that only a branch asks for is that branch; others are asked for by the flags of
+/// An outcome that only a branch asks for, soon, is that branch; others are asked for by the flags of
 /// what they came of, as is what is compared twice. A jump to what is next is none.
 #[test]
 fn outcomes() {
@@ -109,7 +109,8 @@ fn outcomes() {
         "w4 = 1\nif w2 < w3 goto +1\nw4 = 0\nif w4 != 1 goto out\nr0 += 2
          w4 = 0\nif r2 & r3 goto +1\nw4 = 1\nif w4 == 0 goto out
          r5 = *(u64 *)(r1 +0)\nw4 = 1\nif r5 != r3 goto +1\nw4 = 0\nr6 = r3\nif w4 == 0 goto +1
-         r6 = r2\nr0 += r6\nr0 += r4
+         r6 = r2\nr0 += r6\nr0 += r4\nw4 = 1\nif w6 > w3 goto +1\nw4 = 0\nr8 = r6\nr7 = 4
+         if w4 != 0 goto out\nr0 += r7\nr0 += r8
          if r2 > r5 goto out\nr7 = r3\nif r2 == r5 goto out\nr7 += r0\nif r2 s< r5 goto out
          if r3 != 0 goto +0\nr0 += r7\nout: exit"
     ));

@@ -72,7 +72,7 @@ struct Held {
 impl Held {
     /// None are there, as no code is so long.
     const NONE: Self =
-        Self { at: u32::MAX, width: Width::W32, lhs: 0, rhs: Source::Imm(0), outcome: None };
+        Self { at: u32::MAX, width: Width::W32, lhs: u8::MAX, rhs: Source::Imm(0), outcome: None };
 }
 
 /// What was stored last.
@@ -723,8 +723,11 @@ impl Selector<'_, '_> {
     #[inline(never)]
     fn keep_held(&mut self, written: Register) {
         let changed = native(written);
-        let spared = self.held.lhs != changed && self.held.rhs != Source::Reg(changed);
-        self.held.at = if spared { self.out.code.len() } else { Held::NONE.at };
+        if self.held.lhs == changed || self.held.rhs == Source::Reg(changed) {
+            // They are those of what it was.
+            self.held.lhs = Held::NONE.lhs;
+        }
+        self.held.at = self.out.code.len();
         if self.held.outcome.is_some_and(|(register, _)| register == written) {
             self.held.outcome = None;
         }

@@ -19,6 +19,9 @@ use super::{Held, Selector, Value, bits_of};
 
 use crate::lower::{Effect, Op, Registers, Step};
 
+/// Steps between an outcome and the branch that asks for it at the most.
+const BETWEEN: u32 = 2;
+
 /// What a register gets where a branch is not taken.
 #[derive(Clone, Copy, Debug)]
 enum Chosen {
@@ -50,6 +53,14 @@ impl Compared {
         let Operand::Imm(imm) = self.rhs else { return false };
         let bound = i64::from(imm).wrapping_sub(number.cast_signed());
         !self.common && self.lhs == register && (-1..=1).contains(&bound)
+    }
+
+    /// Registers that are compared.
+    fn reads(self) -> Registers {
+        match self.rhs {
+            Operand::Reg(rhs) => Registers::of(self.lhs).with(Registers::of(rhs)),
+            Operand::Imm(_) => Registers::of(self.lhs),
+        }
     }
 
     /// Whether it does not hold.
@@ -110,7 +121,7 @@ impl Selector<'_, '_> {
             && matches!(chosen, Chosen::Outcome | Chosen::Opposite)
             && let Some(more) = self.decides(target, dst, matches!(chosen, Chosen::Opposite), what)
         {
-            return Some(more.saturating_add(2));
+            return Some(more.saturating_add(1));
         }
         let there = self.lowered.live_at(target);
         if self.out.random.is_some()
@@ -173,11 +184,21 @@ impl Selector<'_, '_> {
     }
 
     /// Where all that an outcome, or with `same` the opposite, is for is a branch right behind it,
-    /// that is a branch on what is compared. How many steps behind it are done with, too.
+    /// or behind copies and constants that have no part in it, that is a branch on what is
+    /// compared. How many steps behind the outcome's are done with.
     fn decides(&mut self, slot: u32, dst: Register, same: bool, what: Compared) -> Option<u32> {
-        let next = self.lowered.step(slot).filter(|next| next.effect.is_joined_once())?;
-        if !next.effect.turns() {
-            return None;
+        let mut next = self.lowered.step(slot).filter(|next| next.effect.is_joined_once())?;
+        let read = what.reads();
+        let mut between = 0_u32;
+        while !next.effect.turns() {
+            let parts = next.effect.reads().has(dst)
+                || !next.effect.writes().and(read.with(Registers::of(dst))).is_empty();
+            let moves = matches!(self.lowered.op(&next), Op::Const { .. } | Op::Move { .. });
+            if parts || !moves || between == BETWEEN {
+                return None;
+            }
+            between = between.wrapping_add(1);
+            next = self.following(&next)?;
         }
         let Op::Branch { cond, lhs, rhs: Operand::Imm(number @ (0 | 1)), target, .. } =
             self.lowered.op(&next)
@@ -190,17 +211,24 @@ impl Selector<'_, '_> {
         }
         let where_set = (cond == Cond::Ne) == (number == 0);
         let what = if where_set == same { what } else { what.opposite()? };
-        self.live = behind;
-        self.needed = behind.with(Registers::of(what.lhs));
-        if let Operand::Reg(rhs) = what.rhs {
-            self.needed = self.needed.with(Registers::of(rhs));
-        }
         self.forget(dst);
-        Some(if what.common {
+        for step in (0..between).filter_map(|at| self.lowered.step(slot.wrapping_add(at))) {
+            self.live = self.lowered.live_behind(&step).without(Registers::of(dst)).with(read);
+            self.needed = self.live.with(step.effect.reads());
+            match self.lowered.op(&step) {
+                Op::Const { dst, value } => self.constant(dst, value),
+                Op::Move { width, dst, src } => self.move_register(width, dst, src),
+                _ => {}
+            }
+        }
+        self.live = behind;
+        self.needed = behind.with(read);
+        let more = if what.common {
             self.branch_on_bits(&next, target, what)
         } else {
             self.branch(&next, target, what.cond, what.width, what.lhs, what.rhs)
-        })
+        };
+        Some(more.saturating_add(between).saturating_add(1))
     }
 
     /// Puts in place what has to be in front of a choice: all that is read behind it, where
