@@ -21,7 +21,7 @@ use bpf_bytecode::opcode::{AluOp, Size, Width};
 
 use super::Emitter;
 use super::alu::Arith;
-use super::buffer::{self, Flag};
+use super::buffer;
 use super::encode::{Mem, Rm, Source};
 use super::regs::native;
 use super::value::{Masked, Motion, Parts, Place, Shift, Sum, Value, Word};
@@ -35,6 +35,7 @@ mod bits;
 mod branch;
 mod choice;
 mod cut;
+mod held;
 mod maps;
 mod memory;
 mod merge;
@@ -43,6 +44,7 @@ mod product;
 mod shift;
 mod tail;
 
+use held::Held;
 use tail::Part;
 
 /// What the CPU's flags say of a register's value.
@@ -55,24 +57,6 @@ struct Flags {
     width: Width,
     /// Whether they are those of a comparison with 0.
     exact: bool,
-}
-
-/// A comparison whose flags are there.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    /// Bytes of code behind what leaves them as they are.
-    at: u32,
-    width: Width,
-    lhs: u8,
-    rhs: Source,
-    /// A register that is 1 where a flag is set, and 0 where not.
-    outcome: Option<(Register, Flag)>,
-}
-
-impl Held {
-    /// None are there, as no code is so long.
-    const NONE: Self =
-        Self { at: u32::MAX, width: Width::W32, lhs: u8::MAX, rhs: Source::Imm(0), outcome: None };
 }
 
 /// What was stored last.
@@ -700,37 +684,6 @@ impl Selector<'_, '_> {
     #[inline(never)]
     fn put_place(&mut self, width: Width, register: Register, place: Mem) {
         self.out.lea(width, native(register), place);
-    }
-
-    #[inline(never)]
-    fn put_number(&mut self, register: Register, value: u64) {
-        if value != 0 && self.is_held() {
-            self.out.set(native(register), value);
-            return self.keep_held(register);
-        }
-        self.out.set(native(register), value);
-    }
-
-    /// Whether the flags are those of a comparison. Where what is emitted next leaves them as they
-    /// are, [`Self::keep_held`] says so.
-    #[inline(always)]
-    fn is_held(&self) -> bool {
-        self.held.at == self.out.code.len()
-    }
-
-    /// What was emitted last has left the flags as they were held, and has written a register.
-    #[cold]
-    #[inline(never)]
-    fn keep_held(&mut self, written: Register) {
-        let changed = native(written);
-        if self.held.lhs == changed || self.held.rhs == Source::Reg(changed) {
-            // They are those of what it was.
-            self.held.lhs = Held::NONE.lhs;
-        }
-        self.held.at = self.out.code.len();
-        if self.held.outcome.is_some_and(|(register, _)| register == written) {
-            self.held.outcome = None;
-        }
     }
 
     /// A sum; whatever comes last here, nothing is kept for that.

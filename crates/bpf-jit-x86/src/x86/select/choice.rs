@@ -15,7 +15,7 @@ use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
 use super::super::encode::Source;
 use super::super::regs::{SCRATCH, native};
-use super::{Held, Selector, Value, bits_of};
+use super::{Selector, Value, bits_of};
 
 use crate::lower::{Effect, Op, Registers, Step};
 
@@ -300,35 +300,6 @@ impl Selector<'_, '_> {
                 self.compare(width, lhs, rhs);
                 flag(cond)
             }
-        }
-    }
-
-    /// Compares, if that is not what the flags are of.
-    #[inline(always)]
-    pub(super) fn compare(&mut self, width: Width, lhs: u8, rhs: Source) {
-        let Held { at, width: held, lhs: other, rhs: with, .. } = self.held;
-        let here = self.out.code.len();
-        if at == here && (held, other, with) == (width, lhs, rhs) {
-            return;
-        }
-        self.out.compare(width, lhs, rhs);
-        self.held = Held { at: self.out.code.len(), width, lhs, rhs, outcome: None };
-    }
-
-    fn move_if(&mut self, width: Width, flag: Flag, dst: Register, from: u8) {
-        let held = self.is_held();
-        self.out.move_if(width, flag, native(dst), from);
-        if held {
-            self.keep_held(dst);
-        }
-    }
-
-    fn set_if(&mut self, flag: Flag, dst: Register) {
-        let held = self.is_held();
-        self.out.set_if(flag, native(dst));
-        if held {
-            self.keep_held(dst);
-            self.held.outcome = Some((dst, flag));
         }
     }
 }
