@@ -120,6 +120,12 @@ impl Share {
         Self::Nothing,
     ];
 
+    /// What that is for each value of a slot's two fields.
+    #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
+    pub(super) const fn named(self) -> &'static Named {
+        &NAMED[self as usize]
+    }
+
     const fn reads(self) -> bool {
         matches!(self, Self::Read | Self::Change | Self::ReadBoth | Self::ChangeBy)
     }
@@ -133,10 +139,13 @@ impl Share {
     }
 }
 
+/// For each value of a slot's two fields, the source's in the upper half, what is read and
+/// written, so far as they name registers.
+pub(super) type Named = [u32; 256];
+
+/// For each [`Share`] what it does to the registers that a slot names.
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
-/// For each [`Share`], and for each value of a slot's two fields, the source's in the upper
-/// half, what is read and written, so far as they name registers.
-static NAMED: [[u32; 256]; 8] = {
+static NAMED: [Named; 8] = {
     let (mut named, mut share) = ([[0; 256]; 8], 0);
     while share < named.len() {
         let (what, mut fields) = (Share::ALL[share], 0);
@@ -214,10 +223,9 @@ impl Effect {
 
     /// With what is done to the registers that a slot names.
     #[inline(always)]
-    pub(super) fn and_to(self, share: Share, insn: BpfInsn) -> Self {
+    pub(super) fn and_to(self, named: &Named, insn: BpfInsn) -> Self {
         let fields = usize::from(insn.src() << 4 | insn.dst());
-        let named = NAMED.get(share as usize).and_then(|all| all.get(fields));
-        Self { bits: self.bits | named.copied().unwrap_or(0) }
+        Self { bits: self.bits | named.get(fields).copied().unwrap_or(0) }
     }
 
     /// How control comes to the slot that an instruction at `from` names, at `to`.

@@ -15,12 +15,12 @@ use super::{shape, translate};
 use crate::error::CompileError;
 
 /// What is known of a slot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Note {
     /// What it reads and writes, and how control comes there.
     pub effect: Effect,
-    /// Registers that are read at it or behind it. Of a slot to come that begins a loop, this
-    /// and `behind` are the two halves of one more than the number of the first transfer there.
+    /// Registers that are read at it or behind it. Of a slot to come, this and `behind` are the
+    /// two halves of the number of the first transfer there, all bits where there is none.
     live: u16,
     /// Registers that are read behind it.
     behind: u16,
@@ -39,6 +39,9 @@ pub(super) struct Head {
 const VISITS: usize = 12;
 
 impl Note {
+    /// Of a slot to come.
+    const TO_COME: Self = Self { effect: Effect::NONE, live: u16::MAX, behind: u16::MAX };
+
     #[inline(always)]
     pub(super) fn new(effect: Effect, live: Registers, behind: Registers) -> Self {
         Self { effect, live: to_u16(live), behind: to_u16(behind) }
@@ -63,20 +66,21 @@ impl Note {
     }
 
     /// Of one to come, with a transfer that leads there, of a number.
+    #[inline(always)]
     fn with_transfer(self, effect: Effect, number: usize) -> Self {
-        let effect = self.effect.with(effect);
-        if self.first().is_some() {
-            return Self { effect, ..self };
-        }
-        let [l0, l1, b0, b1] = to_u32(number).wrapping_add(1).to_le_bytes();
-        Self { effect, live: u16::from_le_bytes([l0, l1]), behind: u16::from_le_bytes([b0, b1]) }
+        let known = self.first();
+        let first = if known == u32::MAX { low(number) } else { known };
+        let [l0, l1, b0, b1] = first.to_le_bytes();
+        let (live, behind) = (u16::from_le_bytes([l0, l1]), u16::from_le_bytes([b0, b1]));
+        Self { effect: self.effect.with(effect), live, behind }
     }
 
     /// Of one to come the number of the first transfer there.
-    fn first(self) -> Option<usize> {
+    #[inline(always)]
+    fn first(self) -> u32 {
         let [l0, l1] = self.live.to_le_bytes();
         let [b0, b1] = self.behind.to_le_bytes();
-        u32::from_le_bytes([l0, l1, b0, b1]).checked_sub(1).map(index)
+        u32::from_le_bytes([l0, l1, b0, b1])
     }
 }
 
@@ -100,6 +104,20 @@ impl Noted<'_> {
     fn live_at(&self, slot: u32) -> Registers {
         let slot = index(slot);
         if slot < self.first { Registers::NONE } else { self.at(slot).live() }
+    }
+
+    /// Notes that control comes to a slot from another, by a transfer of this number. What is
+    /// read there, as far as it is known.
+    #[inline(always)]
+    fn join(&self, from: usize, to: u32, number: usize) -> Registers {
+        let Some(own) = self.notes.get(index(to)) else { return Registers::ALL };
+        let (note, joined) = (own.get(), Effect::joined(from, index(to)));
+        if joined.is_looped() {
+            own.set(note.with_transfer(joined, number));
+            return Registers::NONE;
+        }
+        own.set(Note { effect: note.effect.and_joined(joined), ..note });
+        note.live()
     }
 
     /// What is read behind a slot from which control goes and at it, where `next` is read at
@@ -130,27 +148,30 @@ impl Noted<'_> {
 impl Lowered<'_> {
     /// Notes all slots of a program that was verified.
     pub(super) fn proven(&mut self) -> Result<(), CompileError> {
-        let (insns, facts) = (self.insns, self.facts);
+        let insns = self.insns;
         reserve(&mut self.notes, insns.len())?;
         let mut notes = mem::take(&mut self.notes);
-        notes.resize(insns.len(), Note::default());
+        notes.resize(insns.len(), Note::TO_COME);
         let cells = Cell::from_mut(notes.as_mut_slice()).as_slice_of_cells();
         let visits = insns.len().saturating_mul(VISITS);
         let mut noted = Noted { notes: cells, first: insns.len(), visits };
         let (mut next, mut together) = (Registers::ALL, Effect::NONE);
         loop {
-            let first = noted.first;
-            if let (Some(insns), Some(facts), Some(own)) =
-                (insns.get(..first), facts.get(..first), cells.get(..first))
-            {
-                let all;
-                (noted.first, next, all) = shape::note_plain(insns, facts, own, next);
+            let (slot, effect, all);
+            (slot, next, all) = self.note_plain(&noted, next);
+            noted.first = slot;
+            let Some(slot) = slot.checked_sub(1) else {
                 together = together.with(all);
-            }
-            let Some(slot) = noted.first.checked_sub(1) else { break };
-            let effect = self.note(&mut noted, slot, next)?;
-            together = together.with(effect);
-            next = noted.at(slot).live();
+                break;
+            };
+            (effect, next) = match self.note_turn(&noted, slot, next)? {
+                Some(found) => {
+                    noted.first = slot;
+                    found
+                }
+                None => self.note(&mut noted, slot, next)?,
+            };
+            together = together.with(all).with(effect);
         }
         if noted.visits == 0 {
             // There is no end to it: everything counts as read.
@@ -163,14 +184,80 @@ impl Lowered<'_> {
         self.find_tails()
     }
 
-    /// Notes the slot in front of those that are. Gives its effect.
+    /// Notes slots in front of those that are, up to one that turns, has no shape or begins a
+    /// loop, where `next` are the registers that are read behind the last: how many are left,
+    /// what is read behind these, and all effects. Nothing is called here, so that all is at
+    /// hand.
+    #[inline(always)]
+    fn note_plain(&self, noted: &Noted<'_>, mut next: Registers) -> (usize, Registers, Effect) {
+        let (first, mut together) = (noted.first, Effect::NONE);
+        let (Some(insns), Some(facts), Some(own)) =
+            (self.insns.get(..first), self.facts.get(..first), noted.notes.get(..first))
+        else {
+            return (first, next, together);
+        };
+        let mut left = first;
+        for ((insn, fact), own) in insns.iter().zip(facts).zip(own).rev() {
+            let Some(shape) = shape::of(*insn) else { break };
+            // Nothing else than a loop that begins there is known yet.
+            let begins = own.get().effect;
+            if shape.is_notable(begins) || !shape.fits(*insn) || !shape::is_ordinary(*fact) {
+                break;
+            }
+            let effect = shape.effect(*insn);
+            let live = effect.in_front(next);
+            own.set(Note::new(effect, live, next));
+            (next, together) = (live, together.with(effect));
+            left = left.wrapping_sub(1);
+        }
+        (left, next, together)
+    }
+
+    /// Notes the slot in front of those that are, if all that it does is to lead on, as most do
+    /// that turn. Gives its effect, and what is read at it.
+    #[inline(always)]
+    fn note_turn(
+        &mut self,
+        noted: &Noted<'_>,
+        slot: usize,
+        next: Registers,
+    ) -> Result<Option<(Effect, Registers)>, CompileError> {
+        let (Some(insn), Some(fact), Some(own)) =
+            (self.insns.get(slot), self.facts.get(slot), noted.notes.get(slot))
+        else {
+            return Ok(None);
+        };
+        let Some(shape) = shape::of(*insn).filter(|shape| shape.leads_on(own.get().effect, *fact))
+        else {
+            return Ok(None);
+        };
+        let effect = shape.effect(*insn);
+        let mut behind = Registers::NONE;
+        if effect.names_slot() {
+            let from = low(slot);
+            let to = translate::named(from, *insn);
+            if to == from {
+                return Ok(None);
+            }
+            let there = noted.join(slot, to, self.transfers.len());
+            self.note_transfer(Transfer { from, to, calls: false })?;
+            // A branch compares.
+            behind = if effect.reads().is_empty() { there } else { next.with(there) };
+        }
+        // What turns writes nothing.
+        let note = Note::new(effect, behind.with(effect.reads()), behind);
+        own.set(note);
+        Ok(Some((effect, note.live())))
+    }
+
+    /// Notes the slot in front of those that are. Gives its effect, and what is read at it.
     #[inline(always)]
     fn note(
         &mut self,
         noted: &mut Noted<'_>,
         slot: usize,
         next: Registers,
-    ) -> Result<Effect, CompileError> {
+    ) -> Result<(Effect, Registers), CompileError> {
         let insn = self.insns.get(slot).copied().unwrap_or_default();
         let fact = self.facts.get(slot).copied().unwrap_or(InsnFact::Unreached);
         let (effect, behind, live) = match shape::find(insn) {
@@ -180,7 +267,6 @@ impl Lowered<'_> {
                 // What turns writes nothing.
                 (effect, behind, effect.in_front(behind))
             }
-            _ if shape::is_second_half(insn) => (Effect::SECOND_HALF, next, next),
             _ => self.note_special(noted, slot, next)?,
         };
         // It may lead to itself.
@@ -188,13 +274,14 @@ impl Lowered<'_> {
         let note = Note::new(effect.with(known.effect), live, behind);
         noted.set(slot, note);
         noted.first = slot;
-        if note.effect.is_looped() {
-            reserve(&mut self.heads, 1)?;
-            let first = known.first().unwrap_or(0);
-            self.heads.push(Head { slot, first });
-            self.tell_loop(noted, first);
+        if !note.effect.is_looped() {
+            return Ok((effect, live));
         }
-        Ok(effect)
+        reserve(&mut self.heads, 1)?;
+        let first = index(known.first());
+        self.heads.push(Head { slot, first });
+        self.tell_loop(noted, first);
+        Ok((effect, noted.at(slot).live()))
     }
 
     /// What is read behind a slot that has a shape, where `next` is read at the next one.
@@ -278,18 +365,16 @@ impl Lowered<'_> {
         to: u32,
         calls: bool,
     ) -> Result<(), CompileError> {
-        if let Some(own) = noted.notes.get(index(to)) {
-            let (note, joined) = (own.get(), Effect::joined(from, index(to)));
-            own.set(if joined.is_looped() {
-                note.with_transfer(joined, self.transfers.len())
-            } else {
-                Note { effect: note.effect.and_joined(joined), ..note }
-            });
-        }
+        noted.join(from, to, self.transfers.len());
+        self.note_transfer(Transfer { from: to_u32(from), to, calls })
+    }
+
+    #[inline(always)]
+    fn note_transfer(&mut self, transfer: Transfer) -> Result<(), CompileError> {
         if self.transfers.len() == self.transfers.capacity() {
             reserve(&mut self.transfers, 1)?;
         }
-        self.transfers.push(Transfer { from: to_u32(from), to, calls });
+        self.transfers.push(transfer);
         Ok(())
     }
 
@@ -299,7 +384,7 @@ impl Lowered<'_> {
     fn tell_loop(&self, noted: &mut Noted<'_>, first: usize) {
         let mut number = first;
         while let Some(transfer) = self.transfers.get(number).filter(|_| noted.visits != 0) {
-            number = number.saturating_add(1);
+            number = number.wrapping_add(1);
             if let Some(first) = self.tell(noted, *transfer) {
                 number = number.min(first);
             }
@@ -381,6 +466,12 @@ fn own_more(own: &Cell<Note>, more: Registers) -> Registers {
 #[allow(clippy::cast_possible_truncation, reason = "what it says")]
 const fn to_u16(registers: Registers) -> u16 {
     registers.0 as u16
+}
+
+/// No program has 2^32 slots.
+#[allow(clippy::cast_possible_truncation, reason = "what it says")]
+const fn low(slot: usize) -> u32 {
+    slot as u32
 }
 
 fn to_u32(slot: usize) -> u32 {

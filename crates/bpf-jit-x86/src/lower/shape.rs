@@ -4,15 +4,13 @@
 //! and the registers' numbers, and what they do is put into words where it is looked at
 //! ([`Lowered::op`](super::Lowered::op)).
 
-use core::cell::Cell;
-
 use bpf_bytecode::opcode::{AluOp, Source};
 use bpf_bytecode::table::{Form, INSTRUCTION_SET};
 use bpf_bytecode::{BpfInsn, Register};
 use bpf_verifier::InsnFact;
 
-use super::effect::Share;
-use super::{Address, Effect, Note, Registers};
+use super::effect::{Named, Share};
+use super::{Address, Effect};
 
 /// An opcode's meaning and its effect, where both are the same in all of its slots, or in
 /// those whose offset is 0. The second half of an instruction has one without a meaning.
@@ -22,31 +20,41 @@ use super::{Address, Effect, Note, Registers};
 pub(super) struct Shape {
     /// What does not depend on registers; special of what has no shape.
     effect: Effect,
-    /// What is done to the registers that its slots name.
-    on: Share,
     /// Bits of the offset that must not be set: all, or none.
-    unset: i8,
-    /// Whether all instructions with the opcode have this meaning.
-    only: bool,
+    unset: i16,
+    /// What is done to the registers that its slots name.
+    on: &'static Named,
+}
+
+/// What an opcode means, and whether all instructions with it mean this.
+#[derive(Clone, Copy, Debug)]
+struct Meaning {
     form: Form,
+    only: bool,
 }
 
 impl Shape {
-    const NONE: Self = Self {
-        effect: Effect::SPECIALLY,
-        on: Share::Nothing,
-        unset: 0,
-        only: false,
-        form: Form::MayGoto,
-    };
+    const NONE: Self = Self { effect: Effect::SPECIALLY, unset: 0, on: Share::Nothing.named() };
 
     /// Of the second half of an instruction.
     const SECOND_HALF: Self = Self { effect: Effect::SECOND_HALF, ..Self::NONE };
 
+    /// Whether it turns or has no shape, or its slot begins a loop.
+    #[inline(always)]
+    pub(super) const fn is_notable(&self, begins: Effect) -> bool {
+        self.effect.with(begins).is_notable()
+    }
+
+    /// Whether it does nothing but turn where this is known of its slot.
+    #[inline(always)]
+    pub(super) const fn leads_on(&self, begins: Effect, fact: InsnFact) -> bool {
+        self.effect.turns() && !begins.is_looped() && is_ordinary(fact)
+    }
+
     /// Whether an instruction with the opcode has it, if any has one.
     #[inline(always)]
-    fn fits(&self, insn: BpfInsn) -> bool {
-        i16::from(self.unset) & insn.off() == 0
+    pub(super) fn fits(&self, insn: BpfInsn) -> bool {
+        self.unset & insn.off() == 0
     }
 
     /// The effect with the registers of a slot.
@@ -67,9 +75,9 @@ impl Shape {
             Form::JumpIf(_, _, Source::Imm) => (Effect::TO_SLOT, Share::Read),
             Form::Ja | Form::Gotol => (Effect::TO_SLOT, Share::Nothing),
             Form::Exit => (Effect::RETURNS, Share::Nothing),
-            _ => return Self { form, ..Self::NONE },
+            _ => return Self::NONE,
         };
-        Self { effect, on, unset: 0, only: false, form }
+        Self { effect, unset: 0, on: on.named() }
     }
 }
 
@@ -80,38 +88,16 @@ pub(super) fn find(insn: BpfInsn) -> Option<&'static Shape> {
     (!shape.effect.is_special() && shape.fits(insn)).then_some(shape)
 }
 
+/// The shape of all instructions with an opcode that have one.
+#[inline(always)]
+pub(super) fn of(insn: BpfInsn) -> Option<&'static Shape> {
+    SHAPES.get(usize::from(insn.code()))
+}
+
 /// Whether an instruction does what it says where this is known of its slot.
 #[inline(always)]
 pub(super) const fn is_ordinary(fact: InsnFact) -> bool {
     !matches!(fact, InsnFact::Unreached | InsnFact::ContextPointer(_) | InsnFact::ContextField)
-}
-
-/// Notes slots from the last to the first one behind one that turns, has no shape or begins a
-/// loop, where `next` are the registers that are read behind the last: how many slots are in
-/// front of these, what is read there, and all effects. Nothing is called here, so that all is
-/// at hand.
-#[inline(always)]
-pub(super) fn note_plain(
-    insns: &[BpfInsn],
-    facts: &[InsnFact],
-    notes: &[Cell<Note>],
-    mut next: Registers,
-) -> (usize, Registers, Effect) {
-    let mut together = Effect::NONE;
-    let slots = insns.iter().zip(facts).zip(notes).enumerate();
-    for (number, ((insn, fact), own)) in slots.rev() {
-        let behind = (number.wrapping_add(1), next, together);
-        let Some(shape) = SHAPES.get(usize::from(insn.code())) else { return behind };
-        let notable = shape.effect.with(own.get().effect).is_notable();
-        if notable || !shape.fits(*insn) || !is_ordinary(*fact) {
-            return behind;
-        }
-        let effect = shape.effect(*insn);
-        let note = Note::new(effect, effect.in_front(next), next);
-        own.set(note);
-        (next, together) = (note.live(), together.with(effect));
-    }
-    (0, next, together)
 }
 
 /// Whether two instructions shift registers by numbers, one to the left and one to the right.
@@ -142,19 +128,20 @@ pub(super) const fn is_second_half(insn: BpfInsn) -> bool {
 /// The meaning of an instruction that has a shape.
 #[inline(always)]
 pub(super) fn form(insn: BpfInsn) -> Form {
-    SHAPES.get(usize::from(insn.code())).map_or(Form::MayGoto, |shape| shape.form)
+    MEANINGS.get(usize::from(insn.code())).map_or(Form::MayGoto, |meaning| meaning.form)
 }
 
 /// The same of an opcode that is known at build time.
 #[cfg(not(debug_assertions))]
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
 pub(super) const fn form_of(code: u8) -> Form {
-    ALL[code as usize].form
+    ALL.1[code as usize].form
 }
 
 /// The meaning of all instructions with an opcode, if it is one.
 pub(super) fn only_form(insn: BpfInsn) -> Option<Form> {
-    SHAPES.get(usize::from(insn.code())).filter(|shape| shape.only).map(|shape| shape.form)
+    let meaning = MEANINGS.get(usize::from(insn.code()));
+    meaning.filter(|meaning| meaning.only).map(|meaning| meaning.form)
 }
 
 /// Whether an instruction loads a number of 64 bits, as most do that load as many.
@@ -164,7 +151,7 @@ pub(super) fn is_number(insn: BpfInsn) -> bool {
 
 /// The effect of such an instruction.
 pub(super) fn number(insn: BpfInsn) -> Effect {
-    Effect::PURELY.and_to(Share::Write, insn)
+    Effect::PURELY.and_to(Share::Write.named(), insn)
 }
 
 /// Whether an instruction is an exit.
@@ -207,12 +194,15 @@ pub(super) fn may_go_on(insn: BpfInsn, loaded: Register, base: Register) -> bool
     }
 }
 
-/// For each opcode its shape.
-static SHAPES: [Shape; 256] = ALL;
+/// For each opcode its shape, and what it means.
+static SHAPES: [Shape; 256] = ALL.0;
+static MEANINGS: [Meaning; 256] = ALL.1;
 
 #[allow(clippy::indexing_slicing, reason = "evaluated at build time")]
-const ALL: [Shape; 256] = {
-    let (mut shapes, mut rows) = ([Shape::NONE; 256], [0_u8; 256]);
+const ALL: ([Shape; 256], [Meaning; 256]) = {
+    let none = Meaning { form: Form::MayGoto, only: false };
+    let (mut shapes, mut meanings) = ([Shape::NONE; 256], [none; 256]);
+    let mut rows = [0_u8; 256];
     shapes[0] = Shape::SECOND_HALF;
     let mut rest = INSTRUCTION_SET;
     while let [def, behind @ ..] = rest {
@@ -222,15 +212,16 @@ const ALL: [Shape; 256] = {
         if !shape.effect.is_special() && (def.operands.has_off() || def.fixed.off() == 0) {
             let unset = if def.operands.has_off() { 0 } else { -1 };
             shapes[code] = Shape { unset, ..shape };
+            meanings[code].form = def.form;
         }
         rows[code] += 1;
         if rows[code] == 1 || matches!(def.form, Form::LoadImm64) {
-            shapes[code] = Shape { form: def.form, only: true, ..shapes[code] };
+            meanings[code] = Meaning { form: def.form, only: true };
         } else {
-            shapes[code].only = false;
+            meanings[code].only = false;
         }
     }
-    shapes
+    (shapes, meanings)
 };
 
 /// Whether an instruction that gives a register a value divides.
@@ -243,7 +234,7 @@ mod tests {
     use bpf_bytecode::BpfInsn;
     use bpf_bytecode::table::{Form, INSTRUCTION_SET, find as row_of};
 
-    use super::{find, only_form};
+    use super::{find, form, only_form};
     use crate::lower::{Effect, translate};
 
     #[test]
@@ -254,8 +245,8 @@ mod tests {
                 for off in [0, 1, 8, -3] {
                     let insn = def.with_operands(dst, src, off, 7);
                     let Some(shape) = find(insn) else { continue };
-                    assert_eq!(Ok(shape.form), row_of(insn).map(|row| row.form), "{}", def.name);
-                    let effect = Effect::of(translate::by_itself(5, shape.form, insn));
+                    assert_eq!(Ok(form(insn)), row_of(insn).map(|row| row.form), "{}", def.name);
+                    let effect = Effect::of(translate::by_itself(5, form(insn), insn));
                     assert_eq!(shape.effect(insn), effect, "{}", def.name);
                     found += 1;
                 }
