@@ -102,6 +102,14 @@ pub trait Then {
 
     /// Makes it; to be `inline(always)`.
     fn then(self, op: Op) -> Self::Result;
+
+    /// The same of an operation that is rare, in a copy for all of these.
+    fn rarely(self, op: Op) -> Self::Result
+    where
+        Self: Sized,
+    {
+        self.then(op)
+    }
 }
 
 /// Makes nothing else of it.

@@ -91,6 +91,11 @@ impl Then for Emit<'_, '_, '_> {
     fn then(self, op: Op) -> usize {
         buffer::index(self.selector.operation(self.step, op)).unwrap_or(0)
     }
+
+    #[inline(never)]
+    fn rarely(self, op: Op) -> usize {
+        self.then(op)
+    }
 }
 
 /// The pass.
