@@ -220,7 +220,9 @@ impl Lowered<'_> {
         let same = shifts.writes() == both && join.effect.reads() == both;
         let left = join.behind().and(both);
         let alone = !all.is_unusual() && !all.is_special();
-        (both.len() == 2 && same && alone && left == join.effect.writes()).then_some(by)
+        // A copy reads one register and writes one.
+        let two = copy.effect.reads() != copy.effect.writes();
+        (two && same && alone && left == join.effect.writes()).then_some(by)
     }
 
     /// Where control goes from a slot.

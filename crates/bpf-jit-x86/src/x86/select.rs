@@ -569,12 +569,13 @@ impl Selector<'_, '_> {
         if !self.pending.has(register) {
             return Source::Reg(native(register));
         }
-        if let Value::Const(value) = self.value(register)
+        let word = self.word(register);
+        if let Some(value) = word.number()
             && (!self.live.has(register) || i8::try_from(value).is_ok())
         {
             return Source::Imm(value);
         }
-        if let Value::Half(value) = self.value(register)
+        if let Some(value) = word.half()
             && width == Width::W32
             && !self.live.has(register)
         {
@@ -596,11 +597,8 @@ impl Selector<'_, '_> {
 
     /// The register's value as a sum, cut to a width.
     fn sum_of(&self, register: Register, width: Width) -> Option<Sum> {
-        match self.value(register) {
-            Value::Own => Some(Sum::copy(register, width)),
-            Value::Sum(sum) => sum.cut(width),
-            _ => None,
-        }
+        let word = self.word(register);
+        if word == Word::OWN { Some(Sum::copy(register, width)) } else { word.sum()?.cut(width) }
     }
 
     fn set_flags(&mut self, register: Register, width: Width, exact: bool) {

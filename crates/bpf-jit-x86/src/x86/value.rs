@@ -265,6 +265,51 @@ impl Word {
         }
     }
 
+    #[inline(always)]
+    const fn is_a(self, kind: u64) -> bool {
+        self.0 >> Self::KIND & Self::KINDS == kind
+    }
+
+    /// It as a number that is an immediate, if it is one. This and its like ask for one kind,
+    /// which takes less than to tell all kinds apart.
+    #[inline(always)]
+    pub(super) fn number(self) -> Option<i32> {
+        self.is_a(Self::CONST).then_some(self.low().cast_signed())
+    }
+
+    /// It as a number of 32 bits that is none of 64, if it is one.
+    #[inline(always)]
+    pub(super) fn half(self) -> Option<u32> {
+        self.is_a(Self::HALF).then_some(self.low())
+    }
+
+    /// It as the address of a byte in a map's only value, if it is one.
+    #[inline(always)]
+    pub(super) fn place(self) -> Option<Place> {
+        let [.., link, _] = self.0.to_le_bytes();
+        self.is_a(Self::PLACE).then_some(Place { link, off: self.low() })
+    }
+
+    /// Whether it names a map or a function, the same wherever it is.
+    #[inline(always)]
+    pub(super) const fn is_name(self) -> bool {
+        self.is_a(Self::MAP) || self.is_a(Self::FUNCTION)
+    }
+
+    /// Whether it is a sum, a number, or an address: what can be said twice.
+    #[inline(always)]
+    pub(super) const fn can_be_copied(self) -> bool {
+        let kinds = 1 << Self::SUM | 1 << Self::CONST | 1 << Self::HALF | 1 << Self::PLACE;
+        kinds >> (self.0 >> Self::KIND & Self::KINDS) & 1 != 0_u64
+    }
+
+    /// The number in it.
+    #[inline(always)]
+    fn low(self) -> u32 {
+        let [d0, d1, d2, d3, ..] = self.0.to_le_bytes();
+        u32::from_le_bytes([d0, d1, d2, d3])
+    }
+
     /// Whether it is one bit that a register counts, or all others.
     #[inline(always)]
     pub(super) fn is_bit(self) -> bool {
@@ -283,8 +328,7 @@ impl Word {
     /// It as a sum, if it is one.
     #[inline(always)]
     pub(super) fn sum(self) -> Option<Sum> {
-        let is_sum = self.0 >> Self::KIND & Self::KINDS == Self::SUM;
-        is_sum.then_some(Sum(self.0 & (Sum::WIDE << 1).wrapping_sub(1)))
+        self.is_a(Self::SUM).then_some(Sum(self.0 & (Sum::WIDE << 1).wrapping_sub(1)))
     }
 
     /// It, or as the value of a register that is in place, as one register, uncut, and a number.

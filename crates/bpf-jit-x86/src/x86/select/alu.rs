@@ -46,21 +46,17 @@ impl Selector<'_, '_> {
         if dst == src {
             return;
         }
-        let value = match self.value(src) {
-            // What is needed twice is computed once.
-            value @ (Value::Map(_) | Value::Function(_)) => value,
-            value @ (Value::Sum(_) | Value::Const(_) | Value::Half(_) | Value::Place(_))
-                if (!self.live.has(src) || value.copied(Width::W64).is_some())
-                    && self.is_stable(dst, value) =>
-            {
-                value
-            }
-            _ => {
-                self.own(src);
-                Value::Sum(Sum::copy(src, Width::W64))
-            }
-        };
-        self.define(dst, value);
+        let word = self.word(src);
+        // What is needed twice is computed once.
+        let again = word.is_name()
+            || (word.can_be_copied()
+                && (!self.live.has(src) || word.copied(Width::W64).is_some())
+                && self.stays(dst, word));
+        if again {
+            return self.define_word(dst, word);
+        }
+        self.own(src);
+        self.define(dst, Value::Sum(Sum::copy(src, Width::W64)));
     }
 
     pub(super) fn constant(&mut self, dst: Register, value: u64) {
@@ -253,7 +249,7 @@ impl Selector<'_, '_> {
     /// Of two registers one or both of which are put off.
     #[inline(never)]
     fn add_register(&mut self, width: Width, dst: Register, src: Register) {
-        if let Value::Const(value) = self.value(src) {
+        if let Some(value) = self.word(src).number() {
             return self.add_immediate(width, dst, value);
         }
         let (own, other) = (self.word(dst).near(dst), self.word(src).near(src));
@@ -294,7 +290,7 @@ impl Selector<'_, '_> {
     /// The register of which `dst` is a copy that a value may speak of, perhaps
     /// itself.
     pub(super) fn steady_source(&mut self, dst: Register, width: Width) -> Register {
-        match self.value(dst).copied(width) {
+        match self.word(dst).copied(width) {
             Some(from) if self.is_stable(dst, Value::Sum(Sum::copy(from, width))) => from,
             _ => {
                 self.own(dst);

@@ -127,10 +127,9 @@ impl Selector<'_, '_> {
             return self.branch_on_bits(step, target, what);
         }
         let rhs = match rhs {
-            Operand::Reg(register) if self.pending.has(register) => match self.value(register) {
-                Value::Const(value) => Operand::Imm(value),
-                _ => rhs,
-            },
+            Operand::Reg(register) if self.pending.has(register) => {
+                self.word(register).number().map_or(rhs, Operand::Imm)
+            }
             _ => rhs,
         };
         let (cond, rhs) = self.beside_zero(cond, lhs, rhs);

@@ -43,7 +43,7 @@ impl Selector<'_, '_> {
     /// of one of its bytes; the distance stays put off.
     #[inline(always)]
     pub(super) fn locate(&mut self, register: Register) {
-        if let Value::Place(place) = self.value(register) {
+        if let Some(place) = self.word(register).place() {
             self.locate_place(register, place);
         }
     }
@@ -69,7 +69,7 @@ impl Selector<'_, '_> {
 
     /// What is at a place, if it never changes.
     pub(super) fn known_number(&self, at: Address, size: Size, signed: bool) -> Option<u64> {
-        let Value::Place(place) = self.value(at.base) else { return None };
+        let place = self.word(at.base).place()?;
         let off = i64::from(place.off).checked_add(at.off.into())?;
         let number = self.lowered.maps.number_at(place.map(), off, size)?;
         let unused = 64_u32.saturating_sub(super::size_bits(size).into());

@@ -171,8 +171,8 @@ impl Selector<'_, '_> {
             if lhs == dst { (cond, rhs) } else { (turned(cond)?, Operand::Reg(lhs)) };
         let imm = match other {
             Operand::Imm(imm) => imm,
-            Operand::Reg(register) => match self.value(register) {
-                Value::Const(number) if register != dst => number,
+            Operand::Reg(register) => match self.word(register).number() {
+                Some(number) if register != dst => number,
                 _ => {
                     let what = Compared { cond, common: false, width, lhs: dst, rhs: other };
                     return self.compares_with(next, target, what, size, at);
@@ -439,10 +439,7 @@ impl Selector<'_, '_> {
 
     /// The number that a register holds for the last time.
     fn constant_of(&self, register: Register) -> Option<i32> {
-        match self.value(register) {
-            Value::Const(value) if !self.live.has(register) => Some(value),
-            _ => None,
-        }
+        self.word(register).number().filter(|_| !self.live.has(register))
     }
 
     /// Swaps bytes; with the store behind it, where the value is read no more.

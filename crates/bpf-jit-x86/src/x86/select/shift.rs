@@ -52,8 +52,8 @@ impl Selector<'_, '_> {
     pub(super) fn shift(&mut self, op: AluOp, width: Width, dst: Register, src: Operand) {
         let by = match src {
             Operand::Imm(by) => by,
-            Operand::Reg(count) => match self.value(count) {
-                Value::Const(by) => by & width.bits().wrapping_sub(1).cast_signed(),
+            Operand::Reg(count) => match self.word(count).number() {
+                Some(by) => by & width.bits().wrapping_sub(1).cast_signed(),
                 _ => return self.by_register(op, width, dst, count),
             },
         };
