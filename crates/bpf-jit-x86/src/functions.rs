@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bpf_profile::OutOfMemory;
 
 use crate::error::CompileError;
-use crate::lower::{Effect, Lowered, Note, Registers, Transfer};
+use crate::lower::{Effect, Lowered, Registers, Transfer};
 
 /// A function, as those see it that call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Functions {
             // Few lead on behind one, so that these are found one by one.
             let inside = transfers.iter().take_while(|transfer| transfer.from < end).count();
             let (leading, others) = transfers.split_at(inside);
-            let effect = together(own);
+            let effect = own.iter().fold(Effect::NONE, |all, note| all.with(note.effect));
             if !self.note_calls(number, leading, start..end)? {
                 return Ok(false);
             }
@@ -144,14 +144,6 @@ impl Functions {
         }
         self.list.clear();
     }
-}
-
-/// The effects of slots. Several at once take less.
-fn together(notes: &[Note]) -> Effect {
-    let (parts, rest) = notes.as_chunks::<8>();
-    let each = |all: Effect, note: &Note| all.with(note.effect);
-    let all = parts.iter().fold(Effect::NONE, |all, part| part.iter().fold(all, each));
-    rest.iter().fold(all, each)
 }
 
 fn push<T>(list: &mut Vec<T>, new: T) -> Result<(), CompileError> {

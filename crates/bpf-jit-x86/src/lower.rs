@@ -185,6 +185,13 @@ impl Lowered<'_> {
         translate::by_code(step.pc, step.insn, then)
     }
 
+    /// What a step loads that loads a number of 64 bits, and where.
+    #[inline(always)]
+    pub fn wide_number(&self, step: &Step) -> Option<(Register, u64)> {
+        let number = || translate::number(step.pc, step.insn, self.insns);
+        shape::is_number(step.insn).then(number)
+    }
+
     /// The same of one that is special.
     #[inline(always)]
     pub fn with_special_op<T: Then>(&self, step: &Step, then: T) -> T::Result {

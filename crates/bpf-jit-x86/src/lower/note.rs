@@ -84,6 +84,9 @@ impl Note {
     }
 }
 
+/// The first slot that is noted, the effects of those that were last, and what is read at it.
+type Front = (usize, Effect, Registers);
+
 /// What is noted so far.
 struct Noted<'n> {
     notes: &'n [Cell<Note>],
@@ -164,12 +167,12 @@ impl Lowered<'_> {
                 together = together.with(all);
                 break;
             };
-            (effect, next) = match self.note_turn(&noted, slot, next)? {
-                Some(found) => {
-                    noted.first = slot;
-                    found
-                }
-                None => self.note(&mut noted, slot, next)?,
+            (noted.first, effect, next) = if let Some(found) = self.note_turn(&noted, slot, next)? {
+                found
+            } else if let Some(found) = self.note_number(&noted, slot, next) {
+                found
+            } else {
+                self.note(&mut noted, slot, next)?
             };
             together = together.with(all).with(effect);
         }
@@ -214,14 +217,14 @@ impl Lowered<'_> {
     }
 
     /// Notes the slot in front of those that are, if all that it does is to lead on, as most do
-    /// that turn. Gives its effect, and what is read at it.
+    /// that turn.
     #[inline(always)]
     fn note_turn(
         &mut self,
         noted: &Noted<'_>,
         slot: usize,
         next: Registers,
-    ) -> Result<Option<(Effect, Registers)>, CompileError> {
+    ) -> Result<Option<Front>, CompileError> {
         let (Some(insn), Some(fact), Some(own)) =
             (self.insns.get(slot), self.facts.get(slot), noted.notes.get(slot))
         else {
@@ -247,17 +250,36 @@ impl Lowered<'_> {
         // What turns writes nothing.
         let note = Note::new(effect, behind.with(effect.reads()), behind);
         own.set(note);
-        Ok(Some((effect, note.live())))
+        Ok(Some((slot, effect, note.live())))
     }
 
-    /// Notes the slot in front of those that are. Gives its effect, and what is read at it.
+    /// Notes the two slots in front of those that are, if they load a number of 64 bits and no
+    /// loop begins with that.
+    #[inline(always)]
+    fn note_number(&self, noted: &Noted<'_>, second: usize, next: Registers) -> Option<Front> {
+        let slot = second.checked_sub(1)?;
+        let [insn, half] = *self.insns.get(slot..)?.first_chunk()?;
+        let [own, behind] = noted.notes.get(slot..)?.first_chunk()?;
+        let known = shape::is_second_half(half) && shape::is_number(insn);
+        let reached = *self.facts.get(slot)? != InsnFact::Unreached;
+        if !known || !reached || own.get().effect.is_looped() {
+            return None;
+        }
+        behind.set(Note::new(Effect::SECOND_HALF, next, next));
+        let effect = shape::number(insn).with(Effect::SPECIALLY);
+        let live = effect.in_front(next);
+        own.set(Note::new(effect, live, next));
+        Some((slot, effect.with(Effect::SECOND_HALF), live))
+    }
+
+    /// Notes the slot in front of those that are.
     #[inline(always)]
     fn note(
         &mut self,
         noted: &mut Noted<'_>,
         slot: usize,
         next: Registers,
-    ) -> Result<(Effect, Registers), CompileError> {
+    ) -> Result<Front, CompileError> {
         let insn = self.insns.get(slot).copied().unwrap_or_default();
         let fact = self.facts.get(slot).copied().unwrap_or(InsnFact::Unreached);
         let (effect, behind, live) = match shape::find(insn) {
@@ -267,6 +289,7 @@ impl Lowered<'_> {
                 // What turns writes nothing.
                 (effect, behind, effect.in_front(behind))
             }
+            _ if shape::is_second_half(insn) => (Effect::SECOND_HALF, next, next),
             _ => self.note_special(noted, slot, next)?,
         };
         // It may lead to itself.
@@ -275,13 +298,13 @@ impl Lowered<'_> {
         noted.set(slot, note);
         noted.first = slot;
         if !note.effect.is_looped() {
-            return Ok((effect, live));
+            return Ok((slot, effect, live));
         }
         reserve(&mut self.heads, 1)?;
         let first = index(known.first());
         self.heads.push(Head { slot, first });
         self.tell_loop(noted, first);
-        Ok((effect, noted.at(slot).live()))
+        Ok((slot, effect, noted.at(slot).live()))
     }
 
     /// What is read behind a slot that has a shape, where `next` is read at the next one.

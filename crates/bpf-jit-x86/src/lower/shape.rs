@@ -144,12 +144,17 @@ pub(super) fn only_form(insn: BpfInsn) -> Option<Form> {
     meaning.filter(|meaning| meaning.only).map(|meaning| meaning.form)
 }
 
+/// The opcode of all that loads 64 bits and takes two slots.
+const LOAD_IMM64: u8 = 0x18;
+
 /// Whether an instruction loads a number of 64 bits, as most do that load as many.
+#[inline(always)]
 pub(super) fn is_number(insn: BpfInsn) -> bool {
-    matches!(only_form(insn), Some(Form::LoadImm64)) && insn.src() == 0
+    insn.code() == LOAD_IMM64 && insn.src() == 0
 }
 
 /// The effect of such an instruction.
+#[inline(always)]
 pub(super) fn number(insn: BpfInsn) -> Effect {
     Effect::PURELY.and_to(Share::Write.named(), insn)
 }
@@ -265,7 +270,7 @@ mod tests {
             assert_eq!(found, found.filter(|form| agree && *form == def.form), "{}", def.name);
         }
         assert_eq!(only(0x95), Some(Form::Exit));
-        assert_eq!(only(0x18), Some(Form::LoadImm64));
+        assert_eq!(only(super::LOAD_IMM64), Some(Form::LoadImm64));
         // A local function or a helper; and no instruction.
         assert_eq!([only(0x85), only(0)], [None, None]);
     }

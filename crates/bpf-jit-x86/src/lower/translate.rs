@@ -97,7 +97,8 @@ pub(super) fn proven(
     maps: &Maps<'_>,
 ) -> Op {
     if shape::is_number(insn) && fact != InsnFact::Unreached {
-        return number(pc, insn, program);
+        let (dst, value) = number(pc, insn, program);
+        return Op::Const { dst, value };
     }
     match fact {
         _ if shape::is_second_half(insn) => return Op::Nothing,
@@ -320,11 +321,11 @@ fn linked(found: Found<'_>, maps: &Maps<'_>) -> Op {
 
 /// A load of a number of 64 bits, of which the second slot has the upper half.
 #[inline(always)]
-fn number(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> Op {
+pub(super) fn number(pc: u32, insn: BpfInsn, program: &[BpfInsn]) -> (Register, u64) {
     let second = usize::try_from(pc).ok().and_then(|pc| program.get(pc.saturating_add(1)));
     let high = second.map_or(0, |second| second.imm().cast_unsigned());
     let low = insn.imm().cast_unsigned();
-    Op::Const { dst: register(insn.dst()), value: u64::from(high) << u32::BITS | u64::from(low) }
+    (register(insn.dst()), u64::from(high) << u32::BITS | u64::from(low))
 }
 
 fn load_imm64(found: Found<'_>) -> Op {

@@ -225,6 +225,10 @@ impl<'a, 'o> Selector<'a, 'o> {
             return 0;
         }
         self.needed = note.live();
+        if let Some((dst, value)) = self.lowered.wide_number(step) {
+            self.constant(dst, value);
+            return 0;
+        }
         self.lowered.with_special_op(step, Emit { selector: self, step: *step })
     }
 
