@@ -79,30 +79,34 @@ impl Emitter<'_> {
         }
     }
 
-    /// `op dst, src`
+    /// `op dst, src`. What the source is, is mostly known where this is asked for.
+    #[inline(always)]
     pub(super) fn arith(&mut self, op: Arith, width: Width, dst: u8, src: Source) {
-        // The upper half of what is kept is zero with a positive immediate.
-        let width = match (op, src) {
-            (Arith::And, Source::Imm(0..)) => Width::W32,
-            _ => width,
-        };
-        let load = Opcode::one(op.load_code());
-        match (op, src) {
-            (_, Source::Reg(src)) => self.arith_registers(op, width, dst, src),
-            (_, Source::Mem(src)) => self.code.insn(load, width, dst, Rm::Mem(src), Imm::None),
-            (Arith::Add, Source::Imm(1)) | (Arith::Sub, Source::Imm(-1)) => {
+        match src {
+            Source::Reg(src) => self.arith_registers(op, width, dst, src),
+            Source::Mem(src) => {
+                let load = Opcode::one(op.load_code());
+                self.code.insn(load, width, dst, Rm::Mem(src), Imm::None);
+            }
+            Source::Imm(imm) => self.arith_immediate(op, width, dst, imm),
+        }
+    }
+
+    /// `op dst, imm`, in the shortest form.
+    #[inline(never)]
+    pub(super) fn arith_immediate(&mut self, op: Arith, width: Width, dst: u8, imm: i32) {
+        match (op, imm) {
+            (Arith::Add, 1) | (Arith::Sub, -1) => {
                 self.code.insn(Opcode::one(0xff), width, 0, Rm::Reg(dst), Imm::None);
             }
-            (Arith::Add, Source::Imm(-1)) | (Arith::Sub, Source::Imm(1)) => {
+            (Arith::Add, -1) | (Arith::Sub, 1) => {
                 self.code.insn(Opcode::one(0xff), width, 1, Rm::Reg(dst), Imm::None);
             }
-            (Arith::Add, Source::Imm(128)) => {
-                self.immediate(Arith::Sub, width, Rm::Reg(dst), -128);
-            }
-            (Arith::Sub, Source::Imm(128)) => {
-                self.immediate(Arith::Add, width, Rm::Reg(dst), -128);
-            }
-            (_, Source::Imm(imm)) => self.immediate(op, width, Rm::Reg(dst), imm),
+            (Arith::Add, 128) => self.immediate(Arith::Sub, width, Rm::Reg(dst), -128),
+            (Arith::Sub, 128) => self.immediate(Arith::Add, width, Rm::Reg(dst), -128),
+            // The upper half of what is kept is zero with a positive immediate.
+            (Arith::And, 0..) => self.immediate(op, Width::W32, Rm::Reg(dst), imm),
+            _ => self.immediate(op, width, Rm::Reg(dst), imm),
         }
     }
 
