@@ -40,6 +40,9 @@ impl Loop {
     }
 }
 
+/// Loops within one among which it is put in its place at once.
+const NESTED: usize = 8;
+
 /// Loops around a step that are looked at, and the steps of each.
 const LOOPS: usize = 4;
 const STEPS: usize = 192;
@@ -76,12 +79,20 @@ impl Flow {
     /// [`CompileError::OutOfMemory`] without heap memory for the list.
     pub fn find(&mut self, lowered: &Lowered<'_>) -> Result<(), CompileError> {
         self.loops.clear();
+        let mut sorted = true;
         for transfer in lowered.transfers.iter().filter(|transfer| transfer.to <= transfer.from) {
             let requested = size_of::<Loop>();
             self.loops.try_reserve(1).map_err(|_| OutOfMemory { requested })?;
-            self.loops.push(Loop::new(transfer.to, transfer.from));
+            let new = Loop::new(transfer.to, transfer.from);
+            // They come by their ends: but for those within it, one is behind all others.
+            let inner = self.loops.iter().rev().take(NESTED);
+            let inner = inner.take_while(|known| **known > new).count();
+            sorted &= inner < NESTED;
+            self.loops.insert(self.loops.len().wrapping_sub(inner), new);
         }
-        self.loops.sort_unstable();
+        if !sorted {
+            self.loops.sort_unstable();
+        }
         Ok(())
     }
 
