@@ -163,6 +163,12 @@ fn named(reg: u8, rm: u8) -> u32 {
 const REX: u64 = 0x0f;
 
 impl Part {
+    /// The same of another length.
+    #[inline(always)]
+    const fn with_bits(self, bits: u32) -> Self {
+        Self { bits, ..self }
+    }
+
     /// Without its prefix `rex` if that is empty.
     #[inline(always)]
     const fn shortest(self) -> Self {
@@ -288,14 +294,26 @@ impl CodeBuffer {
     #[inline(never)]
     fn on_based_memory(&mut self, op: Opcode, width: Width, reg: u8, (base, disp): (u8, i32)) {
         match i8::try_from(disp) {
-            Ok(disp) if disp != 0 && base & 7 != 4 => {
-                let named = named(reg, base) ^ 0x80_0000;
-                let disp = u64::from(disp.cast_unsigned());
-                self.put_part(op.on_named(width, named).and(disp, 8).shortest());
+            Ok(near) if near != 0 && base & 7 != 4 => {
+                if op.bits != 8 {
+                    return self.on_near_memory(op, width, reg, (base, near));
+                }
+                // Where an opcode is one byte, each part has its place.
+                let near = u32::from(near.cast_unsigned()) << 24;
+                let named = (named(reg, base) ^ 0x80_0000) | near;
+                self.put_part(op.on_named(width, named).with_bits(32).shortest());
             }
             Ok(0) if base & 7 != 4 && base & 7 != 5 => self.on_register(op, width, reg, base),
             _ => self.on_other_memory(op, width, reg, Mem::new(base, disp), Part::EMPTY),
         }
+    }
+
+    /// Of a place near what is in a register.
+    #[inline(never)]
+    fn on_near_memory(&mut self, op: Opcode, width: Width, reg: u8, (base, near): (u8, i8)) {
+        let named = named(reg, base) ^ 0x80_0000;
+        let near = u64::from(near.cast_unsigned());
+        self.put_part(op.on_named(width, named).and(near, 8).shortest());
     }
 
     /// Of the place that a register holds.
