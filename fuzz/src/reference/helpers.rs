@@ -90,7 +90,7 @@ impl Memory {
             None if flags == BPF_EXIST => Ok(failed(ENOENT)),
             None if full => Ok(failed(E2BIG)),
             Some(at) => {
-                self.replace(at, value);
+                self.replace(index, key, at, value);
                 Ok(0)
             }
             None => {

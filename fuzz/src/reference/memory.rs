@@ -48,7 +48,8 @@ impl Addresses {
 /// From one frame to the next, which a program that is not verified can tell: a
 /// callee reaches its own frame from its caller's pointer.
 const FRAME_STRIDE: u64 = FRAME + 64;
-const MAP_STRIDE: u64 = 0x100_0000;
+/// Room for all values that the runs of one budget may give a hash map.
+const MAP_STRIDE: u64 = 0x1000_0000;
 /// From one value of a hash map to the next.
 const ENTRY_STRIDE: u64 = 0x1_0000;
 /// This near to a value of a hash map may be what the engines keep there.
@@ -66,6 +67,9 @@ pub(super) struct Map {
     pub entries: BTreeMap<Vec<u8>, u64>,
     /// Where the next value of a hash map goes.
     next: u64,
+    /// The value of a hash map that was replaced last, which stays as it is until another
+    /// entry may be given its memory.
+    replaced: Option<u64>,
 }
 
 /// An object.
@@ -83,7 +87,7 @@ enum Kind {
     Value {
         map: usize,
     },
-    /// An entry of a hash map that was deleted.
+    /// What was a hash map's, and may be another entry's by now.
     Deleted,
 }
 
@@ -132,7 +136,8 @@ impl Memory {
         }
         for (index, (def, contents)) in place.initial().into_iter().enumerate() {
             let next = at.maps + MAP_STRIDE * index as u64;
-            memory.maps.push(Map { def, entries: BTreeMap::new(), next });
+            let entries = BTreeMap::new();
+            memory.maps.push(Map { def, entries, next, replaced: None });
             // Keys of an array in the order of their numbers.
             let mut contents: Vec<_> = contents.into_iter().collect();
             if def.map_type == MapType::Array {
@@ -179,6 +184,7 @@ impl Memory {
     /// A new value of a map.
     pub fn insert(&mut self, index: usize, key: Vec<u8>, value: Vec<u8>) {
         let map = &mut self.maps[index];
+        let replaced = map.replaced.take();
         let at = map.next;
         map.entries.insert(key, at);
         // Values of an array lie one behind the other.
@@ -187,6 +193,9 @@ impl Memory {
             _ => ENTRY_STRIDE,
         };
         self.add(at, value, Kind::Value { map: index });
+        if let Some(at) = replaced {
+            self.delete(at);
+        }
     }
 
     /// Takes an entry away.
@@ -214,22 +223,24 @@ impl Memory {
         let missing = Fault::Memory { addr: address, size: u32::try_from(len).unwrap_or(u32::MAX) };
         let (data, end) = (self.data, self.end);
         let layout = self.layout();
-        let found = self.objects.range_mut(..=address).next_back();
-        let inside = found.and_then(|(start, object)| {
+        let found = self.objects.range(..=address).next_back();
+        let inside = found.and_then(|(&start, object)| {
             let offset = address - start;
             let stop = offset.checked_add(len)?;
             let within = match object.kind {
                 Kind::Packet => data <= offset && stop <= end,
                 _ => stop <= object.bytes.len() as u64,
             };
-            within.then_some((object, usize::try_from(offset).ok()?))
+            within.then_some((start, usize::try_from(offset).ok()?))
         });
-        let Some((object, offset)) = inside else {
-            let near = |at: &u64| address.abs_diff(*at) < BESIDE;
-            let hashed = |map: &&Map| map.def.map_type != MapType::Array;
-            let beside = self.maps.iter().filter(hashed).any(|map| map.entries.values().any(near));
-            return if beside { Err(Stop::Declined) } else { fault(missing) };
+        let Some((start, offset)) = inside else {
+            return if self.is_beside_entry(address) {
+                Err(Stop::Declined)
+            } else {
+                fault(missing)
+            };
         };
+        let Some(object) = self.objects.get_mut(&start) else { return fault(missing) };
         let allowed = match object.kind {
             Kind::Frame => true,
             Kind::Packet => !store || layout.packet_writable,
@@ -244,6 +255,18 @@ impl Memory {
             Kind::Deleted => return Err(Stop::Declined),
         };
         if allowed { Ok((object, offset)) } else { fault(missing) }
+    }
+
+    /// Whether an address is near to what is, or was, a hash map's.
+    fn is_beside_entry(&self, address: u64) -> bool {
+        self.objects.iter().any(|(at, object)| {
+            let hashed = match object.kind {
+                Kind::Value { map } => self.maps[map].def.map_type != MapType::Array,
+                Kind::Deleted => true,
+                Kind::Frame | Kind::Context | Kind::Packet => false,
+            };
+            hashed && address.abs_diff(*at) < BESIDE
+        })
     }
 
     /// What an access finds at a field of a context with a packet.
@@ -337,11 +360,17 @@ impl Memory {
         Ok(())
     }
 
-    /// Replaces the value at an address.
-    pub fn replace(&mut self, at: u64, value: Vec<u8>) {
-        if let Some(object) = self.objects.get_mut(&at) {
-            object.bytes = value;
+    /// Gives a key, which has a value at an address, another one. An array's is written over;
+    /// a hash map gets a new one, and who holds the address goes on with the old one.
+    pub fn replace(&mut self, index: usize, key: Vec<u8>, at: u64, value: Vec<u8>) {
+        if self.maps[index].def.map_type == MapType::Array {
+            if let Some(object) = self.objects.get_mut(&at) {
+                object.bytes = value;
+            }
+            return;
         }
+        self.insert(index, key, value);
+        self.maps[index].replaced = Some(at);
     }
 
     /// Moves the packet's first byte; false where that cannot be. A packet keeps
