@@ -34,6 +34,7 @@ mod memory;
 mod outcomes;
 mod prepared;
 mod product;
+mod questions;
 mod tails;
 
 type Program = BpfProgram<ActiveProfile>;

@@ -58,7 +58,7 @@ impl Item {
 
 /// Lays items out and fills the distances in.
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-fn lay_out(items: &[Item]) -> Vec<BpfInsn> {
+pub(super) fn lay_out(items: &[Item]) -> Vec<BpfInsn> {
     let mut starts = Vec::new();
     let mut at = 0;
     for item in items {
