@@ -77,6 +77,69 @@ fn ways_are_as_the_functions() {
     }
 }
 
+/// Prefixes of a few addresses, and of others that are theirs but for a bit, come and go.
+fn finds_prefixes_that_come_and_go(key_size: usize, rounds: u32) {
+    let def = MapDef::new(MapType::LpmTrie, key_size.try_into().unwrap(), 8, 24);
+    let map = AnyMap::<ActiveProfile>::new(def.with_flags(1)).unwrap();
+    let direct = map.direct().expect("a way");
+    let mut state = 7_u64;
+    let mut below = |bound: usize| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % bound
+    };
+    let bits = (key_size - 4) * 8;
+    let (mut known, mut found, mut longest) = (Vec::<Vec<u8>>::new(), 0, 0);
+    for round in 0..rounds {
+        let mut key = vec![[0, 0xff, 0x5a][below(3)]; key_size];
+        if below(2) == 0 {
+            let bit = below(bits);
+            key[4 + bit / 8] ^= 0x80 >> (bit % 8);
+        }
+        let len = [bits, bits, below(bits + 1), below(bits + 1), below(8), bits + 1][below(6)];
+        key[..4].copy_from_slice(&u32::try_from(len).unwrap().to_ne_bytes());
+        let value = u64::from(round).to_ne_bytes();
+        match below(4) {
+            0 if map.update_from(&key, value[..].into(), 0, 0).is_ok() => {
+                known.retain(|other| bits_of(other) != bits_of(&key) || !begins(&key, other));
+                known.push(key);
+            }
+            1 if !known.is_empty() => {
+                assert!(map.delete_on(&known.swap_remove(below(known.len())), 0).is_ok());
+            }
+            _ => {
+                let mut odd = vec![0; key_size + 3];
+                let at = below(4);
+                let place = &mut odd[at..at + key_size];
+                place.copy_from_slice(&key);
+                // SAFETY: it has the size of the map's keys, and is nobody else's.
+                let value = unsafe { direct.find(NonNull::from(place).cast(), 0) };
+                assert_eq!(value, map.lookup_ptr(&key, 0), "{key:?}");
+                let mut best: Vec<_> = known.iter().filter(|other| begins(&key, other)).collect();
+                best.sort_by_key(|other| bits_of(other));
+                assert_eq!(value.is_some(), !best.is_empty(), "{key:?} of {known:?}");
+                found += u32::from(value.is_some());
+                longest += u32::from(best.len() > 1);
+            }
+        }
+    }
+    assert!(found > rounds / 8 && longest > rounds / 40, "{found} {longest}");
+}
+
+fn bits_of(key: &[u8]) -> u32 {
+    u32::from_ne_bytes(*key.first_chunk().unwrap())
+}
+
+/// Whether an address that is long enough begins with a prefix.
+fn begins(key: &[u8], prefix: &[u8]) -> bool {
+    let len = bits_of(prefix);
+    let bit = |of: &[u8], at: u32| {
+        let at = usize::try_from(at).unwrap();
+        of[4 + at / 8] << (at % 8) & 0x80
+    };
+    let whole = usize::try_from(bits_of(key)).unwrap() <= (key.len() - 4) * 8;
+    whole && len <= bits_of(key) && (0..len).all(|at| bit(key, at) == bit(prefix, at))
+}
+
 /// Prefixes of addresses that begin alike, by the way and by the function.
 fn finds_longest_prefixes(key_size: usize) {
     let def = MapDef::new(MapType::LpmTrie, key_size.try_into().unwrap(), 12, 64);
@@ -123,6 +186,8 @@ fn finds_longest_prefixes(key_size: usize) {
 fn longest_prefixes_are_found_as_by_the_function() {
     finds_longest_prefixes(8);
     finds_longest_prefixes(20);
+    finds_prefixes_that_come_and_go(8, 20_000);
+    finds_prefixes_that_come_and_go(20, 20_000);
 }
 
 #[test]
