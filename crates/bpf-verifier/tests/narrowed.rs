@@ -314,10 +314,15 @@ fn greatest(numbers: &str, behind: u32) -> String {
     )
 }
 
+/// The 128 bytes in front of R10 become copies of a register.
+fn filled_with(register: &str) -> String {
+    let words = (1..17).map(|word| format!("*(u64 *)(r10 -{}) = {register}\n", 8 * word));
+    words.collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn an_index_is_the_lower_half_of_itself() {
-    let fill: String = (1..17).map(|word| format!("*(u64 *)(r10 -{}) = r0\n", 8 * word)).collect();
-    let numbers = format!("call 7\n{fill}");
+    let numbers = format!("call 7\n{}", filled_with("r0"));
     quick(400, &greatest(&numbers, 0));
     refused(&greatest(&numbers, 2));
 }
@@ -326,7 +331,7 @@ fn an_index_is_the_lower_half_of_itself() {
 /// do not tell its ways apart. So the guess goes no further than one that does not hold.
 #[test]
 fn an_index_that_the_first_round_leaves() {
-    let clear: String = (1..17).map(|word| format!("*(u64 *)(r10 -{}) = r7\n", 8 * word)).collect();
+    let clear = filled_with("r7");
     let numbers = format!(
         "r7 = 0
          {clear}
