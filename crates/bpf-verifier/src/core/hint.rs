@@ -1,5 +1,8 @@
 //! Guesses that held, by which the loop is guessed when the walk comes to it again.
 //!
+//! What is found while a loop around is in an extreme state goes further than it will, so it is
+//! forgotten when that is over, and takes the place of nothing that was found before.
+//!
 //! All of them are in one list, in the order in which they were found, so that those
 //! of an attempt go with it in time that does not depend on the others.
 
@@ -132,9 +135,10 @@ impl Explorer<'_> {
     /// that were given after this one. What holds there goes further than it will.
     fn is_extreme_since(&self, trial: Trial, last: u32) -> bool {
         let arena = &self.arena;
-        let outer = |trial: &Trial| Some(trial.outer(arena)).filter(|outer| outer.0 != NONE);
-        let mut around = core::iter::successors(outer(&trial), outer);
-        around.any(|trial| trial.phase(arena) == Phase::Probe && last < trial.head_id(arena))
+        trial
+            .outer(arena)
+            .outwards(arena)
+            .any(|trial| trial.phase(arena) == Phase::Probe && last < trial.head_id(arena))
     }
 
     /// Forgets the guesses of attempts that began after this identity was given.

@@ -64,7 +64,8 @@ impl Way {
     }
 }
 
-/// Whether a number is far from any end.
+/// Whether a number is far from any end. So it is none of which nothing is known: such a one may
+/// go unmarked where states are compared, and that it is as before would not be looked at.
 fn is_near(number: &Scalar) -> bool {
     number.smin() >= LARGEST.wrapping_neg() && number.smax() <= LARGEST
 }
@@ -133,18 +134,18 @@ impl Explorer<'_> {
     pub(super) fn keeps_moved(&self, trial: Trial, guess: Snapshot) -> bool {
         let (arena, mut keeps) = (&self.arena, true);
         self.each_entry(guess, |place, entry, value| {
-            let mut outer = trial.outer(arena);
-            while outer.0 != NONE && value.id > trial.first_id(arena) {
-                if let Some(noted) = outer.derived(arena, value.id) {
-                    keeps &= match trial.change(arena, entry) {
-                        // It is as the loop was entered with.
-                        None | Some(Change::Sum(0, 0)) => true,
-                        Some(change) => Way::of(value, change)
-                            .and_then(|way| self.moved_from(trial, outer, (place, value), way))
-                            .is_some_and(|found| noted.covers(found)),
-                    };
-                }
-                outer = outer.outer(arena);
+            if value.id <= trial.first_id(arena) {
+                return;
+            }
+            for outer in trial.outer(arena).outwards(arena) {
+                let Some(noted) = outer.derived(arena, value.id) else { continue };
+                keeps &= match trial.change(arena, entry) {
+                    // It is as the loop was entered with.
+                    None | Some(Change::Sum(0, 0)) => true,
+                    Some(change) => Way::of(value, change)
+                        .and_then(|way| self.moved_from(trial, outer, (place, value), way))
+                        .is_some_and(|found| noted.covers(found)),
+                };
             }
         });
         keeps
@@ -158,6 +159,7 @@ impl Explorer<'_> {
         (place, value): (Place, &Value),
         way: Way,
     ) -> Option<Derived> {
+        // Guesses have the cells of what the loop is entered with, so it is of the same length.
         let start = self.in_guess(trial.first(&self.arena), place)?;
         if start.kind != value.kind || value.number_named().is_none() {
             return None;

@@ -73,9 +73,7 @@ impl Explorer<'_> {
         if trial.phase(arena) == Phase::Merge {
             return None;
         }
-        let around = core::iter::successors(Some(trial), |trial| Some(trial.outer(arena)));
-        let mut around = around.take_while(|trial| trial.0 != NONE);
-        around.find(|trial| trial.phase(arena).is_quiet())
+        trial.outwards(arena).find(|trial| trial.phase(arena).is_quiet())
     }
 
     /// Nothing came of a guess. Whether the walk goes on behind the loop as if it had held, as

@@ -64,14 +64,8 @@ impl Explorer<'_> {
     /// Whether what is walked proves nothing yet: the innermost summary around it
     /// of which only the inside is looked at.
     pub(super) fn guessing(&self) -> Option<Trial> {
-        let mut trial = self.walker.active;
-        while trial.0 != NONE {
-            if trial.is_inside_only(&self.arena) {
-                return Some(trial);
-            }
-            trial = trial.outer(&self.arena);
-        }
-        None
+        let mut around = self.walker.active.outwards(&self.arena);
+        around.find(|trial| trial.is_inside_only(&self.arena))
     }
 
     /// Whether the identity was given in a loop that is being summarised.

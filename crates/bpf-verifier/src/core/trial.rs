@@ -383,6 +383,12 @@ impl Trial {
         Self(self.half(arena, 0, true))
     }
 
+    /// It and those around it, from the innermost outwards; nothing, where it is none.
+    pub fn outwards<'a>(self, arena: &'a Arena<'_>) -> impl Iterator<Item = Self> + 'a {
+        let some = |trial: Self| Some(trial).filter(|trial| trial.0 != NONE);
+        core::iter::successors(some(self), move |trial| some(trial.outer(arena)))
+    }
+
     /// The node at the loop's head.
     pub fn node(self, arena: &Arena<'_>) -> Node {
         Node(self.half(arena, 1, false))

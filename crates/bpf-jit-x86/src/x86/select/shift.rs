@@ -136,11 +136,8 @@ impl Selector<'_, '_> {
             }
             let from = self.take_shifted(dst, from);
             self.out.sign_extend(width, size, native(dst), Rm::Reg(from));
-            {
-                self.set_bits(dst, 64);
-                self.left(Width::W64, dst, left.wrapping_sub(by));
-            }
-            return;
+            self.set_bits(dst, 64);
+            return self.left(Width::W64, dst, left.wrapping_sub(by));
         }
         let reg = self.modify(dst);
         self.out.shift(AluOp::Arsh, width, reg, super::Source::Imm(by.into()));
