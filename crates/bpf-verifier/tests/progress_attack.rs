@@ -6,15 +6,14 @@
 mod common;
 #[path = "common/concrete.rs"]
 mod concrete;
+#[path = "bounds/longest.rs"]
+mod longest;
 #[path = "bounds/machine.rs"]
 mod machine;
 
-use bpf_bytecode::BpfProgType;
-use bpf_profile::ActiveProfile;
-use bpf_verifier::Verifier;
 use common::chance::Chance;
-use common::{number, program};
-use machine::Machine;
+use common::number;
+use longest::{Outcome, beside_longest_run};
 
 /// Bounds beyond are not compared: runs take too long.
 const LONGEST: u64 = 60_000;
@@ -437,26 +436,16 @@ fn near_misses_end_within_their_bound() {
     let mut close = 0;
     for seed in first..first + count {
         let text = maker(seed).text();
-        let program = program(BpfProgType::Xdp, &text);
-        let limit = if seed % 2 == 0 { 4_000 } else { 12_000 };
-        let verifier = Verifier::<ActiveProfile>::new().step_limit(limit);
-        let Ok(verified) = verifier.verify_program(&program) else {
-            refused += 1;
-            continue;
-        };
-        let bound = verified.info().max_insns;
-        let processed = verified.info().processed;
-        if bound > LONGEST {
-            far += 1;
-            continue;
+        let steps = if seed % 2 == 0 { 4_000 } else { 12_000 };
+        match beside_longest_run(seed, &text, steps, LONGEST) {
+            Outcome::Refused => refused += 1,
+            Outcome::Far => far += 1,
+            Outcome::Many => many += 1,
+            Outcome::Compared { longest, bound, processed } => {
+                close += u32::from(longest * 10 > bound * 9);
+                (compared, summed) = (compared + 1, summed + u32::from(processed < 500));
+            }
         }
-        let Some(longest) = Machine::new(&program, 0).longest() else {
-            many += 1;
-            continue;
-        };
-        assert!(longest <= bound, "seed {seed}: {longest}, the bound is {bound}\n{text}");
-        close += u32::from(longest * 10 > bound * 9);
-        (compared, summed) = (compared + 1, summed + u32::from(processed < 500));
     }
     println!(
         "{compared} compared ({close} close), {summed} of these in few steps, {refused} refused, \

@@ -3,15 +3,14 @@
 mod common;
 #[path = "common/concrete.rs"]
 mod concrete;
+#[path = "bounds/longest.rs"]
+mod longest;
 #[path = "bounds/machine.rs"]
 mod machine;
 
-use bpf_bytecode::BpfProgType;
-use bpf_profile::ActiveProfile;
-use bpf_verifier::Verifier;
 use common::chance::Chance;
-use common::{number, program};
-use machine::Machine;
+use common::number;
+use longest::{Outcome, beside_longest_run};
 
 /// Bounds beyond are not compared: runs take too long.
 const LONGEST: u64 = 40_000;
@@ -152,20 +151,13 @@ fn what_is_accepted_ends_within_its_bound() {
     let (mut compared, mut summed, mut endless) = (0, 0, 0);
     for seed in first..first + count {
         let text = Maker { chance: Chance::seeded(seed, 33), labels: 0 }.text();
-        let program = program(BpfProgType::Xdp, &text);
-        let verifier = Verifier::<ActiveProfile>::new().step_limit(4_000);
-        let Ok(verified) = verifier.verify_program(&program) else {
-            endless += 1;
-            continue;
-        };
-        let bound = verified.info().max_insns;
-        let processed = verified.info().processed;
-        if bound > LONGEST {
-            continue;
+        match beside_longest_run(seed, &text, 4_000, LONGEST) {
+            Outcome::Refused => endless += 1,
+            Outcome::Compared { processed, .. } => {
+                (compared, summed) = (compared + 1, summed + u32::from(processed < 500));
+            }
+            Outcome::Far | Outcome::Many => {}
         }
-        let Some(longest) = Machine::new(&program, 0).longest() else { continue };
-        assert!(longest <= bound, "seed {seed}: {longest}, the bound is {bound}\n{text}");
-        (compared, summed) = (compared + 1, summed + u32::from(processed < 500));
     }
     println!("{compared} compared, {summed} of these in few steps, {endless} refused");
     assert!(count < 1500 || compared > 300 && summed > 100, "{compared} {summed}");

@@ -4,16 +4,14 @@
 mod common;
 #[path = "common/concrete.rs"]
 mod concrete;
+#[path = "bounds/longest.rs"]
+mod longest;
 #[path = "bounds/machine.rs"]
 mod machine;
 
 use std::fmt::Write;
 
-use bpf_bytecode::BpfProgType;
-use bpf_profile::ActiveProfile;
-use bpf_verifier::Verifier;
-use common::program;
-use machine::Machine;
+use longest::{Outcome, beside_longest_run};
 
 /// Where chance decides in a program, at the most.
 const FORKS: u32 = 4;
@@ -171,16 +169,11 @@ fn no_run_is_longer_than_its_bound() {
         if text.lines().count() > LINES {
             continue;
         }
-        let program = program(BpfProgType::Xdp, &text);
-        let verifier = Verifier::<ActiveProfile>::new().step_limit(5_000);
-        let Ok(verified) = verifier.verify_program(&program) else { continue };
-        let bound = verified.info().max_insns;
-        if bound > LONGEST {
-            continue;
+        if let Outcome::Compared { longest, bound, .. } =
+            beside_longest_run(seed, &text, 5_000, LONGEST)
+        {
+            (compared, exact) = (compared + 1, exact + u32::from(longest == bound));
         }
-        let Some(longest) = Machine::new(&program, 0).longest() else { continue };
-        assert!(longest <= bound, "seed {seed}: {longest}, the bound is {bound}\n{text}");
-        (compared, exact) = (compared + 1, exact + u32::from(longest == bound));
     }
     println!("{compared} compared, {exact} exact");
     assert!(compared > 200 && exact > 80, "{compared} {exact}");
