@@ -421,29 +421,31 @@ impl CodeBuffer {
     /// Appends an instruction with these bytes and a distance, and notes it.
     #[inline(always)]
     fn leads_to(&mut self, kind: Kind, label: Label, bytes: u64) {
-        let fixup = Fixup { at: self.len(), label, kind };
         // Whatever takes a call comes last, so that nothing is kept for it.
         if self.fixups.len() == self.fixups.capacity() {
-            return self.grow_and_put_fixup(fixup, bytes);
+            return self.grow_and_put_fixup(kind, label, bytes);
         }
-        self.put_fixup(fixup, bytes);
+        self.put_fixup(kind, label, bytes);
     }
 
     #[cold]
     #[inline(never)]
-    fn grow_and_put_fixup(&mut self, fixup: Fixup, bytes: u64) {
+    fn grow_and_put_fixup(&mut self, kind: Kind, label: Label, bytes: u64) {
         if self.fixups.try_reserve(1).is_ok() {
-            self.put_fixup(fixup, bytes);
+            self.put_fixup(kind, label, bytes);
         } else {
             self.fail(OutOfMemory { requested: size_of::<Fixup>() }.into());
         }
     }
 
+    /// The note is put together where it stays: what is read in one piece right after it was
+    /// written in several, a CPU waits for.
     #[inline(always)]
-    fn put_fixup(&mut self, fixup: Fixup, bytes: u64) {
-        self.fixups.push(fixup);
+    fn put_fixup(&mut self, kind: Kind, label: Label, bytes: u64) {
+        let at = self.len();
+        self.fixups.push(Fixup { at, label, kind });
         self.end.0 = self.end.0.wrapping_add(Place::FIXUP);
-        self.put_part(Part { bytes, bits: fixup.kind.long().wrapping_mul(8) });
+        self.put_part(Part { bytes, bits: kind.long().wrapping_mul(8) });
     }
 }
 
