@@ -69,6 +69,7 @@ impl Emitter<'_> {
     }
 
     /// A second operand; with blinding an immediate is in `r11`.
+    #[inline]
     pub(super) fn chosen(&mut self, operand: Operand) -> Source {
         match operand {
             Operand::Imm(imm) if self.hides(operand) => {

@@ -152,8 +152,9 @@ impl Selector<'_, '_> {
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
         let rhs = match rhs {
+            Operand::Imm(_) => self.out.chosen(rhs),
             Operand::Reg(register) if !self.pending.has(register) => Source::Reg(native(register)),
-            _ => self.placed(rhs, width),
+            Operand::Reg(_) => self.placed(rhs, width),
         };
         if rhs == Source::Imm(0)
             && let Some(flag) = self.flag_at_hand(cond, width, lhs)
