@@ -48,6 +48,22 @@ fn a_number_ends_where_it_is_compared() {
     SOCKET.rejects("", &counts("r6 = 0", 64, "r6 += 12", 60));
 }
 
+/// What counts down by one could end at 1 or at 0, and goes on where it is asked for another end.
+#[test]
+fn a_number_that_counts_down_ends_above_zero() {
+    for (test, end) in [("r6 != 84", 84), ("w6 != 84", 84), ("r6 != 1", 1), ("r6 != 0", 0)] {
+        let steps = [100_u64, 5_100, 600_000].map(|from| {
+            let count = format!(
+                "r6 = {from}\nr7 = 0\nagain: call 7\nr7 += 3\nr6 += -1\nif {test} goto again\nexit"
+            );
+            let info = SOCKET.accepts(&count);
+            assert_eq!(info.max_insns, 2 + (from - end) * 4 + 1, "{test} from {from}");
+            info.processed
+        });
+        assert!(steps.iter().all(|steps| *steps < 60), "{test}: {steps:?}");
+    }
+}
+
 /// What else the loop moves goes with it.
 #[test]
 fn the_rounds_are_so_many() {

@@ -90,7 +90,7 @@ impl Explorer<'_> {
         let (mut known, mut apart) = (None, None);
         let (holds, fails) = match sort {
             Sort::Numbers => {
-                self.note_thresholds(test.width, &test.a, &test.b);
+                self.note_thresholds(test.cond, test.width, &test.a, &test.b);
                 let fails = test.one_side(false);
                 let may_fail = fails.is_some();
                 // What the other side says is asked again where that is walked.

@@ -1,6 +1,6 @@
 //! What a loop compares its numbers with: where they end, as often as not.
 
-use bpf_bytecode::opcode::Width;
+use bpf_bytecode::opcode::{Cond, Width};
 
 use super::Explorer;
 use super::trial::Trial;
@@ -13,18 +13,18 @@ impl Explorer<'_> {
     /// Notes what two numbers are compared with in a loop: their bounds are there, as
     /// often as not.
     #[inline]
-    pub(super) fn note_thresholds(&mut self, width: Width, a: &Value, b: &Value) {
+    pub(super) fn note_thresholds(&mut self, cond: Cond, width: Width, a: &Value, b: &Value) {
         if self.walker.active.0 != NONE && a.id | b.id != 0 {
-            self.note_both(width, a, b);
+            self.note_both(matches!(cond, Cond::Eq | Cond::Ne), width, a, b);
         }
     }
 
     #[inline(never)]
-    fn note_both(&mut self, width: Width, a: &Value, b: &Value) {
+    fn note_both(&mut self, equal: bool, width: Width, a: &Value, b: &Value) {
         if a.id == 0 || a.id != b.id {
             self.note_pair(a, b);
-            self.note_threshold(a, width, &b.number);
-            self.note_threshold(b, width, &a.number);
+            self.note_threshold(a, equal, width, &b.number);
+            self.note_threshold(b, equal, width, &a.number);
             return;
         }
         // A number and its low bits: they are the same as long as there are no more.
@@ -32,11 +32,11 @@ impl Explorer<'_> {
         if most == 64 && (1..63).contains(&least) && a.off == b.off {
             let end = Value { range: 0, ..*a };
             let last = 1_u64.wrapping_shl(least).wrapping_sub(1);
-            self.note_threshold(&end, Width::W64, &Scalar::constant(last));
+            self.note_threshold(&end, false, Width::W64, &Scalar::constant(last));
         }
     }
 
-    fn note_threshold(&mut self, value: &Value, width: Width, with: &Scalar) {
+    fn note_threshold(&mut self, value: &Value, equal: bool, width: Width, with: &Scalar) {
         let bits = if value.hints() { 64 } else { value.same_bits() };
         if !value.is_scalar() || bits == 0 {
             return;
@@ -62,7 +62,7 @@ impl Explorer<'_> {
             if all.start < bound && bound < all.end {
                 let bound = if large { bound & i64::from(u32::MAX) } else { bound };
                 let at = bound.wrapping_sub(value.off.into());
-                let more = Threshold { id: value.id, bits, at, end };
+                let more = Threshold { id: value.id, bits, at, end, equal };
                 trial.add_threshold(&mut self.arena, more, end);
             }
         }

@@ -73,6 +73,7 @@ pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
 /// Beside how many low bits are compared: with an end of something else.
 const IS_END: u32 = 1 << 31;
+const IS_EQUAL: u32 = 1 << 30;
 const _: () = assert!(THRESHOLD_WORDS as usize == 2 * MAX_THRESHOLDS);
 
 /// Entries of the head's state that may be what a loop counts by, and are given ranks for that:
@@ -702,11 +703,14 @@ impl Trial {
     pub fn add_threshold(self, arena: &mut Arena<'_>, more: Threshold, end: bool) {
         let (list, len) = self.thresholds(arena);
         let (list, head) = (list.get(..len).unwrap_or_default(), self.head_id(arena));
-        let known = list.iter().position(|known| (Threshold { end: more.end, ..*known }) == more);
+        let (id, bits, at) = (more.id, more.bits, more.at);
+        let same = |known: &Threshold| (known.id, known.bits, known.at) == (id, bits, at);
+        let known = list.iter().position(same);
         if let Some(index) = known {
-            let end = more.end && list.get(index).is_none_or(|known| known.end);
+            let known = list.get(index).copied().unwrap_or(more);
+            let (end, equal) = (more.end && known.end, more.equal || known.equal);
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            self.set_threshold(arena, index, Threshold { end, ..more });
+            self.set_threshold(arena, index, Threshold { end, equal, ..more });
             return;
         }
         let count = low(arena.word(self.field(THRESHOLDS)));
@@ -724,7 +728,9 @@ impl Trial {
 
     pub fn set_threshold(self, arena: &mut Arena<'_>, index: u32, known: Threshold) {
         let place = self.field(THRESHOLDS + 1).saturating_add(index.saturating_mul(2));
-        arena.set(place, pair(known.id, known.bits | if known.end { IS_END } else { 0 }));
+        let end = if known.end { IS_END } else { 0 };
+        let equal = if known.equal { IS_EQUAL } else { 0 };
+        arena.set(place, pair(known.id, known.bits | end | equal));
         arena.set(place.saturating_add(1), known.at.cast_unsigned());
     }
 
@@ -739,8 +745,9 @@ impl Trial {
         let mut place = self.field(THRESHOLDS + 1);
         for slot in list.iter_mut().take(len) {
             let (named, at) = (arena.word(place), arena.word(place.saturating_add(1)));
-            let (bits, end) = (high(named) & !IS_END, high(named) & IS_END != 0);
-            *slot = Threshold { id: low(named), bits, at: at.cast_signed(), end };
+            let bits = high(named) & !(IS_END | IS_EQUAL);
+            let (end, equal) = (high(named) & IS_END != 0, high(named) & IS_EQUAL != 0);
+            *slot = Threshold { id: low(named), bits, at: at.cast_signed(), end, equal };
             place = place.saturating_add(2);
         }
         (list, len)

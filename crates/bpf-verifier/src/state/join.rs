@@ -87,6 +87,8 @@ pub(crate) struct Threshold {
     pub at: i64,
     /// Whether that is an end of what something else lies between.
     pub end: bool,
+    /// Whether it is asked if the two are equal: numbers may go on beyond that.
+    pub equal: bool,
 }
 
 /// Joins two states.
@@ -556,6 +558,11 @@ impl<'a> Join<'a> {
                     }
                     if far_down {
                         low = below.unwrap_or(i64::MIN);
+                    } else if down && low == 0 {
+                        // So far down goes what only ends where it is equal to something.
+                        let asked = self.near_if(ids, off, -1..=0, |known, _| known.equal);
+                        let ends = asked.flat_map(|known| around(known, under));
+                        low = ends.filter(|at| (0..=under).contains(at)).max().unwrap_or(0);
                     }
                 }
             }
