@@ -64,6 +64,27 @@ fn a_number_that_counts_down_ends_above_zero() {
     }
 }
 
+/// What is asked before it moves ends as much further on, in 32 bits of it as well.
+#[test]
+fn a_number_is_asked_for_before_it_moves() {
+    let halves = "r4 = r6\nr4 <<= 32\nr4 >>= 32\nif r4 > 4 goto inner";
+    for (test, longest) in [("if r6 > 4 goto inner", 7_005), (halves, 13_005)] {
+        let info = SOCKET.accepts(&format!(
+            "r7 = 0
+             r6 = 0
+             outer: r6 += 8
+             inner: r6 += -5
+             {test}
+             r7 += 1
+             if r7 < 1000 goto outer
+             r0 = 0
+             exit"
+        ));
+        assert!(info.processed < 130, "{info:?}");
+        assert!(info.max_insns <= longest, "{info:?}");
+    }
+}
+
 /// What else the loop moves goes with it.
 #[test]
 fn the_rounds_are_so_many() {

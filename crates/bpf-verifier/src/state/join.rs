@@ -356,20 +356,21 @@ impl<'a> Join<'a> {
             return Value { index, number, ..*old };
         }
         self.changed = true;
-        let (id, off) = match (before, after) {
+        let (id, off, by) = match (before, after) {
             (Some((from, more)), Some((to, then))) => {
-                let key = (from, to, then.wrapping_sub(more));
+                let by = then.wrapping_sub(more);
+                let key = (from, to, by);
                 let base = self.base(key, more);
-                (self.group((key, base)), more.wrapping_sub(base))
+                (self.group((key, base)), more.wrapping_sub(base), by)
             }
-            _ => (self.fresh(), 0),
+            _ => (self.fresh(), 0, 0),
         };
         // What is carried along, and not proven anew, is less in each guess than in the last one.
         let reach = if self.mode.is_merge() { 0 } else { self.reach(old, new, off) };
         let carried = (old.id, old.index) == (new.id, new.index) && reach < old.index;
         let index = if carried { 0 } else { reach };
         let ends = (i64::MIN, i64::MAX);
-        let number = self.wider(&old.number, &new.number, (old.id, new.id), off, ends);
+        let number = self.wider(&old.number, &new.number, (old.id, new.id), (off, by), ends);
         match i32::try_from(off) {
             Ok(off) => Value { index, id, off, ..Value::scalar(number) },
             Err(_) => Value { id, ..Value::scalar(number) },
@@ -430,7 +431,7 @@ impl<'a> Join<'a> {
         };
         let most = if old.kind.is_packet() { PACKET_END } else { i64::MAX };
         let (before, after) = (plus(old.number, less), plus(new.number, by));
-        let number = self.wider(&before, &after, (old.id, new.id), 0, (LEAST_OFFSET, most));
+        let number = self.wider(&before, &after, (old.id, new.id), (0, 0), (LEAST_OFFSET, most));
         Value { id, off, number, range: range(), ..*old }
     }
 
@@ -471,13 +472,13 @@ impl<'a> Join<'a> {
         id
     }
 
-    /// What a number becomes that moved from `old` to `new`.
+    /// What a number becomes that moved from `old` to `new`, so far `by` what was added to it.
     fn wider(
         &self,
         old: &Scalar,
         new: &Scalar,
         ids: (u32, u32),
-        off: i64,
+        (off, by): (i64, i64),
         (end, most): (i64, i64),
     ) -> Scalar {
         match self.mode {
@@ -557,12 +558,14 @@ impl<'a> Join<'a> {
                         high = above.unwrap_or(end);
                     }
                     if far_down {
+                        let moved =
+                            || self.asked_before(ids, off, by).filter(|at| within.contains(at));
+                        let below = below.or_else(|| moved().filter(|&at| at <= under).max());
                         low = below.unwrap_or(i64::MIN);
                     } else if down && low == 0 {
                         // So far down goes what only ends where it is equal to something.
-                        let asked = self.near_if(ids, off, -1..=0, |known, _| known.equal);
-                        let ends = asked.flat_map(|known| around(known, under));
-                        low = ends.filter(|at| (0..=under).contains(at)).max().unwrap_or(0);
+                        let asked = self.asked_if_equal(ids, off, under);
+                        low = asked.filter(|at| (0..=under).contains(at)).max().unwrap_or(0);
                     }
                 }
             }
@@ -609,6 +612,24 @@ impl<'a> Join<'a> {
         own.flat_map(move |(known, at)| {
             side.clone().map(move |by| (at.wrapping_add(by), known.bits))
         })
+    }
+
+    /// Where a number ends that is asked for before it moves by this, in larger steps than one
+    /// down: it goes that much further.
+    fn asked_before(&self, ids: (u32, u32), off: i64, by: i64) -> impl Iterator<Item = i64> + '_ {
+        let ends = self.near_if(ids, off.wrapping_add(by), 0..=1, move |_, _| by < -1);
+        ends.map(|(at, _)| at)
+    }
+
+    /// Where a number ends below `from` that is asked whether it equals something.
+    fn asked_if_equal(
+        &self,
+        ids: (u32, u32),
+        off: i64,
+        from: i64,
+    ) -> impl Iterator<Item = i64> + '_ {
+        let asked = self.near_if(ids, off, -1..=0, |known, _| known.equal);
+        asked.flat_map(move |known| around(known, from))
     }
 
     /// The next bound from `least` on, of a guess that ended before.
