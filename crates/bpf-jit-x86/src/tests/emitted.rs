@@ -116,6 +116,17 @@ fn outcomes() {
     ));
 }
 
+/// A shift says whether the lower half is zero, too, if there is no upper one; not by one bit
+/// less.
+#[test]
+fn shifted_down() {
+    insta::assert_snapshot!(show(
+        "r0 *= r2\nr3 = r0\nr3 >>= 32\nif w3 != 0 goto out\nr3 = r0\nr3 >>= 31\nif w3 == 0 goto out
+         r3 = r0\nr3 >>= 40\nr4 = 1\nif w3 != 0 goto +1\nr4 = r3\nr0 += r4
+         r3 = r0\nr3 >>= 32\nif w3 s< 0 goto out\nr0 += r3\nout: r0 += r3\nexit"
+    ));
+}
+
 /// Of low bits the sign is looked at as they are, if they are not read with it; not where
 /// what they are of has changed, or where it is another one's width that has the sign.
 #[test]

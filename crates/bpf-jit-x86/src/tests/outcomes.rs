@@ -102,6 +102,40 @@ fn signs_of_low_bits() {
     }
 }
 
+/// Half of a shifted number is zero where all of it is, if it has no upper half; not by one bit
+/// less.
+#[test]
+fn shifted_down() {
+    let values = [0, 1, 1 << 30, 1 << 31, 1 << 32, 1 << 33, 1 << 62, 1 << 63, u64::MAX];
+    for (by, value) in
+        [1, 30, 31, 32, 33, 40, 63].into_iter().flat_map(|by| values.map(|v| (by, v)))
+    {
+        let shifted = value >> by;
+        for (form, result) in [
+            (format!("r3 = r2\nr3 >>= {by}"), shifted),
+            (format!("r2 >>= {by}\nr3 = r2"), shifted),
+            (format!("r3 = r2\nr3 >>= {by}\nr3 += 1"), shifted.wrapping_add(1)),
+            (format!("r3 = r2\nr3 >>= {by}\nr3 <<= 4"), shifted << 4),
+        ] {
+            for (sign, class, holds) in [
+                ("==", 'r', result == 0),
+                ("!=", 'r', result != 0),
+                ("==", 'w', result & 0xffff_ffff == 0),
+                ("!=", 'w', result & 0xffff_ffff != 0),
+                ("s<", 'w', result & 0x8000_0000 != 0),
+                ("s>=", 'w', result & 0x8000_0000 == 0),
+            ] {
+                for (again, more) in [("", 0), ("r0 += r3\n", result)] {
+                    gives(
+                        &text(value, &form, &format!("{class}3 {sign} 0"), again),
+                        more.wrapping_add(holds.into()),
+                    );
+                }
+            }
+        }
+    }
+}
+
 fn text(value: u64, form: &str, condition: &str, again: &str) -> String {
     format!(
         "r2 = {value:#x} ll\nr0 = 0\n{form}\nr4 = 1\nif {condition} goto +1\nr4 = 0

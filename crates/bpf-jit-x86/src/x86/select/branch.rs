@@ -310,6 +310,8 @@ impl Selector<'_, '_> {
         match cond {
             // A 32-bit result has no upper half.
             Cond::Eq | Cond::Ne if same || flags.width == Width::W32 => Some(flag(cond)),
+            // Nor does one of which it is known.
+            Cond::Eq | Cond::Ne if self.bits(lhs) <= 32 => Some(flag(cond)),
             Cond::Slt if same => Some(Flag::Negative),
             Cond::Sge if same => Some(Flag::NotNegative),
             Cond::Sgt | Cond::Sle if same && flags.exact => Some(flag(cond)),
