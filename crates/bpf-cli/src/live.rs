@@ -144,7 +144,8 @@ mod tests {
 
     fn unit(def: MapDef) -> MapUnit {
         let name = "m".to_owned();
-        MapUnit { name, def, contents: Vec::new(), frozen: None, programs: Vec::new() }
+        let (contents, programs) = (Vec::new(), Vec::new());
+        MapUnit { name, def, contents, frozen: None, programs, types: (0, 0) }
     }
 
     #[test]

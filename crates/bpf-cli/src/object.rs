@@ -67,12 +67,16 @@ pub struct MapUnit {
     pub frozen: Option<FrozenBytes>,
     /// Programs to fill a program array with: index, program.
     pub programs: Vec<(u32, String)>,
+    /// Numbers of the key's and the value's BTF type, 0 where there is none.
+    pub types: (u32, u32),
 }
 
 /// A file.
 #[derive(Debug)]
 pub struct LoadedFile {
     pub format: &'static str,
+    /// The file itself where it is an object, else empty.
+    pub object: Vec<u8>,
     pub license: String,
     pub units: Vec<Unit>,
     pub maps: Vec<MapUnit>,
@@ -123,7 +127,8 @@ impl LoadedFile {
                 Contents::Empty | Contents::Zeroed => Vec::new(),
             };
             let (name, frozen) = (map.name.to_owned(), constants(&map.def, &contents));
-            maps.push(MapUnit { name, def: map.def, contents, frozen, programs });
+            let types = (map.key_type, map.value_type);
+            maps.push(MapUnit { name, def: map.def, contents, frozen, programs, types });
         }
         let units = object
             .programs()
@@ -135,7 +140,8 @@ impl LoadedFile {
                 }
             })
             .collect();
-        Ok(Self { format: "ELF", license: object.license().to_owned(), units, maps })
+        let license = object.license().to_owned();
+        Ok(Self { format: "ELF", object: bytes.to_vec(), license, units, maps })
     }
 
     fn from_image(bytes: &[u8]) -> Result<Self> {
@@ -157,6 +163,7 @@ impl LoadedFile {
                         .programs()
                         .filter_map(|(slot, at)| Some((slot, names.get(at)?.clone())))
                         .collect(),
+                    types: (0, 0),
                 }
             })
             .collect();
@@ -175,7 +182,8 @@ impl LoadedFile {
                 }
             })
             .collect();
-        Ok(Self { format: "flat image", license: String::new(), units, maps })
+        let (object, license) = (Vec::new(), String::new());
+        Ok(Self { format: "flat image", object, license, units, maps })
     }
 
     fn from_text(bytes: &[u8], path: &Path, loading: &Loading) -> Result<Self> {
@@ -192,7 +200,8 @@ impl LoadedFile {
             functions: Vec::new(),
             lines: Vec::new(),
         };
-        Ok(Self { format: "assembly", license: String::new(), units: vec![unit], maps: vec![] })
+        let (object, license) = (Vec::new(), String::new());
+        Ok(Self { format: "assembly", object, license, units: vec![unit], maps: vec![] })
     }
 }
 

@@ -20,11 +20,11 @@ the program goes wrong, if a short search finds one. For folders there is a
 table instead; times in it are the best of up to five runs, of the verifier
 alone, and count only while it has the processor.
 
-With --compare-linux, Linux is given the same instructions (and maps made after
-the same definitions) by bpf(2): loaded and closed at once, up to five times, and
-attached to nothing. Give it ordinary programs only. Where this process may not
-load programs, or where a program needs what only a full loader gives, the table
-says so.
+With --compare-linux, Linux is given the same instructions (with maps made after
+the same definitions, the object's BTF, and Linux's numbers of its kernel functions)
+by bpf(2): loaded and closed at once, up to five times, and attached to nothing.
+Give it ordinary programs only. Where this process may not load programs, or where
+a program needs what only a full loader gives, the table says so.
 
 Examples:
   kbpf verify firewall.bpf.o

@@ -12,6 +12,7 @@ use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 const MAP_CREATE: i32 = 0;
 const MAP_UPDATE_ELEM: i32 = 2;
 const PROG_LOAD: i32 = 5;
+const BTF_LOAD: i32 = 18;
 const MAP_FREEZE: i32 = 22;
 
 /// The argument of a call: a union in C, fields by their offset here. What no
@@ -80,13 +81,36 @@ fn name(text: &str) -> [u8; NAME_BYTES] {
     out
 }
 
+/// Loads types, with what is wrong with them in `log`.
+pub fn load_types(bytes: &[u8], log: &mut [u8]) -> io::Result<OwnedFd> {
+    let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let log_bytes = u32::try_from(log.len()).map_err(io::Error::other)?;
+    let attr = Attr::new().input(0, bytes).output(8, log).int(16, len).int(20, log_bytes);
+    // SAFETY: types and log are as long as is said and live until the call is over.
+    unsafe { attr.int(24, LOG_ALL).open(BTF_LOAD) }
+}
+
+/// The level at which all is logged.
+const LOG_ALL: u32 = 1;
+
+/// Types of a map's keys and values.
+pub struct MapTypes<'t> {
+    pub types: &'t OwnedFd,
+    pub key: u32,
+    pub value: u32,
+}
+
 /// Bytes of a value that stands for a map.
 const DESCRIPTOR_BYTES: u32 = 4;
 
 /// Creates a map of this definition, a map of maps with one like those it holds. Perf
 /// event arrays that leave their size open have an entry for each CPU, and values of maps
 /// of maps four bytes, as libbpf makes them.
-pub fn create_map(def: &MapDef, inner: Option<&OwnedFd>) -> io::Result<OwnedFd> {
+pub fn create_map(
+    def: &MapDef,
+    inner: Option<&OwnedFd>,
+    types: Option<&MapTypes<'_>>,
+) -> io::Result<OwnedFd> {
     let max_entries = match def.max_entries {
         0 if def.map_type == MapType::PerfEventArray => {
             u32::try_from(thread::available_parallelism()?.get()).map_err(io::Error::other)?
@@ -101,6 +125,13 @@ pub fn create_map(def: &MapDef, inner: Option<&OwnedFd>) -> io::Result<OwnedFd> 
         .int(16, def.flags)
         .int(20, inner.map_or(0, |inner| inner.as_raw_fd().cast_unsigned()))
         .bytes(28, &name(def.name.as_str()));
+    let attr = match types {
+        Some(of) => {
+            let types = of.types.as_raw_fd().cast_unsigned();
+            attr.int(48, types).int(52, of.key).int(56, of.value)
+        }
+        None => attr,
+    };
     // SAFETY: there is no address in it.
     unsafe { attr.open(MAP_CREATE) }
 }
@@ -136,7 +167,13 @@ pub struct Program<'p> {
     pub license: &'p str,
     /// Eight bytes for each slot, maps as descriptors.
     pub insns: &'p [u8],
+    /// The object's types, and for each function its first slot and its type, eight
+    /// bytes.
+    pub types: Option<(&'p OwnedFd, &'p [u8])>,
 }
+
+/// Bytes of a record of a function.
+const FUNCTION_BYTES: u32 = 8;
 
 /// Loads a program, with the log at `level` in `log`; the program is closed at
 /// once.
@@ -155,6 +192,16 @@ pub fn load_program(program: &Program<'_>, level: u32, log: &mut [u8]) -> io::Re
         .int(44, program.flags)
         .bytes(48, &name(program.name))
         .int(68, program.attach_type);
+    let attr = match program.types {
+        Some((types, functions)) => {
+            let bytes = u32::try_from(functions.len()).map_err(io::Error::other)?;
+            attr.int(72, types.as_raw_fd().cast_unsigned())
+                .int(76, FUNCTION_BYTES)
+                .input(80, functions)
+                .int(88, bytes / FUNCTION_BYTES)
+        }
+        None => attr,
+    };
     // SAFETY: instructions and log are as long as is said, the licence ends with
     // a zero, and all of them live until the call is over.
     unsafe { attr.open(PROG_LOAD).map(drop) }

@@ -95,3 +95,17 @@ fn linux_says_its_word_or_why_not() {
     let text = kbpf(&["verify", "--compare-linux", &object]).ended(0);
     assert!(text.contains("without Linux's verdict"), "{text}");
 }
+
+#[test]
+fn linux_is_given_the_types_of_an_object() {
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf-loader/tests/objects/globals.bpf.o");
+    let answer = kbpf(&["verify", "--json", "--compare-linux", object]).json(1);
+    let linux = &answer["programs"][0]["linux"];
+    let reason = linux["reason"].as_str().unwrap();
+    match linux["verdict"].as_str().unwrap() {
+        // What functions that others can see are given is known from types alone.
+        "rejected" => assert!(reason.starts_with("Caller passes invalid args"), "{reason}"),
+        "not_permitted" => {}
+        other => panic!("{other}: {linux}"),
+    }
+}

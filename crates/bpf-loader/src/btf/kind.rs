@@ -128,7 +128,7 @@ pub struct Variable {
 const HEADER: usize = 12;
 const FLAG: u32 = 1 << 31;
 /// The linkage of functions that other objects can see.
-const GLOBAL: usize = 1;
+const GLOBAL: u32 = 1;
 
 impl<'d> Type<'d> {
     pub(crate) fn parse(bytes: &'d [u8], id: u32) -> Result<Self, LoadError> {
@@ -150,8 +150,25 @@ impl<'d> Type<'d> {
         })
     }
 
-    pub(crate) fn record_len(&self) -> usize {
+    /// Bytes of the record.
+    pub fn record_len(&self) -> usize {
         HEADER.saturating_add(self.extra.len())
+    }
+
+    /// Where the name lies in the strings of the BTF, in bytes; 0 without a name.
+    pub fn name_offset(&self) -> u32 {
+        self.name_offset
+    }
+
+    /// How a function or variable is linked: 0 where no other object sees it, 1 where
+    /// others can, 2 where it is only declared here.
+    pub fn linkage(&self) -> Option<u32> {
+        match self.kind {
+            // The field that counts entries of other types.
+            Kind::Function => u32::try_from(self.entries).ok(),
+            Kind::Variable => u32_at(self.extra, 0),
+            _ => None,
+        }
     }
 
     /// The type that a pointer, typedef, qualifier, variable, function or tag
@@ -213,8 +230,7 @@ impl<'d> Type<'d> {
 
     /// Whether a function is one that other objects can see.
     pub(crate) fn is_global(&self) -> bool {
-        // The field that counts entries of other types says how it is linked.
-        self.kind == Kind::Function && self.entries == GLOBAL
+        self.kind == Kind::Function && self.linkage() == Some(GLOBAL)
     }
 
     /// A parameter's type by its position; 0 for what may follow.

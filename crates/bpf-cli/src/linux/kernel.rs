@@ -1,0 +1,29 @@
+//! The kernel functions that this Linux has.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::OnceLock;
+
+use kernel_bpf::loader::btf::{Btf, Kind};
+use kernel_bpf::profile::ActiveProfile;
+
+/// Where Linux gives its own types.
+const TYPES: &str = "/sys/kernel/btf/vmlinux";
+
+/// The number by which this Linux knows a function of its own; none where it has no such
+/// function or does not tell.
+pub fn function(name: &str) -> Option<u32> {
+    static FUNCTIONS: OnceLock<HashMap<String, u32>> = OnceLock::new();
+    FUNCTIONS.get_or_init(functions).get(name).copied()
+}
+
+fn functions() -> HashMap<String, u32> {
+    let bytes = fs::read(TYPES).unwrap_or_default();
+    let Ok(btf) = Btf::<ActiveProfile>::parse(&bytes) else { return HashMap::new() };
+    let functions = btf.types().filter(|found| found.kind == Kind::Function);
+    // Of several of one name, the first: as libbpf takes it.
+    functions.fold(HashMap::new(), |mut all, found| {
+        all.entry(btf.name(&found).to_owned()).or_insert(found.id);
+        all
+    })
+}
