@@ -159,33 +159,40 @@ fn comes_of_memory<const STORED: bool>(
         }
         let step = lowered.step(at)?;
         let (reads, writes) = (step.effect.reads(), step.effect.writes());
-        if !reads.and(own).is_empty() && step.is_product() {
+        let depends = |set: Registers| !reads.and(set).is_empty();
+        if depends(own) && step.is_product() {
             return Some(false);
         }
-        let now = |set: Registers, comes: bool| {
-            let left = set.without(writes);
-            if comes || !reads.and(set).is_empty() { left.with(writes) } else { left }
-        };
-        // A number that is given in the loop says which way it went.
-        let is_load = step.is_load();
-        let comes = step.effect.is_pure() && (is_load || reads.is_empty());
-        let stores = !step.effect.is_pure() && !reads.and(own).is_empty();
-        let place = if STORED || stores { step.place() } else { None };
-        let again = place.is_some_and(|(place, stored)| {
-            if let Some(stored) = stored {
-                kept.store(place, own.has(stored));
-                return false;
+        let mut again = false;
+        if STORED {
+            match step.place() {
+                Some((place, Some(stored))) => kept.store(place, own.has(stored)),
+                Some((place, None)) => {
+                    let same = !changed.has(place.base) || found.has(place.base);
+                    again = same && kept.has(place);
+                }
+                None => {}
             }
-            let same = !changed.has(place.base) || found.has(place.base);
-            same && kept.has(place)
-        });
-        if !STORED && kept.next != 0 {
+        } else if depends(own)
+            && !step.effect.is_pure()
+            && let Some((_, Some(stored))) = step.place()
+            && own.has(stored)
+        {
             return None;
         }
-        (loaded, own) = (now(loaded, comes), now(own, again));
-        if STORED {
-            found = now(found, is_load && !reads.has(Register::R10));
-            changed = changed.with(writes);
+        if !writes.is_empty() {
+            let now = |set: Registers, comes: bool| {
+                if comes { set.with(writes) } else { set.without(writes) }
+            };
+            // A number that is given in the loop says which way it went.
+            let given = || step.effect.is_pure() && (reads.is_empty() || step.is_load());
+            loaded = now(loaded, depends(loaded) || given());
+            own = now(own, depends(own) || again);
+            if STORED {
+                let loads = || step.is_load() && !reads.has(Register::R10);
+                found = now(found, depends(found) || loads());
+                changed = changed.with(writes);
+            }
         }
         let within = |to, last| (begin..=last).contains(&to).then_some(to);
         let turn = if step.effect.turns() { lowered.turn(&step) } else { Turn::On };

@@ -161,12 +161,14 @@ pub(super) fn number(insn: BpfInsn) -> Effect {
 
 /// Whether an instruction is an exit.
 pub(super) fn is_exit(insn: BpfInsn) -> bool {
-    only_form(insn) == Some(Form::Exit)
+    insn.code() == 0x95
 }
 
-/// Whether an instruction is a load.
-pub(super) fn is_load(insn: BpfInsn) -> bool {
-    matches!(form(insn), Form::Load(..))
+/// Whether an instruction is a load. This and its like ask the opcode itself, of which few bits
+/// say so.
+#[inline(always)]
+pub(super) const fn is_load(insn: BpfInsn) -> bool {
+    insn.code() & 0x07 == 0x01
 }
 
 /// The place of which an instruction loads, or in which it stores the register that is given.
@@ -180,21 +182,24 @@ pub(super) fn place(insn: BpfInsn) -> Option<(Address, Option<Register>)> {
 }
 
 /// Whether an instruction is a move.
-pub(super) fn is_move(insn: BpfInsn) -> bool {
-    matches!(form(insn), Form::Alu(AluOp::Mov, ..))
+#[inline(always)]
+pub(super) const fn is_move(insn: BpfInsn) -> bool {
+    matches!(insn.code(), 0xb4 | 0xb7 | 0xbc | 0xbf)
 }
 
 /// Whether an instruction multiplies.
-pub(super) fn is_product(insn: BpfInsn) -> bool {
-    matches!(form(insn), Form::Alu(AluOp::Mul, ..))
+#[inline(always)]
+pub(super) const fn is_product(insn: BpfInsn) -> bool {
+    matches!(insn.code(), 0x24 | 0x27 | 0x2c | 0x2f)
 }
 
 /// Whether an instruction loads more from `base`, or moves or shifts what is in `loaded`.
 pub(super) fn may_go_on(insn: BpfInsn, loaded: Register, base: Register) -> bool {
-    match form(insn) {
-        Form::Load(_, false) => insn.src() == base.number(),
-        Form::Alu(AluOp::Mov, _, Source::Reg) => insn.src() == loaded.number(),
-        Form::Alu(AluOp::Lsh, _, Source::Imm) => insn.dst() == loaded.number(),
+    match insn.code() {
+        // Without their signs.
+        0x61 | 0x69 | 0x71 | 0x79 => insn.src() == base.number(),
+        0xbc | 0xbf => insn.src() == loaded.number(),
+        0x64 | 0x67 => insn.dst() == loaded.number(),
         _ => false,
     }
 }
@@ -236,10 +241,11 @@ pub(super) const fn is_division(insn: BpfInsn) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bpf_bytecode::BpfInsn;
+    use bpf_bytecode::opcode::{AluOp, Source};
     use bpf_bytecode::table::{Form, INSTRUCTION_SET, find as row_of};
+    use bpf_bytecode::{BpfInsn, Register};
 
-    use super::{find, form, only_form};
+    use super::{find, form, is_exit, is_load, is_move, is_product, may_go_on, only_form};
     use crate::lower::{Effect, translate};
 
     #[test]
@@ -258,6 +264,31 @@ mod tests {
             }
         }
         assert!(found > 10_000, "{found}");
+    }
+
+    #[test]
+    fn opcodes_say_what_instructions_are() {
+        let (loaded, base) = (Register::R1, Register::R2);
+        for def in INSTRUCTION_SET {
+            let insn = def.with_operands(1, 2, 0, 7);
+            if find(insn).is_none() {
+                continue;
+            }
+            let form = form(insn);
+            assert_eq!(is_load(insn), matches!(form, Form::Load(..)), "{}", def.name);
+            assert_eq!(is_move(insn), matches!(form, Form::Alu(AluOp::Mov, ..)), "{}", def.name);
+            assert_eq!(is_product(insn), matches!(form, Form::Alu(AluOp::Mul, ..)), "{}", def.name);
+            assert_eq!(is_exit(insn), form == Form::Exit, "{}", def.name);
+            let goes_on = match form {
+                Form::Load(_, signed) => !signed,
+                Form::Alu(AluOp::Lsh, _, Source::Imm) => true,
+                _ => false,
+            };
+            assert_eq!(may_go_on(insn, loaded, base), goes_on, "{}", def.name);
+            let copies = matches!(form, Form::Alu(AluOp::Mov, _, Source::Reg));
+            let goes_on = copies || matches!(form, Form::Load(_, false));
+            assert_eq!(may_go_on(insn, base, base), goes_on, "{}", def.name);
+        }
     }
 
     #[test]
