@@ -247,10 +247,18 @@ impl Emitter<'_> {
     /// Sets the flags for a comparison of two operands.
     pub(super) fn compare(&mut self, width: Width, lhs: u8, rhs: Source) {
         match rhs {
-            Source::Imm(0) => self.test(width, lhs, Source::Reg(lhs)),
-            Source::Imm(imm) => self.immediate(Arith::Cmp, width, Rm::Reg(lhs), imm),
+            Source::Imm(imm) => self.compare_number(width, lhs, imm),
             _ => self.arith(Arith::Cmp, width, lhs, rhs),
         }
+    }
+
+    /// The same of a register and a number.
+    #[inline(never)]
+    pub(super) fn compare_number(&mut self, width: Width, lhs: u8, number: i32) {
+        if number == 0 {
+            return self.code.insn(TEST, width, lhs, Rm::Reg(lhs), Imm::None);
+        }
+        self.immediate(Arith::Cmp, width, Rm::Reg(lhs), number);
     }
 
     /// Sets the zero flag, and no other, for the bits that two operands have in

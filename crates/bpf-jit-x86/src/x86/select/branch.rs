@@ -8,8 +8,6 @@ use bpf_verifier::callback::MAX_LOOPS;
 
 use super::super::buffer::{CodeBuffer, Flag};
 use super::super::control::flag;
-use super::super::encode::Source;
-use super::super::regs::native;
 use super::choice::Compared;
 use super::{Selector, Value};
 
@@ -108,7 +106,9 @@ impl Selector<'_, '_> {
         }
     }
 
-    /// How many steps behind it are done with, too.
+    /// How many steps behind it are done with, too. What is compared with a number and what with
+    /// a register is compiled by itself, so that it is asked but once which it is.
+    #[inline(always)]
     pub(super) fn branch(
         &mut self,
         step: &Step,
@@ -118,32 +118,42 @@ impl Selector<'_, '_> {
         lhs: Register,
         rhs: Operand,
     ) -> u32 {
+        match rhs {
+            Operand::Imm(number) => self.branch_by_number(step, target, cond, width, lhs, number),
+            Operand::Reg(other) => self.branch_by_other(step, target, cond, width, lhs, other),
+        }
+    }
+
+    #[inline(never)]
+    fn branch_by_number(
+        &mut self,
+        step: &Step,
+        target: u32,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+        number: i32,
+    ) -> u32 {
         if target == step.pc.saturating_add(1) {
             return 0;
         }
         let way = self.way(step, target);
+        let what = Compared { cond, common: false, width, lhs, rhs: Operand::Imm(number) };
         if cond == Cond::Set {
-            let what = Compared { cond, common: true, width, lhs, rhs };
-            return self.branch_on_bits(step, target, what);
+            return self.branch_on_bits(step, target, Compared { common: true, ..what });
         }
-        let rhs = match rhs {
-            Operand::Reg(register) if self.pending.has(register) => {
-                self.word(register).number().map_or(rhs, Operand::Imm)
-            }
-            _ => rhs,
-        };
-        let (cond, rhs) = self.beside_zero(cond, lhs, rhs);
+        let (cond, number) = self.beside_zero(cond, lhs, number);
+        let rhs = Operand::Imm(number);
         if !way.turned
             && self.is_over_move(step, target)
-            && let Some(steps) =
-                self.chooses(step, target, Compared { cond, common: false, width, lhs, rhs })
+            && let Some(steps) = self.chooses(step, target, Compared { cond, rhs, ..what })
         {
             return steps;
         }
         // Mostly nothing is put off.
         if !self.pending.is_empty() {
             self.settle_for(way.target, lhs);
-            if rhs == Operand::Imm(0)
+            if number == 0
                 && let Some(flag) = self.tested(cond, width, lhs)
             {
                 return self.go(way, flag);
@@ -151,19 +161,66 @@ impl Selector<'_, '_> {
         }
         let width = self.compared_width(cond, width, lhs, rhs);
         self.ready(lhs, width);
-        let rhs = match rhs {
-            Operand::Imm(_) => self.out.chosen(rhs),
-            Operand::Reg(register) if !self.pending.has(register) => Source::Reg(native(register)),
-            Operand::Reg(_) => self.placed(rhs, width),
-        };
-        if rhs == Source::Imm(0)
+        if self.out.hides(rhs) {
+            let rhs = self.out.chosen(rhs);
+            let lhs = self.register_of(lhs, width);
+            self.compare(width, lhs, rhs);
+            return self.go_and_hold(way, flag(cond));
+        }
+        if number == 0
             && let Some(flag) = self.flag_at_hand(cond, width, lhs)
         {
             return self.go(way, flag);
         }
         let lhs = self.register_of(lhs, width);
-        self.compare(width, lhs, rhs);
-        let steps = self.go(way, flag(cond));
+        self.compare_number(width, lhs, number);
+        self.go_and_hold(way, flag(cond))
+    }
+
+    #[inline(never)]
+    fn branch_by_other(
+        &mut self,
+        step: &Step,
+        target: u32,
+        cond: Cond,
+        width: Width,
+        lhs: Register,
+        other: Register,
+    ) -> u32 {
+        if target == step.pc.saturating_add(1) {
+            return 0;
+        }
+        let what = Compared { cond, common: false, width, lhs, rhs: Operand::Reg(other) };
+        if cond == Cond::Set {
+            return self.branch_on_bits(step, target, Compared { common: true, ..what });
+        }
+        if self.pending.has(other)
+            && let Some(number) = self.word(other).number()
+        {
+            return self.branch_by_number(step, target, cond, width, lhs, number);
+        }
+        let way = self.way(step, target);
+        if !way.turned
+            && self.is_over_move(step, target)
+            && let Some(steps) = self.chooses(step, target, what)
+        {
+            return steps;
+        }
+        if !self.pending.is_empty() {
+            self.settle_for(way.target, lhs);
+        }
+        let width = self.compared_width(cond, width, lhs, what.rhs);
+        self.ready(lhs, width);
+        self.ready(other, width);
+        let (lhs, other) = (self.register_of(lhs, width), self.register_of(other, width));
+        self.compare_two(width, lhs, other);
+        self.go_and_hold(way, flag(cond))
+    }
+
+    /// Goes a way on what is compared, which the flags say behind that, too.
+    #[inline(always)]
+    fn go_and_hold(&mut self, way: Way, flag: Flag) -> u32 {
+        let steps = self.go(way, flag);
         self.held.at = self.out.code.len();
         steps
     }
@@ -209,15 +266,15 @@ impl Selector<'_, '_> {
     /// Has what is compared with a number beside 0 compared with that, where it says the same: its
     /// flags may be at hand.
     #[inline(always)]
-    fn beside_zero(&self, cond: Cond, lhs: Register, rhs: Operand) -> (Cond, Operand) {
-        let cond = match (rhs, cond) {
-            (Operand::Imm(-1), Cond::Sgt) => Cond::Sge,
-            (Operand::Imm(-1), Cond::Sle) => Cond::Slt,
-            (Operand::Imm(1), Cond::Eq) if self.bits(lhs) <= 1 => Cond::Ne,
-            (Operand::Imm(1), Cond::Ne) if self.bits(lhs) <= 1 => Cond::Eq,
-            _ => return (cond, rhs),
+    fn beside_zero(&self, cond: Cond, lhs: Register, number: i32) -> (Cond, i32) {
+        let cond = match (number, cond) {
+            (-1, Cond::Sgt) => Cond::Sge,
+            (-1, Cond::Sle) => Cond::Slt,
+            (1, Cond::Eq) if self.bits(lhs) <= 1 => Cond::Ne,
+            (1, Cond::Ne) if self.bits(lhs) <= 1 => Cond::Eq,
+            _ => return (cond, number),
         };
-        (cond, Operand::Imm(0))
+        (cond, 0)
     }
 
     /// Where a branch leads. One over a jump is a branch to where that leads, under the
