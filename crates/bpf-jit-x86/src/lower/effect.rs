@@ -218,6 +218,9 @@ impl Effect {
     pub(super) const RETURNS: Self = Self { bits: Self::TURNS | 1 };
     /// More than the instruction says what it does.
     pub(super) const SPECIALLY: Self = Self { bits: Self::SPECIAL };
+    /// Control goes to a function, and comes back.
+    pub(super) const CALLS: Self =
+        Self { bits: Registers::LOST.0 << Self::WRITES | Self::TURNS | Self::NAMES };
     /// Control may go to a slot that is named.
     pub(super) const TO_SLOT: Self = Self { bits: Self::TURNS | Self::NAMES };
 
@@ -308,7 +311,7 @@ impl Effect {
                 Self::new(reads, none).and(Self::TURNS | Self::NAMES)
             }
             // What is read by what is called is added where that is known.
-            Op::Call { .. } => Self::new(none, Registers::LOST).and(Self::TURNS | Self::NAMES),
+            Op::Call { .. } => Self::CALLS,
             Op::Helper { id } => {
                 let reads = Registers::arguments(arguments(id));
                 Self::new(reads, Registers::LOST).and(Self::ASKS)

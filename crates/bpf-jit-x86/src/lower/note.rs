@@ -360,8 +360,18 @@ impl Lowered<'_> {
         if shape::is_second_half(insn) {
             return (Effect::SECOND_HALF, Op::Nothing);
         }
-        if shape::is_number(insn) && fact != InsnFact::Unreached {
-            return (shape::number(insn).with(Effect::SPECIALLY), Op::Nothing);
+        // What most of these are is told from the opcode, and what they do is asked later.
+        if fact != InsnFact::Unreached {
+            if let Some(effect) = shape::arithmetic(insn) {
+                return (effect.with(Effect::SPECIALLY), Op::Nothing);
+            }
+            if shape::is_local_call(insn) {
+                let target = translate::target(pc, insn.imm());
+                return (Effect::CALLS.with(Effect::SPECIALLY), Op::Call { target });
+            }
+            if shape::is_number(insn) {
+                return (shape::number(insn).with(Effect::SPECIALLY), Op::Nothing);
+            }
         }
         if matches!(fact, InsnFact::ContextPointer(_)) && shape::is_load(insn) {
             self.addressed = self.addressed.max(at.saturating_add(1));

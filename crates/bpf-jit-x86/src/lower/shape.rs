@@ -159,6 +159,29 @@ pub(super) fn number(insn: BpfInsn) -> Effect {
     Effect::PURELY.and_to(Share::Write.named(), insn)
 }
 
+/// The effect of an instruction that computes, whatever its opcode means with this offset and
+/// number.
+#[inline(always)]
+pub(super) fn arithmetic(insn: BpfInsn) -> Option<Effect> {
+    let by_register = insn.code() & 0x08 != 0;
+    let share = match (insn.code() & 0x07, insn.code() & 0xf0) {
+        // A move that extends a sign; bytes in another order.
+        (0x04 | 0x07, 0xb0) if by_register => Share::Copy,
+        (0x04 | 0x07, 0xd0) => Share::Change,
+        (0x04 | 0x07, 0xb0) => Share::Write,
+        (0x04 | 0x07, _) if by_register => Share::ChangeBy,
+        (0x04 | 0x07, _) => Share::Change,
+        _ => return None,
+    };
+    Some(Effect::PURELY.and_to(share.named(), insn))
+}
+
+/// Whether an instruction calls a function of the program.
+#[inline(always)]
+pub(super) const fn is_local_call(insn: BpfInsn) -> bool {
+    insn.code() == 0x85 && insn.src() == 1
+}
+
 /// Whether an instruction is an exit.
 pub(super) fn is_exit(insn: BpfInsn) -> bool {
     insn.code() == 0x95
@@ -245,7 +268,10 @@ mod tests {
     use bpf_bytecode::table::{Form, INSTRUCTION_SET, find as row_of};
     use bpf_bytecode::{BpfInsn, Register};
 
-    use super::{find, form, is_exit, is_load, is_move, is_product, may_go_on, only_form};
+    use super::{
+        arithmetic, find, form, is_exit, is_load, is_local_call, is_move, is_product, may_go_on,
+        only_form,
+    };
     use crate::lower::{Effect, translate};
 
     #[test]
@@ -264,6 +290,20 @@ mod tests {
             }
         }
         assert!(found > 10_000, "{found}");
+    }
+
+    #[test]
+    fn opcodes_say_what_is_computed_and_called() {
+        let mut found = 0;
+        for def in INSTRUCTION_SET {
+            let insn = def.with_operands(3, 4, 0, 7);
+            let effect = Effect::of(translate::by_itself(5, def.form, insn));
+            let computes = matches!(insn.code() & 0x07, 0x04 | 0x07);
+            assert_eq!(arithmetic(insn), computes.then_some(effect), "{}", def.name);
+            assert_eq!(is_local_call(insn), def.form == Form::CallLocal, "{}", def.name);
+            found += u32::from(computes && find(insn).is_none());
+        }
+        assert!(found > 10, "{found}");
     }
 
     #[test]
