@@ -303,6 +303,16 @@ impl Word {
         kinds >> (self.0 >> Self::KIND & Self::KINDS) & 1 != 0_u64
     }
 
+    /// Whether it, another one or both are bits that are moved or under a mask, and what is not is
+    /// in its register: so that they are no sum.
+    #[inline(always)]
+    pub(super) fn is_no_sum_beside(self, other: Self) -> bool {
+        let kinds = 1 << Self::SHIFT | 1 << Self::MASKED;
+        let put_off = |word: Self| kinds >> (word.0 >> Self::KIND & Self::KINDS) & 1 != 0_u64;
+        let alone = |word: Self| put_off(word) || word == Self::OWN;
+        alone(self) && alone(other) && (put_off(self) || put_off(other))
+    }
+
     /// The number in it.
     #[inline(always)]
     fn low(self) -> u32 {

@@ -252,7 +252,14 @@ impl Selector<'_, '_> {
         if let Some(value) = self.word(src).number() {
             return self.add_immediate(width, dst, value);
         }
-        let (own, other) = (self.word(dst).near(dst), self.word(src).near(src));
+        let (own, other) = (self.word(dst), self.word(src));
+        if own.is_no_sum_beside(other) {
+            // It takes both in place.
+            self.own(src);
+            self.own(dst);
+            return self.put_off(dst, Word::of(Value::Sum(Sum::of_two(dst, src, width))));
+        }
+        let (own, other) = (own.near(dst), other.near(src));
         if let Some(sum) = own.zip(other).and_then(|(own, other)| own.near_plus(other, width))
             && self.stays(dst, sum)
         {
