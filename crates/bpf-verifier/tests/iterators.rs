@@ -597,3 +597,39 @@ fn rounds_of_three_that_grant_are_all_counted() {
     let real = 6 + 7 + outer + 6 + 1;
     assert!((real..2 * real).contains(&info.max_insns), "{real}: {info:?}");
 }
+
+/// So many loops over iterators in each other, each in a slot of its own and asked at its end
+/// once more, around this body.
+fn nest(depth: usize, body: &str) -> String {
+    (0..depth).rev().fold(body.to_owned(), |inside, at| {
+        let it = format!("r1 = r10\nr1 += -{}\n", 8 * (at + 1));
+        format!(
+            "{it}r2 = 0\nr3 = 10\ncall kfunc 1
+             {it}call kfunc 2
+             if r0 == 0 goto out{at}
+             round{at}: {inside}
+             {it}call kfunc 2
+             if r0 != 0 goto round{at}
+             out{at}: {it}call kfunc 3"
+        )
+    })
+}
+
+/// A guess that held is of iterators, and of what else was held then, that are over. It is made
+/// again of what is there now: otherwise every loop would be guessed anew in every phase of the
+/// one around it.
+#[test]
+fn a_guess_of_iterators_that_are_over_holds_of_others() {
+    let steps = |depth| {
+        let text = format!("r6 = 0\n{}\n{END}", nest(depth, "w6 += 1"));
+        SOCKET.accepts(&text).processed
+    };
+    let (three, five) = (steps(3), steps(5));
+    assert!(five < 6 * three && five < 4000, "{three}, {five}");
+    // In each of them the number grows, and the store comes to an iterator.
+    let store = |room: u32| {
+        let body = format!("r6 += 1\nr1 = r10\nr1 += -{room}\nr1 += r6\n*(u8 *)(r1 + 0) = 0");
+        format!("r6 = 0\n{}\n{END}", nest(2, &body))
+    };
+    SOCKET.rejects("does not point to an iterator", &store(24));
+}

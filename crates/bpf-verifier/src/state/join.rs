@@ -170,10 +170,10 @@ impl<'a> Join<'a> {
             out.set_reg(register, value);
         }
         out.cells.clear();
-        for _ in 0..old.cells(arena) {
+        for behind in (0..old.cells(arena)).rev() {
             let cell = entries.cell(arena);
             let (deps, live) = (origin(arena), origin(arena));
-            let Ok(joined) = self.cell(&cell, new, arena) else { return Ok(false) };
+            let Ok(joined) = self.cell((&cell, behind), new, arena) else { return Ok(false) };
             let deps = deps | self.rests_on_start();
             if joined.is_init() {
                 let value = Value { deps, ..joined };
@@ -236,15 +236,27 @@ impl<'a> Join<'a> {
         }
     }
 
-    fn cell(&mut self, old: &Cell, new: &State, arena: &Arena<'_>) -> Result<Value, Apart> {
+    /// A cell, behind which there are so many.
+    fn cell(
+        &mut self,
+        (old, behind): (&Cell, u32),
+        new: &State,
+        arena: &Arena<'_>,
+    ) -> Result<Value, Apart> {
         if old.value.kind == Kind::Difference {
             // Whatever the newer one says of these numbers is as true of the guess, or it is not.
             return Ok(if self.mode.is_merge() { Value::NOT_INIT } else { old.value });
         }
         if old.addr >= SAVED {
-            let found = new.cells.at_addr(arena, old.addr);
-            let found = found.map_or(Value::NOT_INIT, |(_, cell)| cell.value);
-            if old.addr >= REFS && found.id != old.value.id {
+            let found = if self.is_hint() && old.addr >= REFS {
+                // What was held then is over; they correspond by place.
+                let at = new.cells.len().checked_sub(behind.saturating_add(1));
+                at.and_then(|at| new.cells.get(arena, at))
+            } else {
+                new.cells.at_addr(arena, old.addr).map(|(_, cell)| cell)
+            };
+            let found = found.map_or(Value::NOT_INIT, |cell| cell.value);
+            if old.addr >= REFS && found.id != old.value.id && !self.is_hint() {
                 return Err(Apart);
             }
             return self.value(&old.value, &found);
@@ -277,8 +289,14 @@ impl<'a> Join<'a> {
         Ok(if zero { old.value } else { Value::UNKNOWN })
     }
 
+    const fn is_hint(&self) -> bool {
+        matches!(self.mode, Mode::Hint(_))
+    }
+
     fn value(&mut self, old: &Value, new: &Value) -> Result<Value, Apart> {
-        let plain = Value { deps: old.deps, ..*new };
+        // What is named in a guess that held before is over.
+        let id = if self.is_hint() { old.id } else { new.id };
+        let plain = Value { deps: old.deps, id, ..*new };
         if self.mode.is_merge() && did_not_matter(new) {
             return Ok(*old);
         }
@@ -287,7 +305,10 @@ impl<'a> Join<'a> {
             Kind::Iterator if (Value { range: old.range, number: old.number, ..plain }) == *old => {
                 self.changed |= (old.range, old.number) != (new.range, new.number);
                 let number = old.number.join(&new.number);
-                Ok(Value { range: old.range.min(new.range), number, ..*old })
+                // In a loop it is not asked less often than before. What it was when another
+                // guess held says nothing of that.
+                let range = if self.is_hint() { old.range } else { old.range.min(new.range) };
+                Ok(Value { range, number, ..*old })
             }
             Kind::Return
             | Kind::ReturnToHelper
