@@ -553,3 +553,52 @@ fn many_rounds_in_between_are_no_reason_to_forget_one() {
     let program = program(BpfProgType::Xdp, &text);
     Verifier::<ActiveProfile>::new().verify(&program).expect("safe");
 }
+
+/// Numbers below `end` on the stack are crossed out, as multiples of `i` from `i * i` on, which is
+/// counted apart from what is compared.
+fn sieve(end: usize, test: &str) -> String {
+    let zeros: Vec<String> =
+        (1..=end / 8).map(|n| format!("*(u64 *)(r10 -{}) = 0", 8 * n)).collect();
+    let zeros = zeros.join("\n");
+    format!(
+        "{zeros}
+         r1 = 4
+         r2 = 2
+         r3 = 5
+         goto test
+         inner: r6 = r10
+         r6 += -{end}
+         r6 += r5
+         *(u8 *)(r6 +0) = 1
+         r5 += r2
+         if r5 < {end} goto inner
+         next: w1 += w3
+         r3 += 2
+         r2 += 1
+         if r2 == {end} goto out
+         test: r5 = r10
+         r5 += -{end}
+         r5 += r2
+         r5 = *(u8 *)(r5 +0)
+         if w5 != 0 goto next
+         r5 = r2
+         r5 *= r5
+         if {test} goto next
+         r5 = r1
+         goto inner
+         out: r0 = 0
+         exit"
+    )
+}
+
+/// Guesses at the outer loop fail, and with them those that are made of the inner one meanwhile.
+/// By itself that is proven again and again, and not walked round by round.
+#[test]
+fn a_loop_in_one_that_is_walked_round_by_round_is_not() {
+    for (end, most) in [(64, 2_000), (200, 6_000)] {
+        let info = SOCKET.accepts(&sieve(end, &format!("r5 > {}", end - 1)));
+        assert!(info.processed < most, "{info:?}");
+    }
+    // No number has crossed out 11, and its square is beyond the end.
+    SOCKET.rejects("invalid", &sieve(64, "r5 > 121"));
+}

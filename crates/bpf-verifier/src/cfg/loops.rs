@@ -19,8 +19,12 @@ use bpf_bytecode::instruction::{CallTarget, Instruction};
 
 /// Words of a loop's record: its head, and the next loop around it; the first and
 /// the last join in it; failures, and the arrival from which on to try again;
-/// arrivals so far, and a guess that held; how deep it is nested.
-const LOOP_WORDS: u32 = 5;
+/// arrivals so far, and a guess that held; how deep it is nested; failures of the latter, and the
+/// arrival from which on to try it again.
+const LOOP_WORDS: u32 = 6;
+/// Where failures are, and those of a guess that held.
+const FAILURES: u32 = 2;
+const HINT_FAILURES: u32 = 5;
 /// Loops that are passed at the most on the way from one to one around it.
 const FAR: u32 = 64;
 /// Arrivals at the head of a loop by an iterator until a summary is tried.
@@ -92,7 +96,7 @@ impl Loop {
         let word = arena.word(self.field(3));
         let count = low(word).saturating_add(1);
         arena.set(self.field(3), pair(count, high(word)));
-        high(arena.word(self.field(2))) <= count
+        high(arena.word(self.field(FAILURES))) <= count
     }
 
     /// Whether a round of it is long. Such a body is mostly several rounds of one in the
@@ -104,18 +108,33 @@ impl Loop {
     /// The loop may close by itself, as something bounds its rounds: the first try
     /// of a summary comes later.
     fn wait(self, arena: &mut Arena<'_>) {
-        arena.set(self.field(2), pair(0, PATIENCE));
+        arena.set(self.field(FAILURES), pair(0, PATIENCE));
     }
 
     /// A summary could not be found: the next tries come ever later, and later where a
     /// round is long. What was wrong with one try is mostly wrong with the next, too.
     pub fn failed(self, arena: &mut Arena<'_>) {
-        let failures = low(arena.word(self.field(2))).saturating_add(1);
+        self.pause(arena, FAILURES);
+    }
+
+    /// Whether a guess that held before may be tried, though it is not time for others.
+    pub fn may_hold_again(self, arena: &Arena<'_>) -> bool {
+        let count = low(arena.word(self.field(3)));
+        self.hint(arena).0 != NONE && high(arena.word(self.field(HINT_FAILURES))) <= count
+    }
+
+    /// It did not hold then. Its next tries of the kind come ever later, too.
+    pub fn did_not_hold(self, arena: &mut Arena<'_>) {
+        self.pause(arena, HINT_FAILURES);
+    }
+
+    fn pause(self, arena: &mut Arena<'_>, field: u32) {
+        let failures = low(arena.word(self.field(field))).saturating_add(1);
         let long = low(self.len(arena) / PAUSE_SLOTS).clamp(1, LONGEST_PAUSE);
         let long = if failures > SOON { long.saturating_mul(RARELY) } else { long };
         let pause = 1_u32.wrapping_shl(failures.min(30)).saturating_mul(long);
         let next = low(arena.word(self.field(3))).saturating_add(pause);
-        arena.set(self.field(2), pair(failures, next));
+        arena.set(self.field(field), pair(failures, next));
     }
 
     /// Whether guesses say how far numbers are apart, from the first one on, or where others

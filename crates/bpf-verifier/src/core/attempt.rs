@@ -73,6 +73,10 @@ impl Explorer<'_> {
     /// Nothing came of an attempt: where it began the walk goes on without, at least
     /// for a while.
     pub(super) fn fail(&mut self, trial: Trial) -> Step {
+        if trial.is_early(&self.arena) {
+            trial.subject(&self.arena).did_not_hold(&mut self.arena);
+            return self.give_up(trial);
+        }
         if self.assume(trial)? || self.try_loose(trial)? || self.try_differences(trial)? {
             return Ok(());
         }

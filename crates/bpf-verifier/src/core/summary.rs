@@ -7,7 +7,7 @@ use bpf_bytecode::Register;
 
 use super::checkpoint::Arrival;
 use super::node::Node;
-use super::trial::{Change, Phase, Trial};
+use super::trial::{Change, EARLY, HINTED, Phase, Trial};
 use super::{Explorer, Step};
 use crate::arena::{NONE, low};
 use crate::domain::Scalar;
@@ -205,7 +205,10 @@ impl Explorer<'_> {
         let due = found.arrive(&mut self.arena)
             && (!found.is_large(&self.arena) || self.rounds_so_far() >= LARGE_ROUNDS);
         let nest = self.walker.active.nest(&self.arena) as usize;
-        if !due || !self.may_try(Phase::Once) || nest >= MAX_NEST || !self.rules.summaries {
+        // What failed did so in guesses at a loop around, as often as not.
+        let early = !due && nest == 0 && found.may_hold_again(&self.arena);
+        let tries = (due || early) && self.may_try(Phase::Once);
+        if !tries || nest >= MAX_NEST || !self.rules.summaries {
             return Ok(false);
         }
         let Some(trial) = self.new_trial(found) else { return Ok(false) };
@@ -215,7 +218,7 @@ impl Explorer<'_> {
             let last = hint.last_id(&self.arena);
             hint.guess().load(&mut self.arena, &mut self.state)?;
             if self.join(trial, trial.first(&self.arena), Mode::Hint(last))?.is_some() {
-                trial.set_hinted(&mut self.arena, true);
+                trial.set_hinted(&mut self.arena, if early { EARLY } else { HINTED });
                 self.take_courses(trial, hint);
                 // What follows from it while it may fail would be taken for what an outer loop does.
                 let guessing = self.guessing().map(|around| around.phase(&self.arena));
@@ -223,6 +226,9 @@ impl Explorer<'_> {
                 self.begin(trial, if looks { Phase::Body } else { Phase::Full })?;
                 return Ok(true);
             }
+        }
+        if early {
+            trial.set_hinted(&mut self.arena, EARLY);
         }
         self.begin_once(trial)?;
         Ok(true)
@@ -237,7 +243,10 @@ impl Explorer<'_> {
     }
 
     pub(super) fn begin_once(&mut self, trial: Trial) -> Step {
-        trial.set_hinted(&mut self.arena, false);
+        if trial.is_early(&self.arena) {
+            return self.fail(trial);
+        }
+        trial.set_hinted(&mut self.arena, 0);
         trial.begin_anew(&mut self.arena);
         trial.clear_linear(&mut self.arena);
         trial.first(&self.arena).load(&mut self.arena, &mut self.state)?;

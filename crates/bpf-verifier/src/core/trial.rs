@@ -57,6 +57,9 @@ const CARRIED: u32 = EARLIEST + 1;
 const STRIDE: u32 = CARRIED + 2;
 /// What it moves in one direction.
 const PROGRESS: u32 = STRIDE + 1;
+/// In the place of a generation: the guess is one that held before; and it is not time for others.
+pub(super) const HINTED: u32 = 1;
+pub(super) const EARLY: u32 = 2;
 /// Where notes are of what values came from, and how many.
 const DERIVED: u32 = PROGRESS + PROGRESS_WORDS;
 /// Numbers that the loop moves in a fixed ratio.
@@ -615,8 +618,13 @@ impl Trial {
         self.half(arena, 4, true) != 0
     }
 
-    pub fn set_hinted(self, arena: &mut Arena<'_>, hinted: bool) {
-        self.set_half(arena, 4, true, hinted.into());
+    pub fn set_hinted(self, arena: &mut Arena<'_>, hinted: u32) {
+        self.set_half(arena, 4, true, hinted);
+    }
+
+    /// Whether it is one though it is not time for other guesses.
+    pub fn is_early(self, arena: &Arena<'_>) -> bool {
+        self.half(arena, 4, true) == EARLY && self.phase(arena) != Phase::Merge
     }
 
     /// The first of the done nodes that rest on the summary.
