@@ -54,6 +54,7 @@ mod stack;
 mod strides;
 mod summary;
 mod thresholds;
+mod tighten;
 mod trial;
 mod triangle;
 

@@ -476,6 +476,7 @@ impl Explorer<'_> {
                 if trial.is_loose(&self.arena) {
                     self.loosen(trial, node);
                 }
+                self.tighten(trial, guess, rounds);
                 self.unwind(trial);
                 self.begin(trial, Phase::Full)?;
             }
@@ -621,9 +622,12 @@ impl Explorer<'_> {
             return;
         }
         trial.note_change(&mut self.arena, entry, change);
+        let number = after.number;
+        let ends = i32::try_from(number.smin()).ok().zip(i32::try_from(number.smax()).ok());
+        if before.is_scalar() && trial.phase(&self.arena) == Phase::Body {
+            trial.note_back(&mut self.arena, entry, ends);
+        }
         if before.is_scalar() && !matches!(change, Change::Sum(..)) {
-            let number = after.number;
-            let ends = i32::try_from(number.smin()).ok().zip(i32::try_from(number.smax()).ok());
             trial.note_reset(&mut self.arena, entry, ends.filter(|_| after.is_scalar()));
         }
         if self.looks_for_decisions(trial) {

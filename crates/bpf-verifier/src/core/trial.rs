@@ -8,6 +8,7 @@ use super::linear::LINEAR_WORDS;
 use super::node::Node;
 use super::progress::PROGRESS_WORDS;
 use super::ranks::RANKED_WORDS;
+use super::tighten::TIGHTEN_WORDS;
 use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
@@ -72,7 +73,9 @@ const RESETS: u32 = RANKS + 1 + MAX_RANKS;
 const RANKED: u32 = RESETS + 1 + MAX_RANKS;
 const TRIANGLES: u32 = RANKED + RANKED_WORDS;
 const THRESHOLDS: u32 = TRIANGLES + 1;
-pub(super) const TRIAL_WORDS: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
+/// What bounds the rounds, and between what it came back.
+const TIGHTEN: u32 = THRESHOLDS + 1 + THRESHOLD_WORDS;
+pub(super) const TRIAL_WORDS: u32 = TIGHTEN + TIGHTEN_WORDS;
 const THRESHOLD_WORDS: u32 = 16;
 /// Beside how many low bits are compared: with an end of something else.
 const IS_END: u32 = 1 << 31;
@@ -155,13 +158,13 @@ fn carried_bit(first: u32, index: usize) -> u64 {
 }
 
 /// The least and the greatest number that a word holds.
-fn ends_at(arena: &Arena<'_>, at: At) -> (i32, i32) {
+pub(super) fn ends_at(arena: &Arena<'_>, at: At) -> (i32, i32) {
     let word = arena.word(at);
     (low(word).cast_signed(), high(word).cast_signed())
 }
 
 /// Makes what a word holds, if it does, so wide that it has these, too.
-fn widen(arena: &mut Arena<'_>, at: At, holds: bool, (least, most): (i32, i32)) {
+pub(super) fn widen(arena: &mut Arena<'_>, at: At, holds: bool, (least, most): (i32, i32)) {
     let (least, most) = if holds {
         let (before, behind) = ends_at(arena, at);
         (least.min(before), most.max(behind))
@@ -230,6 +233,11 @@ impl Trial {
         self.clear_pairs(arena);
         self.set_stride(arena, None);
         self.clear_moved(arena);
+        self.begin_tight(arena);
+    }
+
+    pub(super) const fn tighten_field(self) -> At {
+        self.field(TIGHTEN)
     }
 
     pub(super) const fn derived_field(self) -> At {
@@ -465,6 +473,7 @@ impl Trial {
         arena.set(self.field(RANKS), 0);
         self.drop_triangles(arena);
         self.clear_derived(arena);
+        self.clear_tight(arena);
         let kept = arena.word(self.field(RESETS)) & LASTING;
         arena.set(self.field(RESETS), kept);
     }
