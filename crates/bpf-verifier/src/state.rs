@@ -21,6 +21,7 @@ mod reach;
 mod reg;
 pub(crate) mod snapshot;
 pub(crate) mod stack;
+pub(crate) mod threshold;
 mod view;
 
 use bpf_bytecode::Register;

@@ -386,3 +386,53 @@ fn loops_in_loops_in_loops() {
     quick(600, &text(64));
     refused(&text(80));
 }
+
+/// What is kept of what is kept of a counter, in four bytes beside four others, of which both are 0 where the loop begins.
+fn kept_beside(zeros: &str, at: i32, kept: &str, read: i32) -> String {
+    format!(
+        "{VALUE}
+         r1 = 0
+         {zeros}
+         r6 = 0
+         r8 = 0
+         r7 = r0
+         again: r1 = r7
+         r1 += r6
+         r1 = *(u8 *)(r1 +0)
+         if r1 > 9 goto later
+         r8 = r6
+         later: if r1 < 5 goto on
+         r1 = r8
+         {kept}
+         *(u32 *)(r10 {at}) = r1
+         on: r6 += 1
+         if r6 != 64 goto again
+         r2 = *(u32 *)(r10 {read})
+         r7 += r2
+         r0 = *(u8 *)(r7 +0)
+         out: r0 = 0
+         exit"
+    )
+}
+
+/// Zeros that lie side by side are one run of bytes, but two numbers.
+#[test]
+fn what_is_kept_beside_another_is_a_number_of_its_own() {
+    let (both, one) = ("*(u64 *)(r10 -8) = r1", "*(u32 *)(r10 -8) = r1");
+    for (zeros, at) in [(both, -8), (one, -8), (both, -4), (one, -4)] {
+        quick(400, &kept_beside(zeros, at, "", at));
+        // The other one stays 0.
+        quick(400, &kept_beside(zeros, at, "", -12 - at));
+        refused(&kept_beside(zeros, at, "r1 += 1", at));
+        refused(&kept_beside(zeros, at, "r1 <<= 1", at));
+    }
+    // Across the two, and of both, it is no number that is known.
+    for zeros in [both, one] {
+        for read in ["*(u16 *)(r10 -5)", "*(u64 *)(r10 -8)"] {
+            refused(
+                &kept_beside(zeros, -4, "", -8)
+                    .replace("*(u32 *)(r10 -8)\n         r7", &format!("{read}\n         r7")),
+            );
+        }
+    }
+}

@@ -20,8 +20,8 @@ use super::carried::{Changes, drift, is_register};
 use super::trial::{Change, Trial};
 use crate::domain::Scalar;
 use crate::state::Value;
-use crate::state::join::{Threshold, around};
 use crate::state::snapshot::Snapshot;
+use crate::state::threshold::{Threshold, around};
 
 /// The last number, from `start` on, in so many `steps` of that size that is not beyond `end`,
 /// and how many there are; none, if there is not even one.

@@ -13,8 +13,9 @@ use crate::arena::{NONE, low};
 use crate::domain::Scalar;
 use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
-use crate::state::join::{Join, Mode, Threshold};
+use crate::state::join::{Join, Mode};
 use crate::state::snapshot::Snapshot;
+use crate::state::threshold::Threshold;
 use crate::state::{DOUBLED, HALVED, Kind, Value};
 use crate::tail::{MAX_NEST, Tail};
 

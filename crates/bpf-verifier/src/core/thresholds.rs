@@ -7,7 +7,7 @@ use super::trial::Trial;
 use crate::arena::NONE;
 use crate::domain::Scalar;
 use crate::state::Value;
-use crate::state::join::Threshold;
+use crate::state::threshold::Threshold;
 
 impl Explorer<'_> {
     /// Notes what two numbers are compared with in a loop: their bounds are there, as

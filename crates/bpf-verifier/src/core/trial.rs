@@ -13,8 +13,9 @@ use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
 use crate::meter::Meter;
-use crate::state::join::{MAX_THRESHOLDS, Threshold};
+
 use crate::state::snapshot::Snapshot;
+use crate::state::threshold::{MAX_THRESHOLDS, Threshold};
 
 /// How far a trial is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

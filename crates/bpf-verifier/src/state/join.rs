@@ -15,12 +15,13 @@ use super::cover::plus;
 use super::reach::Start;
 use super::reg::{Kind, Value};
 use super::snapshot::Snapshot;
+use super::threshold::{LOW_HALF_END, Threshold, around, is_by, top};
 use super::{NO_RANGE, State};
 use crate::arena::{Arena, NoRoom};
 use crate::domain::{Scalar, Tnum, alu};
 
-/// Numbers that a loop compares with, at the most.
-pub(crate) const MAX_THRESHOLDS: usize = 8;
+/// Bytes of a number that compilers keep on the stack beside another.
+const WORD: u32 = 4;
 /// Groups of values that move together, at the most.
 const MAX_GROUPS: usize = 16;
 /// Differences that are kept as such.
@@ -36,9 +37,6 @@ const LEAST_OFFSET: i64 = -(1 << 28);
 /// How far up a guess goes that looks where a number ends: so far that a loop adds to it without
 /// passing the end of 32 bits with a sign.
 const FAR: i64 = 1 << 30;
-
-/// The greatest number of 32 bits.
-const LOW_HALF_END: i64 = 0xffff_ffff;
 
 /// How often a state was made one with others before upper bounds go on to round ones.
 const UPWARDS: u32 = 3;
@@ -74,21 +72,6 @@ impl Mode {
     const fn is_merge(self) -> bool {
         matches!(self, Self::Merge { .. })
     }
-}
-
-/// What a loop compares something with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Threshold {
-    /// The identity of what is compared.
-    pub id: u32,
-    /// How many of its low bits are; 64 for all.
-    pub bits: u32,
-    /// With what, less what was added to that.
-    pub at: i64,
-    /// Whether that is an end of what something else lies between.
-    pub end: bool,
-    /// Whether it is asked if the two are equal: numbers may go on beyond that.
-    pub equal: bool,
 }
 
 /// Joins two states.
@@ -173,11 +156,13 @@ impl<'a> Join<'a> {
         for behind in (0..old.cells(arena)).rev() {
             let cell = entries.cell(arena);
             let (deps, live) = (origin(arena), origin(arena));
-            let Ok(joined) = self.cell((&cell, behind), new, arena) else { return Ok(false) };
-            let deps = deps | self.rests_on_start();
-            if joined.is_init() {
-                let value = Value { deps, ..joined };
-                out.cells.push(arena, &Cell { value, live, ..cell })?;
+            for cell in self.halves(&cell, new, arena).into_iter().flatten() {
+                let Ok(joined) = self.cell((&cell, behind), new, arena) else { return Ok(false) };
+                let deps = deps | self.rests_on_start();
+                if joined.is_init() {
+                    let value = Value { deps, ..joined };
+                    out.cells.push(arena, &Cell { value, live, ..cell })?;
+                }
             }
         }
         self.share(out, arena);
@@ -234,6 +219,27 @@ impl<'a> Join<'a> {
         for (index, _) in (0_u32..).zip(self.thresholds).filter(|(_, known)| known.id == id) {
             self.kept |= 1_u32.wrapping_shl(index);
         }
+    }
+
+    /// What is joined of a cell: the whole of it; or two numbers of four bytes, where both were 0,
+    /// which is one cell, and one of them was written since.
+    fn halves(&self, old: &Cell, new: &State, arena: &Arena<'_>) -> [Option<Cell>; 2] {
+        let unnamed = old.value.is_scalar() && old.value.id == 0;
+        let zeros = unnamed && old.value.as_constant() == Some(0) && old.addr < SAVED;
+        let written = |addr| {
+            let found = new.cells.at_addr(arena, addr).map(|(_, cell)| cell);
+            found.is_some_and(|cell| cell.len == WORD && cell.value.is_scalar())
+        };
+        let behind = old.addr.saturating_add(WORD);
+        if self.mode.is_merge()
+            || !zeros
+            || old.len != 2 * WORD
+            || !written(old.addr) && !written(behind)
+        {
+            return [Some(*old), None];
+        }
+        let half = Cell { len: WORD, ..*old };
+        [Some(half), Some(Cell { addr: behind, ..half })]
     }
 
     /// A cell, behind which there are so many.
@@ -613,62 +619,6 @@ impl<'a> Join<'a> {
         all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(old)).unwrap_or(Scalar::UNKNOWN)
     }
 
-    /// What is compared with what has one of these identities, and in how many low bits.
-    fn near(&self, ids: (u32, u32), off: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
-        self.near_if(ids, off, -1..=1, |_, _| true)
-    }
-
-    /// The same, of those that are as is asked for, as far off as the `side` says.
-    fn near_if<'b>(
-        &'b self,
-        (old, new): (u32, u32),
-        off: i64,
-        side: RangeInclusive<i64>,
-        is_so: impl Fn(&Threshold, i64) -> bool + 'b,
-    ) -> impl Iterator<Item = (i64, u32)> + 'b {
-        let named = move |id: u32| id != 0 && (id == old || id == new);
-        let own = self.thresholds.iter().filter(move |known| named(known.id));
-        let own = own.map(move |known| (known, known.at.wrapping_add(off)));
-        let own = own.filter(move |(known, at)| is_so(known, *at));
-        own.flat_map(move |(known, at)| {
-            side.clone().map(move |by| (at.wrapping_add(by), known.bits))
-        })
-    }
-
-    /// Where a number ends that is asked for before it moves by this, in larger steps than one
-    /// down: it goes that much further.
-    fn asked_before(&self, ids: (u32, u32), off: i64, by: i64) -> impl Iterator<Item = i64> + '_ {
-        let ends = self.near_if(ids, off.wrapping_add(by), 0..=1, move |_, _| by < -1);
-        ends.map(|(at, _)| at)
-    }
-
-    /// Where a number ends below `from` that is asked whether it equals something.
-    fn asked_if_equal(
-        &self,
-        ids: (u32, u32),
-        off: i64,
-        from: i64,
-    ) -> impl Iterator<Item = i64> + '_ {
-        let asked = self.near_if(ids, off, -1..=0, |known, _| known.equal);
-        asked.flat_map(move |known| around(known, from))
-    }
-
-    /// The next bound from `least` on, of a guess that ended before.
-    fn above(&self, ids: (u32, u32), off: i64, (end, least): (i64, i64), new: &Scalar) -> i64 {
-        let near = self.near(ids, off).map(|known| by_end(known, end));
-        near.filter(|&at| at >= least).min().unwrap_or_else(|| match i64::from(i32::MAX) {
-            // There may be an end of 32 bits that is not compared with.
-            end if new.smin() >= end.wrapping_neg() && new.smax() < end => end,
-            _ => top(new),
-        })
-    }
-
-    /// The next bound from `most` down, of a guess that ended before.
-    fn below(&self, ids: (u32, u32), off: i64, (end, most): (i64, i64)) -> i64 {
-        let near = self.near(ids, off).map(|known| by_end(known, end));
-        near.filter(|&at| at <= most).max().unwrap_or(i64::MIN)
-    }
-
     /// Values that moved together bound each other.
     fn share(&self, out: &mut State, arena: &mut Arena<'_>) {
         if matches!(self.mode, Mode::Union | Mode::Hint(_)) {
@@ -750,28 +700,6 @@ fn widened(old: &Scalar, new: &Scalar, most: i64, before: u32) -> Scalar {
     all.meet(Scalar::with_bits(bits)).filter(|out| out.covers(&joined)).unwrap_or(Scalar::UNKNOWN)
 }
 
-/// The last number before `from` that is `at` in its low bits, and the first from there on; all are
-/// `at` itself where that is all of it.
-pub(crate) fn around((at, bits): (i64, u32), from: i64) -> [i64; 2] {
-    if bits >= 63 {
-        return [at; 2];
-    }
-    let all = 1_i64.wrapping_shl(bits);
-    let next = from.wrapping_add(at.wrapping_sub(from) & all.wrapping_sub(1));
-    [next.wrapping_sub(all), next]
-}
-
-/// `at`, or what is the same in its low bits right by the `end` of a guess. One that did not hold
-/// there ends at no further number of the kind.
-fn by_end(known: (i64, u32), end: i64) -> i64 {
-    around(known, end).into_iter().find(|at| is_by(*at, end)).unwrap_or(known.0)
-}
-
-/// Whether a number is right by the end of a guess.
-const fn is_by(at: i64, end: i64) -> bool {
-    at.abs_diff(end) <= 2
-}
-
 /// The first and the last number within these bounds that have the low bits that are known.
 fn within_bits(bits: &Tnum, low: i64, high: i64) -> (i64, i64) {
     let known = !u64::MAX.wrapping_shl(bits.mask().trailing_zeros().min(62));
@@ -779,10 +707,4 @@ fn within_bits(bits: &Tnum, low: i64, high: i64) -> (i64, i64) {
     let up = at.wrapping_sub(low) & known.cast_signed();
     let down = high.wrapping_sub(at) & known.cast_signed();
     (low.saturating_add(up), high.saturating_sub(down))
-}
-
-/// The last bound of a number that has none.
-fn top(new: &Scalar) -> i64 {
-    let low = new.smin() >= 0 && (i32::MAX.into()..=LOW_HALF_END).contains(&new.smax());
-    if low { LOW_HALF_END } else { i64::MAX }
 }
