@@ -179,7 +179,7 @@ impl Explorer<'_> {
     }
 
     /// Notes in the trail which way a jump goes.
-    fn note_side(&mut self, taken: bool) {
+    pub(super) fn note_side(&mut self, taken: bool) {
         self.walker.trail = self.walker.trail.wrapping_shl(1) | u64::from(taken);
         if self.walker.trail_len != LOST {
             self.walker.trail_len = self.walker.trail_len.saturating_add(1);

@@ -68,7 +68,9 @@ impl Explorer<'_> {
             }
             self.end_loans();
             self.state.pop_frame(&mut self.arena)?;
-            return Ok(Flow::To(to.pc as usize));
+            let back = to.pc as usize;
+            let stops = to.to_helper && result.number.as_constant() == Some(1);
+            return Ok(Flow::To(if stops { self.stop_calling(back)? } else { back }));
         }
         self.check_nothing_held()?;
         self.read(Register::R0)?;

@@ -222,6 +222,27 @@ impl Explorer<'_> {
         Ok(())
     }
 
+    /// The function has told the helper that called it at `pc` to stop: the walk goes on behind
+    /// the call, where the caller's frame is the running one again. Gives the slot.
+    ///
+    /// The state comes to the head of the loop no more, so nothing there is compared with it: no
+    /// round is covered by one after which the helper stopped, and none waits for it. That the
+    /// number is 1 was decided on, when it was checked: a done node in the function covers those
+    /// states alone that end so, too. Of numbers that may be either, the round that follows and
+    /// the way out are both walked from the head.
+    ///
+    /// The last round is a part of the path to the program's end, as that of a loop that is left
+    /// from its middle; to count its grant once more than that only makes the bound greater.
+    pub(super) fn stop_calling(&mut self, pc: usize) -> Step<usize> {
+        let insn = self.code.insn(pc)?;
+        self.walker.meter = self.walker.meter.then(self.rules.realtime.cost(&insn));
+        // Told as if the helper was asked for one more round and had none.
+        self.note_side(false);
+        self.clear_arguments();
+        self.write(Register::R0, Value::UNKNOWN)?;
+        Ok(pc.saturating_add(insn.slots()))
+    }
+
     /// The bytes of a key that a helper shows.
     pub(super) fn shown_key(def: Option<&MapDef>) -> u32 {
         def.map_or(0, |def| def.key_size)
