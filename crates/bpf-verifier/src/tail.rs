@@ -35,6 +35,13 @@ pub(crate) struct Ask {
     pub first: u32,
 }
 
+impl Ask {
+    /// Whether no other place on the way here asked the same.
+    pub const fn is_first(&self) -> bool {
+        self.had == 0 && self.first == 0
+    }
+}
+
 /// What follows from a place: the costliest paths from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tail {
@@ -286,7 +293,7 @@ impl Tail {
         let mut tail = *self;
         let own = |of: &Rounds| !of.is_none() && of.instance == ask.instance;
         let Some(place) = tail.rounds.iter().position(own) else { return tail };
-        if ask.had == 0 {
+        if ask.is_first() {
             tail.count(place, ask.most);
             return tail;
         }

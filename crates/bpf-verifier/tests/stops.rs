@@ -1,9 +1,9 @@
-//! Functions that tell the helper that calls them to stop.
+//! Functions that tell the helper that calls them to stop, and numbers that they count by.
 #![allow(clippy::format_push_string, reason = "texts are put together as they are read")]
 
 mod common;
 
-use common::{MAPS, SOCKET};
+use common::{MAPS, SOCKET, XDP};
 
 /// A loop of `rounds` rounds over the function `f`, with two words on the stack as its context:
 /// both 0, at R10-16 and R10-8. What begins in front of it may set them otherwise.
@@ -265,4 +265,12 @@ fn loops_around_and_inside() {
     let text = |room: i32| looping("9", "call 7\n*(u64 *)(r10 -8) = r0", &store(16, room), inside);
     SOCKET.accepts(&text(101));
     SOCKET.rejects("stack", &text(80));
+}
+
+/// Rounds that were made one count once: one helper calls so often, and no more often.
+#[test]
+fn rounds_made_one_count_once() {
+    let info = XDP.accepts(&looping("1000", "", "", &counting(700, "")));
+    // Six instructions a round.
+    assert!((6 * 1000..7 * 1000).contains(&info.max_insns), "{info:?}");
 }

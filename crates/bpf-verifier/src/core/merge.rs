@@ -24,6 +24,7 @@ use crate::cfg::Loop;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::Mode;
 use crate::state::snapshot::Snapshot;
+use crate::tail::Ask;
 
 /// Steps for each slot of a program before states are made one, and more: one in a small
 /// program, another one for so many slots. In a large one, what was made of two takes long.
@@ -88,7 +89,7 @@ impl Explorer<'_> {
         }
         let Some(trial) = self.new_merge() else { return Ok(false) };
         if self.merge_with(trial, &found, in_loop)? {
-            self.walk_merged(trial)?;
+            self.walk_merged(trial, None)?;
         } else {
             self.give_up(trial)?;
         }
@@ -125,13 +126,14 @@ impl Explorer<'_> {
     /// Makes the state one with that of an earlier round. Whether that was tried.
     fn try_merge_rounds(&mut self, point: At) -> Step<bool> {
         let Some(earlier) = self.earlier_round(point) else { return Ok(false) };
+        let ask = self.asks();
         let Some(trial) = self.new_merge() else { return Ok(false) };
         let before = earlier.generation(&self.arena);
         earlier.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
         let mode = Mode::Merge { before, in_loop: false };
         if self.join(trial, trial.first(&self.arena), mode)? == Some(true) {
             trial.set_generation(&mut self.arena, before.saturating_add(1));
-            self.walk_merged(trial)?;
+            self.walk_merged(trial, ask)?;
         } else {
             self.give_up(trial)?;
         }
@@ -174,9 +176,12 @@ impl Explorer<'_> {
         Ok(merged)
     }
 
-    /// Sets out with the state that was made of two.
-    fn walk_merged(&mut self, trial: Trial) -> Step {
+    /// Sets out with the state that was made of two, one of which asked so, if it did.
+    fn walk_merged(&mut self, trial: Trial, ask: Option<Ask>) -> Step {
         let node = self.add_open_node()?;
+        if let Some(ask) = ask {
+            node.stands_behind(&mut self.arena, &ask);
+        }
         let generation = trial.generation(&self.arena);
         node.set_generation(&mut self.arena, generation);
         trial.set_node(&mut self.arena, node);

@@ -144,6 +144,22 @@ impl Node {
         Some(Ask { instance: low(word), most: high(word), had, used, first })
     }
 
+    /// The node's state is made of that of a round and of that of an earlier one, and says of the
+    /// rounds that there were no more than then, so that it may be the first place that asks, as it
+    /// looks. It is walked where the path of the later round goes on, which asks like this: behind
+    /// the place that asked the same instance first, where all that this one grants is counted.
+    /// Whatever runs from here has come past that, and uses what is left. Who ends at the node with
+    /// another instance counts by what he asks himself.
+    pub(super) fn stands_behind(self, arena: &mut Arena<'_>, later: &Ask) {
+        let Some(own) = self.asks(arena) else { return };
+        if own.instance == later.instance {
+            let word = arena.word(self.field(ROUNDS));
+            let used = if later.used { USED } else { 0 };
+            arena.set(self.field(ROUNDS), pair(low(word), high(word) & !USED | used));
+            arena.set(self.field(FIRST), later.first.into());
+        }
+    }
+
     /// Every path from the node was walked. What then follows from it, and what follows
     /// for the path to it.
     pub(super) fn go_round(self, arena: &Arena<'_>, parent: Self) -> (Tail, Tail) {
@@ -207,7 +223,8 @@ impl Explorer<'_> {
         let mut before = None;
         while had > 0 && before.is_none() && node.0 != NONE {
             let asked = node.asks(&self.arena).filter(|ask| ask.instance == instance);
-            let first = |ask: &Ask| if ask.had == 0 { node.serial(&self.arena) } else { ask.first };
+            let first =
+                |ask: &Ask| if ask.is_first() { node.serial(&self.arena) } else { ask.first };
             before = asked.map(|ask| (ask.had, first(&ask)));
             steps = steps.saturating_add(1);
             node = Node(node.parent(&self.arena));
