@@ -267,6 +267,108 @@ fn loops_around_and_inside() {
     SOCKET.rejects("stack", &text(80));
 }
 
+/// What is walked does not depend on how far a function counts.
+#[test]
+fn counting_far_takes_no_longer() {
+    let processed = |limit: u32| {
+        let info = SOCKET.accepts(&looping("1000000", "", "", &counting(limit, "")));
+        assert!(info.max_insns < 20 + 8 * 1_000_010, "{info:?}");
+        info.processed
+    };
+    let far = [10, 100, 1000, 100_000, 10_000_000].map(processed);
+    assert!(far.iter().all(|steps| *steps < 200), "{far:?}");
+    // The same of a sum.
+    let sum = |limit: u32| {
+        let add = format!(
+            "r6 = r2
+             call 7
+             r0 &= 255
+             r1 = *(u64 *)(r6 +0)
+             r1 += r0
+             *(u64 *)(r6 +0) = r1
+             r0 = 0
+             if r1 > {limit} goto stop
+             exit
+             stop: r0 = 1
+             exit"
+        );
+        SOCKET.accepts(&looping("1000000", "", "", &add)).processed
+    };
+    let sums = [300, 3000, 30_000, 3_000_000].map(sum);
+    assert!(sums.iter().all(|steps| *steps < 250), "{sums:?}");
+}
+
+/// The same of one in another, where the outer one decides on what the inner one counts.
+#[test]
+fn counting_far_in_another_takes_no_longer() {
+    let nested = |limit: u32| {
+        let text = looping(
+            "1000",
+            "",
+            "",
+            &format!(
+                "r6 = r2
+                 r1 = 1000
+                 r2 = subprog[g] ll
+                 r3 = r6
+                 r4 = 0
+                 call 181
+                 r1 = *(u64 *)(r6 +0)
+                 r0 = 0
+                 if r1 > {limit} goto over
+                 exit
+                 over: r0 = 1
+                 exit
+                 g: r6 = r2
+                 call 7
+                 r0 &= 7
+                 r1 = *(u64 *)(r6 +0)
+                 r1 += r0
+                 *(u64 *)(r6 +0) = r1
+                 r0 = 0
+                 exit"
+            ),
+        );
+        let info = SOCKET.accepts(&text);
+        assert!(info.max_insns < 3 * 1000 * 1000 * 8, "{info:?}");
+        info.processed
+    };
+    let steps = [50, 5000, 500_000].map(nested);
+    assert!(steps.iter().all(|steps| *steps < 600), "{steps:?}");
+}
+
+/// A guess at what holds in all rounds is one that is checked.
+#[test]
+fn a_count_bounds_where_it_is_compared() {
+    // A word of the stack for each number below the limit, and for it.
+    let indexed = |limit: u32, rounds: &str, room: i32| {
+        let function = format!(
+            "r1 = *(u64 *)(r2 +0)
+             if r1 >= {limit} goto stop
+             r3 = r2
+             r3 += -{room}
+             r3 += r1
+             *(u8 *)(r3 +0) = 1
+             r1 += 1
+             *(u64 *)(r2 +0) = r1
+             r0 = 0
+             exit
+             stop: r0 = 1
+             exit"
+        );
+        looping(rounds, &format!("*(u64 *)(r10 -{}) = 0", 16 + room), "", &function)
+    };
+    SOCKET.accepts(&indexed(300, "1000", 304));
+    SOCKET.rejects("", &indexed(300 + 21, "1000", 304));
+    // Nothing but the number of rounds bounds it: these are walked one by one.
+    let all = 1 << 20;
+    SOCKET.accepts(&indexed(all, "8", 8));
+    SOCKET.accepts(&indexed(all, "24", 24));
+    SOCKET.accepts(&indexed(all, "96", 96));
+    SOCKET.rejects("", &indexed(all, "48", 16));
+    SOCKET.rejects("", &indexed(all, "9000", 480));
+}
+
 /// Rounds that were made one count once: one helper calls so often, and no more often.
 #[test]
 fn rounds_made_one_count_once() {

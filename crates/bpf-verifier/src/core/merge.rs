@@ -13,7 +13,11 @@
 //! what is decided on differs from round to round, no round covers the next one. There the
 //! other state is that of the first round of which paths are still to be walked, so
 //! that the one that is made of both is a guess at what holds in all of them. It says of
-//! the rounds that there were no more than the older one has had.
+//! the rounds that there were no more than the older one has had. Where a helper calls a function,
+//! whose rounds have no summary, that is tried after two rounds, and where it comes to nothing again
+//! after twice as many. Of a state that was made so, also the next round is made one with it, and
+//! numbers that have become greater once more go on to round bounds: so the steps do not depend on
+//! how far a function counts. Like any guess, it holds if all that follows from it can be walked.
 
 use super::done::Done;
 use super::node::Node;
@@ -22,7 +26,7 @@ use super::{Explorer, Step};
 use crate::arena::{At, NONE, high};
 use crate::cfg::Loop;
 use crate::state::cover::{Closeness, covers};
-use crate::state::join::Mode;
+use crate::state::join::{Mode, UPWARDS};
 use crate::state::snapshot::Snapshot;
 use crate::tail::Ask;
 
@@ -34,6 +38,9 @@ const MORE_PATIENCE: u64 = 256;
 /// Before rounds are, as many times more than in a large one: by what differs they may end
 /// early.
 const ROUNDS_PATIENCE: u64 = 4;
+/// Rounds of a function that a helper calls, after which they are made one first. Other loops have
+/// summaries before.
+const FIRST_ROUNDS: u32 = 2;
 /// States that are looked at for one that is alike.
 const LOOKED_AT: usize = 8;
 
@@ -53,18 +60,17 @@ impl Explorer<'_> {
     /// Makes the state one with some that were walked from here. Whether that was tried,
     /// so that the walk goes on elsewhere.
     pub(super) fn try_merge(&mut self, point: At) -> Step<bool> {
-        let (patience, rounds_patience) = patience(self.code.insns.len() as u64);
+        let head = self.calls_back(self.walker.pc);
         // Most walks end before.
-        if self.steps() < patience || !self.rules.summaries || !self.may_try(Phase::Merge) {
+        if !head && !self.is_long_walk() || !self.rules.summaries || !self.may_try(Phase::Merge) {
             return Ok(false);
         }
         // Summaries do without.
         if self.walker.active.0 != NONE {
             return Ok(false);
         }
-        if self.code.is_round_head(&self.arena, self.walker.pc) {
-            let due = self.steps() >= rounds_patience;
-            return if due { self.try_merge_rounds(point) } else { Ok(false) };
+        if head {
+            return self.try_merge_rounds(point);
         }
         let mut found = [Done(NONE); LOOKED_AT];
         let mut node = Done(high(self.arena.word(point)));
@@ -125,12 +131,25 @@ impl Explorer<'_> {
 
     /// Makes the state one with that of an earlier round. Whether that was tried.
     fn try_merge_rounds(&mut self, point: At) -> Step<bool> {
+        let late = self.steps() >= patience(self.code.insns.len() as u64).1;
+        let had = self.rounds_had();
+        if !late {
+            let insn = self.code.insn(self.walker.pc)?;
+            if !had.is_power_of_two() || !self.is_round_of_helper(&insn) {
+                return Ok(false);
+            }
+        }
         let Some(earlier) = self.earlier_round(point) else { return Ok(false) };
+        let before = earlier.generation(&self.arena);
+        if !late && before == 0 && had < FIRST_ROUNDS {
+            return Ok(false);
+        }
         let ask = self.asks();
         let Some(trial) = self.new_merge() else { return Ok(false) };
-        let before = earlier.generation(&self.arena);
         earlier.snapshot(&self.arena).load(&mut self.arena, &mut self.state)?;
-        let mode = Mode::Merge { before, in_loop: false };
+        // What is greater in a further round, too, goes on to where it ends.
+        let far = if before == 0 { 0 } else { before.max(UPWARDS) };
+        let mode = Mode::Merge { before: far, in_loop: false };
         if self.join(trial, trial.first(&self.arena), mode)? == Some(true) {
             trial.set_generation(&mut self.arena, before.saturating_add(1));
             self.walk_merged(trial, ask)?;

@@ -342,6 +342,11 @@ impl Explorer<'_> {
         }
     }
 
+    /// How much of it was used; 0, where that is not known.
+    pub(super) fn rounds_had(&self) -> u32 {
+        self.this_round().1.unwrap_or(0).unsigned_abs()
+    }
+
     /// Whether the current state, in this round of what bounds the loop, is in a later one
     /// than an open node of its head: something that bounds the rounds was used up in
     /// between.

@@ -39,7 +39,7 @@ const LEAST_OFFSET: i64 = -(1 << 28);
 const FAR: i64 = 1 << 30;
 
 /// How often a state was made one with others before upper bounds go on to round ones.
-const UPWARDS: u32 = 3;
+pub(crate) const UPWARDS: u32 = 3;
 
 /// What numbers that differ become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
