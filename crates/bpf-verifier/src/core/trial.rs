@@ -13,7 +13,6 @@ use super::triangle::Triangle;
 use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::Loop;
 use crate::meter::Meter;
-
 use crate::state::snapshot::Snapshot;
 use crate::state::threshold::{MAX_THRESHOLDS, Threshold};
 
