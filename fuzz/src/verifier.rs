@@ -65,9 +65,13 @@ fn is_limit(answer: Answer) -> bool {
     )
 }
 
-/// Whether two answers are the same, whatever they took.
+/// Whether two answers are the same, whatever they took. That a program goes in a circle is
+/// noticed at one place of it or at another, by which of its states there was room for.
 fn same(first: Answer, second: Answer) -> bool {
-    first.map(|_| ()) == second.map(|_| ())
+    let circles = |answer: Answer| {
+        answer.is_err_and(|error| matches!(error.kind(), VerifyErrorKind::InfiniteLoop { .. }))
+    };
+    circles(first) && circles(second) || first.map(|_| ()) == second.map(|_| ())
 }
 
 /// The number of instructions walked, or why the program was refused.
