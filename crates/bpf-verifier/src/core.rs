@@ -564,22 +564,35 @@ impl<'a> Explorer<'a> {
         self.last_id
     }
 
-    /// Notes what the instruction accesses. The context and other memory
-    /// exclude each other.
+    /// Notes what the instruction accesses. The context, each kind of thing of the kernel, and
+    /// other memory exclude each other.
     pub(crate) fn note(&mut self, fact: InsnFact) -> Step {
         let pc = self.walker.pc;
         let before = self.code.fact(&self.arena, pc);
         if before == fact {
             return Ok(());
         }
-        let context = |fact| {
-            use InsnFact::{Context, ContextField, ContextPointer, Kernel};
-            matches!(fact, Context | ContextPointer(_) | ContextField | Kernel)
+        let apart = |fact| {
+            use InsnFact::{
+                Context, ContextField, ContextPointer, Kernel, KernelFlowKeys, KernelSocket,
+                KernelTcpSocket, KernelXdpSocket,
+            };
+            matches!(
+                fact,
+                Context
+                    | ContextPointer(_)
+                    | ContextField
+                    | Kernel
+                    | KernelSocket
+                    | KernelTcpSocket
+                    | KernelXdpSocket
+                    | KernelFlowKeys
+            )
         };
         let merged = match (before, fact) {
             (InsnFact::Unreached | InsnFact::Plain, _) => fact,
             (_, InsnFact::Unreached | InsnFact::Plain) => before,
-            _ if context(before) || context(fact) => {
+            _ if apart(before) || apart(fact) => {
                 return reject(VerifyErrorKind::MixedPointers);
             }
             _ => InsnFact::Memory,

@@ -39,9 +39,18 @@ pub enum InsnFact {
     /// Accesses plain memory of one kind on some paths and of another on others;
     /// never the context.
     Memory,
-    /// Accesses what only the kernel has that the program was verified for: a
-    /// socket, or the keys of a flow. No engine of this project runs it.
+    /// Loads an address of the context that only the kernel has that the program was verified
+    /// for. No engine of this project runs it, or what accesses such things.
     Kernel,
+    /// Accesses a socket of such a kernel. As it translates the fields of each kind by a table of
+    /// its own, an instruction accesses one kind alone.
+    KernelSocket,
+    /// Accesses a TCP socket of such a kernel.
+    KernelTcpSocket,
+    /// Accesses an XDP socket of such a kernel.
+    KernelXdpSocket,
+    /// Accesses the keys of a flow, in such a kernel.
+    KernelFlowKeys,
 }
 
 impl InsnFact {
@@ -64,6 +73,10 @@ impl InsnFact {
             Self::ContextField => 14,
             // Such addresses are facts of kind `Kernel`.
             Self::Kernel | Self::ContextPointer(_) => 15,
+            Self::KernelSocket => 16,
+            Self::KernelTcpSocket => 17,
+            Self::KernelXdpSocket => 18,
+            Self::KernelFlowKeys => 19,
         }
     }
 
@@ -84,6 +97,10 @@ impl InsnFact {
             13 => Self::ContextPointer(FieldKind::Queue),
             14 => Self::ContextField,
             15 => Self::Kernel,
+            16 => Self::KernelSocket,
+            17 => Self::KernelTcpSocket,
+            18 => Self::KernelXdpSocket,
+            19 => Self::KernelFlowKeys,
             _ => Self::Unreached,
         }
     }

@@ -105,6 +105,46 @@ fn the_contexts_socket_is_no_one_to_release() {
     assert!(verify(TC, HelperTable::standard(), &plain).is_err());
 }
 
+/// A kernel translates the fields of each kind of socket by a table of its own.
+#[test]
+fn an_instruction_accesses_one_kind_of_socket() {
+    let either = |kinds: &str, load: &str| {
+        format!(
+            "r6 = r1
+             r7 = *(u64 *)(r6 +168)
+             if r7 == 0 goto out
+             r1 = r7
+             call 95
+             if r0 == 0 goto out
+             r8 = r0
+             r1 = r7
+             call 96
+             if r0 == 0 goto out
+             r9 = r0
+             r5 = *(u32 *)(r6 +0)
+             {kinds}
+             {load}
+             out: r0 = 0
+             exit"
+        )
+    };
+    let ways = |one: &str, other: &str| {
+        format!("r3 = {one}\nif r5 == 0 goto load\nr3 = {other}\nload: r4 = 0")
+    };
+    let reason = "same insn cannot be used with different pointers";
+    let load = "r0 = *(u32 *)(r3 +4)";
+    rejects(TC, reason, &either(&ways("r8", "r9"), load));
+    rejects(TC, reason, &either(&ways("r9", "r8"), load));
+    rejects(TC, reason, &either(&ways("r9", "r7"), load));
+    let stack = "*(u64 *)(r10 -8) = 0\nr2 = r10\nr2 += -8\n";
+    rejects(TC, reason, &either(&format!("{stack}{}", ways("r8", "r2")), load));
+    // What all sockets have is in one place of one table.
+    accepts(TC, &either(&ways("r8", "r7"), load));
+    let apart = format!("{}\nif r5 == 0 goto other", ways("r9", "r8"));
+    let loads = format!("r0 = *(u32 *)(r3 +4)\ngoto out\nother: {load}");
+    accepts(TC, &either(&apart, &loads));
+}
+
 #[test]
 fn maps_of_maps_give_maps() {
     let outer = |index: u32, rest: &str| {

@@ -87,14 +87,16 @@ impl Explorer<'_> {
 
     /// A load of a socket's fields, or an access to the keys of a flow.
     pub(super) fn access_foreign(&mut self, span: &Span) -> Step<Value> {
-        self.note(InsnFact::Kernel)?;
-        let (size, fields): (u16, Option<&[CtxField]>) = match span.base.kind {
-            Kind::FlowKeys => (socket::FLOW_KEYS_SIZE, None),
-            Kind::XdpSocket => (socket::XDP_SOCK_SIZE, Some(socket::XDP_SOCK)),
-            Kind::TcpSocket => (socket::TCP_SOCK_SIZE, Some(socket::TCP_SOCK)),
-            Kind::Socket => (socket::SOCK_SIZE, Some(socket::SOCK)),
-            _ => (socket::SOCK_SIZE, Some(socket::SOCK_COMMON)),
+        use InsnFact::{KernelFlowKeys, KernelSocket, KernelTcpSocket, KernelXdpSocket};
+        // What two kinds of socket have in common is in one table.
+        let (fact, size, fields): (_, u16, Option<&[CtxField]>) = match span.base.kind {
+            Kind::FlowKeys => (KernelFlowKeys, socket::FLOW_KEYS_SIZE, None),
+            Kind::XdpSocket => (KernelXdpSocket, socket::XDP_SOCK_SIZE, Some(socket::XDP_SOCK)),
+            Kind::TcpSocket => (KernelTcpSocket, socket::TCP_SOCK_SIZE, Some(socket::TCP_SOCK)),
+            Kind::Socket => (KernelSocket, socket::SOCK_SIZE, Some(socket::SOCK)),
+            _ => (KernelSocket, socket::SOCK_SIZE, Some(socket::SOCK_COMMON)),
         };
+        self.note(fact)?;
         Self::check_bounds(span, size.into())?;
         let unknown = Value::scalar(Scalar::of_bits(span.size.saturating_mul(8)));
         let Some(fields) = fields else { return Ok(unknown) };

@@ -215,8 +215,8 @@ pub enum VerifyErrorKind {
         /// What was added.
         off: i64,
     },
-    /// The same instruction reaches the context on one path, other memory on
-    /// another.
+    /// The same instruction reaches the context, or one kind of what is the kernel's, on one path,
+    /// and other memory on another.
     #[error("same insn cannot be used with different pointers")]
     MixedPointers,
     /// Arithmetic that this kind of pointer does not allow.

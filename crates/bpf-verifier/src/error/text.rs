@@ -326,7 +326,7 @@ impl VerifyErrorKind {
             }
             _ => Words(
                 M,
-                "one instruction for the context and for other memory",
+                "one instruction for memory of the kernel and for other memory",
                 "use separate instructions, for instance in separate branches",
             ),
         }
