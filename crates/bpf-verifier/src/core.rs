@@ -572,30 +572,15 @@ impl<'a> Explorer<'a> {
         if before == fact {
             return Ok(());
         }
-        let apart = |fact| {
-            use InsnFact::{
-                Context, ContextField, ContextPointer, Kernel, KernelFlowKeys, KernelSocket,
-                KernelTcpSocket, KernelXdpSocket,
-            };
-            matches!(
-                fact,
-                Context
-                    | ContextPointer(_)
-                    | ContextField
-                    | Kernel
-                    | KernelSocket
-                    | KernelTcpSocket
-                    | KernelXdpSocket
-                    | KernelFlowKeys
-            )
+        let memory = |fact| {
+            use InsnFact::{MapValue, Memory, Packet, Reserved, Stack};
+            matches!(fact, Stack | Packet | MapValue | Reserved | Memory)
         };
         let merged = match (before, fact) {
             (InsnFact::Unreached | InsnFact::Plain, _) => fact,
             (_, InsnFact::Unreached | InsnFact::Plain) => before,
-            _ if apart(before) || apart(fact) => {
-                return reject(VerifyErrorKind::MixedPointers);
-            }
-            _ => InsnFact::Memory,
+            _ if memory(before) && memory(fact) => InsnFact::Memory,
+            _ => return reject(VerifyErrorKind::MixedPointers),
         };
         self.code.set_fact(&mut self.arena, pc, merged);
         Ok(())

@@ -68,6 +68,11 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
+    /// Whether the newer state is a guess that held before, and what it names is over.
+    const fn is_hint(self) -> bool {
+        matches!(self, Self::Hint(_))
+    }
+
     /// Whether two states at one place are joined, and not two rounds of a loop.
     const fn is_merge(self) -> bool {
         matches!(self, Self::Merge { .. })
@@ -254,7 +259,7 @@ impl<'a> Join<'a> {
             return Ok(if self.mode.is_merge() { Value::NOT_INIT } else { old.value });
         }
         if old.addr >= SAVED {
-            let found = if self.is_hint() && old.addr >= REFS {
+            let found = if self.mode.is_hint() && old.addr >= REFS {
                 // What was held then is over; they correspond by place.
                 let at = new.cells.len().checked_sub(behind.saturating_add(1));
                 at.and_then(|at| new.cells.get(arena, at))
@@ -262,7 +267,7 @@ impl<'a> Join<'a> {
                 new.cells.at_addr(arena, old.addr).map(|(_, cell)| cell)
             };
             let found = found.map_or(Value::NOT_INIT, |cell| cell.value);
-            if old.addr >= REFS && found.id != old.value.id && !self.is_hint() {
+            if old.addr >= REFS && found.id != old.value.id && !self.mode.is_hint() {
                 return Err(Apart);
             }
             return self.value(&old.value, &found);
@@ -295,13 +300,9 @@ impl<'a> Join<'a> {
         Ok(if zero { old.value } else { Value::UNKNOWN })
     }
 
-    const fn is_hint(&self) -> bool {
-        matches!(self.mode, Mode::Hint(_))
-    }
-
     fn value(&mut self, old: &Value, new: &Value) -> Result<Value, Apart> {
         // What is named in a guess that held before is over.
-        let id = if self.is_hint() { old.id } else { new.id };
+        let id = if self.mode.is_hint() { old.id } else { new.id };
         let plain = Value { deps: old.deps, id, ..*new };
         if self.mode.is_merge() && did_not_matter(new) {
             return Ok(*old);
@@ -313,7 +314,7 @@ impl<'a> Join<'a> {
                 let number = old.number.join(&new.number);
                 // In a loop it is not asked less often than before. What it was when another
                 // guess held says nothing of that.
-                let range = if self.is_hint() { old.range } else { old.range.min(new.range) };
+                let range = if self.mode.is_hint() { old.range } else { old.range.min(new.range) };
                 Ok(Value { range, number, ..*old })
             }
             Kind::Return
