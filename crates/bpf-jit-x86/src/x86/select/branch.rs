@@ -118,6 +118,13 @@ impl Selector<'_, '_> {
         lhs: Register,
         rhs: Operand,
     ) -> u32 {
+        if target == step.pc.saturating_add(1) {
+            return 0;
+        }
+        if cond == Cond::Set {
+            let what = Compared { cond, common: true, width, lhs, rhs };
+            return self.branch_on_bits(step, target, what);
+        }
         match rhs {
             Operand::Imm(number) => self.branch_by_number(step, target, cond, width, lhs, number),
             Operand::Reg(other) => self.branch_by_other(step, target, cond, width, lhs, other),
@@ -134,19 +141,13 @@ impl Selector<'_, '_> {
         lhs: Register,
         number: i32,
     ) -> u32 {
-        if target == step.pc.saturating_add(1) {
-            return 0;
-        }
         let way = self.way(step, target);
-        let what = Compared { cond, common: false, width, lhs, rhs: Operand::Imm(number) };
-        if cond == Cond::Set {
-            return self.branch_on_bits(step, target, Compared { common: true, ..what });
-        }
         let (cond, number) = self.beside_zero(cond, lhs, number);
         let rhs = Operand::Imm(number);
         if !way.turned
             && self.is_over_move(step, target)
-            && let Some(steps) = self.chooses(step, target, Compared { cond, rhs, ..what })
+            && let Some(steps) =
+                self.chooses(step, target, Compared { cond, common: false, width, lhs, rhs })
         {
             return steps;
         }
@@ -187,13 +188,7 @@ impl Selector<'_, '_> {
         lhs: Register,
         other: Register,
     ) -> u32 {
-        if target == step.pc.saturating_add(1) {
-            return 0;
-        }
         let what = Compared { cond, common: false, width, lhs, rhs: Operand::Reg(other) };
-        if cond == Cond::Set {
-            return self.branch_on_bits(step, target, Compared { common: true, ..what });
-        }
         if self.pending.has(other)
             && let Some(number) = self.word(other).number()
         {

@@ -87,8 +87,8 @@ impl Selector<'_, '_> {
         match rhs {
             Source::Imm(number) => self.compare_number(width, lhs, number),
             Source::Reg(other) => self.compare_two(width, lhs, other),
-            // What is in memory is compared where it is loaded.
-            Source::Mem(_) => {}
+            // What is in memory may be another number later: the flags are not held.
+            Source::Mem(_) => self.out.compare(width, lhs, rhs),
         }
     }
 
