@@ -14,14 +14,17 @@ const TYPES: &str = "/sys/kernel/btf/vmlinux";
 /// function or does not tell.
 pub fn function(name: &str) -> Option<u32> {
     static FUNCTIONS: OnceLock<HashMap<String, u32>> = OnceLock::new();
-    FUNCTIONS.get_or_init(functions).get(name).copied()
+    let known = FUNCTIONS.get_or_init(|| {
+        let bytes = fs::read(TYPES).unwrap_or_default();
+        Btf::parse(&bytes).map_or_else(|_| HashMap::new(), |btf| functions(&btf))
+    });
+    known.get(name).copied()
 }
 
-fn functions() -> HashMap<String, u32> {
-    let bytes = fs::read(TYPES).unwrap_or_default();
-    let Ok(btf) = Btf::<ActiveProfile>::parse(&bytes) else { return HashMap::new() };
+/// The numbers of functions by their names: of several of one name, of the first, as
+/// libbpf takes it.
+pub fn functions(btf: &Btf<'_, ActiveProfile>) -> HashMap<String, u32> {
     let functions = btf.types().filter(|found| found.kind == Kind::Function);
-    // Of several of one name, the first: as libbpf takes it.
     functions.fold(HashMap::new(), |mut all, found| {
         all.entry(btf.name(&found).to_owned()).or_insert(found.id);
         all

@@ -14,6 +14,8 @@ use object::elf::{FileHeader64, STV_HIDDEN, STV_INTERNAL};
 use object::read::elf::ElfFile;
 use object::{Endianness, Object, ObjectSection, ObjectSymbol, SymbolFlags};
 
+use super::kernel;
+
 /// Linkage of functions and variables.
 const STATIC: u32 = 0;
 const GLOBAL: u32 = 1;
@@ -48,17 +50,15 @@ impl Types {
     pub fn of(elf: &[u8]) -> Option<Result<Self, String>> {
         let elf = Elf::parse(elf).ok()?;
         let section = elf.section_by_name(".BTF")?;
-        let bytes = section.data().ok()?.to_vec();
-        Some(Self::linked(bytes, &elf).map_err(|error| error.to_string()))
+        let types = Self::linked(section.data().ok()?, &elf);
+        Some(types.map_err(|error| error.to_string()))
     }
 
-    fn linked(bytes: Vec<u8>, elf: &Elf<'_>) -> Result<Self, LoadError> {
-        let source = bytes.clone();
-        let btf = Btf::<ActiveProfile>::parse(&source)?;
-        let mut out = Record { bytes, at: 0 };
+    fn linked(source: &[u8], elf: &Elf<'_>) -> Result<Self, LoadError> {
+        let btf = Btf::parse(source)?;
+        let mut out = Record { bytes: source.to_vec(), at: 0 };
         out.at = usize::try_from(out.get(4) + out.get(8)).unwrap_or(usize::MAX);
-        let mut types =
-            Self { bytes: Vec::new(), functions: HashMap::new(), replaced: HashSet::new() };
+        let mut replaced = HashSet::new();
         let symbols = Symbols::of(elf);
         let number = btf.types().find(|found| found.kind == Kind::Int).map_or(0, |int| int.id);
         // Of the records as they were: what refers to another one asks what that was.
@@ -72,7 +72,6 @@ impl Types {
             match found.kind {
                 Kind::Function => {
                     let name = btf.name(&found);
-                    types.functions.entry(name.to_owned()).or_insert(found.id);
                     if found.linkage() == Some(EXTERN) {
                         out.link(GLOBAL);
                         let proto = found.target().and_then(|id| btf.by_id(id));
@@ -90,7 +89,7 @@ impl Types {
                     out.set(RECORD, GLOBAL);
                 }
                 Kind::DataSection if only_declared(&btf, &found) => {
-                    types.replaced.insert(found.id);
+                    replaced.insert(found.id);
                     out.enumerate(&btf, &found);
                 }
                 Kind::DataSection => {
@@ -100,8 +99,7 @@ impl Types {
                 _ => {}
             }
         }
-        types.bytes = out.bytes;
-        Ok(types)
+        Ok(Self { bytes: out.bytes, functions: kernel::functions(&btf), replaced })
     }
 }
 
