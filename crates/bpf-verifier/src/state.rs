@@ -150,6 +150,11 @@ impl State {
         &self.regs
     }
 
+    /// How many are set.
+    pub fn count_regs(&self) -> u32 {
+        self.regs.iter().fold(0, |count, value| count.wrapping_add(value.is_init().into()))
+    }
+
     /// Those of these registers that are set, by number.
     pub fn regs_of(&self, which: u16) -> impl Iterator<Item = (u32, &Value)> {
         let listed = move |(number, value): &(u32, &Value)| {

@@ -124,11 +124,13 @@ impl Explorer<'_> {
     }
 
     /// Counts a comparison with a done node, of whose state so many entries were looked at.
+    #[inline]
     pub(super) fn charge_compared(&mut self, node: Done, old: Snapshot, looked: u32) {
-        let (weight, all) = (old.weight(&self.arena), old.entries(&self.arena));
-        let part = u64::from(weight).saturating_mul(u64::from(looked).saturating_add(1));
-        let part = part.checked_div(u64::from(all).saturating_add(1)).unwrap_or(0);
-        self.charge(node.with_head(old, u32::try_from(part).unwrap_or(weight).min(weight)));
+        let (weight, all) = old.stripped_size(&self.arena);
+        let looked = looked.min(all);
+        let part = u64::from(weight).wrapping_mul(u64::from(looked).wrapping_add(1));
+        let part = part.checked_div(u64::from(all).wrapping_add(1)).unwrap_or(0);
+        self.charge(node.with_head(old, u32::try_from(part).unwrap_or(weight)));
     }
 
     /// Counts that a state of so many words is kept.

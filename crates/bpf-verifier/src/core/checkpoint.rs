@@ -285,6 +285,9 @@ impl Explorer<'_> {
                 None
             };
             self.charge_compared(node, old, looked);
+            if found.is_none() && looked > 0 {
+                old.note_apart(&mut self.arena, looked);
+            }
             if let Some(rests) = found
                 && (!goes_round || self.stands_for_derived(old))
             {

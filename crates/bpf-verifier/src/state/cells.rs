@@ -59,6 +59,16 @@ pub(super) const fn class_of([_, _, head, ..]: &Packed) -> Class {
     Class::from_bits(low(*head).wrapping_shr(FREE_BITS) & 0xf)
 }
 
+/// The identity of a cell's value.
+pub(super) const fn id_of([_, _, head, ..]: &Packed) -> u32 {
+    high(*head)
+}
+
+/// The number of a cell and its offset, if that is known.
+pub(super) const fn known_of([_, _, _, place, value, mask, ..]: &Packed) -> Option<(u64, i32)> {
+    if *mask == 0 { Some((*value, low(*place).cast_signed())) } else { None }
+}
+
 /// What a cell rests on: its value, and its bytes.
 pub(super) const fn origins_of([_, live, .., deps]: &Packed) -> (u64, u64) {
     (*deps, *live)

@@ -1,11 +1,15 @@
 //! Whether everything that can happen from one state was seen from another.
 
-use super::cells::{Cell, DIFFERENCES, REFS, SAVED, first_behind, origins_of, span_of, value_of};
+use super::cells::{
+    Cell, DIFFERENCES, REFS, SAVED, class_of, first_behind, id_of, known_of, origins_of, span_of,
+    value_of,
+};
+use super::class::Class;
 use super::difference::{MOST, differences_cover};
 use super::identity::{Field, Ids, Renamed};
 use super::reach::reaches;
 use super::reg::{Kind, Value};
-use super::snapshot::{Sight, Snapshot};
+use super::snapshot::{MANY, Reader, Sight, Snapshot, glance};
 use super::stack::StackRead;
 use super::{NO_RANGE, State};
 use crate::arena::Arena;
@@ -59,6 +63,7 @@ pub(crate) fn covers(
 }
 
 /// The same, and how many entries of the older one were looked at for that.
+#[inline]
 pub(crate) fn covers_so_far(
     old: Snapshot,
     new: &State,
@@ -71,24 +76,68 @@ pub(crate) fn covers_so_far(
     if !has_form(old, new, arena, same) {
         return None;
     }
+    let own = close == Closeness::Whole { own: true };
+    let (mut regs, mut deps, mut at) = (old.reg_mask(arena), 0, None);
+    if let Some(from) = old.glances(arena) {
+        let (words, mut from) = (arena.half_words(), from);
+        while regs != 0 {
+            let value = new.regs().get(regs.trailing_zeros() as usize)?;
+            match glance(words, &mut from, value, same) {
+                Sight::Covers(on) => deps |= beyond(on, (own, *index)),
+                Sight::Differs => return None,
+                Sight::Unclear | Sight::Named(_) => break,
+            }
+            *index = index.saturating_add(1);
+            regs &= regs.wrapping_sub(1);
+        }
+        at = Some(from);
+    }
+    covers_behind(old, new, arena, (close, shared), (Seen { regs, deps, at }, index))
+}
+
+/// What was seen of a snapshot before it is asked which identity stands for which.
+struct Seen {
+    /// The registers behind.
+    regs: u32,
+    /// What those before rest on.
+    deps: u64,
+    /// Where entries go on, in half words, if some were passed.
+    at: Option<u32>,
+}
+
+/// What an entry of the newer state came from, but for the entry itself, if that is its `own`.
+const fn beyond(set: u64, (own, index): (bool, u32)) -> u64 {
+    if own && set == entry_bit(index) { 0 } else { set }
+}
+
+/// [`covers_so_far`] of the entries behind those that were seen to cover the state.
+#[inline(never)]
+fn covers_behind(
+    old: Snapshot,
+    new: &State,
+    arena: &Arena<'_>,
+    (close, shared): (Closeness, u32),
+    (seen, index): (Seen, &mut u32),
+) -> Option<RestsOn> {
+    if let Some(before) = old.is_apart_as_before(new, arena) {
+        *index = before;
+        return None;
+    }
+    let same = close == Closeness::Same;
     let mut ids = Ids::new(close != (Closeness::Matters { instances: false }), shared);
     let whole = matches!(close, Closeness::Whole { .. });
     let own = close == Closeness::Whole { own: true };
     let loose =
         |value: &Value| whole && value.id > shared && value.index == 0 && value.number.is_unknown();
-    // What an entry of the newer state came from, but for the entry itself.
-    let beyond = |set: u64, index| if own && set == entry_bit(index) { 0 } else { set };
-    let mut rests = RestsOn::default();
+    let beyond = |set: u64, index| beyond(set, (own, index));
     let words = arena.half_words();
-    let mut entries = old.read(arena);
-    let mask = old.reg_mask(arena);
-    for (number, value) in (0_u32..).zip(new.regs()) {
-        if mask.wrapping_shr(number) & 1 == 0 {
-            if same && value.is_init() {
-                return None;
-            }
-            continue;
-        }
+    let Seen { deps, mut regs, at } = seen;
+    let mut entries = at.map_or_else(|| old.read(arena), Reader::own);
+    let mut rests = RestsOn { deps, ..RestsOn::default() };
+    while regs != 0 {
+        let number = regs.trailing_zeros();
+        regs &= regs.wrapping_sub(1);
+        let value = new.regs().get(number as usize)?;
         match entries.passes_value(words, value, same) {
             Sight::Covers(deps) => {
                 rests.deps |= beyond(deps, *index);
@@ -96,7 +145,20 @@ pub(crate) fn covers_so_far(
                 continue;
             }
             Sight::Differs => return None,
-            Sight::Unclear => {}
+            Sight::Unclear | Sight::Named(_) => {}
+        }
+        if let Some(id) = entries.passes_name(words, value) {
+            let known = value.number.as_constant().map(|known| (known, value.off));
+            if !ids.names_match(id, value.id, known) {
+                return None;
+            }
+            if whole && id > shared && value.number.is_unknown() {
+                ids.owe(id, value.deps);
+            } else {
+                rests.deps |= beyond(value.deps, *index);
+            }
+            *index = index.saturating_add(1);
+            continue;
         }
         let before = entries.value(arena);
         let reach = entry_covers(&before, value, (new, arena), same, &mut ids)?;
@@ -110,6 +172,9 @@ pub(crate) fn covers_so_far(
             }
         }
         *index = index.saturating_add(1);
+    }
+    if old.cells(arena) > MANY {
+        ids.several = old.several_names(arena);
     }
     let (mut at, held) = (0, new.cells.all(arena));
     let mut said = [None; MOST];
@@ -127,6 +192,19 @@ pub(crate) fn covers_so_far(
                         continue;
                     }
                     Sight::Differs => return None,
+                    Sight::Named(id) => {
+                        let (deps, live) = origins_of(cell);
+                        if !ids.names_match(id, id_of(cell), known_of(cell)) {
+                            return None;
+                        }
+                        if whole && id > shared && class_of(cell) == Class::Unknown {
+                            ids.owe(id, deps);
+                        } else {
+                            rests.deps |= beyond(deps, entry);
+                        }
+                        rests.live |= if addr < SAVED { beyond(live, entry) } else { 0 };
+                        continue;
+                    }
                     Sight::Unclear => {}
                 }
             }
@@ -170,12 +248,27 @@ pub(crate) fn covers_so_far(
     Some(rests)
 }
 
+/// Whether it shows of a cell of the stack alone, whatever identities stand for, that it does not
+/// cover what `new` has in its place.
+pub(super) fn is_told_apart(cell: &Cell, new: &State, arena: &Arena<'_>) -> bool {
+    if cell.addr >= SAVED {
+        return false;
+    }
+    if cell.len > 8 {
+        return wide_covers(cell, new, arena).is_none();
+    }
+    let found = read(cell, new, arena, new.cells.find(arena, cell.addr));
+    let Some(StackRead { value, .. }) = found else { return true };
+    let (old, number) = (&cell.value, &value.number);
+    old.kind != value.kind || old.is_scalar() && !old.number.covers(number)
+}
+
 /// Whether the snapshot has the frame and as many references as `new`; to be the `same`, as
-/// many cells, too.
+/// many registers and cells, too.
 fn has_form(old: Snapshot, new: &State, arena: &Arena<'_>, same: bool) -> bool {
     old.frame(arena) == new.frame
         && old.refs(arena) == new.refs
-        && (!same || old.cells(arena) == new.cells.len())
+        && (!same || old.cells(arena) == new.cells.len() && old.regs(arena) == new.count_regs())
 }
 
 /// What `new` has of what callers keep, or is held, in the place of a cell, before which so many
@@ -339,6 +432,14 @@ pub(crate) fn plus(number: Scalar, by: i32) -> Scalar {
     }
 }
 
+#[cfg(test)]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
+mod random;
 #[cfg(test)]
 mod tests {
     use super::super::cells::{Cell, SAVED};

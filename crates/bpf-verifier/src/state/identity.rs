@@ -160,8 +160,46 @@ impl Renamed {
     }
 }
 
+/// Identities that may be given to several things of a state, as remainders. What is named once
+/// may stand for whatever took its place, and nothing need be known of that.
+#[derive(Clone, Copy)]
+pub(super) struct Several {
+    once: [u64; SEVERAL_WORDS],
+    more: [u64; SEVERAL_WORDS],
+}
+
+const SEVERAL_WORDS: usize = 8;
+
+impl Several {
+    pub const NONE: Self = Self { once: [0; SEVERAL_WORDS], more: [0; SEVERAL_WORDS] };
+    /// All, where it was not looked which ones they are.
+    const ANY: Self = Self { once: [0; SEVERAL_WORDS], more: [u64::MAX; SEVERAL_WORDS] };
+
+    const fn word(id: u32) -> usize {
+        (id / u64::BITS) as usize % SEVERAL_WORDS
+    }
+
+    /// Something has the identity.
+    #[inline]
+    pub fn add(&mut self, id: u32) {
+        let (word, bit) = (Self::word(id), 1_u64.wrapping_shl(id));
+        if let Some((once, more)) = self.once.get_mut(word).zip(self.more.get_mut(word)) {
+            *more |= *once & bit;
+            *once |= bit;
+        }
+    }
+
+    /// Whether several things may have the identity.
+    #[inline]
+    fn may_have(&self, id: u32) -> bool {
+        self.more.get(Self::word(id)).is_none_or(|more| more & 1_u64.wrapping_shl(id) != 0)
+    }
+}
+
 /// Identities of the older state with what took their place in the newer one.
 pub(super) struct Ids {
+    /// Those of the older state that several values may have.
+    pub several: Several,
     first: [Pair; FIRST_IDS],
     /// Those for which there was no room.
     more: Option<[Pair; MAX_IDS - FIRST_IDS]>,
@@ -209,7 +247,7 @@ impl Pair {
 impl Ids {
     pub const fn new(instances: bool, shared: u32) -> Self {
         let (first, more, renamed) = ([Pair::NONE; FIRST_IDS], None, Renamed::NONE);
-        Self { first, more, len: 0, instances, shared, renamed }
+        Self { several: Several::ANY, first, more, len: 0, instances, shared, renamed }
     }
 
     /// Those that correspond to something.
@@ -322,9 +360,24 @@ impl Ids {
         self.place_matches(old.id, base)
     }
 
+    /// Whether a number may stand for one that is the same, but is named `old`: where it is known,
+    /// its constant and its offset are told, else it is named `new`.
+    #[inline]
+    pub fn names_match(&mut self, old: u32, new: u32, known: Option<(u64, i32)>) -> bool {
+        if old <= self.shared {
+            return old == new;
+        }
+        let place = match known {
+            Some((number, off)) => (0, number.cast_signed().wrapping_sub(off.into())),
+            None => (new, 0),
+        };
+        self.place_matches(old, Some(place))
+    }
+
     /// Whether what is at a place may stand for the number `old`.
+    #[inline]
     pub fn place_matches(&mut self, old: u32, new: Place) -> bool {
-        self.stands(old, new).is_some()
+        !self.several.may_have(old) || self.stands(old, new).is_some()
     }
 
     fn stands(&mut self, old: u32, new: Place) -> Option<&mut Pair> {

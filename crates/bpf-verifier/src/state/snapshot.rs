@@ -8,6 +8,7 @@
 //! What is stripped has the entries alone, and only those that matter; others may leave
 //! out some that another snapshot holds ([`sharing`]).
 
+mod apart;
 mod entry;
 mod plain;
 mod sharing;
@@ -26,11 +27,13 @@ use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{NO_RANGE, State, Value};
 use crate::arena::{Arena, At, HalfWords, NONE, NoRoom, Writable, high, low, pair};
-pub(super) use entry::Sight;
+pub(super) use apart::MANY;
+use apart::note_words;
 use entry::{
-    ANY_NUMBER, Found, Reader, each_of_cell, each_of_value, halves_of_cell, halves_of_value,
-    is_number, range_place, without_index,
+    ANY_NUMBER, Found, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,
+    range_place, without_index,
 };
+pub(super) use entry::{Reader, Sight, glance};
 pub(crate) use plain::{PLAIN_WORDS, Plain};
 pub(crate) use sharing::Plan;
 
@@ -183,6 +186,7 @@ impl Snapshot {
         low(self.second(arena)) & 0x3ff
     }
 
+    #[inline]
     fn is_stripped(self, arena: &Arena<'_>) -> bool {
         low(self.second(arena)) & STRIPPED != 0
     }
@@ -274,6 +278,13 @@ impl Snapshot {
         origins::one_at(words, from, index.wrapping_add(behind))
     }
 
+    /// Where its entries begin, in half words, if it was stripped.
+    #[inline]
+    pub(super) fn glances(self, arena: &Arena<'_>) -> Option<u32> {
+        let first = self.0.saturating_add(HEAD_WORDS).saturating_mul(2);
+        self.is_stripped(arena).then_some(first)
+    }
+
     /// Where its own entries begin.
     #[inline]
     fn entries_at(self, arena: &Arena<'_>) -> At {
@@ -348,11 +359,11 @@ impl Snapshot {
 
     fn measure_stripped(self, arena: &mut Arena<'_>, marks: (u64, u64)) -> u32 {
         let mut size = Size::HEAD;
-        self.strip(arena, (NONE, 0), marks, |_, Stripped { at, end, any, .. }| {
+        let kept = self.strip(arena, (NONE, 0), marks, |_, Stripped { at, end, any, .. }| {
             let own = end.saturating_sub(at).saturating_add(any.into());
             size.halves = size.halves.saturating_add(own);
         });
-        size.words()
+        size.words().saturating_add(note_words(kept))
     }
 
     /// Writes it at `to`, where it has so many words at the most. The words it takes.
@@ -381,7 +392,11 @@ impl Snapshot {
             }
         });
         let end = out.finish(arena.writable(to, most as usize).all);
-        let words = end.saturating_sub(to);
+        let more = note_words(kept);
+        let words = end.saturating_sub(to).saturating_add(more);
+        if more > 0 && words <= most {
+            arena.set(end, 0);
+        }
         arena.set(to, pair(words, kept));
         arena.set(to.saturating_add(1), second | u64::from(STRIPPED));
         words

@@ -7,7 +7,7 @@
 
 mod sight;
 
-pub(in crate::state) use sight::Sight;
+pub(in crate::state) use sight::{Sight, glance};
 
 use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::{Scalar, Tnum};
@@ -413,7 +413,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(super) const fn own(at: u32) -> Self {
+    pub(in crate::state) const fn own(at: u32) -> Self {
         Self { at, base: Walk::new(at, 0, 0), used: 0, shared: 0 }
     }
 

@@ -11,6 +11,7 @@
 //! what lies there, nor be read again when a path is resumed. Where no cell was touched since the last node was made, a state that waits keeps
 //! none: they are the node's, and rest on its entries ([`Plan::alike`]).
 
+use super::apart::note_words;
 use super::entry::{
     Reader, Walk, cell_key, each_of_cell, each_of_value, halves_of_cell, halves_of_value,
 };
@@ -367,11 +368,27 @@ impl Snapshot {
 
     /// What handling it counts as.
     pub fn weight(self, arena: &Arena<'_>) -> u32 {
+        if self.is_stripped(arena) {
+            return self.stripped_size(arena).0;
+        }
         if self.base(arena).is_some() {
             return high(arena.word(self.0.saturating_add(HEAD_WORDS)));
         }
-        let (words, entries) = (self.words(arena), self.entries_at(arena));
-        let before = entries.saturating_sub(self.0);
+        let before = self.entries_at(arena).saturating_sub(self.0);
+        Self::weight_of(self.words(arena), before)
+    }
+
+    /// The same of one that was stripped, and how many entries it has.
+    #[inline]
+    pub fn stripped_size(self, arena: &Arena<'_>) -> (u32, u32) {
+        let (first, regs) = (arena.word(self.0), self.regs(arena));
+        let (words, cells) = (low(first), high(first));
+        let weight = Self::weight_of(words.wrapping_sub(note_words(cells)), HEAD_WORDS);
+        (weight, regs.wrapping_add(cells))
+    }
+
+    /// The same of so many words, and so many of these that are not of an entry.
+    const fn weight_of(words: u32, before: u32) -> u32 {
         let halves = words.saturating_sub(before).saturating_mul(2);
         Size { words: before, halves }.weight()
     }
@@ -381,7 +398,7 @@ impl Snapshot {
     }
 
     /// Goes through its entries, if it has all of them.
-    fn walk(self, arena: &Arena<'_>) -> Walk {
+    pub(super) fn walk(self, arena: &Arena<'_>) -> Walk {
         Walk::new(self.entries_at(arena).saturating_mul(2), self.reg_mask(arena), self.cells(arena))
     }
 
@@ -395,7 +412,17 @@ impl Snapshot {
     }
 
     /// The entries, registers first.
+    #[inline]
     pub fn read(self, arena: &Arena<'_>) -> Reader {
+        if self.is_stripped(arena) {
+            return Reader::own(self.0.saturating_add(HEAD_WORDS).saturating_mul(2));
+        }
+        self.read_whole(arena)
+    }
+
+    /// The same of what has more than its entries.
+    #[inline(never)]
+    fn read_whole(self, arena: &Arena<'_>) -> Reader {
         let own = self.entries_at(arena).saturating_mul(2);
         let Some(base) = self.base(arena) else { return Reader::own(own) };
         let mut at = self.0.saturating_add(HEAD_WORDS);

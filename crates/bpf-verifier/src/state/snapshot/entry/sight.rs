@@ -4,16 +4,18 @@
 //! one. That shows in the half words, without taking them apart.
 
 use super::{
-    ANY_NUMBER, ID, INDEX, PARTS, Parts, RANGE, Reader, class_of_head, each_of_number,
-    each_of_number_of, is_number, parts_of_head, read_parts, read_span, small_constant, take,
+    ANY_NUMBER, Found, ID, INDEX, NEAR_SHIFT, OFF, PARTS, Parts, RANGE, Reader, class_of_head,
+    each_of_number, each_of_number_of, is_number, parts_of_head, read_parts, read_span,
+    small_constant, take,
 };
 use crate::arena::{Arena, HalfWords, high, low, pair};
 use crate::domain::Scalar;
 use crate::state::cells::{Packed, class_of, origins_of, span_of};
 use crate::state::class::Class;
+use crate::state::identity::Several;
 use crate::state::reg::{INDEX_SHIFT, KIND_BITS, Kind};
 use crate::state::snapshot::Snapshot;
-use crate::state::{NO_RANGE, State, Value};
+use crate::state::{NO_RANGE, SLICE_BITS, State, Value};
 
 /// Whether a head's value may name something that there is in the state, or that its copies
 /// share: slices do so in their index.
@@ -30,6 +32,8 @@ pub enum Sight<T> {
     Differs,
     /// It has to be taken apart.
     Unclear,
+    /// It is the same but for what it is named: a number that has this identity.
+    Named(u32),
 }
 
 /// The number of an entry of which it shows at once that it is a known one.
@@ -71,6 +75,57 @@ fn is_head_at(words: HalfWords<'_>, at: &mut u32, (head, place): (u64, u64)) -> 
         && held.index == low(head).wrapping_shr(INDEX_SHIFT)
         && held.id == high(head)
         && pair(held.off, held.range) == place
+}
+
+/// The identity of the number whose head is at `at`, where that is the same as this head and what
+/// follows it but for the identity, and either is the number that it names, plus an offset. Goes
+/// on behind them, if so.
+#[inline]
+fn name_at(words: HalfWords<'_>, at: &mut u32, (head, place): (u64, u64)) -> Option<u32> {
+    let held = words.at(*at);
+    let plain = held & (ID | INDEX | RANGE) == ID && held.wrapping_shr(NEAR_SHIFT) == 0;
+    if !plain || !is_number(held) || low(head).wrapping_shr(INDEX_SHIFT) != 0 || high(head) == 0 {
+        return None;
+    }
+    let parts = read_parts(words, at);
+    let same = (parts.head ^ low(head)) & (INDEX - 1) == 0 && pair(parts.off, 0) == place;
+    same.then_some(parts.id)
+}
+
+/// What shows at a glance of the entry at `at`, a register: less than in
+/// [`Reader::passes_value`], and that soon. Goes on behind it where it covers the value.
+#[inline(always)]
+pub fn glance(words: HalfWords<'_>, at: &mut u32, value: &Value, same: bool) -> Sight<u64> {
+    let held = words.at(*at);
+    if held == ANY_NUMBER && value.is_scalar() && !same {
+        *at = at.wrapping_add(1);
+        return Sight::Covers(0);
+    }
+    if held & KIND_BITS != value.kind as u32 {
+        return Sight::Differs;
+    }
+    let class = class_of_head(held);
+    if is_number(held) {
+        if let Some(known) = known_at(words, *at) {
+            if value.number.as_constant() != Some(known) {
+                return Sight::Differs;
+            }
+            let plain = held & PARTS == 0 && held.wrapping_shr(NEAR_SHIFT) == 0;
+            if plain && (value.id, value.index) == (0, 0) && (value.off, value.range) == (0, 0) {
+                *at = at.wrapping_add(1).wrapping_add(class.halves());
+                return Sight::Covers(value.deps);
+            }
+        } else if excludes(words, *at, &value.number, 0) {
+            return Sight::Differs;
+        }
+    } else if held & (KIND_BITS | ID | INDEX) == Kind::Stack as u32 {
+        // Its offset is all known, and that of the other one is the same, or not.
+        let off = if held & OFF == 0 { 0 } else { words.at(at.wrapping_add(1)) };
+        if off.cast_signed() != value.off {
+            return Sight::Differs;
+        }
+    }
+    Sight::Unclear
 }
 
 impl Reader {
@@ -163,6 +218,23 @@ impl Reader {
         Sight::Covers(if range == NO_RANGE && index == 0 { 0 } else { value.deps })
     }
 
+    /// Whether the next entry, a register, lies here and is a number that is the same as `value`
+    /// but for what it is named. Goes on behind it, if so: which identity it has.
+    #[inline]
+    pub fn passes_name(&mut self, words: HalfWords<'_>, value: &Value) -> Option<u32> {
+        if self.shared != 0 {
+            return None;
+        }
+        let (class, mut at) = (Class::of(&value.number), self.at);
+        let id = name_at(words, &mut at, value.pack_head(class))?;
+        let mut all = true;
+        each_of_number_of(value, class, |half| all &= take(words, &mut at) == half);
+        all.then(|| {
+            self.at = at;
+            id
+        })
+    }
+
     /// The same for a cell, of which the entry lies here, with this [span](Self::next_span): what
     /// its number and its bytes rest on.
     #[inline]
@@ -190,7 +262,8 @@ impl Reader {
             return Sight::Differs;
         }
         if names(held) {
-            return Sight::Unclear;
+            let found = if wide { None } else { self.passes_cell_name(words, behind, cell) };
+            return found.map_or(Sight::Unclear, Sight::Named);
         }
         let class = class_of(cell);
         let all = is_head_at(words, &mut at, (head, place)) && {
@@ -212,7 +285,49 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Whether the entry that lies here, with what is behind its span there, is a number that is
+    /// the same as a cell's but for what it is named. Goes on behind it, if so: which identity
+    /// it has.
+    #[inline]
+    fn passes_cell_name(
+        &mut self,
+        words: HalfWords<'_>,
+        mut at: u32,
+        cell: &Packed,
+    ) -> Option<u32> {
+        let [_, _, head, place, number @ .., _] = *cell;
+        let id = name_at(words, &mut at, (head, place))?;
+        let mut all = true;
+        each_of_number(class_of(cell), number, &mut |half| all &= take(words, &mut at) == half);
+        all.then(|| {
+            self.at = at;
+            id
+        })
+    }
+}
+
 impl Snapshot {
+    /// Which identities several of its entries may have.
+    pub(in crate::state) fn several_names(self, arena: &Arena<'_>) -> Several {
+        let (words, mut entries) = (arena.half_words(), self.read(arena));
+        let (regs, mut several) = (self.regs(arena), Several::NONE);
+        for index in 0..self.entries(arena) {
+            let Found { mut head, held, .. } = entries.find(words, index >= regs);
+            let is_number = is_number(held);
+            if is_number && held & ID == 0 {
+                continue;
+            }
+            let Parts { index, id, range, .. } = read_parts(words, &mut head);
+            several.add(id);
+            if !is_number {
+                several.add(range);
+                several.add(index.wrapping_shr(SLICE_BITS));
+            }
+        }
+        several
+    }
+
     /// Whether it shows at sight that `state` is made one with no state of which this is what
     /// mattered: something in it is of another kind, or, `in_loop`, another known number.
     /// What does not show is found when it is tried.
