@@ -18,7 +18,7 @@ use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::cfg::{Known, slot_number};
 use crate::error::VerifyErrorKind;
 use crate::meter::Meter;
-use crate::state::cover::{Closeness, covers, covers_so_far};
+use crate::state::cover::{Closeness, Looked, covers, covers_so_far};
 use crate::state::snapshot::{Plan, Snapshot};
 use crate::state::{Kind, State};
 use crate::tail::Tail;
@@ -278,14 +278,14 @@ impl Explorer<'_> {
             let usable = self.resolves(node, inner);
             // What goes round says how it came to be.
             let goes_round = is_inside || node.owner(&self.arena).is_some();
-            let mut looked = 0;
+            let mut looked = Looked::default();
             let found = if usable {
                 covers_so_far(old, &self.state, &self.arena, close, shared, &mut looked)
             } else {
                 None
             };
-            self.charge_compared(node, old, looked);
-            if found.is_none() && looked > 0 {
+            self.charge_compared(node, old, looked.entries);
+            if found.is_none() {
                 old.note_apart(&mut self.arena, looked);
             }
             if let Some(rests) = found

@@ -9,7 +9,7 @@ use super::difference::{MOST, differences_cover};
 use super::identity::{Field, Ids, Renamed};
 use super::reach::reaches;
 use super::reg::{Kind, Value};
-use super::snapshot::{MANY, Reader, Sight, Snapshot, glance};
+use super::snapshot::{Reader, Sight, Snapshot, glance};
 use super::stack::StackRead;
 use super::{NO_RANGE, State};
 use crate::arena::Arena;
@@ -59,10 +59,20 @@ pub(crate) fn covers(
     close: Closeness,
     shared: u32,
 ) -> Option<RestsOn> {
-    covers_so_far(old, new, arena, close, shared, &mut 0)
+    covers_so_far(old, new, arena, close, shared, &mut Looked::default())
 }
 
-/// The same, and how many entries of the older one were looked at for that.
+/// How far a state was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Looked {
+    /// Entries that were.
+    pub entries: u32,
+    /// Where the last of them begins, in half words, if that is a cell and lies in the state's own
+    /// snapshot; or else 0.
+    pub at: u32,
+}
+
+/// The same, and how far the older one was looked at for that.
 #[inline]
 pub(crate) fn covers_so_far(
     old: Snapshot,
@@ -70,7 +80,7 @@ pub(crate) fn covers_so_far(
     arena: &Arena<'_>,
     close: Closeness,
     shared: u32,
-    index: &mut u32,
+    looked: &mut Looked,
 ) -> Option<RestsOn> {
     let same = close == Closeness::Same;
     if !has_form(old, new, arena, same) {
@@ -83,16 +93,16 @@ pub(crate) fn covers_so_far(
         while regs != 0 {
             let value = new.regs().get(regs.trailing_zeros() as usize)?;
             match glance(words, &mut from, value, same) {
-                Sight::Covers(on) => deps |= beyond(on, (own, *index)),
+                Sight::Covers(on) => deps |= beyond(on, (own, looked.entries)),
                 Sight::Differs => return None,
                 Sight::Unclear | Sight::Named(_) => break,
             }
-            *index = index.saturating_add(1);
+            looked.entries = looked.entries.saturating_add(1);
             regs &= regs.wrapping_sub(1);
         }
         at = Some(from);
     }
-    covers_behind(old, new, arena, (close, shared), (Seen { regs, deps, at }, index))
+    covers_behind(old, new, arena, (close, shared), (Seen { regs, deps, at }, looked))
 }
 
 /// What was seen of a snapshot before it is asked which identity stands for which.
@@ -117,12 +127,13 @@ fn covers_behind(
     new: &State,
     arena: &Arena<'_>,
     (close, shared): (Closeness, u32),
-    (seen, index): (Seen, &mut u32),
+    (seen, looked): (Seen, &mut Looked),
 ) -> Option<RestsOn> {
-    if let Some(before) = old.is_apart_as_before(new, arena) {
-        *index = before;
+    if let Some(entries) = old.is_apart_as_before(new, arena) {
+        looked.entries = entries;
         return None;
     }
+    let index = &mut looked.entries;
     let same = close == Closeness::Same;
     let mut ids = Ids::new(close != (Closeness::Matters { instances: false }), shared);
     let whole = matches!(close, Closeness::Whole { .. });
@@ -173,14 +184,15 @@ fn covers_behind(
         }
         *index = index.saturating_add(1);
     }
-    if old.cells(arena) > MANY {
-        ids.several = old.several_names(arena);
-    }
     let (mut at, held) = (0, new.cells.all(arena));
     let mut said = [None; MOST];
     for _ in 0..old.cells(arena) {
         let entry = *index;
         *index = index.saturating_add(1);
+        looked.at = entries.own_place();
+        if ids.are_many() {
+            ids.several = old.several_names(arena);
+        }
         let shown = entries.next_span(words).filter(|((addr, _), _)| *addr < DIFFERENCES);
         if let Some((span @ (addr, _), behind)) = shown {
             at = first_behind(held, addr, at);

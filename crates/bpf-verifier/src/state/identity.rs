@@ -164,6 +164,8 @@ impl Renamed {
 /// may stand for whatever took its place, and nothing need be known of that.
 #[derive(Clone, Copy)]
 pub(super) struct Several {
+    /// Whether it was looked which ones they are.
+    known: bool,
     once: [u64; SEVERAL_WORDS],
     more: [u64; SEVERAL_WORDS],
 }
@@ -171,9 +173,10 @@ pub(super) struct Several {
 const SEVERAL_WORDS: usize = 8;
 
 impl Several {
-    pub const NONE: Self = Self { once: [0; SEVERAL_WORDS], more: [0; SEVERAL_WORDS] };
+    pub const NONE: Self = Self { known: true, once: [0; SEVERAL_WORDS], more: [0; SEVERAL_WORDS] };
     /// All, where it was not looked which ones they are.
-    const ANY: Self = Self { once: [0; SEVERAL_WORDS], more: [u64::MAX; SEVERAL_WORDS] };
+    const ANY: Self =
+        Self { known: false, once: [0; SEVERAL_WORDS], more: [u64::MAX; SEVERAL_WORDS] };
 
     const fn word(id: u32) -> usize {
         (id / u64::BITS) as usize % SEVERAL_WORDS
@@ -248,6 +251,12 @@ impl Ids {
     pub const fn new(instances: bool, shared: u32) -> Self {
         let (first, more, renamed) = ([Pair::NONE; FIRST_IDS], None, Renamed::NONE);
         Self { several: Several::ANY, first, more, len: 0, instances, shared, renamed }
+    }
+
+    /// Whether there are so many that it is worth a look which identities several values have.
+    #[inline]
+    pub const fn are_many(&self) -> bool {
+        self.len == FIRST_IDS && !self.several.known
     }
 
     /// Those that correspond to something.

@@ -27,7 +27,6 @@ use super::cover::entry_bit;
 use super::origins::{self, In, code_words, own_words};
 use super::{NO_RANGE, State, Value};
 use crate::arena::{Arena, At, HalfWords, NONE, NoRoom, Writable, high, low, pair};
-pub(super) use apart::MANY;
 use apart::note_words;
 use entry::{
     ANY_NUMBER, Found, each_of_cell, each_of_value, halves_of_cell, halves_of_value, is_number,

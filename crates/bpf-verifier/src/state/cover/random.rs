@@ -7,7 +7,7 @@ use std::vec;
 use bpf_bytecode::Register;
 
 use super::super::cells::{Cell, REFS};
-use super::{Closeness, Ids, Kind, NO_RANGE, Snapshot, State, Value};
+use super::{Closeness, Ids, Kind, Looked, NO_RANGE, Snapshot, State, Value};
 use super::{covers_so_far, entry_bit, entry_covers, is_any};
 use crate::arena::{Arena, Words};
 use crate::domain::{Scalar, Tnum};
@@ -187,7 +187,7 @@ fn what_shows_soon_is_what_there_is() {
                 let expected = plainly(&old, &new, &arena, close);
                 held[usize::from(expected.is_some())] += 1;
                 for snapshot in [all, stripped, stripped] {
-                    let mut looked = 0;
+                    let mut looked = Looked::default();
                     let found = covers_so_far(snapshot, &new, &arena, close, SHARED, &mut looked);
                     let found = found.map(|found| (found.deps, found.live));
                     assert_eq!(found, expected, "{round} {close:?}");

@@ -8,10 +8,10 @@
 use super::{Reader, Snapshot};
 use crate::arena::{Arena, At, high, low, pair};
 use crate::state::State;
-use crate::state::cover::is_told_apart;
+use crate::state::cover::{Looked, is_told_apart};
 
 /// Snapshots of more cells have room for a note.
-pub(in crate::state) const MANY: u32 = 16;
+const MANY: u32 = 16;
 
 /// Words behind the entries of a stripped snapshot of so many cells.
 pub(super) const fn note_words(cells: u32) -> u32 {
@@ -20,14 +20,14 @@ pub(super) const fn note_words(cells: u32) -> u32 {
 
 impl Snapshot {
     /// Where what told a state apart is noted: where in the snapshot that entry begins, in half
-    /// words, and how many are before it; 0, if none has.
+    /// words, and how many there are with it; 0, if none has.
     fn note_at(self, arena: &Arena<'_>) -> Option<At> {
         let noted = note_words(self.cells(arena)) > 0 && self.is_stripped(arena);
         noted.then(|| self.0.saturating_add(self.words(arena)).saturating_sub(1))
     }
 
     /// Whether it shows of the cell of a stripped snapshot that told another state apart that it
-    /// does not cover `state`; how many entries are before it, then.
+    /// does not cover `state`; how many entries there are with it, then.
     #[inline]
     pub fn is_apart_as_before(self, state: &State, arena: &Arena<'_>) -> Option<u32> {
         let note = arena.word(self.note_at(arena)?);
@@ -39,25 +39,14 @@ impl Snapshot {
         is_told_apart(&cell, state, arena).then_some(high(note))
     }
 
-    /// Notes that so many entries were looked at, the last of which told a state apart.
+    /// Notes that so much was looked at, the last of which told a state apart.
     #[inline]
-    pub fn note_apart(self, arena: &mut Arena<'_>, looked: u32) {
-        let Some(before) = looked.checked_sub(1) else { return };
-        if before >= self.regs(arena)
+    pub fn note_apart(self, arena: &mut Arena<'_>, looked: Looked) {
+        let begin = looked.at.saturating_sub(self.0.saturating_mul(2));
+        if begin > 0
             && let Some(at) = self.note_at(arena)
         {
-            self.note_entry(arena, at, before);
+            arena.set(at, pair(begin, looked.entries));
         }
-    }
-
-    /// Notes at `at` which entry it was, by how many are before it.
-    #[inline(never)]
-    fn note_entry(self, arena: &mut Arena<'_>, at: At, before: u32) {
-        let mut walk = self.walk(arena);
-        for _ in 0..before {
-            walk.skip(arena.half_words());
-        }
-        let begin = walk.at.saturating_sub(self.0.saturating_mul(2));
-        arena.set(at, pair(begin, before));
     }
 }

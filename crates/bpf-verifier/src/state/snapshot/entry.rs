@@ -421,6 +421,12 @@ impl Reader {
         Self { at, base, used, shared }
     }
 
+    /// Where the next entry begins, if no entry of the other snapshot comes any more; or else 0.
+    #[inline]
+    pub(in crate::state) const fn own_place(&self) -> u32 {
+        if self.shared == 0 { self.at } else { 0 }
+    }
+
     /// Goes on to the next entry. Which one of the other snapshot it is, if it lies there.
     #[inline]
     pub(super) fn turn(&mut self) -> Option<u32> {

@@ -314,15 +314,14 @@ impl Snapshot {
         let (regs, mut several) = (self.regs(arena), Several::NONE);
         for index in 0..self.entries(arena) {
             let Found { mut head, held, .. } = entries.find(words, index >= regs);
-            let is_number = is_number(held);
-            if is_number && held & ID == 0 {
-                continue;
-            }
-            let Parts { index, id, range, .. } = read_parts(words, &mut head);
-            several.add(id);
-            if !is_number {
+            if !is_number(held) {
+                let Parts { index, id, range, .. } = read_parts(words, &mut head);
+                several.add(id);
                 several.add(range);
                 several.add(index.wrapping_shr(SLICE_BITS));
+            } else if held & ID != 0 {
+                let behind = if held & INDEX == 0 { 1 } else { 2 };
+                several.add(words.at(head.wrapping_add(behind)));
             }
         }
         several
