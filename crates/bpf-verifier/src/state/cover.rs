@@ -133,131 +133,192 @@ fn covers_behind(
         looked.entries = entries;
         return None;
     }
-    let index = &mut looked.entries;
-    let same = close == Closeness::Same;
-    let mut ids = Ids::new(close != (Closeness::Matters { instances: false }), shared);
-    let whole = matches!(close, Closeness::Whole { .. });
-    let own = close == Closeness::Whole { own: true };
-    let loose =
-        |value: &Value| whole && value.id > shared && value.index == 0 && value.number.is_unknown();
-    let beyond = |set: u64, index| beyond(set, (own, index));
-    let words = arena.half_words();
-    let Seen { deps, mut regs, at } = seen;
-    let mut entries = at.map_or_else(|| old.read(arena), Reader::own);
-    let mut rests = RestsOn { deps, ..RestsOn::default() };
-    while regs != 0 {
-        let number = regs.trailing_zeros();
-        regs &= regs.wrapping_sub(1);
-        let value = new.regs().get(number as usize)?;
-        match entries.passes_value(words, value, same) {
-            Sight::Covers(deps) => {
-                rests.deps |= beyond(deps, *index);
-                *index = index.saturating_add(1);
-                continue;
-            }
-            Sight::Differs => return None,
-            Sight::Unclear | Sight::Named(_) => {}
-        }
-        if let Some(id) = entries.passes_name(words, value) {
-            let known = value.number.as_constant().map(|known| (known, value.off));
-            if !ids.names_match(id, value.id, known) {
-                return None;
-            }
-            if whole && id > shared && value.number.is_unknown() {
-                ids.owe(id, value.deps);
-            } else {
-                rests.deps |= beyond(value.deps, *index);
-            }
-            *index = index.saturating_add(1);
-            continue;
-        }
-        let before = entries.value(arena);
-        let reach = entry_covers(&before, value, (new, arena), same, &mut ids)?;
-        rests.deps |= beyond(reach, *index);
-        let any = before.number.is_unknown() && before.id == 0;
-        if before.says_reach() || before.is_scalar() && !any {
-            if before.is_scalar() && loose(&before) {
-                ids.owe(before.id, value.deps);
-            } else {
-                rests.deps |= beyond(value.deps, *index);
-            }
-        }
-        *index = index.saturating_add(1);
-    }
-    let (mut at, held) = (0, new.cells.all(arena));
-    let mut said = [None; MOST];
-    for _ in 0..old.cells(arena) {
-        let entry = *index;
-        *index = index.saturating_add(1);
-        looked.at = entries.own_place();
-        if ids.are_many() {
-            ids.several = old.several_names(arena);
-        }
-        let shown = entries.next_span(words).filter(|((addr, _), _)| *addr < DIFFERENCES);
-        if let Some((span @ (addr, _), behind)) = shown {
-            at = first_behind(held, addr, at);
-            if let Some(cell) = held.get(at as usize) {
-                match entries.passes_cell(words, (span, behind), cell, same) {
-                    Sight::Covers((deps, live)) => {
-                        rests.deps |= beyond(deps, entry);
-                        rests.live |= if addr < SAVED { beyond(live, entry) } else { 0 };
-                        continue;
-                    }
-                    Sight::Differs => return None,
-                    Sight::Named(id) => {
-                        let (deps, live) = origins_of(cell);
-                        if !ids.names_match(id, id_of(cell), known_of(cell)) {
-                            return None;
-                        }
-                        if whole && id > shared && class_of(cell) == Class::Unknown {
-                            ids.owe(id, deps);
-                        } else {
-                            rests.deps |= beyond(deps, entry);
-                        }
-                        rests.live |= if addr < SAVED { beyond(live, entry) } else { 0 };
-                        continue;
-                    }
-                    Sight::Unclear => {}
-                }
-            }
-        }
-        let cell = entries.cell(arena);
-        if cell.value.kind == Kind::Difference {
-            *said.iter_mut().find(|said| said.is_none())? = Some(cell.value);
-            continue;
-        }
-        at = first_behind(held, cell.addr, at);
-        let (value, live) = if cell.addr >= SAVED {
-            let before_end =
-                old.cells(arena).saturating_sub((*index).saturating_sub(old.regs(arena)));
-            (kept(&cell, (at, before_end), new, arena)?, 0)
-        } else if cell.len > 8 {
-            // Zero or unknown bytes, more than one read can take.
-            let wide = wide_covers(&cell, new, arena)?;
-            rests.deps |= beyond(wide.deps, entry);
-            rests.live |= beyond(wide.live, entry);
-            rests.unwritten |= wide.unwritten;
-            continue;
-        } else {
-            let got = read(&cell, new, arena, at)?;
-            rests.unwritten |= got.unwritten;
-            (got.value, got.live)
-        };
-        let reach = entry_covers(&cell.value, &value, (new, arena), same, &mut ids)?;
-        rests.deps |= beyond(reach, entry);
-        rests.live |= beyond(live, entry);
-        if cell.value.says_reach() || cell.value.is_scalar() && !is_any(&cell) {
-            if cell.value.is_scalar() && loose(&cell.value) {
-                ids.owe(cell.value.id, value.deps);
-            } else {
-                rests.deps |= beyond(value.deps, entry);
-            }
-        }
-    }
-    rests.deps |= differences_cover(old, &said, (new, shared), arena, same)?;
+    let Seen { deps, regs, at } = seen;
+    let mut rest = Rest {
+        old,
+        new,
+        arena,
+        same: close == Closeness::Same,
+        whole: matches!(close, Closeness::Whole { .. }),
+        own: close == Closeness::Whole { own: true },
+        entries: at.map_or_else(|| old.read(arena), Reader::own),
+        ids: Ids::new(close != (Closeness::Matters { instances: false }), shared),
+        rests: RestsOn { deps, ..RestsOn::default() },
+    };
+    rest.regs(regs, &mut looked.entries)?;
+    rest.cells(looked)?;
+    let Rest { mut rests, ids, .. } = rest;
     rests.deps |= ids.owed();
     rests.renamed = ids.renamed;
     Some(rests)
+}
+
+/// Entries that are compared one by one.
+struct Rest<'a> {
+    old: Snapshot,
+    new: &'a State,
+    arena: &'a Arena<'a>,
+    /// See [`Closeness`].
+    same: bool,
+    whole: bool,
+    own: bool,
+    /// Those that are left.
+    entries: Reader,
+    ids: Ids,
+    rests: RestsOn,
+}
+
+impl Rest<'_> {
+    /// Whether registers, one bit each, are covered.
+    #[inline]
+    fn regs(&mut self, mut regs: u32, index: &mut u32) -> Option<()> {
+        let (arena, words) = (self.arena, self.arena.half_words());
+        while regs != 0 {
+            let (number, entry) = (regs.trailing_zeros(), *index);
+            regs &= regs.wrapping_sub(1);
+            let value = self.new.regs().get(number as usize)?;
+            match self.entries.passes_value(words, value, self.same) {
+                Sight::Covers(deps) => self.rest_on(deps, entry),
+                Sight::Differs => return None,
+                Sight::Unclear | Sight::Named(_) => {
+                    if let Some(id) = self.entries.passes_name(words, value) {
+                        let known = value.number.as_constant().map(|known| (known, value.off));
+                        let unknown = value.number.is_unknown();
+                        self.name((id, value.id), known, (unknown, value.deps), entry)?;
+                    } else {
+                        let before = self.entries.value(arena);
+                        let any = before.number.is_unknown() && before.id == 0;
+                        self.value(&before, value, any, entry)?;
+                    }
+                }
+            }
+            *index = index.saturating_add(1);
+        }
+        Some(())
+    }
+
+    /// Whether the cells are.
+    #[inline]
+    fn cells(&mut self, looked: &mut Looked) -> Option<()> {
+        let (old, new, arena, words) = (self.old, self.new, self.arena, self.arena.half_words());
+        let (mut at, held) = (0, new.cells.all(arena));
+        let (mut said, mut left) = ([None; MOST], old.cells(arena));
+        while left != 0 {
+            let entry = looked.entries;
+            looked.entries = entry.saturating_add(1);
+            left = left.wrapping_sub(1);
+            looked.at = self.entries.own_place();
+            if self.ids.are_many() {
+                self.ids.several = Some(old.several_names(arena));
+            }
+            let shown = self.entries.next_span(words).filter(|((addr, _), _)| *addr < DIFFERENCES);
+            if let Some((span @ (addr, _), behind)) = shown {
+                at = first_behind(held, addr, at);
+                if let Some(cell) = held.get(at as usize) {
+                    match self.entries.passes_cell(words, (span, behind), cell, self.same) {
+                        Sight::Covers((deps, _)) => self.rest_on(deps, entry),
+                        Sight::Differs => return None,
+                        Sight::Named(id) => {
+                            let (deps, _) = origins_of(cell);
+                            let unknown = class_of(cell) == Class::Unknown;
+                            self.name((id, id_of(cell)), known_of(cell), (unknown, deps), entry)?;
+                        }
+                        Sight::Unclear => {
+                            at = self.cell(at, left, (entry, &mut said))?;
+                            continue;
+                        }
+                    }
+                    if addr < SAVED {
+                        self.rest_on_bytes(origins_of(cell).1, entry);
+                    }
+                    continue;
+                }
+            }
+            at = self.cell(at, left, (entry, &mut said))?;
+        }
+        self.rests.deps |= differences_cover(old, &said, (new, self.ids.shared), arena, self.same)?;
+        Some(())
+    }
+
+    /// Whether the next entry is, a cell behind which so many are left: where what the state has
+    /// there is, not before the cell at an index.
+    fn cell(
+        &mut self,
+        at: u32,
+        left: u32,
+        (entry, said): (u32, &mut [Option<Value>; MOST]),
+    ) -> Option<u32> {
+        let (new, arena) = (self.new, self.arena);
+        let cell = self.entries.cell(arena);
+        if cell.value.kind == Kind::Difference {
+            *said.iter_mut().find(|said| said.is_none())? = Some(cell.value);
+            return Some(at);
+        }
+        let at = first_behind(new.cells.all(arena), cell.addr, at);
+        if cell.addr >= SAVED {
+            let value = kept(&cell, (at, left), new, arena)?;
+            self.value(&cell.value, &value, is_any(&cell), entry)?;
+        } else if cell.len > 8 {
+            // Zero or unknown bytes, more than one read can take.
+            let wide = wide_covers(&cell, new, arena)?;
+            self.rest_on(wide.deps, entry);
+            self.rest_on_bytes(wide.live, entry);
+            self.rests.unwritten |= wide.unwritten;
+        } else {
+            let got = read(&cell, new, arena, at)?;
+            self.value(&cell.value, &got.value, is_any(&cell), entry)?;
+            self.rest_on_bytes(got.live, entry);
+            self.rests.unwritten |= got.unwritten;
+        }
+        Some(at)
+    }
+
+    /// Whether a value is, which the older one says nothing of if that is `any` number.
+    #[inline]
+    fn value(&mut self, old: &Value, new: &Value, any: bool, entry: u32) -> Option<()> {
+        let reach = entry_covers(old, new, (self.new, self.arena), self.same, &mut self.ids)?;
+        self.rest_on(reach, entry);
+        if old.says_reach() || old.is_scalar() && !any {
+            let loose = old.is_scalar() && old.index == 0 && old.number.is_unknown();
+            self.rest_on_number((old.id, loose), new.deps, entry);
+        }
+        Some(())
+    }
+
+    /// Whether a number is that is the same but for what it is named; see [`Ids::names_match`].
+    #[inline]
+    fn name(
+        &mut self,
+        (old, new): (u32, u32),
+        known: Option<(u64, i32)>,
+        (unknown, deps): (bool, u64),
+        entry: u32,
+    ) -> Option<()> {
+        self.ids.names_match(old, new, known).then(|| {
+            self.rest_on_number((old, unknown), deps, entry);
+        })
+    }
+
+    /// What an entry says of a value rests on this: where it says nothing but its identity, only
+    /// if others have that.
+    #[inline]
+    fn rest_on_number(&mut self, (id, loose): (u32, bool), deps: u64, entry: u32) {
+        if self.whole && loose && id > self.ids.shared {
+            self.ids.owe(id, deps);
+        } else {
+            self.rest_on(deps, entry);
+        }
+    }
+
+    #[inline]
+    fn rest_on(&mut self, deps: u64, entry: u32) {
+        self.rests.deps |= beyond(deps, (self.own, entry));
+    }
+
+    #[inline]
+    fn rest_on_bytes(&mut self, live: u64, entry: u32) {
+        self.rests.live |= beyond(live, (self.own, entry));
+    }
 }
 
 /// Whether it shows of a cell of the stack alone, whatever identities stand for, that it does not

@@ -164,8 +164,6 @@ impl Renamed {
 /// may stand for whatever took its place, and nothing need be known of that.
 #[derive(Clone, Copy)]
 pub(super) struct Several {
-    /// Whether it was looked which ones they are.
-    known: bool,
     once: [u64; SEVERAL_WORDS],
     more: [u64; SEVERAL_WORDS],
 }
@@ -173,10 +171,7 @@ pub(super) struct Several {
 const SEVERAL_WORDS: usize = 8;
 
 impl Several {
-    pub const NONE: Self = Self { known: true, once: [0; SEVERAL_WORDS], more: [0; SEVERAL_WORDS] };
-    /// All, where it was not looked which ones they are.
-    const ANY: Self =
-        Self { known: false, once: [0; SEVERAL_WORDS], more: [u64::MAX; SEVERAL_WORDS] };
+    pub const NONE: Self = Self { once: [0; SEVERAL_WORDS], more: [0; SEVERAL_WORDS] };
 
     const fn word(id: u32) -> usize {
         (id / u64::BITS) as usize % SEVERAL_WORDS
@@ -201,8 +196,8 @@ impl Several {
 
 /// Identities of the older state with what took their place in the newer one.
 pub(super) struct Ids {
-    /// Those of the older state that several values may have.
-    pub several: Several,
+    /// Those of the older state that several values may have, if that was looked for.
+    pub several: Option<Several>,
     first: [Pair; FIRST_IDS],
     /// Those for which there was no room.
     more: Option<[Pair; MAX_IDS - FIRST_IDS]>,
@@ -250,13 +245,13 @@ impl Pair {
 impl Ids {
     pub const fn new(instances: bool, shared: u32) -> Self {
         let (first, more, renamed) = ([Pair::NONE; FIRST_IDS], None, Renamed::NONE);
-        Self { several: Several::ANY, first, more, len: 0, instances, shared, renamed }
+        Self { several: None, first, more, len: 0, instances, shared, renamed }
     }
 
     /// Whether there are so many that it is worth a look which identities several values have.
     #[inline]
     pub const fn are_many(&self) -> bool {
-        self.len == FIRST_IDS && !self.several.known
+        self.len == FIRST_IDS && self.several.is_none()
     }
 
     /// Those that correspond to something.
@@ -386,7 +381,8 @@ impl Ids {
     /// Whether what is at a place may stand for the number `old`.
     #[inline]
     pub fn place_matches(&mut self, old: u32, new: Place) -> bool {
-        !self.several.may_have(old) || self.stands(old, new).is_some()
+        let once = self.several.as_ref().is_some_and(|several| !several.may_have(old));
+        once || self.stands(old, new).is_some()
     }
 
     fn stands(&mut self, old: u32, new: Place) -> Option<&mut Pair> {
