@@ -5,8 +5,9 @@
 //! the dependencies of every entry (the registers that are set, then the cells) and,
 //! behind each cell's, the bytes that it rests on; and then the entries themselves, in
 //! half words ([`entry`]).
-//! What is stripped has the entries alone, and only those that matter; others may leave
-//! out some that another snapshot holds ([`sharing`]).
+//! What is stripped has the entries alone, and only those that matter, and behind many which one
+//! told a state apart last ([`apart`]); others may leave out some that another snapshot holds
+//! ([`sharing`]).
 
 mod apart;
 mod entry;
