@@ -233,6 +233,18 @@ impl State {
         }
     }
 
+    /// How much was used of what grants rounds, by the identity of that.
+    pub fn counted(&self, arena: &Arena<'_>, id: u32) -> Option<i32> {
+        let counts =
+            |value: &Value| value.id == id && matches!(value.kind, Kind::Rounds | Kind::Iterator);
+        if let Some(value) = self.regs().iter().find(|value| counts(value)) {
+            return Some(value.range);
+        }
+        let named = (0..self.cells.len()).filter(|index| self.cells.id(arena, *index) == id);
+        let mut cells = named.filter_map(|index| self.cells.get(arena, index));
+        cells.find(|cell| counts(&cell.value)).map(|cell| cell.value.range)
+    }
+
     /// Addresses of which `stale` says that they are none any longer become unknown
     /// numbers; those who may not see what they were find nothing in their place.
     pub fn revoke(&mut self, arena: &mut Arena<'_>, stale: impl Fn(&Value) -> bool) {

@@ -13,7 +13,7 @@ mod path;
 
 use crate::arena::{Arena, At};
 use crate::meter::Meter;
-use granted::{Rounds, SEVERAL};
+use granted::{NOBODY, Rounds, SEVERAL};
 use path::Path;
 
 /// Loops with a summary that one place can lie in.
@@ -39,6 +39,14 @@ impl Ask {
     /// Whether no other place on the way here asked the same.
     pub const fn is_first(&self) -> bool {
         self.had == 0 && self.first == 0
+    }
+
+    /// How many grants count behind the place, where the paths from there say so many, which may
+    /// be more than are left: a state that is made of two says that there were as few rounds as in
+    /// either. Of what `may_goto` grants, a state may end at one in which some was used since it
+    /// was asked last though in its own none was: there that counts as if it was.
+    fn left(&self, paths: u32) -> u32 {
+        if self.instance == 0 { self.most.max(paths) } else { self.most }
     }
 }
 
@@ -123,6 +131,11 @@ impl Tail {
         first.inner().max(last.inner())
     }
 
+    /// What grants the rounds behind the place, other than `may_goto`.
+    pub fn named(&self) -> [Option<u32>; 2] {
+        self.rounds.map(|of| Some(of.instance).filter(|id| *id != 0 && *id < NOBODY))
+    }
+
     /// To the program's end, where no grant was used.
     pub const fn exit(&self) -> Meter {
         self.exit
@@ -205,9 +218,9 @@ impl Tail {
     }
 
     /// All grants of a place count here and now.
-    fn count(&mut self, place: usize, most: u32) {
+    fn count(&mut self, place: usize) {
         let Some(own) = self.rounds.get_mut(place) else { return };
-        let (each, most) = (core::mem::take(&mut own.each), own.most.max(most));
+        let (each, most) = (core::mem::take(&mut own.each), own.most);
         let ends = core::mem::replace(&mut own.exit, Path::NONE).counted(place, each, most);
         let all = each.times(most.into());
         self.exit = all.then(self.exit);
@@ -245,7 +258,7 @@ impl Tail {
         }
         for place in 0..tail.rounds.len() {
             if tail.rounds.get(place).is_some_and(|of| of.instance != kept) {
-                tail.count(place, 0);
+                tail.count(place);
             }
         }
         let [first, last] = &mut tail.rounds;
@@ -271,7 +284,7 @@ impl Tail {
             let here = of.is_open() && of.outer <= serial && serial <= of.inner;
             let mut all = Meter::ZERO;
             if of.instance == ask.instance {
-                of.most = of.most.max(ask.most);
+                of.most = ask.left(of.most);
                 if here {
                     of.each = of.each.max(of.open.without(each, [0; 2]));
                 }
@@ -293,8 +306,11 @@ impl Tail {
         let mut tail = *self;
         let own = |of: &Rounds| !of.is_none() && of.instance == ask.instance;
         let Some(place) = tail.rounds.iter().position(own) else { return tail };
+        if let Some(of) = tail.rounds.get_mut(place) {
+            of.most = ask.left(of.most);
+        }
         if ask.is_first() {
-            tail.count(place, ask.most);
+            tail.count(place);
             return tail;
         }
         if !ask.used {
@@ -330,7 +346,7 @@ impl Tail {
             match now(of.instance) {
                 Some(instance) => of.instance = instance,
                 // There are not more of them left than on the older path.
-                None => tail.count(place, 0),
+                None => tail.count(place),
             }
         }
         tail

@@ -482,3 +482,44 @@ fn a_grant_stands_for_one_round_of_another_loop() {
     let longest = 10 + 4 + (outer * (4 + 4 + 21) + 4) + (inner - 1) * 33 + 8;
     assert!((longest..longest * 3 / 2).contains(&info.max_insns), "{} {longest}", info.max_insns);
 }
+
+/// What asked once more, and got nothing, comes to where others are that have used a grant since
+/// they asked: theirs stands for a round behind, and here there is none.
+#[test]
+fn a_grant_that_was_used_stands_for_no_round() {
+    let ask = "r0 = 0\nr1 = r10\nr1 += -8\ncall kfunc 2";
+    for rounds in [1, 2, 3, 20] {
+        let info = SOCKET.accepts(&format!(
+            "r1 = r10
+             r1 += -8
+             r2 = 0
+             r3 = {rounds}
+             call kfunc 1
+             first: {ask}
+             if r0 == 0 goto out
+             call 7
+             r0 &= 3
+             if r0 > 0 goto first
+             goto last
+             middle: {ask}
+             if r0 == 0 goto last
+             call 7
+             r0 &= 3
+             if r0 != 2 goto first
+             last: {ask}
+             if r0 == 0 goto out
+             call 7
+             r0 &= 3
+             if r0 > 0 goto middle
+             goto last
+             out: r1 = r10
+             r1 += -8
+             call kfunc 3
+             r0 = 0
+             exit"
+        ));
+        // From the first to the last and back to itself, and with the last number to the middle.
+        let longest = if rounds == 1 { 24 } else { 5 + 9 * (rounds - 1) + 8 + 2 * 5 + 5 };
+        assert!((longest..longest * 2).contains(&info.max_insns), "{} {rounds}", info.max_insns);
+    }
+}

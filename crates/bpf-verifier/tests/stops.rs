@@ -376,3 +376,36 @@ fn rounds_made_one_count_once() {
     // Six instructions a round.
     assert!((6 * 1000..7 * 1000).contains(&info.max_insns), "{info:?}");
 }
+
+/// The same of a loop in a loop: how many rounds the inner one has left is known in each.
+#[test]
+fn rounds_made_one_in_others_count_once() {
+    let nested = |rounds: u32| {
+        let function = format!(
+            "r6 = r2
+             r1 = {rounds}
+             r2 = subprog[g] ll
+             r3 = r6
+             r4 = 0
+             call 181
+             r1 = *(u64 *)(r6 +0)
+             r0 = 0
+             if r1 > 100000 goto stop
+             exit
+             stop: r0 = 1
+             exit
+             g: r1 = *(u64 *)(r2 +0)
+             r1 += 1
+             *(u64 *)(r2 +0) = r1
+             r0 = 0
+             exit"
+        );
+        SOCKET.accepts(&looping(&rounds.to_string(), "", "", &function)).max_insns
+    };
+    for rounds in [8_u32, 32, 100] {
+        // Five instructions a round, ten around them.
+        let (rounds, bound) = (u64::from(rounds), nested(rounds));
+        let longest = 10 + rounds * (10 + 5 * rounds);
+        assert!((longest..longest * 5 / 4).contains(&bound), "{rounds}: {bound}");
+    }
+}

@@ -290,17 +290,13 @@ impl Explorer<'_> {
             }
             if let Some(rests) = found
                 && (!goes_round || self.stands_for_derived(old))
+                && let Some(tail) = self.tail_behind(node, &rests)
             {
                 node.count(&mut self.arena, true);
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
-                let tail = node.tail(&self.arena);
-                if !node.has_rounds(&self.arena) {
-                    return Some(tail);
-                }
-                let tail = tail.renamed(|old| rests.renamed.now(old));
-                return Some(self.asks().map_or(tail, |ask| tail.asked(&ask)));
+                return Some(tail);
             }
             if node.count(&mut self.arena, false) {
                 before = node.0;

@@ -32,7 +32,8 @@
 //!
 //! Four things are to be watched. A grant stands for one round only: if none was used since
 //! the last place that asked (the iterator had nothing to give), the round is not at its end,
-//! and no loop is closed. What `each` is may be known later than `exit`; so paths keep how
+//! no loop is closed, and no done node with such rounds behind it covers the state: there the
+//! grant may have been used. So a place knows how many grants are left, of all but `may_goto`. What `each` is may be known later than `exit`; so paths keep how
 //! many grants they use, and the difference is taken when all is counted. And the places speak
 //! of an instance by its identity: a done node that covers a state with another iterator
 //! speaks of that one afterwards. And the path on which a loop of one instance is closed stands
@@ -57,7 +58,7 @@ use crate::arena::{Arena, At, NONE, high, low, pair};
 use crate::domain::Scalar;
 use crate::rules::MAY_GOTO_ROUNDS;
 use crate::state::cells::SAVED;
-use crate::state::cover::{Closeness, covers, entry_bit};
+use crate::state::cover::{Closeness, RestsOn, covers, entry_bit};
 use crate::state::{Kind, Value};
 use crate::tail::{Ask, Tail};
 
@@ -231,6 +232,25 @@ impl Explorer<'_> {
         }
         self.charge_nodes(steps);
         before.map_or((false, 0), |(before, first)| (before < had.min(HAD), first))
+    }
+
+    /// What follows from the current state, which a done node covers by this; none, where rounds
+    /// behind that would count a grant that was not used here.
+    pub(super) fn tail_behind(&mut self, node: Done, rests: &RestsOn) -> Option<Tail> {
+        let tail = node.tail(&self.arena);
+        if !node.has_rounds(&self.arena) {
+            return Some(tail);
+        }
+        let tail = tail.renamed(|old| rests.renamed.now(old));
+        let ask = self.asks();
+        let here = ask.map_or(0, |ask| ask.instance);
+        for instance in tail.named().into_iter().flatten().filter(|named| *named != here) {
+            let had = self.state.counted(&self.arena, instance).unwrap_or(0).unsigned_abs();
+            if had > 0 && !self.was_used(instance, had).0 {
+                return None;
+            }
+        }
+        Some(ask.map_or(tail, |ask| tail.asked(&ask)))
     }
 
     /// Whether what follows from a done node is known: all loops that are closed

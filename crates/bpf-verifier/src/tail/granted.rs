@@ -6,7 +6,7 @@ use crate::meter::Meter;
 
 /// What stands for several instances at once, and for none.
 pub(super) const SEVERAL: u32 = u32::MAX;
-const NOBODY: u32 = u32::MAX - 1;
+pub(super) const NOBODY: u32 = u32::MAX - 1;
 
 /// The rounds behind a place that one instance grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
