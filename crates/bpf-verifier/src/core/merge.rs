@@ -14,8 +14,8 @@
 //! other state is that of the first round of which paths are still to be walked, so
 //! that the one that is made of both is a guess at what holds in all of them. It says of
 //! the rounds that there were no more than the older one has had. Where a helper calls a function,
-//! whose rounds have no summary, that is tried after two rounds, and where it comes to nothing again
-//! after twice as many. Of a state that was made so, also the next round is made one with it, and
+//! whose rounds have no summary, that is tried after two rounds, unless it calls a few times at the
+//! most, and where it comes to nothing again after twice as many. Of a state that was made so, also the next round is made one with it, and
 //! numbers that have become greater once more go on to round bounds: so the steps do not depend on
 //! how far a function counts. Like any guess, it holds if all that follows from it can be walked.
 
@@ -41,6 +41,10 @@ const ROUNDS_PATIENCE: u64 = 4;
 /// Rounds of a function that a helper calls, after which they are made one first. Other loops have
 /// summaries before.
 const FIRST_ROUNDS: u32 = 2;
+/// Rounds of such a function that are not made one, where there are no more, and states that were
+/// kept since the first one: walking them takes about as long, and tells which of them ends early.
+const FEW_ROUNDS: u32 = 8;
+const FEW_STATES: u32 = 32;
 /// States that are looked at for one that is alike.
 const LOOKED_AT: usize = 8;
 
@@ -141,7 +145,7 @@ impl Explorer<'_> {
         }
         let Some(earlier) = self.earlier_round(point) else { return Ok(false) };
         let before = earlier.generation(&self.arena);
-        if !late && before == 0 && had < FIRST_ROUNDS {
+        if !late && before == 0 && (had < FIRST_ROUNDS || self.are_few_rounds(earlier)) {
             return Ok(false);
         }
         let ask = self.asks();
@@ -157,6 +161,13 @@ impl Explorer<'_> {
             self.give_up(trial)?;
         }
         Ok(true)
+    }
+
+    /// Whether a loop's rounds are so few that they are walked one by one. Other loops in them may
+    /// make them long.
+    fn are_few_rounds(&self, first: Node) -> bool {
+        let kept = self.figures.total_states.saturating_sub(first.serial(&self.arena));
+        kept < FEW_STATES && self.most_rounds() <= FEW_ROUNDS
     }
 
     /// Makes the state one with all of these that are alike. Whether any is, and says

@@ -191,7 +191,7 @@ impl Explorer<'_> {
 
     /// How many rounds the loop has at the most whose head the current
     /// instruction is.
-    fn most_rounds(&self) -> u32 {
+    pub(super) fn most_rounds(&self) -> u32 {
         match self.code.insn(self.walker.pc) {
             Ok(Instruction::Call(CallTarget::Helper(id))) => self.most_callbacks(id),
             Ok(Instruction::Call(CallTarget::Kfunc(_))) => {
