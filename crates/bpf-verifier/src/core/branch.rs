@@ -143,9 +143,11 @@ impl Explorer<'_> {
 
     /// The jump of a `may_goto` is taken where the allowance is used up, which
     /// can be at any time. What follows then is walked first: what it decides on
-    /// must not be forgotten from round to round.
+    /// must not be forgotten from round to round. Where it was used up before, it still is.
     pub(super) fn may_goto(&mut self, insn: &Instruction) -> Step<Flow> {
-        self.fork(insn)?;
+        if !self.asks_in_vain() {
+            self.fork(insn)?;
+        }
         Ok(Flow::To(self.take_side(insn, false)?))
     }
 

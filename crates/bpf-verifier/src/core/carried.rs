@@ -229,7 +229,8 @@ impl Explorer<'_> {
         trial.clear_linear(&mut self.arena);
         // What becomes another number does not bound the rounds.
         let listed = changes.iter().filter(|(place, _, resets)| *place != 0 && resets.is_none());
-        let (mut rounds, mut firm) = (u64::MAX, u64::MAX);
+        let granted = self.granted_ways_round(trial).unwrap_or(u64::MAX);
+        let (mut rounds, mut firm) = (granted, granted);
         for (place, change, _) in listed {
             let Some(guess) = self.at_place(&self.state, *place) else { continue };
             let Some(most) = rounds_of(&guess, *change) else { continue };

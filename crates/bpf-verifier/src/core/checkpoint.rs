@@ -293,6 +293,9 @@ impl Explorer<'_> {
                 && let Some(tail) = self.tail_behind(node, &rests)
             {
                 node.count(&mut self.arena, true);
+                if node.is_spent(&self.arena) {
+                    self.mark_spent();
+                }
                 self.mark_precise(rests.deps);
                 self.mark_read(rests.live);
                 self.figures.unwritten_reads |= rests.unwritten;
@@ -364,6 +367,7 @@ impl Explorer<'_> {
             trail_len,
             segment: meter,
             rounds,
+            refused: self.is_spent(),
             apart,
             owner: active,
             nest,

@@ -33,6 +33,8 @@ const TRIED: u32 = 1 << 29;
 const ROUNDS: u32 = 1 << 30;
 /// It is to be freed.
 const DEAD: u32 = 1 << 31;
+/// In the third word, beside grants, of which there are fewer: see [`Node::is_spent`].
+const SPENT: u32 = 1 << 31;
 /// The first of the bits of the number of summaries, above a slot's number.
 const NEST_SHIFT: u32 = 28;
 
@@ -63,6 +65,7 @@ impl Done {
         let owner = level.map_or(Trial(NONE), |level| node.owner(arena).at_level(arena, level));
         let nest = level.map_or(0, |level| u32::try_from(level).unwrap_or(0).saturating_add(1));
         let (slot, grants) = (super::slot_number(node.pc(arena)), node.grants(arena));
+        let spent = if node.is_spent(arena) { SPENT } else { 0 };
         let all = if forget { 0 } else { u64::MAX };
         let marks = (node.read(arena) | all, node.precise(arena) | node.exact(arena) | all);
         let instances = paths.instances();
@@ -75,7 +78,7 @@ impl Done {
         let (state, head) = (node.snapshot(arena), head_words(instances, nest));
         let done = Self(state.keep_stripped(arena, head, marks).ok()?);
         arena.set(done.0, pair(NONE, slot | nest.wrapping_shl(NEST_SHIFT)));
-        arena.set(done.field(1), pair(loops | generation, grants));
+        arena.set(done.field(1), pair(loops | generation, grants.min(SPENT - 1) | spent));
         paths.exit().store(arena, done.field(EXIT));
         paths.store_rounds(arena, done.field(MORE), instances);
         let mut at = done.field(head_words(instances, 0));
@@ -112,13 +115,18 @@ impl Done {
     }
 
     fn set_flags(self, arena: &mut Arena<'_>, flags: u32) {
-        let grants = self.grants(arena);
+        let grants = high(arena.word(self.field(1)));
         arena.set(self.field(1), pair(flags, grants));
     }
 
     /// Rounds that `may_goto` had granted on the way here.
     pub fn grants(self, arena: &Arena<'_>) -> u32 {
-        high(arena.word(self.field(1)))
+        high(arena.word(self.field(1))) & !SPENT
+    }
+
+    /// See [`Node::is_spent`].
+    pub fn is_spent(self, arena: &Arena<'_>) -> bool {
+        high(arena.word(self.field(1))) & SPENT != 0
     }
 
     /// Whether a loop of an ancestor is closed behind it.

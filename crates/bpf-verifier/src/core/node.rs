@@ -36,6 +36,10 @@ const HAS_ROUNDS: u32 = 1 << 12;
 const LONG_SEGMENT: u32 = 1 << 13;
 /// In the same place: see [`Node::is_apart`].
 const APART: u32 = 1 << 14;
+/// In the same place: see [`Node::is_behind_refusal`].
+const REFUSED: u32 = 1 << 10;
+/// In the same place: see [`Node::is_spent`].
+const SPENT: u32 = 1 << 15;
 /// Beside the length of the trail: see [`Node::rest_within`].
 const WITHIN_SHIFT: u32 = 16;
 /// As many summaries as there are at the most.
@@ -57,6 +61,8 @@ pub(crate) struct Fresh {
     pub segment: Meter,
     /// Whether there are loops to keep something about.
     pub rounds: bool,
+    /// See [`Node::is_behind_refusal`].
+    pub refused: bool,
     /// See [`Node::is_apart`].
     pub apart: bool,
     /// The innermost summary around it, and how many there are.
@@ -115,7 +121,9 @@ impl Node {
         let rounds = if fresh.rounds { HAS_ROUNDS } else { 0 };
         let long = if fresh.segment.least_words() > 1 { LONG_SEGMENT } else { 0 };
         let apart = if fresh.apart { APART } else { 0 };
-        let lengths = fresh.trail_len | rounds | long | apart | fresh.nest.wrapping_shl(NEST_SHIFT);
+        let refused = if fresh.refused { REFUSED } else { 0 };
+        let lengths =
+            fresh.trail_len | rounds | refused | long | apart | fresh.nest.wrapping_shl(NEST_SHIFT);
         arena.set(self.field(LENGTHS), lengths.into());
         let segment = self.field(self.own_words_to_segment(arena));
         fresh.segment.store_small(arena, segment);
@@ -182,6 +190,22 @@ impl Node {
     /// before it comes there.
     pub fn is_apart(self, arena: &Arena<'_>) -> bool {
         low(arena.word(self.field(LENGTHS))) & APART != 0
+    }
+
+    /// Whether the allowance of `may_goto` was used up on the way here.
+    pub fn is_behind_refusal(self, arena: &Arena<'_>) -> bool {
+        low(arena.word(self.field(LENGTHS))) & REFUSED != 0
+    }
+
+    /// Whether what follows from it was walked knowing that the allowance of `may_goto` is used
+    /// up: it stands for no state where that is not so.
+    pub fn is_spent(self, arena: &Arena<'_>) -> bool {
+        low(arena.word(self.field(LENGTHS))) & SPENT != 0
+    }
+
+    pub fn set_spent(self, arena: &mut Arena<'_>) {
+        let word = arena.word(self.field(LENGTHS));
+        arena.set(self.field(LENGTHS), word | u64::from(SPENT));
     }
 
     /// What follows from it rests on what the summary at a level says of numbers that are named

@@ -42,7 +42,12 @@
 //! of these rounds.
 //!
 //! A summary ([`summary`](super::summary)) of a loop that an iterator bounds which was asked
-//! before is such a loop, too: each of its ways round uses a grant.
+//! before is such a loop, too: each of its ways round uses a grant. The same is true where
+//! `may_goto` grants all of them and nothing else bounds them.
+//!
+//! Who was given nothing by `may_goto` is given nothing afterwards: on such a path the walk goes
+//! on one way only where it asks again ([`Explorer::asks_in_vain`]). What it finds there is said
+//! of the nodes in between ([`Node::is_spent`]), and covers no state that may be given more.
 //!
 //! A node from which a loop of an ancestor is closed serves as a cover only as
 //! long as that ancestor is open: afterwards it is not known any more what
@@ -253,12 +258,51 @@ impl Explorer<'_> {
         Some(ask.map_or(tail, |ask| tail.asked(&ask)))
     }
 
+    /// Whether the path was given nothing where it asked for the allowance of `may_goto` last: so
+    /// it is used up, and nobody is given any of it afterwards. The place had as many grants as
+    /// there are now, and the walk went on from there, which is a jump.
+    pub(super) fn is_spent(&self) -> bool {
+        let (last, arena) = (Node(self.walker.parent), &self.arena);
+        if self.walker.grants == 0 || last.0 == NONE {
+            return false;
+        }
+        let asked = last.asks(arena).filter(|ask| ask.instance == 0 && self.walker.trail_len > 0);
+        last.is_behind_refusal(arena) || asked.is_some_and(|ask| ask.had == self.walker.grants)
+    }
+
+    /// Whether the allowance is used up where the current instruction asks for it, so that the
+    /// program goes on one way only: what was walked since it was used up rests on that.
+    pub(super) fn asks_in_vain(&mut self) -> bool {
+        let spent = self.is_spent();
+        if spent {
+            self.mark_spent();
+        }
+        spent
+    }
+
+    /// What follows rests on the allowance's being used up: it does so from each node behind the
+    /// place that was given nothing.
+    pub(super) fn mark_spent(&mut self) {
+        let (mut node, mut steps) = (Node(self.walker.parent), 0_u64);
+        let more = |node: Node, arena: &Arena<'_>| {
+            node.0 != NONE && node.is_behind_refusal(arena) && !node.is_spent(arena)
+        };
+        while more(node, &self.arena) {
+            node.set_spent(&mut self.arena);
+            node = Node(node.parent(&self.arena));
+            steps = steps.saturating_add(1);
+        }
+        self.charge_nodes(steps);
+    }
+
     /// Whether what follows from a done node is known: all loops that are closed
     /// behind it are under way, of which `inner` is the innermost. And `may_goto` had
     /// granted no more on the way to it, which no state says: where more was granted,
     /// less is left, and paths from there may have used what led there.
     pub(super) fn resolves(&mut self, node: Done, inner: u32) -> bool {
-        if node.grants(&self.arena) > self.walker.grants {
+        if node.grants(&self.arena) > self.walker.grants
+            || node.is_spent(&self.arena) && !self.is_spent()
+        {
             return false;
         }
         if inner == 0 {

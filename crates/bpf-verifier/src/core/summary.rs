@@ -4,6 +4,7 @@
 //! paths that come back to it end there, where its state covers theirs.
 
 use bpf_bytecode::Register;
+use bpf_bytecode::instruction::Instruction;
 
 use super::checkpoint::Arrival;
 use super::node::Node;
@@ -11,6 +12,7 @@ use super::trial::{Change, EARLY, HINTED, Phase, Trial};
 use super::{Explorer, Step};
 use crate::arena::{NONE, low};
 use crate::domain::Scalar;
+use crate::rules::MAY_GOTO_ROUNDS;
 use crate::state::cells::REFS;
 use crate::state::cover::{Closeness, covers};
 use crate::state::join::{Join, Mode};
@@ -37,6 +39,9 @@ const MERGE_PART: u64 = 4;
 const MORE_MERGED: u64 = 4096;
 /// The part of all steps that the last phase may take.
 const FULL_PART: u64 = 3;
+/// Rounds that `may_goto` grants before a loop that compares what it counts is said to be bounded by
+/// nothing else.
+const MANY_GRANTS: u32 = 256;
 
 impl Explorer<'_> {
     /// Leaves the loops that the current instruction does not belong to. The
@@ -91,6 +96,7 @@ impl Explorer<'_> {
             self.fail(trial)?;
             return Ok(Arrival::Elsewhere);
         }
+        trial.note_grants(&mut self.arena, self.walker.grants);
         let guess = trial.node(&self.arena).snapshot(&self.arena);
         self.charge_parts(guess.weight(&self.arena));
         let phase = trial.phase(&self.arena);
@@ -551,8 +557,13 @@ impl Explorer<'_> {
     }
 
     /// The iterator that gives something in every round of the loop and has given something
-    /// before it, where that bounds the rounds, and how much it has left to give.
+    /// before it, where that bounds the rounds, and how much it has left to give. Or the allowance
+    /// of `may_goto`, where nothing else bounds them.
     fn granted_by(&self, trial: Trial, node: Node, rounds: u64) -> Option<(u32, u32)> {
+        if self.counted_ways_round(trial).is_none() {
+            let had = trial.start(&self.arena).grants;
+            return Some((0, MAY_GOTO_ROUNDS.saturating_sub(had)));
+        }
         let guess = node.snapshot(&self.arena);
         let (regs, mut entries) = (guess.regs(&self.arena), guess.read(&self.arena));
         for _ in 0..regs {
@@ -654,6 +665,22 @@ impl Explorer<'_> {
     /// to some entry of the head's state, which stays within its bounds there;
     /// none, if nothing shows that it ends.
     fn most_ways_round(&self, trial: Trial) -> Option<u64> {
+        self.counted_ways_round(trial).or_else(|| self.granted_ways_round(trial))
+    }
+
+    /// The same by what `may_goto` allows, where every way round uses some of that, and it was
+    /// asked before or is so at the head: there all that it grants is counted. A loop that compares
+    /// what it counts may end long before; it is walked for some rounds.
+    pub(super) fn granted_ways_round(&self, trial: Trial) -> Option<u64> {
+        let arena = &self.arena;
+        let (grants, head) = (trial.start(arena).grants, trial.subject(arena).head(arena));
+        let asked = grants > 0 || matches!(self.code.insn(head), Ok(Instruction::MayGoto { .. }));
+        let many = grants >= MANY_GRANTS || trial.thresholds(arena).1 == 0;
+        (trial.uses_grants(arena) && asked && many).then_some(MAY_GOTO_ROUNDS.into())
+    }
+
+    /// The same by an entry of the state alone.
+    fn counted_ways_round(&self, trial: Trial) -> Option<u64> {
         let arena = &self.arena;
         let guess = trial.node(arena).snapshot(arena);
         let mut entries = guess.read(arena);

@@ -110,6 +110,8 @@ const NO_LINEAR: u64 = 1 << 61;
 const NO_REACH: u64 = 1 << 62;
 /// Guesses say nothing of numbers on which nothing is decided.
 const LOOSE: u64 = 1 << 63;
+/// Beside the grants that were used before, of which there are fewer: on some way round none is.
+const GRANTLESS: u32 = 1 << 31;
 /// What holds beyond a phase.
 const LASTING: u64 = NUMBERS
     | MIGHT_HELP
@@ -381,8 +383,21 @@ impl Trial {
             forks: high(lens),
             lonely: arena.word(self.field(START + 3)),
             active: self.outer(arena),
-            grants: self.half(arena, 6, true),
+            grants: self.half(arena, 6, true) & !GRANTLESS,
         }
+    }
+
+    /// A way round was walked, on which so many grants of `may_goto` are used up by then.
+    pub fn note_grants(self, arena: &mut Arena<'_>, grants: u32) {
+        let before = self.half(arena, 6, true);
+        if grants <= before {
+            self.set_half(arena, 6, true, before | GRANTLESS);
+        }
+    }
+
+    /// Whether every way round that was walked uses a grant of `may_goto`.
+    pub fn uses_grants(self, arena: &Arena<'_>) -> bool {
+        self.half(arena, 6, true) & GRANTLESS == 0
     }
 
     /// The trial that began before it and is not over.
