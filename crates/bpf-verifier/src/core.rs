@@ -564,8 +564,8 @@ impl<'a> Explorer<'a> {
         self.last_id
     }
 
-    /// Notes what the instruction accesses. The context, each kind of thing of the kernel, and
-    /// other memory exclude each other.
+    /// Notes what the instruction accesses. The context, each kind of socket, and other memory
+    /// exclude each other.
     pub(crate) fn note(&mut self, fact: InsnFact) -> Step {
         let pc = self.walker.pc;
         let before = self.code.fact(&self.arena, pc);
@@ -573,8 +573,8 @@ impl<'a> Explorer<'a> {
             return Ok(());
         }
         let memory = |fact| {
-            use InsnFact::{MapValue, Memory, Packet, Reserved, Stack};
-            matches!(fact, Stack | Packet | MapValue | Reserved | Memory)
+            use InsnFact::{KernelFlowKeys, MapValue, Memory, Packet, Reserved, Stack};
+            matches!(fact, Stack | Packet | MapValue | Reserved | Memory | KernelFlowKeys)
         };
         let merged = match (before, fact) {
             (InsnFact::Unreached | InsnFact::Plain, _) => fact,

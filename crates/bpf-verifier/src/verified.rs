@@ -49,7 +49,8 @@ pub enum InsnFact {
     KernelTcpSocket,
     /// Accesses an XDP socket of such a kernel.
     KernelXdpSocket,
-    /// Accesses the keys of a flow, in such a kernel.
+    /// Accesses the keys of a flow, in such a kernel: plain memory. Where it accesses other plain
+    /// memory, too, it is [`Memory`](Self::Memory).
     KernelFlowKeys,
 }
 

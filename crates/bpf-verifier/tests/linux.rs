@@ -145,6 +145,30 @@ fn an_instruction_accesses_one_kind_of_socket() {
     accepts(TC, &either(&apart, &loads));
 }
 
+/// They are bytes as on the stack, and no kernel translates what accesses them.
+#[test]
+fn the_keys_of_a_flow_are_plain_memory() {
+    let either = |other: &str| {
+        format!(
+            "r6 = r1
+             r2 = 0
+             *(u64 *)(r10 -8) = r2
+             r7 = *(u64 *)(r6 +144)
+             r8 = r10
+             r8 += -8
+             call 7
+             r3 = r7
+             if r0 == 0 goto use
+             r3 = {other}
+             use: *(u16 *)(r3 +2) = r0
+             r0 = 0
+             exit"
+        )
+    };
+    accepts(BpfProgType::FlowDissector, &either("r7"));
+    accepts(BpfProgType::FlowDissector, &either("r8"));
+}
+
 #[test]
 fn maps_of_maps_give_maps() {
     let outer = |index: u32, rest: &str| {
