@@ -420,3 +420,13 @@ fn sockets_go_into_maps_of_sockets_and_nothing_else() {
     rejects(TC, "helper #2", &put("r2"));
     rejects(BpfProgType::CgroupSkb, "cannot pass map_type sockhash", &put("r6"));
 }
+
+/// Only a probe of the kernel knows the function that it is in.
+#[test]
+fn a_tracepoint_is_in_no_function() {
+    let text = "call 173\nr0 = 0\nexit";
+    accepts(BpfProgType::Kprobe, text);
+    for other in [BpfProgType::Tracepoint, BpfProgType::PerfEvent, BpfProgType::RawTracepoint] {
+        rejects(other, "cannot use helper #173", text);
+    }
+}

@@ -21,6 +21,6 @@ pub(super) static SIGNATURES: &[HelperSig] = &[
     row(67, "get_stack", &[Context, MemWrite, SizeOrZero, Anything], Written).for_types(TRACING),
     row(119, "read_branch_records", &[Context, MemWriteOrNull, SizeOrZero, Anything], Integer)
         .for_types(PERF_EVENT),
-    row(173, "get_func_ip", &[Context], Integer).for_types(TRACING),
+    row(173, "get_func_ip", &[Context], Integer).for_types(&[BpfProgType::Kprobe]),
     row(174, "get_attach_cookie", &[Context], Integer).for_types(TRACING),
 ];
