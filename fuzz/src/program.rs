@@ -6,8 +6,8 @@
 //! compute with unknown numbers, as they are or changed in places; programs of
 //! loops; programs of functions, iterators and helpers that call back; programs of
 //! functions that end before their exit; of many branches one behind the other; loops that
-//! hand numbers on from round to round; loops that compare low bits of numbers; and loops of
-//! numbers that go together.
+//! hand numbers on from round to round; loops that compare low bits of numbers; loops of
+//! numbers that go together; and programs that ask for the allowance of `may_goto` again and again.
 
 use kernel_bpf::bytecode::abi::map::{MapDef, MapType};
 use kernel_bpf::bytecode::instruction::{CallTarget, jump_target};
@@ -21,6 +21,7 @@ use kernel_bpf_tests::random;
 use crate::input::Input;
 use crate::place::constants;
 
+mod allowance;
 mod change;
 mod delayed;
 mod functions;
@@ -67,6 +68,7 @@ pub fn case(data: &[u8]) -> Case {
         6 => delayed::case(&mut input),
         7 => generated(&mut input),
         8 => changed(unknowns(&mut input), &mut input),
+        9 if kind >= 128 => allowance::case(&mut input),
         9..12 => rounds::case(&mut input),
         12 => held::here(&mut input),
         _ => unknowns(&mut input),

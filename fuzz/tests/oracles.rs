@@ -141,6 +141,7 @@ fn programs_are_of_all_kinds() {
     let mut kinds = [
         ("tame", 5, 0),
         ("rounds", 30, 0),
+        ("allowance", 5, 0),
         ("ends", 5, 0),
         ("joins", 1, 0),
         ("delayed", 1, 0),
