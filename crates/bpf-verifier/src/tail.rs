@@ -40,14 +40,6 @@ impl Ask {
     pub const fn is_first(&self) -> bool {
         self.had == 0 && self.first == 0
     }
-
-    /// How many grants count behind the place, where the paths from there say so many, which may
-    /// be more than are left: a state that is made of two says that there were as few rounds as in
-    /// either. Of what `may_goto` grants, a state may end at one in which some was used since it
-    /// was asked last though in its own none was: there that counts as if it was.
-    fn left(&self, paths: u32) -> u32 {
-        if self.instance == 0 { self.most.max(paths) } else { self.most }
-    }
 }
 
 /// What follows from a place: the costliest paths from there.
@@ -131,9 +123,9 @@ impl Tail {
         first.inner().max(last.inner())
     }
 
-    /// What grants the rounds behind the place, other than `may_goto`.
+    /// What grants the rounds behind the place, but for what is not told apart.
     pub fn named(&self) -> [Option<u32>; 2] {
-        self.rounds.map(|of| Some(of.instance).filter(|id| *id != 0 && *id < NOBODY))
+        self.rounds.map(|of| Some(of.instance).filter(|id| *id < NOBODY))
     }
 
     /// To the program's end, where no grant was used.
@@ -284,7 +276,7 @@ impl Tail {
             let here = of.is_open() && of.outer <= serial && serial <= of.inner;
             let mut all = Meter::ZERO;
             if of.instance == ask.instance {
-                of.most = ask.left(of.most);
+                of.most = ask.most;
                 if here {
                     of.each = of.each.max(of.open.without(each, [0; 2]));
                 }
@@ -307,7 +299,7 @@ impl Tail {
         let own = |of: &Rounds| !of.is_none() && of.instance == ask.instance;
         let Some(place) = tail.rounds.iter().position(own) else { return tail };
         if let Some(of) = tail.rounds.get_mut(place) {
-            of.most = ask.left(of.most);
+            of.most = ask.most;
         }
         if ask.is_first() {
             tail.count(place);

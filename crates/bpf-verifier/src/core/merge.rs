@@ -15,9 +15,10 @@
 //! that the one that is made of both is a guess at what holds in all of them. It says of
 //! the rounds that there were no more than the older one has had. Where a helper calls a function,
 //! whose rounds have no summary, that is tried after two rounds, unless it calls a few times at the
-//! most, and where it comes to nothing again after twice as many. Of a state that was made so, also the next round is made one with it, and
-//! numbers that have become greater once more go on to round bounds: so the steps do not depend on
-//! how far a function counts. Like any guess, it holds if all that follows from it can be walked.
+//! most, and where it comes to nothing again after twice as many. Of a state that was made so, also
+//! the next round is made one with it, and numbers that have become greater once more go on to round
+//! bounds: so the steps do not depend on how far a function counts. Like any guess, it holds if all
+//! that follows from it can be walked.
 
 use super::done::Done;
 use super::node::Node;

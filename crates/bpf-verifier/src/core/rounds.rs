@@ -33,8 +33,8 @@
 //! Four things are to be watched. A grant stands for one round only: if none was used since
 //! the last place that asked (the iterator had nothing to give), the round is not at its end,
 //! no loop is closed, and no done node with such rounds behind it covers the state: there the
-//! grant may have been used. So a place knows how many grants are left, of all but `may_goto`. What `each` is may be known later than `exit`; so paths keep how
-//! many grants they use, and the difference is taken when all is counted. And the places speak
+//! grant may have been used. So a place knows how many grants are left. What `each` is may be
+//! known later than `exit`; so paths keep how many grants they use, and the difference is taken when all is counted. And the places speak
 //! of an instance by its identity: a done node that covers a state with another iterator
 //! speaks of that one afterwards. And the path on which a loop of one instance is closed stands
 //! for any number of its rounds: grants of another are used on it only where that one is asked
@@ -248,9 +248,12 @@ impl Explorer<'_> {
         }
         let tail = tail.renamed(|old| rests.renamed.now(old));
         let ask = self.asks();
-        let here = ask.map_or(0, |ask| ask.instance);
-        for instance in tail.named().into_iter().flatten().filter(|named| *named != here) {
-            let had = self.state.counted(&self.arena, instance).unwrap_or(0).unsigned_abs();
+        for instance in tail.named().into_iter().flatten() {
+            let had = match instance {
+                _ if ask.is_some_and(|ask| ask.instance == instance) => 0,
+                0 => self.walker.grants,
+                _ => self.state.counted(&self.arena, instance).unwrap_or(0).unsigned_abs(),
+            };
             if had > 0 && !self.was_used(instance, had).0 {
                 return None;
             }
