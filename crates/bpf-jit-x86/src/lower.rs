@@ -15,6 +15,7 @@ use bpf_verifier::InsnFact;
 use crate::error::CompileError;
 
 mod effect;
+mod fields;
 mod fixed;
 mod links;
 mod note;
@@ -177,12 +178,18 @@ impl Lowered<'_> {
         }
     }
 
-    /// The same of a step that is [not special](Effect::is_special). It is compiled for each kind
-    /// that is frequent by itself, so that operations are told apart but once. An operation is
-    /// put into words only here, as most are looked at once.
+    /// The same of a step that is [not special](Effect::is_special) and does not turn. It is
+    /// compiled for each kind that is frequent by itself, so that operations are told apart but
+    /// once. An operation is put into words only here, as most are looked at once.
     #[inline(always)]
-    pub fn with_plain_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
-        translate::by_code(step.pc, step.insn, then)
+    pub fn with_straight_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
+        translate::straight(step.pc, step.insn, then)
+    }
+
+    /// The same of one that turns.
+    #[inline(always)]
+    pub fn with_turning_op<T: Then>(&self, step: &Step, then: T) -> T::Result {
+        translate::turning(step.pc, step.insn, then)
     }
 
     /// What a step loads that loads a number of 64 bits, and where.

@@ -200,6 +200,12 @@ impl<'a, 'o> Selector<'a, 'o> {
                     at = at.wrapping_add(self.special(&{ step }, *note));
                     continue;
                 }
+                if effect.turns() {
+                    *place = self.out.code.here();
+                    (self.live, self.needed) = (note.behind(), note.live());
+                    at = at.wrapping_add(self.turn(step));
+                    continue;
+                }
             }
             *place = self.out.code.here();
             self.live = note.behind();
@@ -268,7 +274,13 @@ impl<'a, 'o> Selector<'a, 'o> {
     /// with, too.
     #[inline(always)]
     fn step(&mut self, step: Step) -> usize {
-        self.lowered.with_plain_op(&step, Emit { selector: self, step })
+        self.lowered.with_straight_op(&step, Emit { selector: self, step })
+    }
+
+    /// The same of one that turns.
+    #[inline(always)]
+    fn turn(&mut self, step: Step) -> usize {
+        self.lowered.with_turning_op(&step, Emit { selector: self, step })
     }
 
     // Where a step is lent, it is a copy, made there: it need not be in memory for all others.
