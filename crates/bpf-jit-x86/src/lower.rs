@@ -165,6 +165,9 @@ impl Lowered<'_> {
         if step.effect.is_void() {
             return Op::Nothing;
         }
+        if step.effect.turns() {
+            return translate::turning(step.pc, step.insn, Itself);
+        }
         translate::by_shape(step.pc, shape::form(step.insn), step.insn, Itself)
     }
 

@@ -44,6 +44,8 @@ impl Arith {
 
 /// `mov reg, rm`
 const MOV: Opcode = Opcode::one(0x8b);
+/// `reg =` the low bytes of `rm`, for each size.
+const LOADS: [Opcode; 4] = [Opcode::two(0xb6).byte_rm(), Opcode::two(0xb7), MOV, MOV];
 const LEA: Opcode = Opcode::one(0x8d);
 const XOR: Opcode = Opcode::one(0x33);
 const TEST: Opcode = Opcode::one(0x85);
@@ -218,13 +220,8 @@ impl Emitter<'_> {
     /// `dst =` low bytes, zero-extended to 64 bits.
     #[inline(always)]
     pub(super) fn zero_extend(&mut self, from: Size, dst: u8, src: Rm) {
-        let (opcode, width) = match from {
-            Size::B => (Opcode::two(0xb6).byte_rm(), Width::W32),
-            Size::H => (Opcode::two(0xb7), Width::W32),
-            Size::W => (MOV, Width::W32),
-            Size::Dw => (MOV, Width::W64),
-        };
-        self.code.insn(opcode, width, dst, src, Imm::None);
+        let opcode = LOADS.get(from as usize).copied().unwrap_or(MOV);
+        self.code.insn(opcode, width_of(from), dst, src, Imm::None);
     }
 
     /// `dst =` its low bytes in reverse order, zero-extended. `clean` says that

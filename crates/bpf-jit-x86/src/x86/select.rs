@@ -627,6 +627,8 @@ impl Selector<'_, '_> {
     fn put(&mut self, register: Register, word: Word) {
         if let Some(sum) = word.sum() {
             self.put_sum(register, sum);
+        } else if let Some(number) = word.number() {
+            self.put_number(register, i64::from(number).cast_unsigned());
         } else {
             self.put_other(register, word);
         }
@@ -764,11 +766,7 @@ const fn bits_of(width: Width) -> u8 {
     }
 }
 
+/// Of a size, each of which is twice the one before.
 const fn size_bits(size: Size) -> u8 {
-    match size {
-        Size::B => 8,
-        Size::H => 16,
-        Size::W => 32,
-        Size::Dw => 64,
-    }
+    8 << size as u8
 }
