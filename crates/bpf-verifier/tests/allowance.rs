@@ -230,7 +230,9 @@ fn a_refusal_is_known_far_behind() {
              r1 = 0\n"
         )
     };
-    let joins = (0..1000).map(join).collect::<Vec<_>>().concat();
+    // As many as the profile has room for.
+    let many = if cfg!(feature = "cloud-profile") { 1000 } else { 25 };
+    let joins = (0..many).map(join).collect::<Vec<_>>().concat();
     let text = format!(
         "r6 = r1
          may_goto out
@@ -244,5 +246,5 @@ fn a_refusal_is_known_far_behind() {
          exit"
     );
     let info = SOCKET.accepts(&text);
-    assert!(info.processed < 40_000, "{info:?}");
+    assert!(info.processed < 40 * many as u64, "{info:?}");
 }

@@ -604,7 +604,8 @@ fn longest_from(program: &Program, times: u32) -> Option<u64> {
     const MORE: u32 = 8;
     let [first, second, third] =
         [0, 1, 2].map(|more| Machine::new(program, (times + more) * MORE).longest());
-    let (before, cost) = (second? - first?, third? - second?);
+    // With more that is allowed, a run may come to its costliest end no longer.
+    let (before, cost) = (second?.checked_sub(first?)?, third?.checked_sub(second?)?);
     let rest = MAY_GOTO_ROUNDS / MORE - times - 2;
     (cost > 0 && before == cost).then_some(third? + cost * u64::from(rest))
 }
