@@ -308,7 +308,9 @@ impl Reader {
 }
 
 impl Snapshot {
-    /// Which identities several of its entries may have.
+    /// Which identities several of its entries may have. The first of the two that the distance
+    /// between numbers names is not among them: what takes their places is looked up there
+    /// (`differences_cover`), and not asked of these.
     pub(in crate::state) fn several_names(self, arena: &Arena<'_>) -> Several {
         let (words, mut entries) = (arena.half_words(), self.read(arena));
         let (regs, mut several) = (self.regs(arena), Several::NONE);
