@@ -30,16 +30,9 @@ pub(super) fn cond(code: u8) -> Cond {
     CONDS.get(usize::from(code >> 4)).copied().unwrap_or(Cond::Eq)
 }
 
-/// The width of arithmetic.
-#[cfg(any(test, not(debug_assertions)))]
+/// The width of arithmetic, or of what a jump compares.
 #[inline(always)]
 pub(super) const fn width(code: u8) -> Width {
-    if code & 0x01 == 0 { Width::W32 } else { Width::W64 }
-}
-
-/// The width of what a jump compares.
-#[inline(always)]
-pub(super) const fn width_compared(code: u8) -> Width {
     if code & 0x01 == 0 { Width::W32 } else { Width::W64 }
 }
 
@@ -85,9 +78,7 @@ mod tests {
     use bpf_bytecode::table::{Form, INSTRUCTION_SET};
 
     use super::super::shape;
-    use super::{
-        by_register, computes, cond, is_signed, size, stores_register, width, width_compared,
-    };
+    use super::{by_register, computes, cond, is_signed, size, stores_register, width};
 
     #[test]
     fn few_bits_say_what_the_meaning_says() {
@@ -104,7 +95,7 @@ mod tests {
                 Form::Load(..) => Form::Load(size(code), is_signed(code)),
                 Form::Store(..) if stores_register(code) => Form::Store(size(code), Source::Reg),
                 Form::Store(..) => Form::Store(size(code), Source::Imm),
-                Form::JumpIf(..) => Form::JumpIf(cond(code), width_compared(code), source(code)),
+                Form::JumpIf(..) => Form::JumpIf(cond(code), width(code), source(code)),
                 form => form,
             };
             assert_eq!(said, form, "{}", def.name);

@@ -199,7 +199,7 @@ pub(super) fn turning<T: Then>(pc: u32, insn: BpfInsn, then: T) -> T::Result {
         0x00 => by_shape(pc, shape::form(insn), insn, then),
         0x90 => by_shape(pc, Form::Exit, insn, then),
         _ => {
-            let (cond, width) = (fields::cond(code), fields::width_compared(code));
+            let (cond, width) = (fields::cond(code), fields::width(code));
             if fields::by_register(code) {
                 by_shape(pc, Form::JumpIf(cond, width, Source::Reg), insn, then)
             } else {
