@@ -235,14 +235,12 @@ impl State {
 
     /// How much was used of what grants rounds, by the identity of that.
     pub fn counted(&self, arena: &Arena<'_>, id: u32) -> Option<i32> {
-        let counts =
-            |value: &Value| value.id == id && matches!(value.kind, Kind::Rounds | Kind::Iterator);
-        if let Some(value) = self.regs().iter().find(|value| counts(value)) {
+        if let Some(value) = self.regs().iter().find(|value| value.counts_rounds_of(id)) {
             return Some(value.range);
         }
         let named = (0..self.cells.len()).filter(|index| self.cells.id(arena, *index) == id);
         let mut cells = named.filter_map(|index| self.cells.get(arena, index));
-        cells.find(|cell| counts(&cell.value)).map(|cell| cell.value.range)
+        cells.find(|cell| cell.value.counts_rounds_of(id)).map(|cell| cell.value.range)
     }
 
     /// Addresses of which `stale` says that they are none any longer become unknown

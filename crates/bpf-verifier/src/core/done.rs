@@ -33,7 +33,7 @@ const TRIED: u32 = 1 << 29;
 const ROUNDS: u32 = 1 << 30;
 /// It is to be freed.
 const DEAD: u32 = 1 << 31;
-/// In the third word, beside grants, of which there are fewer: see [`Node::is_spent`].
+/// Beside the grants, of which there are fewer: see [`Node::is_spent`].
 const SPENT: u32 = 1 << 31;
 /// The first of the bits of the number of summaries, above a slot's number.
 const NEST_SHIFT: u32 = 28;

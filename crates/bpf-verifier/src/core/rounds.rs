@@ -30,16 +30,16 @@
 //! again has another one, which counts again. Hence it does not matter at how many nodes a
 //! loop is closed, or whether one loop or several ask the same instance.
 //!
-//! Four things are to be watched. A grant stands for one round only: if none was used since
-//! the last place that asked (the iterator had nothing to give), the round is not at its end,
-//! no loop is closed, and no done node with such rounds behind it covers the state: there the
+//! Four things are to be watched. A grant stands for one round only: if none was used since the
+//! last place that asked (the iterator had nothing to give), the round is not at its end, no
+//! loop is closed, and no done node with such rounds behind it covers the state: there the
 //! grant may have been used. So a place knows how many grants are left. What `each` is may be
-//! known later than `exit`; so paths keep how many grants they use, and the difference is taken when all is counted. And the places speak
-//! of an instance by its identity: a done node that covers a state with another iterator
-//! speaks of that one afterwards. And the path on which a loop of one instance is closed stands
-//! for any number of its rounds: grants of another are used on it only where that one is asked
-//! first behind the loop's head, and so counted before. What it had granted earlier is used in one
-//! of these rounds.
+//! known later than `exit`; so paths keep how many grants they use, and the difference is taken
+//! when all is counted. And the places speak of an instance by its identity: a done node that
+//! covers a state with another iterator speaks of that one afterwards. And the path on which a
+//! loop of one instance is closed stands for any number of its rounds: grants of another are
+//! used on it only where that one is asked first behind the loop's head, and so counted before.
+//! What it had granted earlier is used in one of these rounds.
 //!
 //! A summary ([`summary`](super::summary)) of a loop that an iterator bounds which was asked
 //! before is such a loop, too: each of its ways round uses a grant. The same is true where
@@ -443,18 +443,15 @@ impl Explorer<'_> {
     fn rounds_at(&self, node: Node, instance: u32) -> Option<i32> {
         let snapshot = node.snapshot(&self.arena);
         let mut entries = snapshot.read(&self.arena);
-        let counts = |value: &Value| {
-            matches!(value.kind, Kind::Rounds | Kind::Iterator) && value.id == instance
-        };
         for _ in 0..snapshot.regs(&self.arena) {
             let value = entries.value(&self.arena);
-            if counts(&value) {
+            if value.counts_rounds_of(instance) {
                 return Some(value.range);
             }
         }
         for _ in 0..snapshot.cells(&self.arena) {
             let value = entries.cell(&self.arena).value;
-            if counts(&value) {
+            if value.counts_rounds_of(instance) {
                 return Some(value.range);
             }
         }

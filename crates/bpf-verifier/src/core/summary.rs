@@ -560,7 +560,7 @@ impl Explorer<'_> {
     /// before it, where that bounds the rounds, and how much it has left to give. Or the allowance
     /// of `may_goto`, where nothing else bounds them.
     fn granted_by(&self, trial: Trial, node: Node, rounds: u64) -> Option<(u32, u32)> {
-        if self.counted_ways_round(trial).is_none() {
+        if trial.uses_grants(&self.arena) && self.counted_ways_round(trial).is_none() {
             let had = trial.start(&self.arena).grants;
             return Some((0, MAY_GOTO_ROUNDS.saturating_sub(had)));
         }

@@ -441,6 +441,11 @@ impl Value {
         matches!(self.kind, Kind::Packet | Kind::PacketMeta)
     }
 
+    /// Whether it counts the rounds that what has this identity grants.
+    pub(crate) const fn counts_rounds_of(&self, id: u32) -> bool {
+        self.id == id && matches!(self.kind, Kind::Rounds | Kind::Iterator)
+    }
+
     /// Whether it says how far a packet reaches behind it, or how it lies to the packet's end.
     /// An address in a packet rests on what that does, and on nothing else.
     pub(crate) const fn says_reach(&self) -> bool {
